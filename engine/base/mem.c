@@ -1,0 +1,100 @@
+/* mem.c - allocation with overflow checks and an injectable failure.
+ *
+ * The hook is one atomic counter; without a test it costs one relaxed load per allocation.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "engine/base/mem.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic int64_t fail_countdown = -1;
+static _Atomic int64_t n_allocations;
+
+static int must_fail(void)
+{
+    if (atomic_load_explicit(&fail_countdown, memory_order_relaxed) < 0)
+        return 0;
+    return atomic_fetch_sub(&fail_countdown, 1) == 0;
+}
+
+static void *allocate(size_t count, size_t size)
+{
+    size_t bytes;
+    void *block = NULL;
+
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2 || must_fail())
+        return NULL;
+    atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
+    bytes = (bytes + MEM_ALIGN) / MEM_ALIGN * MEM_ALIGN; /* never zero */
+    if (posix_memalign(&block, MEM_ALIGN, bytes) != 0)
+        return NULL;
+    return block;
+}
+
+RsdStatus mem_alloc(void *out, size_t count, size_t size, RsdError *err)
+{
+    void *block = allocate(count, size);
+
+    memcpy(out, &block, sizeof block);
+    if (!block)
+        return error_set(err, RSD_ERR_MEMORY, "cannot allocate %zu x %zu bytes", count, size);
+    return RSD_OK;
+}
+
+RsdStatus mem_calloc(void *out, size_t count, size_t size, RsdError *err)
+{
+    void *block = allocate(count, size);
+
+    memcpy(out, &block, sizeof block);
+    if (!block)
+        return error_set(err, RSD_ERR_MEMORY, "cannot allocate %zu x %zu bytes", count, size);
+    memset(block, 0, count * size);
+    return RSD_OK;
+}
+
+RsdStatus mem_resize(void *block, size_t old_count, size_t new_count, size_t size, RsdError *err)
+{
+    void *old, *grown = allocate(new_count, size);
+    size_t kept = old_count < new_count ? old_count : new_count;
+
+    if (!grown)
+        return error_set(err, RSD_ERR_MEMORY, "cannot allocate %zu x %zu bytes", new_count, size);
+    memcpy(&old, block, sizeof old);
+    if (old)
+        memcpy(grown, old, kept * size);
+    free(old);
+    memcpy(block, &grown, sizeof grown);
+    return RSD_OK;
+}
+
+RsdStatus mem_strdup(char **out, const char *text, RsdError *err)
+{
+    size_t size = strlen(text) + 1;
+    RsdStatus status = mem_alloc(out, size, 1, err);
+
+    if (status == RSD_OK)
+        memcpy(*out, text, size);
+    return status;
+}
+
+void mem_free(void *block)
+{
+    void *old, *null = NULL;
+
+    memcpy(&old, block, sizeof old);
+    free(old);
+    memcpy(block, &null, sizeof null);
+}
+
+void mem_fail_after(int64_t n)
+{
+    atomic_store(&fail_countdown, n);
+}
+
+int64_t mem_allocation_count(void)
+{
+    return atomic_load(&n_allocations);
+}

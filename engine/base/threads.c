@@ -1,0 +1,185 @@
+/* threads.c - a pool on POSIX threads: one job at a time, tasks handed out by an atomic counter.
+ *
+ * Workers spin for a short while before they sleep, because a training step starts thousands of short loops.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "engine/base/threads.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "engine/base/mem.h"
+
+#define N_THREADS_MAX 256
+#define N_SPINS 4000 /* about 20 us: longer than the gap between two loops of a step, shorter than a time slice */
+
+typedef struct Worker {
+    pthread_t thread;
+    struct RsdThreads *pool;
+    int number;
+    void *scratch;
+} Worker;
+
+struct RsdThreads {
+    int n_threads, n_started;
+    size_t scratch_size;
+    Worker *workers; /* workers[0] is the caller; it has no thread */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    _Atomic uint64_t generation; /* raised by one for each job */
+    _Atomic int n_busy;
+    _Atomic int64_t next;
+    bool stop;
+    int64_t n_tasks;
+    ThreadTask task;
+    void *ctx;
+};
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void run_tasks(RsdThreads *pool, int number)
+{
+    int64_t i;
+
+    while ((i = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed)) < pool->n_tasks)
+        pool->task(pool->ctx, i, number);
+}
+
+static void *worker_main(void *arg)
+{
+    Worker *worker = arg;
+    RsdThreads *pool = worker->pool;
+    uint64_t seen = 0;
+
+    for (;;) {
+        for (int spin = 0; spin < N_SPINS && atomic_load_explicit(&pool->generation, memory_order_acquire) == seen; spin++)
+            relax();
+        if (atomic_load_explicit(&pool->generation, memory_order_acquire) == seen) {
+            pthread_mutex_lock(&pool->lock);
+            while (atomic_load(&pool->generation) == seen)
+                pthread_cond_wait(&pool->wake, &pool->lock);
+            pthread_mutex_unlock(&pool->lock);
+        }
+        seen = atomic_load_explicit(&pool->generation, memory_order_acquire);
+        if (pool->stop)
+            return NULL;
+        run_tasks(pool, worker->number);
+        atomic_fetch_sub_explicit(&pool->n_busy, 1, memory_order_release);
+    }
+}
+
+static void announce(RsdThreads *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+RsdStatus rsd_threads_create(RsdThreads **out, int n_threads, RsdError *err)
+{
+    RsdThreads *pool = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    if (n_threads == 0) {
+        long n_online = sysconf(_SC_NPROCESSORS_ONLN);
+
+        n_threads = n_online < 1 ? 1 : n_online > N_THREADS_MAX ? N_THREADS_MAX : (int)n_online;
+    }
+    CHECK(n_threads >= 1 && n_threads <= N_THREADS_MAX, err, RSD_ERR_ARG, "%d threads asked for; 1 to %d are possible",
+          n_threads, N_THREADS_MAX);
+    TRY(mem_calloc(&pool, 1, sizeof *pool, err));
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->wake, NULL);
+    pool->n_threads = pool->n_started = 1;
+    TRY(mem_calloc(&pool->workers, (size_t)n_threads, sizeof *pool->workers, err));
+    pool->n_threads = n_threads;
+    for (int i = 1; i < n_threads; i++) {
+        pool->workers[i].pool = pool;
+        pool->workers[i].number = i;
+        CHECK(pthread_create(&pool->workers[i].thread, NULL, worker_main, &pool->workers[i]) == 0, err, RSD_ERR_MEMORY,
+              "cannot start thread %d of %d", i + 1, n_threads);
+        pool->n_started++;
+    }
+    *out = pool;
+    return RSD_OK;
+fail:
+    rsd_threads_destroy(&pool);
+    return status;
+}
+
+void rsd_threads_destroy(RsdThreads **threads)
+{
+    RsdThreads *pool = *threads;
+
+    if (!pool)
+        return;
+    pool->stop = true;
+    announce(pool);
+    for (int i = 1; i < pool->n_started; i++)
+        pthread_join(pool->workers[i].thread, NULL);
+    for (int i = 0; pool->workers && i < pool->n_threads; i++)
+        mem_free(&pool->workers[i].scratch);
+    pthread_cond_destroy(&pool->wake);
+    pthread_mutex_destroy(&pool->lock);
+    mem_free(&pool->workers);
+    mem_free(threads);
+}
+
+int rsd_threads_count(const RsdThreads *threads)
+{
+    return threads ? threads->n_threads : 1;
+}
+
+void threads_for(RsdThreads *threads, int64_t n_tasks, ThreadTask task, void *ctx)
+{
+    if (!threads || threads->n_threads == 1 || n_tasks <= 1) {
+        for (int64_t i = 0; i < n_tasks; i++)
+            task(ctx, i, 0);
+        return;
+    }
+    threads->task = task;
+    threads->ctx = ctx;
+    threads->n_tasks = n_tasks;
+    atomic_store_explicit(&threads->next, 0, memory_order_relaxed);
+    atomic_store_explicit(&threads->n_busy, threads->n_threads - 1, memory_order_relaxed);
+    announce(threads);
+    run_tasks(threads, 0);
+    for (int spin = 0; atomic_load_explicit(&threads->n_busy, memory_order_acquire) > 0; spin++) {
+        if (spin < N_SPINS)
+            relax();
+        else
+            usleep(1);
+    }
+}
+
+RsdStatus threads_scratch_reserve(RsdThreads *threads, size_t size, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (size <= threads->scratch_size)
+        return RSD_OK;
+    for (int i = 0; i < threads->n_threads; i++) {
+        mem_free(&threads->workers[i].scratch);
+        threads->scratch_size = 0;
+        TRY(mem_alloc(&threads->workers[i].scratch, size, 1, err));
+    }
+    threads->scratch_size = size;
+    return RSD_OK;
+fail:
+    return status;
+}
+
+void *threads_scratch(RsdThreads *threads, int worker)
+{
+    return threads->workers[worker].scratch;
+}

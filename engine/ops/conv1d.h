@@ -1,0 +1,43 @@
+/* conv1d.h - one-dimensional convolution and transposed convolution as differentiable ops.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_OPS_CONV1D_H
+#define RESIDUA_OPS_CONV1D_H
+
+#include "engine/tape.h"
+
+typedef enum PadMode { PAD_ZERO, PAD_REFLECT, PAD_REPLICATE } PadMode;
+
+/* How the fixed padding P = k_e - s, k_e = (k - 1) d + 1, is laid out (audio.md 1.2). */
+typedef enum PadRule {
+    PAD_NONE,    /* valid convolution */
+    PAD_CAUSAL,  /* all of P on the left, `extra` on the right so that the last window is full: ceil(n / s) frames */
+    PAD_SAME,    /* right floor(P / 2) + extra, left the rest: ceil(n / s) frames */
+    PAD_EXPLICIT /* pad_left and pad_right as given */
+} PadRule;
+
+/* Applied to the input on the way into the convolution, saving a pass over memory. */
+typedef enum InputActivation { INPUT_PLAIN, INPUT_ELU } InputActivation;
+
+typedef struct Conv1dParams {
+    int stride, dilation, groups; /* 0 counts as 1 */
+    PadRule rule;
+    PadMode mode;
+    int pad_left, pad_right;      /* PAD_EXPLICIT; for the transposed convolution: samples cut from the full output */
+    int output_pad;               /* transposed only: zeros-fed samples added on the right (torch output_padding) */
+    float trim_right_ratio;       /* transposed, PAD_CAUSAL: share of P trimmed on the right, 1 in released models */
+    InputActivation activation;
+} Conv1dParams;
+
+/* x [batch, c_in, n], w [c_out, c_in / groups, k], b [c_out] or NULL -> y [batch, c_out, m].
+ * PAD_CAUSAL with tape->stream: n must be a multiple of the stride; the left context comes from the stream (PAD_ZERO only).
+ * Errors: RSD_ERR_ARG naming the shapes, RSD_ERR_MEMORY. */
+RsdStatus op_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dParams *p, Tensor **y, RsdError *err);
+/* x [batch, c_in, n], w [c_in, c_out / groups, k], b [c_out] or NULL -> y [batch, c_out, m]; the full output has
+ * (n - 1) s + k_e samples, P = k_e - s of them are trimmed: PAD_CAUSAL ceil(P ratio) on the right and the rest on the left,
+ * PAD_SAME floor(P / 2) on the right, PAD_EXPLICIT as given, PAD_NONE nothing. */
+RsdStatus op_conv_transpose1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dParams *p, Tensor **y,
+                              RsdError *err);
+
+#endif

@@ -1,0 +1,69 @@
+/* stream.c - a growing list of zeroed slots and a cursor.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "engine/stream.h"
+
+#include <string.h>
+
+#include "engine/base/mem.h"
+
+typedef struct Slot {
+    float *data;
+    size_t count;
+} Slot;
+
+struct StreamState {
+    Slot *slots;
+    size_t n_slots, next;
+};
+
+RsdStatus stream_create(StreamState **out, RsdError *err)
+{
+    return mem_calloc(out, 1, sizeof **out, err);
+}
+
+void stream_destroy(StreamState **stream)
+{
+    if (!*stream)
+        return;
+    for (size_t i = 0; i < (*stream)->n_slots; i++)
+        mem_free(&(*stream)->slots[i].data);
+    mem_free(&(*stream)->slots);
+    mem_free(stream);
+}
+
+void stream_rewind(StreamState *stream)
+{
+    stream->next = 0;
+}
+
+RsdStatus stream_slot(StreamState *stream, float **slot, size_t count, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    *slot = NULL;
+    if (stream->next == stream->n_slots) {
+        float *data;
+
+        TRY(mem_calloc(&data, count, sizeof(float), err));
+        status = mem_resize(&stream->slots, stream->n_slots, stream->n_slots + 1, sizeof *stream->slots, err);
+        if (status != RSD_OK) {
+            mem_free(&data);
+            goto fail;
+        }
+        stream->slots[stream->n_slots++] = (Slot){data, count};
+    }
+    CHECK(stream->slots[stream->next].count == count, err, RSD_ERR_ARG,
+          "stream state %zu holds %zu numbers, the layer needs %zu: it belongs to another network", stream->next,
+          stream->slots[stream->next].count, count);
+    *slot = stream->slots[stream->next++].data;
+fail:
+    return status;
+}
+
+void stream_clear(StreamState *stream)
+{
+    for (size_t i = 0; i < stream->n_slots; i++)
+        memset(stream->slots[i].data, 0, stream->slots[i].count * sizeof(float));
+}

@@ -1,0 +1,170 @@
+/* tape.c - the list of nodes, their arena, and backward.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "engine/tape.h"
+
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/kernels/kernels.h"
+
+RsdStatus tape_create(Tape **out, RsdThreads *threads, size_t memory_limit, RsdError *err)
+{
+    Tape *tape = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&tape, 1, sizeof *tape, err));
+    TRY(arena_create(&tape->arena, memory_limit, err));
+    tape->threads = threads;
+    tape->kernels = kernels_pick();
+    *out = tape;
+    return RSD_OK;
+fail:
+    tape_destroy(&tape);
+    return status;
+}
+
+void tape_destroy(Tape **tape)
+{
+    if (!*tape)
+        return;
+    arena_destroy(&(*tape)->arena);
+    mem_free(tape);
+}
+
+void tape_reset(Tape *tape)
+{
+    arena_reset(tape->arena);
+    tape->last = NULL;
+}
+
+RsdStatus tape_tensor(Tape *tape, Tensor **out, int n_dims, const int64_t *shape, RsdError *err)
+{
+    Tensor *tensor;
+    int64_t count;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(shape_count(&count, n_dims, shape, err));
+    TRY(arena_calloc(tape->arena, &tensor, 1, sizeof *tensor, err));
+    TRY(arena_alloc(tape->arena, &tensor->data, (size_t)count, sizeof(float), err));
+    tensor->n_dims = n_dims;
+    memcpy(tensor->shape, shape, (size_t)n_dims * sizeof *shape);
+    *out = tensor;
+fail:
+    return status;
+}
+
+RsdStatus tape_input(Tape *tape, Tensor **out, int n_dims, const int64_t *shape, const float *data, RsdError *err)
+{
+    RsdStatus status = tape_tensor(tape, out, n_dims, shape, err);
+
+    if (status == RSD_OK)
+        memcpy((*out)->data, data, (size_t)tensor_count(*out) * sizeof(float));
+    return status;
+}
+
+bool tape_will_record(const Tape *tape, int n_inputs, Tensor *const *inputs)
+{
+    if (!tape->recording)
+        return false;
+    for (int i = 0; i < n_inputs; i++)
+        if (inputs[i] && inputs[i]->needs_grad)
+            return true;
+    return false;
+}
+
+RsdStatus tape_record(Tape *tape, NodeBackward backward, Tensor *out, int n_inputs, Tensor *const *inputs, void *saved,
+                      RsdError *err)
+{
+    Node *node;
+    RsdStatus status = RSD_OK;
+
+    if (!tape_will_record(tape, n_inputs, inputs))
+        return RSD_OK;
+    TRY(arena_calloc(tape->arena, &node, 1, sizeof *node, err));
+    node->backward = backward;
+    memcpy(node->in, inputs, (size_t)n_inputs * sizeof *inputs);
+    node->out = out;
+    node->saved = saved;
+    node->previous = tape->last;
+    tape->last = node;
+    out->needs_grad = true;
+fail:
+    return status;
+}
+
+RsdStatus tape_grad(Tape *tape, Tensor *x, float **dx, bool *add, RsdError *err)
+{
+    *dx = NULL;
+    *add = true;
+    if (!x || !x->needs_grad)
+        return RSD_OK;
+    if (!x->grad) {
+        RsdStatus status = arena_alloc(tape->arena, &x->grad, (size_t)tensor_count(x), sizeof(float), err);
+
+        if (status != RSD_OK)
+            return status;
+        *add = false;
+    }
+    *dx = x->grad;
+    return RSD_OK;
+}
+
+static RsdStatus replay(Tape *tape, RsdError *err)
+{
+    for (Node *node = tape->last; node; node = node->previous) {
+        if (node->out->grad) {
+            RsdStatus status = node->backward(tape, node, err);
+
+            if (status != RSD_OK)
+                return status;
+            /* Replaying twice from different outputs must not count this gradient again. */
+            node->out->grad = NULL;
+        }
+    }
+    return RSD_OK;
+}
+
+RsdStatus tape_backward_from(Tape *tape, Tensor *y, const float *dy, RsdError *err)
+{
+    size_t count = (size_t)tensor_count(y);
+    float *grad;
+    bool add;
+    RsdStatus status = RSD_OK;
+
+    TRY(tape_grad(tape, y, &grad, &add, err));
+    CHECK(grad, err, RSD_ERR_ARG, "backward was asked for a tensor that depends on nothing that needs a gradient");
+    memcpy(grad, dy, count * sizeof(float));
+    TRY(replay(tape, err));
+fail:
+    return status;
+}
+
+RsdStatus tape_backward(Tape *tape, Tensor *loss, RsdError *err)
+{
+    const float one = 1.0f;
+
+    if (tensor_count(loss) != 1)
+        return error_set(err, RSD_ERR_ARG, "backward needs a loss of one element, not %lld",
+                         (long long)tensor_count(loss));
+    return tape_backward_from(tape, loss, &one, err);
+}
+
+RsdStatus tape_leaf(Tape *tape, const Tensor *x, bool needs_grad, Tensor **out, RsdError *err)
+{
+    Tensor *leaf;
+    RsdStatus status = arena_alloc(tape->arena, &leaf, 1, sizeof *leaf, err);
+
+    *out = NULL;
+    if (status != RSD_OK)
+        return status;
+    *leaf = *x;
+    leaf->grad = NULL;
+    leaf->buffer = NULL;
+    leaf->needs_grad = needs_grad;
+    *out = leaf;
+    return RSD_OK;
+}

@@ -1,0 +1,79 @@
+/* tape.h - where ops run: memory, threads, kernels, and the record that backward replays in reverse.
+ *
+ * Every op takes a Tape first. Results and temporaries come from the tape's arena and are valid until tape_reset. While
+ * `recording` is on, an op with an input that needs a gradient appends a node; tape_backward visits the nodes from last to
+ * first. With recording off the same op calls are plain inference. A tape with a `stream` runs causal layers on one chunk
+ * of a longer signal: each layer takes its left context from the stream state instead of padding (engine/stream.h).
+ *
+ *   x ──op──> h ──op──> y ──op──> loss            tape->nodes: [op, op, op]
+ *   dx <──── dh <──── dy <──── 1                  tape_backward: 3rd, 2nd, 1st
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_TAPE_H
+#define RESIDUA_TAPE_H
+
+#include "engine/base/arena.h"
+#include "engine/base/threads.h"
+#include "engine/tensor.h"
+
+struct Kernels;     /* engine/kernels/kernels.h */
+struct StreamState; /* engine/stream.h */
+
+typedef struct Node Node;
+
+typedef struct Tape {
+    Arena *arena;
+    RsdThreads *threads;            /* borrowed; never NULL */
+    const struct Kernels *kernels;  /* set picked at start */
+    bool recording;
+    struct StreamState *stream;     /* borrowed; NULL for whole signals */
+    Node *last;                     /* nodes are linked backwards */
+} Tape;
+
+/* What backward needs of one op call. `saved` is whatever the op put there, in the arena. */
+#define NODE_MAX_INPUTS 4
+typedef RsdStatus (*NodeBackward)(Tape *tape, Node *node, RsdError *err);
+struct Node {
+    Node *previous;
+    NodeBackward backward;
+    Tensor *in[NODE_MAX_INPUTS]; /* NULL where an op has fewer */
+    Tensor *out;
+    void *saved;
+};
+
+/* threads: borrowed, must outlive the tape. memory_limit: bytes the arena may hold, 0 for none. Starts with recording off.
+ * Errors: RSD_ERR_MEMORY. */
+RsdStatus tape_create(Tape **out, RsdThreads *threads, size_t memory_limit, RsdError *err);
+void tape_destroy(Tape **tape);
+/* Forgets all nodes and everything in the arena. Gradients of parameters stay (they are not in the arena). */
+void tape_reset(Tape *tape);
+
+/* New tensor in the arena with undefined contents. needs_grad is false. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
+RsdStatus tape_tensor(Tape *tape, Tensor **out, int n_dims, const int64_t *shape, RsdError *err);
+/* Arena tensor holding a copy of data [product of shape]. */
+RsdStatus tape_input(Tape *tape, Tensor **out, int n_dims, const int64_t *shape, const float *data, RsdError *err);
+
+/* For ops: call when all outputs are computed. When recording is on and an input needs a gradient, appends a node, marks
+ * `out` as needing a gradient and stores the node in *node (else NULL); the op then fills node->saved. */
+RsdStatus tape_record(Tape *tape, NodeBackward backward, Tensor *out, int n_inputs, Tensor *const *inputs, void *saved,
+                      RsdError *err);
+/* True when an op called now with these inputs will be recorded, so that it should keep what backward needs. */
+bool tape_will_record(const Tape *tape, int n_inputs, Tensor *const *inputs);
+
+/* For backward rules: where to put the gradient of x. Returns with *dx NULL when x needs none. *add tells whether to add
+ * to what is there (true) or to overwrite (false: memory is undefined). Parameters (own buffers) always add.
+ * Errors: RSD_ERR_MEMORY. */
+RsdStatus tape_grad(Tape *tape, Tensor *x, float **dx, bool *add, RsdError *err);
+
+/* Fills gradients of everything the scalar `loss` (one element) depends on, starting from d loss = 1. */
+RsdStatus tape_backward(Tape *tape, Tensor *loss, RsdError *err);
+/* The same from a given gradient dy [shape of y], which is copied; nodes recorded after y are skipped as long as no
+ * gradient reached them. This is how a balancer feeds combined loss gradients into the codec. */
+RsdStatus tape_backward_from(Tape *tape, Tensor *y, const float *dy, RsdError *err);
+
+/* Cuts the graph: a tensor with the same data (shared) that needs no gradient; with needs_grad = true it is a new leaf
+ * whose gradient can be read after a backward pass. */
+RsdStatus tape_leaf(Tape *tape, const Tensor *x, bool needs_grad, Tensor **out, RsdError *err);
+
+#endif

@@ -1,0 +1,53 @@
+/* audio_codec.h - a trained audio codec: SEANet around a residual quantiser, its configuration and its weights.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_AUDIO_CODEC_H
+#define RESIDUA_AUDIO_CODEC_H
+
+#include "models/rvq.h"
+#include "models/seanet.h"
+
+#define MODEL_NAME_SIZE 32
+#define MODEL_HASH_SIZE 8
+
+typedef struct AudioCodecConfig {
+    char name[MODEL_NAME_SIZE]; /* "speech16" */
+    int rate_hz;
+    SeanetConfig seanet;
+    RvqConfig rvq;
+} AudioCodecConfig;
+
+typedef struct AudioCodec {
+    AudioCodecConfig config;
+    ParamSet *params; /* owns all weights and codebooks */
+    Seanet *net;
+    Rvq *rvq;
+    uint8_t hash[MODEL_HASH_SIZE]; /* first bytes of SHA-256 of the model file; zeros for a model not loaded from one */
+} AudioCodec;
+
+/* The configuration of speech16: 16 kHz mono, causal, zero padding, weight norm, C0 16, ratios 8,5,4,2, no LSTM, true
+ * skip, D 64, 12 codebooks of 10 bits at 50 Hz. */
+void audio_codec_default_config(AudioCodecConfig *cfg);
+
+/* Random weights. Errors: RSD_ERR_ARG (names the field and its range), RSD_ERR_MEMORY. */
+RsdStatus audio_codec_create(AudioCodec **out, const AudioCodecConfig *cfg, uint64_t seed, RsdError *err);
+/* From a model file: safetensors whose metadata hold "residua.kind" = "audio-codec" and one key per configuration field
+ * (docs/model-file.md). Frozen for inference. Errors: those of safetensors_open; RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED. */
+RsdStatus audio_codec_load(AudioCodec **out, const char *path, RsdError *err);
+/* A model inside the program; name NULL for the default. Errors: RSD_ERR_MODEL listing the names. */
+RsdStatus audio_codec_load_builtin(AudioCodec **out, const char *name, RsdError *err);
+void audio_codec_destroy(AudioCodec **codec);
+/* with_training_state: keep what further training needs (count, sum). Writes atomically. notes: pairs key, value, NULL
+ * at the end (licence, origin), may be NULL. */
+RsdStatus audio_codec_save(const AudioCodec *codec, const char *path, Dtype stored_as, bool with_training_state,
+                           const char *const *notes, RsdError *err);
+
+/* Bits per second of n_q stages; the largest n_q whose rate does not exceed bitrate_bps (at least 1). */
+double audio_codec_bitrate_bps(const AudioCodecConfig *cfg, int n_q);
+int audio_codec_stages_for(const AudioCodecConfig *cfg, double bitrate_bps);
+
+/* i-th built-in model's name, NULL past the end. */
+const char *audio_codec_builtin_name(size_t i);
+
+#endif
