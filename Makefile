@@ -1,0 +1,192 @@
+# Makefile of residua: `make help` lists the targets.
+#
+# C files are found by wildcard in the folders below, so a new file needs no line here. Objects, libraries and programs
+# go to BUILD; one set of position-independent objects serves the static library, the shared one and the tests, which
+# link the static library because the shared one hides its symbols.
+#
+#   make CC=clang BUILD=build-clang        another compiler, in its own folder
+#   make WERROR=1                          warnings are errors
+#   make check SANITIZE=address,undefined  or SANITIZE=thread: own folder build-address-undefined, build-thread
+#
+# SPDX-License-Identifier: MIT
+
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+# What needs no configuration works before ./configure; demo and check run it, installing what is missing; the rest asks.
+UNCONFIGURED_GOALS := help clean distclean dist check-layers
+ifneq ($(filter-out $(UNCONFIGURED_GOALS),$(or $(MAKECMDGOALS),all)),)
+-include config.mk
+endif
+
+SETUP_GOALS := demo check check-long
+ifneq ($(filter $(SETUP_GOALS),$(MAKECMDGOALS)),)
+FIRST_CONFIGURE := ./configure --install-deps
+else
+FIRST_CONFIGURE := @echo "residua is not configured: run ./configure (or ./configure --install-deps) first"; exit 1
+endif
+
+comma := ,
+empty :=
+space := $(empty) $(empty)
+SANITIZE ?=
+BUILD ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+B := $(BUILD)
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+
+KERNEL_DIRS := engine/kernels/ref $(if $(filter x86 arm,$(ARCH)),engine/kernels/$(ARCH))
+LIB_SRC := $(sort $(wildcard engine/*.c engine/*/*.c $(KERNEL_DIRS:=/*.c) media/*.c models/*.c losses/*.c codec/*.c))
+PROGRAM_SRC := $(sort $(wildcard trainer/*.c cli/*.c))
+MODULE_SRC := $(sort $(wildcard media/libav/*.c))
+TEST_SRC := $(filter-out tests/bench/% tests/fuzz/% tests/quality/%, \
+              $(sort $(wildcard tests/*.c tests/*/*.c tests/*/*/*.c)))
+TEST_HELPER_SRC := $(foreach f,$(TEST_SRC),$(if $(filter test_%,$(notdir $f)),,$f))
+BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
+QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+
+objects = $(patsubst %.c,$B/%.o,$1)
+LIB_OBJ := $(call objects,$(LIB_SRC))
+PROGRAM_OBJ := $(call objects,$(PROGRAM_SRC))
+PROGRAM_REST := $(filter-out $B/cli/main.o,$(PROGRAM_OBJ))
+MODULE_OBJ := $(call objects,$(MODULE_SRC))
+TEST_OBJ := $(call objects,$(TEST_SRC))
+TEST_HELPER_OBJ := $(call objects,$(TEST_HELPER_SRC))
+BENCH_OBJ := $(call objects,$(BENCH_SRC))
+QUALITY_OBJ := $(call objects,$(QUALITY_SRC))
+
+STATIC_LIB := $B/libresidua.a
+SONAME := libresidua.so.$(SOVERSION)
+SHARED_LIB := $B/$(SONAME)
+PROGRAM := $(if $(wildcard cli/main.c),$B/residua)
+MODULE := $(if $(MODULE_SRC),$B/residua-av.so)
+RUNNER := $B/tests/run
+
+# --- flags ------------------------------------------------------------------------------------------------------------
+
+WARN_FLAGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla $(if $(WERROR),-Werror)
+SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+BASE_FLAGS = -std=c11 -D_GNU_SOURCE -I. $(DEP_CFLAGS) -fPIC -fvisibility=hidden -pthread -fno-math-errno $(WARN_FLAGS) \
+             $(SANITIZE_FLAGS) $(EXTRA_CFLAGS)
+# Kernels: floating-point exceptions are never looked at, which lets loops with a comparison become vectors.
+SPEED_FLAGS = $(if $(findstring /engine/kernels/,$@),$(KERNEL_FLAGS) -fno-trapping-math,$(OPT_FLAGS))
+ISA_FLAGS = $(if $(filter %_avx2.o,$@),$(ISA_avx2))$(if $(filter %_avx512.o,$@),$(ISA_avx512))
+# Criterion's macros use other people's style.
+TEST_FLAGS = $(if $(findstring /tests/,$@),$(TEST_CFLAGS) -Wno-missing-prototypes)
+COMPILE = $(CC) $(BASE_FLAGS) $(SPEED_FLAGS) $(ISA_FLAGS) $(TEST_FLAGS) $(CPPFLAGS)
+LINK_FLAGS = -pthread $(SANITIZE_FLAGS) -Wl,--as-needed $(LDFLAGS)
+
+# make V=1 shows whole commands
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $1 $@)
+
+# --- products ---------------------------------------------------------------------------------------------------------
+
+.PHONY: all lib tests
+all: lib $(PROGRAM) $(MODULE)
+lib: $(STATIC_LIB) $(SHARED_LIB)
+tests: $(RUNNER)
+
+config.mk: configure
+	$(if $(wildcard config.mk),./configure $(CONFIGURE_ARGS) >/dev/null,$(FIRST_CONFIGURE))
+config.h: config.mk
+	@test -f $@ || ./configure $(CONFIGURE_ARGS) >/dev/null
+
+# Objects are made again when the compiler or its flags change.
+FLAGS_TEXT = $(CC) $(BASE_FLAGS) $(OPT_FLAGS) $(KERNEL_FLAGS) $(ISA_avx2) $(ISA_avx512) $(TEST_CFLAGS) $(CPPFLAGS)
+$B/flags: FORCE
+	@mkdir -p $B
+	@echo '$(FLAGS_TEXT)' | cmp -s - $@ || echo '$(FLAGS_TEXT)' >$@
+.PHONY: FORCE
+FORCE:
+
+$B/%.o: %.c $B/flags | config.h
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$Q$(COMPILE) -MMD -MP -c -o $@ $<
+
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(PROGRAM_OBJ) $(MODULE_OBJ) $(TEST_OBJ) $(BENCH_OBJ) $(QUALITY_OBJ))
+
+# The list of objects is a prerequisite too: a deleted source must leave the library.
+$B/lib.list: FORCE
+	@mkdir -p $B
+	@echo '$(LIB_OBJ)' | cmp -s - $@ || echo '$(LIB_OBJ)' >$@
+
+$(STATIC_LIB): $(LIB_OBJ) $B/lib.list
+	@rm -f $@
+	$(call say,AR)
+	$Q$(AR) rcs $@ $(LIB_OBJ)
+
+$(SHARED_LIB): $(LIB_OBJ) $B/lib.list
+	$(call say,LINK)
+	$Q$(CC) -shared $(LINK_FLAGS) -Wl,-soname,$(SONAME) -o $@ $(LIB_OBJ) $(LIB_LIBS)
+	@ln -sf $(SONAME) $B/libresidua.so
+
+$B/residua: $(PROGRAM_OBJ) $(STATIC_LIB)
+	$(call say,LINK)
+	$Q$(CC) $(LINK_FLAGS) -o $@ $(PROGRAM_OBJ) $(STATIC_LIB) $(PROGRAM_LIBS) $(LIB_LIBS)
+
+# The module brings its own copy of the few base functions it uses, so that it can be opened by the program and by the
+# shared library alike; libavformat and its hundred dependencies are loaded only when it is.
+$B/residua-av.so: $(MODULE_OBJ) $(STATIC_LIB)
+	$(call say,LINK)
+	$Q$(CC) -shared $(LINK_FLAGS) -Wl,-z,defs -o $@ $(MODULE_OBJ) $(STATIC_LIB) $(MODULE_LIBS) $(LIB_LIBS)
+
+$(RUNNER): $(TEST_OBJ) $(PROGRAM_REST) $(STATIC_LIB)
+	$(if $(filter yes,$(HAVE_CRITERION)),,@echo "make check needs criterion: Debian package libcriterion-dev, then ./configure"; exit 1)
+	$(call say,LINK)
+	$Q$(CC) $(LINK_FLAGS) -o $@ $(TEST_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) $(TEST_LIBS) $(LIB_LIBS)
+
+$B/tests/bench/bench: $(BENCH_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB)
+	$(call say,LINK)
+	$Q$(CC) $(LINK_FLAGS) -o $@ $(BENCH_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) $(TEST_LIBS) $(LIB_LIBS)
+
+$B/tests/quality/quality: $(QUALITY_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB)
+	$(call say,LINK)
+	$Q$(CC) $(LINK_FLAGS) -o $@ $(QUALITY_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) $(TEST_LIBS) $(LIB_LIBS)
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+
+RUN_TESTS = RESIDUA_BUILD='$(abspath $B)' RESIDUA_SOURCE='$(CURDIR)' $(RUNNER) $(TEST_ARGS)
+
+.PHONY: check check-long bench quality fuzz demo check-layers
+check: all $(RUNNER)
+	$(RUN_TESTS)
+
+check-long: all $(RUNNER)
+	RESIDUA_LONG=1 $(RUN_TESTS)
+
+bench: all $(if $(BENCH_SRC),$B/tests/bench/bench)
+	$(if $(BENCH_SRC),$B/tests/bench/bench $(BENCH_ARGS),@echo "no benchmarks in this tree"; exit 1)
+
+quality: all $(if $(QUALITY_SRC),$B/tests/quality/quality)
+	$(if $(QUALITY_SRC),$B/tests/quality/quality $(QUALITY_ARGS),@echo "no quality measurements in this tree"; exit 1)
+
+demo: all
+	sh samples/demo.sh '$(abspath $B)'
+
+check-layers:
+	@sh tests/check-layers.sh
+
+# --- housekeeping -----------------------------------------------------------------------------------------------------
+
+.PHONY: clean distclean help
+clean:
+	rm -rf $B
+
+distclean:
+	rm -rf build build-* config.mk config.h
+
+help:
+	@echo 'make              libraries, the residua program and its media module, in $B'
+	@echo 'make demo         install what is missing, build, encode and decode a real recording, print the figures'
+	@echo 'make check        install what is missing, build, run every test (TEST_ARGS="--filter suite/*" for some)'
+	@echo 'make check-long   the same with the long variants'
+	@echo 'make bench        time the kernels, the ops, a training step and the codec'
+	@echo 'make quality      measure the built-in models against other codecs'
+	@echo 'make check-layers print includes that cross the layers of docs/house-style.md'
+	@echo 'make clean        remove $B; distclean also removes what ./configure wrote'
+	@echo 'Variables: V=1 CC= BUILD=dir WERROR=1 SANITIZE=address,undefined|thread'
