@@ -1,0 +1,255 @@
+/* residua.h - the public interface of the residua library: neural audio coding to and from `.rsd` streams.
+ *
+ * A model is loaded once and shared; each encoder and decoder is one stream with its own state. Samples are float, planar,
+ * 1.0 is full scale; counts of samples are per channel. The library touches no file but a model's: bytes go through the
+ * caller's read and write functions, so that files, pipes, sockets and memory are the same to it.
+ *
+ *     RsdModel *model = NULL;                              RsdDecoder *dec = NULL;
+ *     RsdEncoder *enc = NULL;                              RsdDecoderOptions options;
+ *     RsdEncoderOptions options;                           rsd_decoder_default_options(&options);
+ *     rsd_model_open_builtin(&model, NULL, &err);          options.read = my_read;
+ *     rsd_encoder_default_options(&options);               rsd_decoder_open(&dec, &options, &err);
+ *     options.model = model;                               do
+ *     options.write = my_write;                                status = rsd_decoder_read(dec, pcm, 4096, &n, &err);
+ *     options.bitrate_bps = 3000;                          while (status == RSD_OK && n > 0);
+ *     rsd_encoder_open(&enc, &options, &err);              rsd_decoder_close(&dec);
+ *     rsd_encoder_write(enc, pcm, n, n, &err);  ...
+ *     rsd_encoder_finish(enc, &err);
+ *     rsd_encoder_close(&enc);
+ *     rsd_model_close(&model);
+ *
+ * Errors: every function that can fail returns RsdStatus and writes a sentence into *err, which may be NULL. A function
+ * that returns an error has freed what it had half built. RSD_ERR_MEMORY is possible wherever memory is taken (every _open,
+ * rsd_threads_create, the stream functions) and is not repeated below; encoders and decoders take all their memory when they
+ * are opened and none afterwards, and how much depends on the model alone, never on the length of a stream.
+ *
+ * Threads: a model may be used by any number of encoders and decoders in different threads at once. One encoder, decoder
+ * or RsdThreads belongs to one thread at a time. The library starts no thread but those of rsd_threads_create. Results
+ * are the same, bit for bit, for any number of threads and any sizes of blocks.
+ *
+ * Compiles as C11 and as C++. The stream format is specified in docs/format.md.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_H
+#define RESIDUA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Versions ---------------------------------------------------------------------------------------------------- */
+
+#define RSD_VERSION_MAJOR 0
+#define RSD_VERSION_MINOR 1
+#define RSD_VERSION_PATCH 0
+#define RSD_VERSION "0.1.0"
+
+#define RSD_FORMAT_VERSION 1 /* of the streams written; all versions up to this one are read */
+
+/* RSD_VERSION of the library that is running; compare it with the macro that the program was compiled with. */
+RSD_API const char *rsd_version(void);
+
+/* ---- Threads ----------------------------------------------------------------------------------------------------- */
+
+typedef struct RsdThreads RsdThreads;
+
+/* A pool to share the work of one call. n_threads >= 1 counts the calling thread; 0 asks for one per processor.
+ * Errors: RSD_ERR_ARG. Destroy after everything that was opened with it. */
+RSD_API RsdStatus rsd_threads_create(RsdThreads **out, int n_threads, RsdError *err);
+RSD_API void rsd_threads_destroy(RsdThreads **threads);
+RSD_API int rsd_threads_count(const RsdThreads *threads); /* 1 for NULL */
+
+/* ---- Models ------------------------------------------------------------------------------------------------------ */
+
+#define RSD_MODEL_NAME_SIZE 32 /* with the terminating zero */
+#define RSD_MODEL_HASH_SIZE 8
+
+typedef struct RsdModel RsdModel;
+
+typedef struct RsdModelInfo {
+    char name[RSD_MODEL_NAME_SIZE];     /* "speech16" */
+    uint8_t hash[RSD_MODEL_HASH_SIZE];  /* first bytes of the SHA-256 of the model file; a stream decodes with no other */
+    int rate_hz, channels;              /* of the signal it codes */
+    int hop_samples;                    /* samples of one frame */
+    int n_stages;                       /* codebooks; a stream uses the first 1..n_stages of them */
+    int bits_per_code;
+    double stage_bitrate_bps;           /* what each stage adds, containers aside */
+    int delay_samples;                  /* algorithmic delay of encoder and decoder: one frame, for a causal model */
+    int64_t n_parameters;
+} RsdModelInfo;
+
+/* A model that is part of the library; name NULL for the default one. Errors: RSD_ERR_MODEL, listing the names. */
+RSD_API RsdStatus rsd_model_open_builtin(RsdModel **out, const char *name, RsdError *err);
+/* A model file. Errors: RSD_ERR_IO, RSD_ERR_CORRUPT, RSD_ERR_NUMERIC (damaged weights), RSD_ERR_UNSUPPORTED (sound, but of
+ * another kind or not able to run as a stream). */
+RSD_API RsdStatus rsd_model_open_file(RsdModel **out, const char *path, RsdError *err);
+/* Close after every encoder and decoder that uses it. Accepts NULL inside. */
+RSD_API void rsd_model_close(RsdModel **model);
+
+/* Owned by the model. Any thread. */
+RSD_API const RsdModelInfo *rsd_model_info(const RsdModel *model);
+/* Name of the i-th built-in model, NULL past the end; the first is the default. */
+RSD_API const char *rsd_model_builtin_name(size_t i);
+
+/* ---- Bytes in and out -------------------------------------------------------------------------------------------- */
+
+/* Reads 1..size bytes into data; *n_read = 0 means the end. May block. What it returns other than RSD_OK, with the sentence
+ * it writes into *err (never NULL here), is returned by the function that called it. */
+typedef RsdStatus (*RsdReadFn)(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err);
+/* Writes all of data [size]. Errors as above. */
+typedef RsdStatus (*RsdWriteFn)(void *ctx, const void *data, size_t size, RsdError *err);
+
+/* ---- Streams ----------------------------------------------------------------------------------------------------- */
+
+#define RSD_MAX_LAYERS 15
+#define RSD_UNKNOWN_LENGTH ((int64_t)-1)
+
+typedef enum RsdLayout { /* meaning of the channels; values are those of the format */
+    RSD_LAYOUT_DISCRETE = 0,
+    RSD_LAYOUT_MONO = 1,
+    RSD_LAYOUT_STEREO = 2,
+    RSD_LAYOUT_AMBISONIC = 3 /* ACN order, SN3D */
+} RsdLayout;
+
+/* What the header of a stream says. */
+typedef struct RsdStreamInfo {
+    int format_version;
+    char model_name[RSD_MODEL_NAME_SIZE];
+    uint8_t model_hash[RSD_MODEL_HASH_SIZE];
+    int rate_hz, channels;
+    int layout;                        /* RsdLayout; values unknown to this version read as RSD_LAYOUT_DISCRETE */
+    int64_t n_samples;                 /* exact, or RSD_UNKNOWN_LENGTH (written to a pipe: the end mark tells) */
+    int hop_samples, frames_per_packet, bits_per_code;
+    int n_stages;                      /* of all layers together */
+    int n_layers;
+    int layer_stages[RSD_MAX_LAYERS];  /* stages that each layer adds */
+    double bitrate_bps;                /* of the codes of all layers; see RsdStreamReport for the real one */
+    int header_size;                   /* bytes */
+} RsdStreamInfo;
+
+/* What reading a stream has found. */
+typedef struct RsdStreamReport {
+    int64_t n_bytes;        /* read up to here, end mark included; bytes after the end mark are not counted */
+    int64_t n_samples;      /* up to here; lost packets counted */
+    int64_t n_packets;      /* up to here; lost ones counted */
+    int64_t n_lost;         /* packets lost or damaged beyond use */
+    int64_t n_layers_lost;  /* damaged upper layers: their packets decode at a lower rate */
+    bool has_end;           /* the end mark was read */
+    double bitrate_bps;     /* real: all bytes, header and checksums included, by duration; 0 for an empty signal */
+} RsdStreamReport;
+
+/* Reads the header and nothing after it. name (borrowed, NULL for "stream") begins the messages.
+ * Errors: RSD_ERR_CORRUPT (not a stream, or a damaged header), RSD_ERR_UNSUPPORTED (another version or kind), those of read. */
+RSD_API RsdStatus rsd_stream_probe(RsdStreamInfo *info, RsdReadFn read, void *read_ctx, const char *name, RsdError *err);
+
+/* Reads everything and checks all numbers and checksums; needs no model. *info and *report (may be NULL) are filled as far
+ * as reading came. Errors: those of rsd_stream_probe; RSD_ERR_CORRUPT for any damage after the header, with a sentence about
+ * the first: reading goes on to the end all the same, so that *report is complete. */
+RSD_API RsdStatus rsd_stream_scan(RsdStreamInfo *info, RsdStreamReport *report, RsdReadFn read, void *read_ctx,
+                                  const char *name, RsdError *err);
+
+typedef struct RsdCutOptions {
+    RsdReadFn read;
+    void *read_ctx;
+    RsdWriteFn write;
+    void *write_ctx;
+    int n_layers;       /* layers to keep; 0: as many as bitrate_bps allows */
+    double bitrate_bps; /* keeps the layers whose codes need no more than this, at least one */
+    const char *name;   /* of the stream in messages; borrowed; NULL: "stream" */
+} RsdCutOptions;
+
+/* Copies a stream without its upper layers, decoding nothing; the result is, byte for byte, what the encoder writes for
+ * those layers. *info (may be NULL) describes the result. Asking for more layers than there are copies all.
+ * Errors: RSD_ERR_ARG (neither layers nor rate given), those of rsd_stream_scan (what was written is then incomplete: throw
+ * it away), those of read and write. */
+RSD_API RsdStatus rsd_stream_cut(RsdStreamInfo *info, const RsdCutOptions *options, RsdError *err);
+
+/* ---- Encoder ----------------------------------------------------------------------------------------------------- */
+
+typedef struct RsdEncoder RsdEncoder;
+
+typedef struct RsdEncoderOptions {
+    const RsdModel *model;  /* kept until close; needed */
+    RsdThreads *threads;    /* kept until close; NULL: the calling thread alone */
+    RsdWriteFn write;       /* needed; called from open, write and finish */
+    void *write_ctx;
+    double bitrate_bps;     /* most bits per second of codes: as many stages as fit, at least one; 0: n_stages decides */
+    int n_stages;           /* 0: bitrate_bps decides; both 0: all stages of the model */
+    int n_layers;           /* 0: the customary split (3, 3, then 6 stages each) */
+    int layer_stages[RSD_MAX_LAYERS]; /* stages of each layer, when n_layers > 0; their sum must be the number of stages */
+    int frames_per_packet;  /* 0: about one second. Fewer frames: less delay, more bytes */
+    int64_t n_samples;      /* exact length of the signal, or RSD_UNKNOWN_LENGTH */
+    const char *name;       /* of the signal in messages; kept until close; NULL: "input" */
+} RsdEncoderOptions;
+
+/* Zeros and NULL everywhere, n_samples RSD_UNKNOWN_LENGTH. */
+RSD_API void rsd_encoder_default_options(RsdEncoderOptions *options);
+
+/* Writes the header. Errors: RSD_ERR_ARG (an option out of range, named), those of write. */
+RSD_API RsdStatus rsd_encoder_open(RsdEncoder **out, const RsdEncoderOptions *options, RsdError *err);
+/* samples[c * stride + i] is sample i of channel c, i < n_samples, at the model's rate and channel count. Any n_samples,
+ * zero too. Values beyond full scale are coded as they are.
+ * Errors: RSD_ERR_NUMERIC (NaN or infinity, position named; nothing of this call is coded), RSD_ERR_ARG (more samples than
+ * announced, or after finish), RSD_ERR_UNSUPPORTED (longer than the format allows: 2^24 packets), those of write. */
+RSD_API RsdStatus rsd_encoder_write(RsdEncoder *encoder, const float *samples, size_t stride, size_t n_samples, RsdError *err);
+/* Codes what is left and writes the end mark; close is still needed. After any error of write or finish the encoder only
+ * repeats that error. Errors: RSD_ERR_ARG (fewer samples than announced), those of write. */
+RSD_API RsdStatus rsd_encoder_finish(RsdEncoder *encoder, RsdError *err);
+/* Without finish the stream stays without an end. Accepts NULL inside. */
+RSD_API void rsd_encoder_close(RsdEncoder **encoder);
+
+/* The header as written, and what was written so far. Owned by the encoder. */
+RSD_API const RsdStreamInfo *rsd_encoder_info(const RsdEncoder *encoder);
+RSD_API const RsdStreamReport *rsd_encoder_report(const RsdEncoder *encoder);
+
+/* ---- Decoder ----------------------------------------------------------------------------------------------------- */
+
+typedef struct RsdDecoder RsdDecoder;
+
+/* One sentence for each place of damage that keep_going passed over; text is borrowed. */
+typedef void (*RsdDamageFn)(void *ctx, const char *text);
+
+typedef struct RsdDecoderOptions {
+    const RsdModel *model;  /* kept until close; NULL: the built-in model that the stream names */
+    RsdThreads *threads;    /* kept until close; NULL: the calling thread alone */
+    RsdReadFn read;         /* needed; called from open and read, for large blocks */
+    void *read_ctx;
+    bool keep_going;        /* fill lost packets with silence of the same length instead of stopping with an error */
+    RsdDamageFn on_damage;  /* with keep_going: called for each place of damage; may be NULL */
+    void *damage_ctx;
+    int max_stages;         /* use no more than these; 0: all there are. Fewer stages: the sound of a lower rate */
+    const char *name;       /* of the stream in messages; kept until close; NULL: "stream" */
+} RsdDecoderOptions;
+
+RSD_API void rsd_decoder_default_options(RsdDecoderOptions *options);
+
+/* Reads the header. Errors: those of rsd_stream_probe; RSD_ERR_MODEL (the stream needs another model, named, than the one
+ * given, or one that is not built in); RSD_ERR_ARG. */
+RSD_API RsdStatus rsd_decoder_open(RsdDecoder **out, const RsdDecoderOptions *options, RsdError *err);
+/* Up to max_samples per channel: samples[c * stride + i], max_samples <= stride. *n_read < max_samples only at the end or
+ * with an error; 0 with RSD_OK is the end. The sum of all *n_read is the exact length of the encoded signal.
+ * Errors: RSD_ERR_CORRUPT naming packet and time, once everything before the damage has been delivered (*n_read samples
+ * of this call are valid); with keep_going only a stream that ends without its end mark gives it: the packets before are
+ * delivered, nothing is made up after them. Those of read. After an error the decoder only repeats it, with *n_read 0. */
+RSD_API RsdStatus rsd_decoder_read(RsdDecoder *decoder, float *samples, size_t stride, size_t max_samples, size_t *n_read,
+                                   RsdError *err);
+/* Accepts NULL inside. */
+RSD_API void rsd_decoder_close(RsdDecoder **decoder);
+
+/* The header, and what was read so far. Owned by the decoder. */
+RSD_API const RsdStreamInfo *rsd_decoder_info(const RsdDecoder *decoder);
+RSD_API const RsdStreamReport *rsd_decoder_report(const RsdDecoder *decoder);
+/* The model in use, whether given or found by name. */
+RSD_API const RsdModelInfo *rsd_decoder_model(const RsdDecoder *decoder);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
