@@ -1,0 +1,109 @@
+/* conv.h - one-dimensional convolutions and their gradients on plain arrays.
+ *
+ * A strided convolution joins a signal that is sampled finely, [batch, c_fine, n_fine], to one that is sampled coarsely,
+ * [batch, c_coarse, n_coarse]: coarse frame t meets the fine samples t * stride - left + i * dilation for the taps
+ * i = 0 .. k - 1, through the weights w [c_coarse, c_fine / groups, k]. Three sums over these meetings make everything:
+ *
+ *   gather   coarse[t]  = sum over c_fine, i    a convolution forward; the input gradient of a transposed one
+ *   scatter  fine[u]    = sum over c_coarse, i  a transposed convolution forward; the input gradient of a plain one
+ *   weights  w[.., i]   = sum over batch, t     the weight gradient of both
+ *
+ * Samples outside a signal are zero, or, to the left of it, come from a stream's context. Other padding is made before.
+ *
+ * Each sum is cut into tasks by the shape alone and every task writes its own outputs; an output element is summed in one
+ * fixed order (gather: c_fine then tap; scatter: c_coarse then tap) that starts at the bias. So results do not depend on the
+ * number of threads, nor (gather, scatter) on where in a chunk a frame falls.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_KERNELS_CONV_H
+#define RESIDUA_KERNELS_CONV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/kernels/kernels.h"
+
+typedef struct ConvShape {
+    int64_t batch;
+    int64_t c_fine, c_coarse; /* over all groups; multiples of groups */
+    int64_t n_fine, n_coarse;
+    int64_t groups, k, stride, dilation;
+    int64_t left;             /* fine sample of tap 0 at t = 0 is -left; negative: the first samples are skipped */
+} ConvShape;
+
+/* Fine samples spanned by one frame: (k - 1) dilation + 1. */
+int64_t conv_span(const ConvShape *s);
+/* Coarse frames before a chunk that still reach into it: ceil(span / stride) - 1 (at least 0). */
+int64_t conv_reach(const ConvShape *s);
+/* Multiply-accumulates of one gather, scatter or weight gradient. */
+double conv_macs(const ConvShape *s);
+
+/* Padding that is not zero is written out before a convolution. The source of sample i of a padded signal: an index into
+ * the signal [n], or -1 for a zero. left and right may be negative: samples cut. Reflection of a signal that is not longer
+ * than its padding first appends zeros (audio.md 1.2). */
+typedef enum ConvPadMode { CONV_PAD_ZERO, CONV_PAD_REFLECT, CONV_PAD_REPLICATE } ConvPadMode;
+typedef struct ConvPad {
+    ConvPadMode mode;
+    int64_t n, left, right;
+} ConvPad;
+int64_t conv_pad_source(const ConvPad *pad, int64_t i);
+/* y [rows, left + n + right] from x [rows, n], and dx += what dy says. */
+void conv_pad_rows(const ConvPad *pad, int64_t rows, const float *x, float *y);
+void conv_pad_rows_grad(const ConvPad *pad, int64_t rows, const float *dy, float *dx);
+/* context [rows, n_context] becomes the last n_context samples of context followed by x [rows, n]. */
+void conv_keep_context(float *context, int64_t n_context, int64_t rows, const float *x, int64_t n);
+
+/* One gather or scatter; x and y are the two signals in this order: fine, coarse for gather; coarse, fine for scatter. */
+typedef struct ConvJob {
+    ConvShape shape;
+    const float *x;
+    const float *context;  /* samples of x before its first, NULL for zeros: gather [batch, c_fine, left], scatter
+                              [batch, c_coarse, conv_reach]; scatter with context needs left == 0 */
+    bool elu;              /* x (and context) pass through ELU, alpha 1, on the way in */
+    const float *w;        /* [c_coarse, c_fine / groups, k] */
+    float *packed;         /* room for ConvWork.packed_count floats; filled by pack */
+    const float *bias;     /* [channels of y] or NULL */
+    bool add;              /* add to y instead of overwriting it */
+    const float *slope_at; /* shape of y or NULL: the sum is multiplied by ELU'(slope_at) before it is stored */
+    float *y;              /* must not overlap x */
+} ConvJob;
+
+/* dw [c_coarse, c_fine / groups, k] += sum of coarse * fine. */
+typedef struct ConvWeightJob {
+    ConvShape shape;
+    const float *fine, *coarse;
+    bool elu_fine, elu_coarse; /* that signal passes through ELU on the way in */
+    float *partial;            /* room for ConvWork.partial_count floats */
+    float *dw;
+} ConvWeightJob;
+
+/* How a job is cut up. Tasks 0 .. n_pack_tasks - 1 of pack come first (all of them), then n_tasks of the sum itself, then,
+ * for weight gradients, n_reduce_tasks. Tasks of one kind may run at the same time. */
+typedef struct ConvWork {
+    int64_t n_pack_tasks, n_tasks, n_reduce_tasks;
+    size_t packed_count, partial_count; /* floats */
+    size_t scratch_size;                /* bytes for each worker, aligned to MEM_ALIGN */
+} ConvWork;
+
+struct ConvKernels {
+    ConvWork (*gather_work)(const ConvShape *s);
+    void (*gather_pack)(const ConvJob *job, int64_t task);
+    void (*gather)(const ConvJob *job, int64_t task, void *scratch);
+
+    ConvWork (*scatter_work)(const ConvShape *s);
+    void (*scatter_pack)(const ConvJob *job, int64_t task);
+    void (*scatter)(const ConvJob *job, int64_t task, void *scratch);
+
+    ConvWork (*weights_work)(const ConvShape *s);
+    void (*weights)(const ConvWeightJob *job, int64_t task, void *scratch);
+    void (*weights_reduce)(const ConvWeightJob *job, int64_t task);
+
+    /* db [c] += sum over batch and time of dy [batch, c, n], for channels c_first .. c_end - 1. */
+    void (*bias_grad)(const float *dy, int64_t batch, int64_t c, int64_t n, int64_t c_first, int64_t c_end, float *db);
+};
+
+extern const ConvKernels conv_ref, conv_avx2;
+
+#endif

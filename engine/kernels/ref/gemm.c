@@ -1,0 +1,37 @@
+/* gemm.c - matrix products in plain C.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "engine/kernels/gemm.h"
+
+static void product(const GemmJob *job)
+{
+    int64_t a_row = job->transpose_a ? 1 : job->lda, a_col = job->transpose_a ? job->lda : 1;
+    int64_t b_row = job->transpose_b ? 1 : job->ldb, b_col = job->transpose_b ? job->ldb : 1;
+
+    for (int64_t i = 0; i < job->m; i++) {
+        float *c = job->c + i * job->ldc;
+
+        for (int64_t j = 0; j < job->n && !job->add; j++)
+            c[j] = 0.0f;
+        for (int64_t l = 0; l < job->k; l++) {
+            float a = job->a[i * a_row + l * a_col];
+
+            for (int64_t j = 0; j < job->n; j++)
+                c[j] += a * job->b[l * b_row + j * b_col];
+        }
+    }
+}
+
+static void matrix_vector(int64_t m, int64_t n, const float *a, int64_t lda, const float *x, bool add, float *y)
+{
+    for (int64_t i = 0; i < m; i++) {
+        float sum = 0.0f;
+
+        for (int64_t j = 0; j < n; j++)
+            sum += a[i * lda + j] * x[j];
+        y[i] = add ? y[i] + sum : sum;
+    }
+}
+
+const GemmKernels gemm_ref = {.product = product, .matrix_vector = matrix_vector};

@@ -1,0 +1,60 @@
+/* table.c - which set of kernels this machine runs.
+ *
+ * Sets are listed from best to plainest; the first whose instructions the processor has is picked, unless RESIDUA_CPU names
+ * another. A set may borrow groups it has no faster version of.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/kernels/conv.h"
+#include "engine/kernels/gemm.h"
+#include "engine/kernels/kernels.h"
+#include "engine/kernels/search.h"
+
+static const Kernels sets[] = {
+    {"ref", &gemm_ref, &conv_ref, NULL, &search_ref},
+};
+
+#define N_SETS (sizeof sets / sizeof sets[0])
+
+static bool machine_has(const char *name)
+{
+    if (strcmp(name, "ref") == 0)
+        return true;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (strcmp(name, "avx2") == 0)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+    return false;
+}
+
+const Kernels *kernels_named(const char *name)
+{
+    for (size_t i = 0; i < N_SETS; i++)
+        if (strcmp(sets[i].name, name) == 0)
+            return machine_has(name) ? &sets[i] : NULL;
+    return NULL;
+}
+
+static const Kernels *picked;
+
+static void pick(void)
+{
+    const char *wish = getenv("RESIDUA_CPU");
+
+    picked = wish ? kernels_named(wish) : NULL;
+    for (size_t i = 0; i < N_SETS && !picked; i++)
+        picked = kernels_named(sets[i].name);
+}
+
+const Kernels *kernels_pick(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, pick);
+    return picked;
+}

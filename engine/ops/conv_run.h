@@ -1,0 +1,26 @@
+/* conv_run.h - runs convolution kernels over the threads of a tape, and records their gradients: what op_conv1d,
+ * op_conv_transpose1d and op_linear share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_OPS_CONV_RUN_H
+#define RESIDUA_OPS_CONV_RUN_H
+
+#include "engine/kernels/conv.h"
+#include "engine/tape.h"
+
+typedef enum ConvKind { CONV_GATHER, CONV_SCATTER } ConvKind;
+
+typedef struct ConvCall {
+    ConvKind kind;
+    ConvShape shape;      /* of the kernel; for a padded input n_fine counts the padding */
+    bool elu;             /* on the input */
+    const ConvPad *pad;   /* NULL when zero padding is all there is; gather only, borrowed during the call */
+    float *context;       /* of a stream, NULL without */
+    Tensor *x, *w, *b;    /* b may be NULL */
+} ConvCall;
+
+/* Computes the tensor y [batch, channels, n] and records the node. Errors: RSD_ERR_MEMORY. */
+RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err);
+
+#endif
