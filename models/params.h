@@ -1,5 +1,9 @@
 /* params.h - the named parameters of a model: created by networks, saved as safetensors, moved by optimisers.
  *
+ * A set is made for training or for inference. In a set for inference nothing has a gradient, training state has no
+ * memory and networks leave their weights zero instead of drawing random ones, because params_load fills them next: that
+ * is what keeps the start-up of the program short.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef RESIDUA_PARAMS_H
@@ -10,29 +14,47 @@
 #include "engine/weights/safetensors.h"
 
 typedef struct Param {
-    char *name;     /* "decoder.up.0.weight_v" */
-    Tensor *tensor; /* with a persistent gradient when trainable */
-    bool trainable; /* false: state such as codebook averages; saved, not optimised */
+    char *name;          /* "decoder.stages.0.up.weight_v" */
+    Tensor *tensor;      /* with a persistent gradient when trainable and the set is for training */
+    bool trainable;      /* false: state such as codebooks; saved, not optimised */
+    bool training_only;  /* state that only further training needs, such as codebook averages */
 } Param;
 
 typedef struct ParamSet {
     Param *items;
     size_t n_items, capacity;
+    bool for_inference;
 } ParamSet;
 
 RsdStatus params_create(ParamSet **out, RsdError *err);
+/* A set for inference, see above. */
+RsdStatus params_create_for_inference(ParamSet **out, RsdError *err);
 void params_destroy(ParamSet **params);
+
 /* Adds a new zeroed tensor called name (copied). *out is owned by the set. Errors: RSD_ERR_ARG (name taken, bad shape),
  * RSD_ERR_MEMORY. */
 RsdStatus params_add(ParamSet *params, const char *name, int n_dims, const int64_t *shape, bool trainable, Tensor **out,
                      RsdError *err);
+/* The same for state that only training needs; in a set for inference *out is NULL and nothing is added. */
+RsdStatus params_add_training_state(ParamSet *params, const char *name, int n_dims, const int64_t *shape, Tensor **out,
+                                    RsdError *err);
 Tensor *params_find(const ParamSet *params, const char *name);
 int64_t params_count_elements(const ParamSet *params, bool trainable_only);
 void params_zero_grad(ParamSet *params);
+/* Uniform numbers in [-bound, bound) from rng, in the order of the elements; for initial weights. */
+void params_fill_uniform(Tensor *tensor, Rng *rng, float bound);
+/* norms[i] = the Euclidean norm of tensor[i, ...]; the first g of weight norm. */
+void params_fill_norms(Tensor *norms, const Tensor *tensor);
+void params_fill_constant(Tensor *tensor, float value);
 
-/* Fill all tensors from a file whose names are prefix + name. Lists what is missing or of another shape in the error.
- * Errors: RSD_ERR_CORRUPT, RSD_ERR_NUMERIC. */
+/* Fill all tensors from a file whose names are prefix + name; other arrays of the file are not looked at. Training state
+ * that the file lacks stays as it is. Lists what is missing or of another shape in the error; then nothing was changed.
+ * Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED, RSD_ERR_NUMERIC (the set is half filled). */
 RsdStatus params_load(ParamSet *params, const Safetensors *st, const char *prefix, RsdError *err);
+/* Adds all tensors to the writer (borrowed until it finishes) under prefix + name. Training state is always F32, because
+ * resuming must be exact, and is left out by params_save_for_inference. */
 RsdStatus params_save(const ParamSet *params, SafetensorsWriter *writer, const char *prefix, Dtype stored_as, RsdError *err);
+RsdStatus params_save_for_inference(const ParamSet *params, SafetensorsWriter *writer, const char *prefix, Dtype stored_as,
+                                    RsdError *err);
 
 #endif

@@ -12,6 +12,8 @@
 #include "models/params.h"
 
 #define RVQ_MAX_STAGES 64
+#define RVQ_MAX_CODES 65536
+#define RVQ_MAX_DIM 1024
 
 typedef struct RvqConfig {
     int n_q;           /* stages */
@@ -23,15 +25,24 @@ typedef struct RvqConfig {
 
 typedef struct Rvq Rvq;
 
-/* Registers "rvq.K.embed" [K, D] (state), "rvq.K.count" [K], "rvq.K.sum" [K, D]. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
+/* Every field in its range; allocates nothing. Errors: RSD_ERR_ARG naming the field, its value and its range. */
+RsdStatus rvq_check_config(const RvqConfig *cfg, RsdError *err);
+/* Numbers a decoder needs: n_q K D. */
+int64_t rvq_count_parameters(const RvqConfig *cfg);
+
+/* Registers "rvq.K.embed" [K, D] (state), and for training "rvq.K.count" [K], "rvq.K.sum" [K, D]. cfg is copied, params
+ * must outlive the quantiser. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus rvq_create(Rvq **out, const RvqConfig *cfg, ParamSet *params, RsdError *err);
 void rvq_destroy(Rvq **rvq);
-/* Recomputes the norms used by the search; call after loading codebooks. */
+/* Prepares the search; call after loading codebooks. A codebook that came without its averages (an inference file loaded
+ * to be trained on) starts averages of weight 1. */
 void rvq_refresh(Rvq *rvq);
 
-/* z [batch, D, frames] -> codes [batch, n_q, frames], n_q <= cfg.n_q; greedy search, ties to the lowest index. */
+/* z [batch, D, frames] -> codes [batch, n_q, frames], n_q <= cfg.n_q; greedy search, ties to the lowest index. Each frame
+ * is searched by itself: chunked equals whole. Errors: RSD_ERR_ARG. */
 RsdStatus rvq_encode(Tape *tape, Rvq *rvq, const Tensor *z, int n_q, uint16_t *codes, RsdError *err);
-/* codes [batch, n_q, frames] -> z [batch, D, frames]. Errors: RSD_ERR_CORRUPT when a code is >= K. */
+/* codes [batch, n_q, frames] -> z [batch, D, frames]. Errors: RSD_ERR_ARG, RSD_ERR_CORRUPT when a code is >= K,
+ * RSD_ERR_MEMORY. */
 RsdStatus rvq_decode(Tape *tape, Rvq *rvq, const uint16_t *codes, int64_t batch, int n_q, int64_t frames, Tensor **z,
                      RsdError *err);
 
@@ -43,10 +54,22 @@ typedef struct RvqStats {
     float relative_error;             /* |z - zq|^2 / |z|^2 */
 } RvqStats;
 
+/* Whether the codebooks hold anything: k-means has run, or they were loaded. */
+bool rvq_is_initialised(const Rvq *rvq);
+/* k-means start of all stages in sequence on z [B, D, F] (audio.md 1.6). Best with several times K vectors: with fewer
+ * than K some means coincide, and the codes left empty are re-seeded from the next batches. rvq_train does this itself on
+ * its first batch; a caller with a larger batch at hand calls it before. Replaces what was there.
+ * Errors: RSD_ERR_ARG, RSD_ERR_NUMERIC (NaN or infinity in z), RSD_ERR_MEMORY. */
+RsdStatus rvq_init_codebooks(Tape *tape, Rvq *rvq, const Tensor *z, uint64_t seed, RsdError *err);
+
 /* One training step: quantises z [B, D, F] with n_q stages. zq = z + sg(sum q - z) (straight-through);
  * commitment = mean_k MSE(sg(q_k), r_k), a scalar tensor. Runs k-means on the first call, then updates the moving averages
- * and re-seeds dead codes (audio.md 1.6, the right way) unless `frozen`. Random choices come from (seed, step).
- * stats may be NULL. */
+ * of the n_q stages and re-seeds dead codes (audio.md 1.6, the right way) unless `frozen`, which leaves the codebooks as
+ * they are. This step's outputs come from the codebooks as they were before the update.
+ * Random choices come from (seed, RNG_QUANTIZER, step) with sample numbers from RVQ_FIRST_SAMPLE up; smaller ones are free
+ * for the caller. stats may be NULL. Errors: RSD_ERR_ARG (also: a set for inference), RSD_ERR_NUMERIC (NaN or infinity in z;
+ * the codebooks are then untouched), RSD_ERR_MEMORY. */
+#define RVQ_FIRST_SAMPLE 1000
 RsdStatus rvq_train(Tape *tape, Rvq *rvq, Tensor *z, int n_q, uint64_t seed, uint64_t step, bool frozen, Tensor **zq,
                     Tensor **commitment, RvqStats *stats, RsdError *err);
 

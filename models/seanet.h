@@ -1,11 +1,15 @@
 /* seanet.h - SEANet encoder and decoder: strided convolutions with residual units, one definition for training, whole
  * files and streams.
  *
- *   encoder: conv(ch->C0, k7); for r in reversed(ratios): ResUnit(c)... ELU conv(c->2c, k2r, s r); ELU conv(->D, k7)
- *   decoder: conv(D->c, k7); for r in ratios: ELU convT(c->c/2, k2r, s r) ResUnit(c/2)...; ELU conv(C0->ch, k7)
- *   ResUnit(c): y = S(u) + pw(c/compress -> c)(ELU(conv(c -> c/compress, k3, dilation)(ELU(u))))
+ *   encoder: conv(ch->C0, k7); for r in reversed(ratios): ResUnit(c)... ELU conv(c->2c, k2r, s r); LSTM; ELU conv(->D, k7)
+ *   decoder: conv(D->c, k7); LSTM; for r in ratios: ELU convT(c->c/2, k2r, s r) ResUnit(c/2)...; ELU conv(C0->ch, k7)
+ *   ResUnit(c): y = S(u) + pw(c/compress -> c)(ELU(conv(c -> c/compress, k3, dilation)(ELU(u)))),  S = identity or pw(c->c)
  *
- * [1] Tagliasacchi et al., SEANet, 2020.   [2] Defossez et al., EnCodec, 2022.
+ * Parameters are named after the place of their layer (suffixes: models/layers.h); stage 0 runs first on either side:
+ *
+ *   {encoder,decoder}.in  .lstm  .out  .stages.I.{down,up}  .stages.I.units.J.{conv,pointwise,shortcut}
+ *
+ * [1] Tagliasacchi et al., SEANet, 2020.   [2] Defossez et al., EnCodec, 2022 (audio.md 1.2-1.5).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,6 +21,7 @@
 #include "models/params.h"
 
 #define SEANET_MAX_STAGES 8
+#define SEANET_MAX_UNITS 4
 
 typedef enum SeanetNorm { SEANET_NORM_NONE, SEANET_NORM_WEIGHT, SEANET_NORM_GROUP } SeanetNorm;
 
@@ -39,20 +44,35 @@ typedef struct SeanetConfig {
 
 typedef struct Seanet Seanet; /* an encoder and a decoder; weights live in a ParamSet */
 
+/* Every field in its range, and the network not larger than SEANET_MAX_PARAMETERS. Nothing is allocated, so this may be
+ * asked about a configuration from a hostile file. Errors: RSD_ERR_ARG naming the field, its value and its range. */
+#define SEANET_MAX_PARAMETERS ((int64_t)1 << 28)
+RsdStatus seanet_check_config(const SeanetConfig *cfg, RsdError *err);
+
 /* Registers the parameters as "encoder.*" and "decoder.*" and initialises them: U(+-1/sqrt(fan_in)), g = |v|
- * (audio.md 1.5). cfg is copied. Errors: RSD_ERR_ARG naming the field and its range, RSD_ERR_MEMORY. */
+ * (audio.md 1.5). cfg is copied, params must outlive the network. In a set for inference the weights stay zero.
+ * Errors: RSD_ERR_ARG naming the field and its range, RSD_ERR_MEMORY. */
 RsdStatus seanet_create(Seanet **out, const SeanetConfig *cfg, ParamSet *params, uint64_t seed, RsdError *err);
 void seanet_destroy(Seanet **net);
 
-/* x [batch, channels, n] -> z [batch, D, ceil(n / hop)].  With tape->stream: n must be a multiple of hop. */
+/* x [batch, channels, n] -> z [batch, D, ceil(n / hop)].  With tape->stream: n must be a multiple of hop, and the frames
+ * are those of the whole signal bit for bit. Where n is not a multiple of hop, each strided layer completes its last window
+ * by itself (audio.md 1.2), which no stream can do before its end: a codec that streams pads the signal to a multiple first.
+ * Errors: RSD_ERR_ARG (shape), RSD_ERR_UNSUPPORTED (stream of a network that is not causal, has reflect padding or group
+ * norm), RSD_ERR_MEMORY. */
 RsdStatus seanet_encode(Tape *tape, Seanet *net, Tensor *x, Tensor **z, RsdError *err);
-/* z [batch, D, frames] -> y [batch, channels, frames * hop]. */
+/* z [batch, D, frames] -> y [batch, channels, frames * hop]; any number of frames per chunk. Errors: as seanet_encode. */
 RsdStatus seanet_decode(Tape *tape, Seanet *net, Tensor *z, Tensor **y, RsdError *err);
 
-/* Inference: computes plain weights from weight norm once; call again after weights change. Without it every call folds. */
+/* Inference: computes plain weights from weight norm once; call again after weights change. Without it every call folds.
+ * A tape that records goes on using v and g. After it, encode and decode of one network may run on many tapes at once. */
 RsdStatus seanet_freeze(Seanet *net, RsdError *err);
 
 int seanet_hop(const SeanetConfig *cfg);
+/* True when the network can run on chunks: causal, zero padding, no group norm. */
+bool seanet_can_stream(const SeanetConfig *cfg);
+/* Trainable numbers of both directions. */
+int64_t seanet_count_parameters(const SeanetConfig *cfg);
 /* Multiply-accumulates per second of signal at rate_hz, of one direction. */
 double seanet_macs_per_second(const SeanetConfig *cfg, int rate_hz, bool decoder);
 
