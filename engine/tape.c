@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "engine/kernels/kernels.h"
+#include "engine/kernels/point.h"
 
 RsdStatus tape_create(Tape **out, RsdThreads *threads, size_t memory_limit, RsdError *err)
 {
@@ -84,8 +84,9 @@ RsdStatus tape_record(Tape *tape, NodeBackward backward, Tensor *out, int n_inpu
 
     if (!tape_will_record(tape, n_inputs, inputs))
         return RSD_OK;
-    TRY(arena_calloc(tape->arena, &node, 1, sizeof *node, err));
+    TRY(arena_calloc(tape->arena, &node, 1, sizeof *node + (size_t)n_inputs * sizeof *inputs, err));
     node->backward = backward;
+    node->n_inputs = n_inputs;
     memcpy(node->in, inputs, (size_t)n_inputs * sizeof *inputs);
     node->out = out;
     node->saved = saved;
@@ -103,7 +104,13 @@ RsdStatus tape_grad(Tape *tape, Tensor *x, float **dx, bool *add, RsdError *err)
     if (!x || !x->needs_grad)
         return RSD_OK;
     if (!x->grad) {
-        RsdStatus status = arena_alloc(tape->arena, &x->grad, (size_t)tensor_count(x), sizeof(float), err);
+        RsdStatus status;
+
+        /* Such a tensor outlives the arena; a gradient there would dangle after the next reset. */
+        if (x->buffer)
+            return error_set(err, RSD_ERR_ARG, "a tensor of its own needs a gradient but was not made by "
+                                               "tensor_create_param");
+        status = arena_alloc(tape->arena, &x->grad, (size_t)tensor_count(x), sizeof(float), err);
 
         if (status != RSD_OK)
             return status;
@@ -111,6 +118,46 @@ RsdStatus tape_grad(Tape *tape, Tensor *x, float **dx, bool *add, RsdError *err)
     }
     *dx = x->grad;
     return RSD_OK;
+}
+
+typedef struct AddJob {
+    const PointKernels *point;
+    const float *src;
+    float *dst;
+    int64_t count;
+    bool add;
+} AddJob;
+
+static void add_block(void *ctx, int64_t i, int worker)
+{
+    const AddJob *job = ctx;
+    const int64_t first = i * POINT_BLOCK, left = job->count - first;
+
+    (void)worker;
+    job->point->scale(job->src + first, 1.0f, job->dst + first, left < POINT_BLOCK ? left : POINT_BLOCK, job->add);
+}
+
+static void add_array(Tape *tape, const float *src, float *dst, int64_t count, bool add)
+{
+    AddJob job = {tape->kernels->point, src, dst, count, add};
+
+    threads_for(tape->threads, (count + POINT_BLOCK - 1) / POINT_BLOCK, add_block, &job);
+}
+
+RsdStatus tape_grad_pass(Tape *tape, Node *node, Tensor *x, RsdError *err)
+{
+    float *dx;
+    bool add;
+    RsdStatus status;
+
+    if (x && x->needs_grad && !x->grad && !x->buffer) {
+        x->grad = node->out->grad;
+        return RSD_OK;
+    }
+    status = tape_grad(tape, x, &dx, &add, err);
+    if (status == RSD_OK && dx)
+        add_array(tape, node->out->grad, dx, tensor_count(x), add);
+    return status;
 }
 
 static RsdStatus replay(Tape *tape, RsdError *err)
@@ -130,14 +177,13 @@ static RsdStatus replay(Tape *tape, RsdError *err)
 
 RsdStatus tape_backward_from(Tape *tape, Tensor *y, const float *dy, RsdError *err)
 {
-    size_t count = (size_t)tensor_count(y);
     float *grad;
     bool add;
     RsdStatus status = RSD_OK;
 
     TRY(tape_grad(tape, y, &grad, &add, err));
     CHECK(grad, err, RSD_ERR_ARG, "backward was asked for a tensor that depends on nothing that needs a gradient");
-    memcpy(grad, dy, count * sizeof(float));
+    add_array(tape, dy, grad, tensor_count(y), add);
     TRY(replay(tape, err));
 fail:
     return status;

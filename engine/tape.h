@@ -31,15 +31,16 @@ typedef struct Tape {
     Node *last;                     /* nodes are linked backwards */
 } Tape;
 
-/* What backward needs of one op call. `saved` is whatever the op put there, in the arena. */
-#define NODE_MAX_INPUTS 4
+/* What backward needs of one op call. `saved` is whatever the op put there, in the arena. A backward rule is called only
+ * when a gradient has reached `out`; it reads node->out->grad and adds to the gradients of the inputs through tape_grad. */
 typedef RsdStatus (*NodeBackward)(Tape *tape, Node *node, RsdError *err);
 struct Node {
     Node *previous;
     NodeBackward backward;
-    Tensor *in[NODE_MAX_INPUTS]; /* NULL where an op has fewer */
     Tensor *out;
     void *saved;
+    int n_inputs;
+    Tensor *in[]; /* NULL where an optional input was not given */
 };
 
 /* threads: borrowed, must outlive the tape. memory_limit: bytes the arena may hold, 0 for none. Starts with recording off.
@@ -54,25 +55,34 @@ RsdStatus tape_tensor(Tape *tape, Tensor **out, int n_dims, const int64_t *shape
 /* Arena tensor holding a copy of data [product of shape]. */
 RsdStatus tape_input(Tape *tape, Tensor **out, int n_dims, const int64_t *shape, const float *data, RsdError *err);
 
-/* For ops: call when all outputs are computed. When recording is on and an input needs a gradient, appends a node, marks
- * `out` as needing a gradient and stores the node in *node (else NULL); the op then fills node->saved. */
+/* For ops: call when the output is computed. When recording is on and an input needs a gradient, appends a node that keeps
+ * the inputs and `saved`, and marks `out` as needing a gradient; otherwise does nothing. Errors: RSD_ERR_MEMORY. */
 RsdStatus tape_record(Tape *tape, NodeBackward backward, Tensor *out, int n_inputs, Tensor *const *inputs, void *saved,
                       RsdError *err);
 /* True when an op called now with these inputs will be recorded, so that it should keep what backward needs. */
 bool tape_will_record(const Tape *tape, int n_inputs, Tensor *const *inputs);
 
-/* For backward rules: where to put the gradient of x. Returns with *dx NULL when x needs none. *add tells whether to add
- * to what is there (true) or to overwrite (false: memory is undefined). Parameters (own buffers) always add.
- * Errors: RSD_ERR_MEMORY. */
+/* For backward rules: where to put the gradient of x. Returns with *dx NULL when x is NULL or needs none. *add tells
+ * whether to add to what is there (true) or to overwrite (false: memory is undefined). Parameters (own buffers) always add.
+ * Asking is a promise: what is asked for must be written. An input given twice (x * x) is asked for twice, one after the
+ * other, each written before the next is asked for.
+ * Errors: RSD_ERR_MEMORY; RSD_ERR_ARG for a tensor with its own buffer that needs a gradient but has no place for it. */
 RsdStatus tape_grad(Tape *tape, Tensor *x, float **dx, bool *add, RsdError *err);
+/* For backward rules whose dx is dy unchanged (reshape, the sides of a sum): hands the memory of node->out's gradient on to
+ * x where nothing has reached x yet, which saves a pass; at most once per call of a rule, as the last thing it does.
+ * Otherwise adds by the kernel. */
+RsdStatus tape_grad_pass(Tape *tape, Node *node, Tensor *x, RsdError *err);
 
-/* Fills gradients of everything the scalar `loss` (one element) depends on, starting from d loss = 1. */
+/* Adds to the gradients of everything the scalar `loss` (one element) depends on, starting from d loss = 1. Afterwards
+ * parameters and leaves hold gradients; those of tensors in between are gone, so that several backward passes over one
+ * record add up in parameters and leaves, each counted once. Errors: RSD_ERR_ARG when loss depends on nothing that needs a
+ * gradient, RSD_ERR_MEMORY (the step's gradients are then incomplete: clear them). */
 RsdStatus tape_backward(Tape *tape, Tensor *loss, RsdError *err);
 /* The same from a given gradient dy [shape of y], which is copied; nodes recorded after y are skipped as long as no
  * gradient reached them. This is how a balancer feeds combined loss gradients into the codec. */
 RsdStatus tape_backward_from(Tape *tape, Tensor *y, const float *dy, RsdError *err);
 
-/* Cuts the graph: a tensor with the same data (shared) that needs no gradient; with needs_grad = true it is a new leaf
+/* Cuts the graph (stop-gradient): a tensor with the same data (shared) that needs no gradient; with needs_grad = true it is a new leaf
  * whose gradient can be read after a backward pass. */
 RsdStatus tape_leaf(Tape *tape, const Tensor *x, bool needs_grad, Tensor **out, RsdError *err);
 

@@ -5,9 +5,8 @@
 #ifndef RESIDUA_OPS_CONV1D_H
 #define RESIDUA_OPS_CONV1D_H
 
+#include "engine/ops/pad.h"
 #include "engine/tape.h"
-
-typedef enum PadMode { PAD_ZERO, PAD_REFLECT, PAD_REPLICATE } PadMode;
 
 /* How the fixed padding P = k_e - s, k_e = (k - 1) d + 1, is laid out (audio.md 1.2). */
 typedef enum PadRule {
