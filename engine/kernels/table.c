@@ -12,10 +12,11 @@
 #include "engine/kernels/conv.h"
 #include "engine/kernels/gemm.h"
 #include "engine/kernels/kernels.h"
+#include "engine/kernels/point.h"
 #include "engine/kernels/search.h"
 
 static const Kernels sets[] = {
-    {"ref", &gemm_ref, &conv_ref, NULL, &search_ref},
+    {"ref", &gemm_ref, &conv_ref, &point_ref, &search_ref},
 };
 
 #define N_SETS (sizeof sets / sizeof sets[0])
