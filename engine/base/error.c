@@ -35,33 +35,55 @@ const char *rsd_status_name(RsdStatus status)
     return "unknown status";
 }
 
+/* Names and values inside a sentence may come from a hostile file: what could steer a terminal becomes '?', and a sentence
+ * that was cut does not end inside a UTF-8 character. */
+static void store_text(RsdError *err, char *text)
+{
+    size_t len = strlen(text), last = len;
+
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            text[i] = '?';
+    if (len == sizeof err->text - 1) {
+        while (last > 0 && ((unsigned char)text[last - 1] & 0xc0) == 0x80)
+            last--;
+        if (last > 0 && (unsigned char)text[last - 1] >= 0xc0)
+            len = last - 1;
+    }
+    memcpy(err->text, text, len);
+    err->text[len] = '\0';
+}
+
 RsdStatus error_set(RsdError *err, RsdStatus status, const char *format, ...)
 {
-    if (err) {
-        va_list args;
+    char text[RSD_ERROR_TEXT_SIZE]; /* apart from err, which may be among the arguments */
+    va_list args;
 
-        err->status = status;
-        va_start(args, format);
-        vsnprintf(err->text, sizeof err->text, format, args);
-        va_end(args);
-    }
+    if (!err)
+        return status;
+    va_start(args, format);
+    if (vsnprintf(text, sizeof text, format, args) < 0)
+        *text = '\0';
+    va_end(args);
+    err->status = status;
+    store_text(err, text);
     return status;
 }
 
 RsdStatus error_prefix(RsdError *err, RsdStatus status, const char *format, ...)
 {
-    if (err) {
-        char inner[RSD_ERROR_TEXT_SIZE];
-        va_list args;
-        int len;
+    char text[RSD_ERROR_TEXT_SIZE];
+    va_list args;
+    int len;
 
-        memcpy(inner, err->text, sizeof inner);
-        err->status = status;
-        va_start(args, format);
-        len = vsnprintf(err->text, sizeof err->text, format, args);
-        va_end(args);
-        if (len >= 0 && (size_t)len < sizeof err->text)
-            snprintf(err->text + len, sizeof err->text - (size_t)len, ": %s", inner);
-    }
+    if (!err)
+        return status;
+    va_start(args, format);
+    len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (len < 0 || ((size_t)len < sizeof text && snprintf(text + len, sizeof text - (size_t)len, ": %s", err->text) < 0))
+        return status;
+    err->status = status;
+    store_text(err, text);
     return status;
 }

@@ -59,6 +59,8 @@ RsdStatus safetensors_writer_f32(SafetensorsWriter *writer, const char *name, in
 /* Raw little-endian data of any dtype. */
 RsdStatus safetensors_writer_raw(SafetensorsWriter *writer, const char *name, Dtype dtype, int n_dims, const int64_t *shape,
                                  const void *src, RsdError *err);
+/* Writes what was added; a file of that name is replaced whole or stays as it was. Errors: RSD_ERR_ARG (a name added twice or not
+ * UTF-8), RSD_ERR_NUMERIC (NaN, infinity, or too large for F16), RSD_ERR_IO, RSD_ERR_MEMORY. */
 RsdStatus safetensors_writer_finish(SafetensorsWriter *writer, const char *path, RsdError *err);
 
 size_t dtype_size(Dtype dtype);

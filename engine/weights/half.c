@@ -1,0 +1,63 @@
+/* half.c - conversion by bit arithmetic, the same on every machine.
+ *
+ *   binary32   sign 1 | exponent 8, bias 127 | fraction 23
+ *   binary16   sign 1 | exponent 5, bias 15  | fraction 10
+ *   bfloat16   the upper half of a binary32
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "engine/weights/half.h"
+
+#include <string.h>
+
+static float from_bits(uint32_t bits)
+{
+    float value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+float half_to_float(uint16_t half)
+{
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 0x3ff;
+
+    if (exponent == 31)
+        return from_bits(sign | 0x7f800000 | fraction << 13);
+    if (exponent == 0) /* subnormal: fraction * 2^-24 */
+        return (sign ? -1.0f : 1.0f) * (float)fraction * 0x1p-24f;
+    return from_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13);
+}
+
+float bfloat_to_float(uint16_t bfloat)
+{
+    return from_bits((uint32_t)bfloat << 16);
+}
+
+/* value / 2^shift, nearest, ties to even; shift 1 to 31 */
+static uint32_t shift_to_nearest(uint32_t value, int shift)
+{
+    uint32_t kept = value >> shift, lost = value << (32 - shift), tie = 0x80000000;
+
+    return kept + (lost > tie || (lost == tie && (kept & 1)));
+}
+
+uint16_t half_from_float(float value)
+{
+    uint32_t bits, sign, magnitude;
+    int exponent;
+
+    memcpy(&bits, &value, sizeof bits);
+    sign = bits >> 16 & 0x8000;
+    magnitude = bits & 0x7fffffff;
+    if (magnitude > 0x7f800000)
+        return (uint16_t)(sign | 0x7e00);
+    exponent = (int)(magnitude >> 23) - 127 + 15;
+    if (exponent >= 31)
+        return (uint16_t)(sign | 0x7c00);
+    if (exponent > 0) /* a carry out of the fraction raises the exponent, up to infinity: just what is wanted */
+        return (uint16_t)(sign | shift_to_nearest(magnitude - ((uint32_t)(127 - 15) << 23), 13));
+    if (exponent < -10) /* below half of the smallest subnormal */
+        return (uint16_t)sign;
+    return (uint16_t)(sign | shift_to_nearest((magnitude & 0x7fffff) | 0x800000, 14 - exponent));
+}

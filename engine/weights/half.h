@@ -1,0 +1,17 @@
+/* half.h - 16-bit floating point as it is stored in model files: IEEE binary16 and bfloat16.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_HALF_H
+#define RESIDUA_HALF_H
+
+#include <stdint.h>
+
+/* Exact. Infinity and NaN stay what they are. */
+float half_to_float(uint16_t half);
+float bfloat_to_float(uint16_t bfloat);
+
+/* Nearest, ties to even; too large becomes infinity (from 65520 on), too small a subnormal or zero; NaN stays a NaN. */
+uint16_t half_from_float(float value);
+
+#endif

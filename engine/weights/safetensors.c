@@ -1,0 +1,195 @@
+/* safetensors.c - opens a safetensors file and finds, converts and hashes what is in it.
+ *
+ *   [u64 header length][JSON header][data ...]
+ *   ^ bytes            ^ bytes + 8  ^ bytes + 8 + length
+ *
+ * The checks are in safetensors_header.c; this file trusts a parsed header.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "engine/weights/safetensors.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/bytes.h"
+#include "engine/base/checksum.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "engine/weights/half.h"
+#include "engine/weights/safetensors_header.h"
+
+struct Safetensors {
+    FileMap map; /* empty when opened from memory */
+    const uint8_t *bytes;
+    size_t size;
+    char *place;
+    SafetensorsHeader header;
+    const SafetensorsEntry **by_name; /* sorted, for safetensors_find */
+};
+
+static int compare_names(const void *a, const void *b)
+{
+    const SafetensorsEntry *const *x = a, *const *y = b;
+
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static RsdStatus index_file(Safetensors *st, RsdError *err)
+{
+    uint64_t len;
+    RsdStatus status = RSD_OK;
+
+    CHECK(st->size >= SAFETENSORS_PREFIX_SIZE, err, RSD_ERR_CORRUPT, "%s: %zu bytes are too short for a safetensors file",
+          st->place, st->size);
+    len = get_u64le(st->bytes);
+    CHECK(len <= SAFETENSORS_HEADER_MAX && len <= st->size - SAFETENSORS_PREFIX_SIZE, err, RSD_ERR_CORRUPT,
+          "%s: a header of %" PRIu64 " bytes does not fit a file of %zu; is it a safetensors file?", st->place, len, st->size);
+    TRY(safetensors_header_parse(&st->header, (const char *)st->bytes + SAFETENSORS_PREFIX_SIZE, (size_t)len,
+                                 st->bytes + SAFETENSORS_PREFIX_SIZE + len, st->size - SAFETENSORS_PREFIX_SIZE - (size_t)len,
+                                 st->place, err));
+    TRY(mem_alloc(&st->by_name, st->header.n_entries, sizeof *st->by_name, err));
+    for (size_t i = 0; i < st->header.n_entries; i++)
+        st->by_name[i] = &st->header.entries[i];
+    qsort(st->by_name, st->header.n_entries, sizeof *st->by_name, compare_names);
+fail:
+    return status;
+}
+
+RsdStatus safetensors_open(Safetensors **out, const char *path, RsdError *err)
+{
+    Safetensors *st = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&st, 1, sizeof *st, err));
+    TRY(mem_strdup(&st->place, path, err));
+    TRY(file_map_open(&st->map, path, err));
+    st->bytes = st->map.data;
+    st->size = st->map.size;
+    TRY(index_file(st, err));
+    *out = st;
+    return RSD_OK;
+fail:
+    safetensors_close(&st);
+    return status;
+}
+
+RsdStatus safetensors_open_memory(Safetensors **out, const void *data, size_t size, const char *name, RsdError *err)
+{
+    Safetensors *st = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&st, 1, sizeof *st, err));
+    TRY(mem_strdup(&st->place, name, err));
+    st->bytes = data;
+    st->size = size;
+    TRY(index_file(st, err));
+    *out = st;
+    return RSD_OK;
+fail:
+    safetensors_close(&st);
+    return status;
+}
+
+void safetensors_close(Safetensors **st)
+{
+    if (!*st)
+        return;
+    safetensors_header_clear(&(*st)->header);
+    file_map_close(&(*st)->map);
+    mem_free(&(*st)->by_name);
+    mem_free(&(*st)->place);
+    mem_free(st);
+}
+
+/* --- looking ------------------------------------------------------------------------------------------------------ */
+
+size_t safetensors_count(const Safetensors *st)
+{
+    return st->header.n_entries;
+}
+
+const SafetensorsEntry *safetensors_entry(const Safetensors *st, size_t i)
+{
+    return &st->header.entries[i];
+}
+
+const SafetensorsEntry *safetensors_find(const Safetensors *st, const char *name)
+{
+    const SafetensorsEntry key = {.name = name}, *const key_at = &key;
+    const SafetensorsEntry **found =
+        bsearch(&key_at, st->by_name, st->header.n_entries, sizeof *st->by_name, compare_names);
+
+    return found ? *found : NULL;
+}
+
+const char *safetensors_metadata(const Safetensors *st, const char *key)
+{
+    for (size_t i = 0; i < st->header.n_metadata; i++)
+        if (strcmp(st->header.metadata[i].key, key) == 0)
+            return st->header.metadata[i].value;
+    return NULL;
+}
+
+size_t safetensors_metadata_count(const Safetensors *st)
+{
+    return st->header.n_metadata;
+}
+
+void safetensors_metadata_at(const Safetensors *st, size_t i, const char **key, const char **value)
+{
+    *key = st->header.metadata[i].key;
+    *value = st->header.metadata[i].value;
+}
+
+/* --- values ------------------------------------------------------------------------------------------------------- */
+
+static float load_value(Dtype dtype, const uint8_t *at)
+{
+    float f32;
+    double f64;
+
+    switch (dtype) {
+    case DTYPE_F16:
+        return half_to_float(get_u16le(at));
+    case DTYPE_BF16:
+        return bfloat_to_float(get_u16le(at));
+    case DTYPE_F64:
+        memcpy(&f64, at, sizeof f64);
+        return (float)f64;
+    default:
+        memcpy(&f32, at, sizeof f32);
+        return f32;
+    }
+}
+
+RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *entry, float *dst, int64_t count, RsdError *err)
+{
+    size_t item_size = dtype_size(entry->dtype);
+    const uint8_t *at = entry->data;
+    char shape[SHAPE_TEXT_SIZE];
+    RsdStatus status = RSD_OK;
+
+    CHECK(entry->dtype == DTYPE_F32 || entry->dtype == DTYPE_F16 || entry->dtype == DTYPE_BF16 || entry->dtype == DTYPE_F64, err,
+          RSD_ERR_UNSUPPORTED, "%s: tensor '%s' holds %s; floating-point numbers are needed", st->place, entry->name,
+          dtype_name(entry->dtype));
+    CHECK(count >= 0 && (size_t)count == entry->size / item_size, err, RSD_ERR_ARG,
+          "%s: tensor '%s' has shape %s; %" PRId64 " values are needed", st->place, entry->name,
+          shape_text(shape, entry->n_dims, entry->shape), count);
+    for (int64_t i = 0; i < count; i++, at += item_size) {
+        dst[i] = load_value(entry->dtype, at);
+        CHECK(isfinite(dst[i]), err, RSD_ERR_NUMERIC, "%s: tensor '%s': value %" PRId64 " is %g", st->place, entry->name, i,
+              (double)dst[i]);
+    }
+fail:
+    return status;
+}
+
+RsdStatus safetensors_hash(const Safetensors *st, uint8_t digest[32], RsdError *err)
+{
+    return sha256(st->bytes, st->size, digest, err);
+}

@@ -1,0 +1,182 @@
+/* safetensors_writer.c - collects named arrays and writes them as one safetensors file, complete or not at all.
+ *
+ * Data are converted while they are written, a block at a time, so a checkpoint needs no second copy of the weights.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/bytes.h"
+#include "engine/base/file.h"
+#include "engine/base/mem.h"
+#include "engine/weights/half.h"
+#include "engine/weights/safetensors_header.h"
+
+#define BLOCK_LEN 4096 /* values converted at once */
+
+typedef enum SourceKind { SOURCE_RAW, SOURCE_F32 } SourceKind;
+
+struct SafetensorsWriter {
+    SafetensorsHeader header; /* entries[i].data is the caller's array */
+    SourceKind *sources;      /* [n_entries] */
+    size_t entries_capacity, metadata_capacity;
+};
+
+RsdStatus safetensors_writer_create(SafetensorsWriter **out, RsdError *err)
+{
+    return mem_calloc(out, 1, sizeof **out, err);
+}
+
+void safetensors_writer_destroy(SafetensorsWriter **writer)
+{
+    if (!*writer)
+        return;
+    safetensors_header_clear(&(*writer)->header);
+    mem_free(&(*writer)->sources);
+    mem_free(writer);
+}
+
+RsdStatus safetensors_writer_metadata(SafetensorsWriter *writer, const char *key, const char *value, RsdError *err)
+{
+    SafetensorsHeader *header = &writer->header;
+    MetadataPair *pair;
+    RsdStatus status = RSD_OK;
+
+    for (size_t i = 0; i < header->n_metadata; i++)
+        CHECK(strcmp(header->metadata[i].key, key) != 0, err, RSD_ERR_ARG, "metadata '%s' is given twice", key);
+    if (header->n_metadata == writer->metadata_capacity) {
+        size_t capacity = writer->metadata_capacity * 2 + 8;
+
+        TRY(mem_resize(&header->metadata, writer->metadata_capacity, capacity, sizeof *header->metadata, err));
+        writer->metadata_capacity = capacity;
+    }
+    pair = &header->metadata[header->n_metadata++];
+    *pair = (MetadataPair){0};
+    TRY(mem_strdup(&pair->key, key, err));
+    TRY(mem_strdup(&pair->value, value, err));
+    return RSD_OK;
+fail:
+    return status;
+}
+
+static RsdStatus add_entry(SafetensorsWriter *writer, const SafetensorsEntry *entry, SourceKind source, RsdError *err)
+{
+    SafetensorsHeader *header = &writer->header;
+    SafetensorsEntry *added;
+    int64_t count;
+    RsdStatus status = RSD_OK;
+
+    CHECK(*entry->name && strcmp(entry->name, "__metadata__") != 0, err, RSD_ERR_ARG, "'%s' cannot be a tensor's name",
+          entry->name);
+    TRY(shape_count(&count, entry->n_dims, entry->shape, err));
+    if (header->n_entries == writer->entries_capacity) {
+        size_t old = writer->entries_capacity, capacity = old * 2 + 64;
+
+        TRY(mem_resize(&writer->sources, old, capacity, sizeof *writer->sources, err));
+        TRY(mem_resize(&header->entries, old, capacity, sizeof *header->entries, err));
+        writer->entries_capacity = capacity;
+    }
+    added = &header->entries[header->n_entries];
+    *added = *entry;
+    added->name = NULL;
+    TRY(mem_strdup((char **)&added->name, entry->name, err));
+    added->size = (size_t)count * dtype_size(entry->dtype);
+    writer->sources[header->n_entries++] = source;
+fail:
+    return status;
+}
+
+static RsdStatus add_array(SafetensorsWriter *writer, const char *name, int n_dims, const int64_t *shape, const void *src,
+                           Dtype dtype, SourceKind source, RsdError *err)
+{
+    SafetensorsEntry entry = {.name = name, .dtype = dtype, .n_dims = n_dims, .data = src};
+    RsdStatus status = RSD_OK;
+
+    CHECK(n_dims >= 0 && n_dims <= TENSOR_MAX_DIMS, err, RSD_ERR_ARG, "tensor '%s' has %d dimensions; 0 to %d are possible",
+          name, n_dims, TENSOR_MAX_DIMS);
+    for (int i = 0; i < n_dims; i++)
+        entry.shape[i] = shape[i];
+    TRY(add_entry(writer, &entry, source, err));
+fail:
+    return status;
+}
+
+RsdStatus safetensors_writer_f32(SafetensorsWriter *writer, const char *name, int n_dims, const int64_t *shape,
+                                 const float *src, Dtype stored_as, RsdError *err)
+{
+    if (stored_as != DTYPE_F32 && stored_as != DTYPE_F16)
+        return error_set(err, RSD_ERR_ARG, "tensor '%s' cannot be stored as %s; F32 and F16 are possible", name,
+                         dtype_name(stored_as));
+    return add_array(writer, name, n_dims, shape, src, stored_as, SOURCE_F32, err);
+}
+
+RsdStatus safetensors_writer_raw(SafetensorsWriter *writer, const char *name, Dtype dtype, int n_dims, const int64_t *shape,
+                                 const void *src, RsdError *err)
+{
+    return add_array(writer, name, n_dims, shape, src, dtype, SOURCE_RAW, err);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+static RsdStatus write_f32(OutFile *file, const SafetensorsEntry *entry, RsdError *err)
+{
+    const float *src = entry->data;
+    size_t count = entry->size / dtype_size(entry->dtype);
+    uint8_t block[BLOCK_LEN * sizeof(float)];
+    RsdStatus status = RSD_OK;
+
+    for (size_t at = 0, len; at < count; at += len) {
+        len = count - at < BLOCK_LEN ? count - at : BLOCK_LEN;
+        for (size_t i = 0; i < len; i++) {
+            uint16_t half;
+
+            CHECK(isfinite(src[at + i]), err, RSD_ERR_NUMERIC, "tensor '%s': value %zu is %g", entry->name, at + i,
+                  (double)src[at + i]);
+            if (entry->dtype == DTYPE_F32) {
+                memcpy(block + i * sizeof(float), &src[at + i], sizeof(float));
+                continue;
+            }
+            half = half_from_float(src[at + i]);
+            CHECK((half & 0x7fff) < 0x7c00, err, RSD_ERR_NUMERIC, "tensor '%s': value %zu is %g, too large for F16",
+                  entry->name, at + i, (double)src[at + i]);
+            put_u16le(block + i * sizeof half, half);
+        }
+        TRY(out_file_write(file, block, len * dtype_size(entry->dtype), err));
+    }
+fail:
+    return status;
+}
+
+RsdStatus safetensors_writer_finish(SafetensorsWriter *writer, const char *path, RsdError *err)
+{
+    const SafetensorsHeader *header = &writer->header;
+    OutFile *file = NULL;
+    uint8_t prefix[SAFETENSORS_PREFIX_SIZE];
+    char *text = NULL;
+    size_t size;
+    RsdStatus status = RSD_OK;
+
+    TRY(safetensors_header_print(&text, &size, header, err));
+    put_u64le(prefix, size);
+    TRY(out_file_open(&file, path, true, err));
+    TRY(out_file_write(file, prefix, sizeof prefix, err));
+    TRY(out_file_write(file, text, size, err));
+    for (size_t i = 0; i < header->n_entries; i++) {
+        const SafetensorsEntry *entry = &header->entries[i];
+
+        if (writer->sources[i] == SOURCE_F32)
+            status = write_f32(file, entry, err);
+        else
+            status = out_file_write(file, entry->data, entry->size, err);
+        if (status == RSD_ERR_NUMERIC)
+            error_prefix(err, status, "%s", path);
+        TRY(status);
+    }
+    TRY(out_file_commit(file, err));
+fail:
+    out_file_close(&file);
+    mem_free(&text);
+    return status;
+}
