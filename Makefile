@@ -18,7 +18,7 @@ SHELL := /bin/sh
 # What needs no configuration works before ./configure; demo and check run it, installing what is missing; the rest asks.
 UNCONFIGURED_GOALS := help clean distclean dist check-layers
 ifneq ($(filter-out $(UNCONFIGURED_GOALS),$(or $(MAKECMDGOALS),all)),)
--include config.mk
+include config.mk
 endif
 
 SETUP_GOALS := demo check check-long

@@ -67,7 +67,9 @@ float rng_uniform(Rng *rng)
 
 float rng_between(Rng *rng, float low, float high)
 {
-    return low + (high - low) * rng_uniform(rng);
+    float value = low + (high - low) * rng_uniform(rng);
+
+    return value < high ? value : low; /* the sum may round up to high */
 }
 
 float rng_normal(Rng *rng)
