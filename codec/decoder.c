@@ -1,0 +1,281 @@
+/* decoder.c - packets to codes to samples, as they are asked for.
+ *
+ *   read callback -> packet reader -> [codes of one packet] -> network, chunk by chunk -> [samples of one chunk] -> read()
+ *
+ * How a packet is cut into chunks depends on the header alone, so the samples do not depend on the caller's blocks. The
+ * chunk that ends the signal is filled with codes 0 to its full length; the samples of these are dropped.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "codec/bitpack.h"
+#include "codec/net_stream.h"
+#include "codec/packet_reader.h"
+#include "engine/base/mem.h"
+
+struct RsdDecoder {
+    PacketReader *reader;
+    const RsdModel *model;
+    RsdModel *own_model; /* found by name */
+    NetStream *net;
+    int max_stages;      /* of a frame that the network gets */
+    RsdStatus failed;    /* RSD_OK, or what every further call returns */
+    RsdError failure;
+    bool at_end;
+
+    uint16_t *packet_codes; /* [frames, max_stages] of the packet at hand */
+    int n_stages;           /* of these, used in this packet */
+    int n_frames, frame;    /* all, and already decoded */
+    int64_t n_packet_left;  /* samples of the packet that no chunk holds yet */
+
+    uint16_t *chunk_codes; /* [n_stages, frames of a chunk] */
+    int chunk_frames;
+    const float *chunk;    /* [channels, chunk_samples], the network's */
+    size_t chunk_samples, chunk_at, n_chunk; /* n_chunk: samples that belong to the signal */
+    int64_t n_silence;     /* samples of silence to deliver before anything else is decoded */
+};
+
+void rsd_decoder_default_options(RsdDecoderOptions *options)
+{
+    memset(options, 0, sizeof *options);
+}
+
+/* ---- Opening ---- */
+
+static RsdStatus find_model(RsdDecoder *decoder, const RsdDecoderOptions *options, RsdError *err)
+{
+    const RsdStreamInfo *info = &packet_reader_header(decoder->reader)->info;
+    const char *name = packet_reader_name(decoder->reader);
+    const RsdModelInfo *model;
+    RsdStatus status = RSD_OK;
+
+    decoder->model = options->model;
+    if (!decoder->model) {
+        status = rsd_model_open_builtin(&decoder->own_model, info->model_name, err);
+        if (status == RSD_ERR_MODEL)
+            return error_prefix(err, status, "%s: needs a model file", name);
+        TRY(status);
+        decoder->model = decoder->own_model;
+    }
+    model = &decoder->model->info;
+    CHECK(strcmp(info->model_name, model->name) == 0, err, RSD_ERR_MODEL, "%s: needs model %s; this is %s", name,
+          info->model_name, model->name);
+    if (memcmp(info->model_hash, model->hash, sizeof model->hash) != 0) {
+        const uint8_t *a = info->model_hash, *b = model->hash;
+
+        CHECK(false, err, RSD_ERR_MODEL, "%s: needs model %s with hash %02x%02x%02x%02x%02x%02x%02x%02x; this one has "
+              "%02x%02x%02x%02x%02x%02x%02x%02x; give the model file that the stream was encoded with", name, model->name, a[0], a[1], a[2],
+              a[3], a[4], a[5], a[6], a[7], b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]);
+    }
+    CHECK(info->rate_hz == model->rate_hz && info->channels == model->channels && info->hop_samples == model->hop_samples &&
+              info->bits_per_code == model->bits_per_code && info->n_stages <= model->n_stages,
+          err, RSD_ERR_CORRUPT, "%s: header: %d Hz, %d channels, %d samples per frame, %d stages of %d bits; model %s has %d Hz, %d, %d, %d of %d",
+          name, info->rate_hz, info->channels, info->hop_samples, info->n_stages, info->bits_per_code, model->name,
+          model->rate_hz, model->channels, model->hop_samples, model->n_stages, model->bits_per_code);
+fail:
+    return status;
+}
+
+static RsdStatus take_memory(RsdDecoder *decoder, const RsdDecoderOptions *options, RsdError *err)
+{
+    const RsdStreamInfo *info = &packet_reader_header(decoder->reader)->info;
+    size_t n_stages = (size_t)info->n_stages;
+    RsdStatus status = RSD_OK;
+
+    decoder->max_stages = info->n_stages;
+    if (options->max_stages > 0 && options->max_stages < info->n_stages)
+        decoder->max_stages = options->max_stages;
+    decoder->chunk_frames = net_stream_chunk_frames(&decoder->model->info, info->frames_per_packet);
+    TRY(mem_alloc(&decoder->packet_codes, n_stages * (size_t)info->frames_per_packet, sizeof *decoder->packet_codes, err));
+    TRY(mem_alloc(&decoder->chunk_codes, n_stages * (size_t)decoder->chunk_frames, sizeof *decoder->chunk_codes, err));
+    TRY(net_stream_open(&decoder->net, decoder->model, options->threads, true, decoder->max_stages, decoder->chunk_frames,
+                        info->frames_per_packet % decoder->chunk_frames, err));
+fail:
+    return status;
+}
+
+RsdStatus rsd_decoder_open(RsdDecoder **out, const RsdDecoderOptions *options, RsdError *err)
+{
+    PacketReaderOptions reader_options = {.read = options->read,
+                                          .read_ctx = options->read_ctx,
+                                          .name = options->name,
+                                          .advice = "decode with --keep-going to fill damage with silence",
+                                          .keep_going = options->keep_going,
+                                          .on_damage = options->on_damage,
+                                          .damage_ctx = options->damage_ctx};
+    RsdDecoder *decoder = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    CHECK(options->read, err, RSD_ERR_ARG, "a decoder needs a read function");
+    CHECK(options->max_stages >= 0, err, RSD_ERR_ARG, "at most %d stages asked for", options->max_stages);
+    TRY(mem_calloc(&decoder, 1, sizeof *decoder, err));
+    TRY(packet_reader_open(&decoder->reader, &reader_options, err));
+    TRY(find_model(decoder, options, err));
+    TRY(take_memory(decoder, options, err));
+    *out = decoder;
+    return RSD_OK;
+fail:
+    rsd_decoder_close(&decoder);
+    return status;
+}
+
+void rsd_decoder_close(RsdDecoder **decoder)
+{
+    RsdDecoder *old = *decoder;
+
+    if (!old)
+        return;
+    net_stream_close(&old->net);
+    packet_reader_close(&old->reader);
+    rsd_model_close(&old->own_model);
+    mem_free(&old->packet_codes);
+    mem_free(&old->chunk_codes);
+    mem_free(decoder);
+}
+
+/* ---- Packets to chunks ---- */
+
+/* Unpacks the layers that are sound and wanted into packet_codes [frames, max_stages]. */
+static void unpack(RsdDecoder *decoder, const Packet *packet)
+{
+    const RsdStreamInfo *info = &packet_reader_header(decoder->reader)->info;
+    int first_stage = 0;
+
+    for (int layer = 0; layer < packet->n_good && first_stage < decoder->max_stages; layer++) {
+        int n_layer = info->layer_stages[layer];
+        BitReader bits;
+
+        bit_reader_init(&bits, packet->blocks[layer], packet->block_sizes[layer]);
+        for (int frame = 0; frame < packet->n_frames; frame++)
+            for (int i = 0; i < n_layer; i++) {
+                uint32_t code = bit_reader_get(&bits, info->bits_per_code);
+
+                if (first_stage + i < decoder->max_stages)
+                    decoder->packet_codes[frame * decoder->max_stages + first_stage + i] = (uint16_t)code;
+            }
+        first_stage += n_layer;
+    }
+    decoder->n_stages = first_stage < decoder->max_stages ? first_stage : decoder->max_stages;
+    decoder->n_frames = packet->n_frames;
+    decoder->frame = 0;
+    decoder->n_packet_left = packet->n_samples;
+}
+
+static RsdStatus next_packet(RsdDecoder *decoder, RsdError *err)
+{
+    ReaderItem item;
+    RsdStatus status = RSD_OK;
+
+    TRY(packet_reader_next(decoder->reader, &item, err));
+    switch (item.event) {
+    case READER_CODES:
+        unpack(decoder, &item.packet);
+        break;
+    case READER_LOST:
+        decoder->n_silence = item.n_samples;
+        net_stream_restart(decoder->net);
+        break;
+    case READER_END:
+        decoder->at_end = true;
+        break;
+    case READER_OPTIONAL:
+        break;
+    }
+fail:
+    return status;
+}
+
+static RsdStatus next_chunk(RsdDecoder *decoder, RsdError *err)
+{
+    const RsdStreamInfo *info = &packet_reader_header(decoder->reader)->info;
+    int n_left = decoder->n_frames - decoder->frame;
+    int n_full = info->frames_per_packet - decoder->frame; /* frames to the end of a full packet: these lengths were announced */
+    int n_frames = n_full < decoder->chunk_frames ? n_full : decoder->chunk_frames;
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < decoder->n_stages; i++)
+        for (int frame = 0; frame < n_frames; frame++)
+            decoder->chunk_codes[i * n_frames + frame] =
+                frame < n_left ? decoder->packet_codes[(decoder->frame + frame) * decoder->max_stages + i] : 0;
+    TRY(net_stream_decode(decoder->net, decoder->chunk_codes, decoder->n_stages, n_frames, &decoder->chunk, err));
+    decoder->frame += n_frames;
+    decoder->chunk_samples = (size_t)n_frames * (size_t)info->hop_samples;
+    decoder->chunk_at = 0;
+    decoder->n_chunk = decoder->chunk_samples;
+    if ((int64_t)decoder->n_chunk > decoder->n_packet_left)
+        decoder->n_chunk = (size_t)decoder->n_packet_left;
+    decoder->n_packet_left -= (int64_t)decoder->n_chunk;
+fail:
+    return status;
+}
+
+/* ---- Reading ---- */
+
+/* Delivers what is at hand: silence or the rest of a chunk. Returns how many samples that were. */
+static size_t deliver(RsdDecoder *decoder, float *samples, size_t stride, size_t max_samples)
+{
+    size_t channels = (size_t)packet_reader_header(decoder->reader)->info.channels;
+    size_t n = decoder->n_chunk - decoder->chunk_at;
+
+    if (decoder->n_silence > 0)
+        n = (uint64_t)decoder->n_silence < SIZE_MAX ? (size_t)decoder->n_silence : SIZE_MAX;
+    if (n > max_samples)
+        n = max_samples;
+    for (size_t c = 0; c < channels; c++) {
+        if (decoder->n_silence > 0)
+            memset(samples + c * stride, 0, n * sizeof *samples);
+        else if (n > 0)
+            memcpy(samples + c * stride, decoder->chunk + c * decoder->chunk_samples + decoder->chunk_at, n * sizeof *samples);
+    }
+    if (decoder->n_silence > 0)
+        decoder->n_silence -= (int64_t)n;
+    else
+        decoder->chunk_at += n;
+    return n;
+}
+
+RsdStatus rsd_decoder_read(RsdDecoder *decoder, float *samples, size_t stride, size_t max_samples, size_t *n_read,
+                           RsdError *err)
+{
+    RsdError failure = {RSD_OK, ""};
+    RsdStatus status = decoder->failed;
+
+    *n_read = 0;
+    while (status == RSD_OK && *n_read < max_samples) {
+        size_t n = deliver(decoder, samples + *n_read, stride, max_samples - *n_read);
+
+        *n_read += n;
+        if (n > 0)
+            continue;
+        if (decoder->n_packet_left > 0)
+            status = next_chunk(decoder, &failure);
+        else if (decoder->at_end)
+            break;
+        else
+            status = next_packet(decoder, &failure);
+    }
+    if (status != RSD_OK && decoder->failed == RSD_OK) {
+        decoder->failed = status;
+        decoder->failure = failure;
+    }
+    if (status != RSD_OK)
+        error_set(err, status, "%s", decoder->failure.text);
+    return status;
+}
+
+const RsdStreamInfo *rsd_decoder_info(const RsdDecoder *decoder)
+{
+    return &packet_reader_header(decoder->reader)->info;
+}
+
+const RsdStreamReport *rsd_decoder_report(const RsdDecoder *decoder)
+{
+    return packet_reader_report(decoder->reader);
+}
+
+const RsdModelInfo *rsd_decoder_model(const RsdDecoder *decoder)
+{
+    return &decoder->model->info;
+}

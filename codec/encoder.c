@@ -1,0 +1,394 @@
+/* encoder.c - samples to codes to packets, as they come.
+ *
+ *   write() -> [input: one chunk of samples] -> network -> [codes of one packet] -> layers packed -> write callback
+ *
+ * Chunks have one length whatever the caller's blocks are, and the last one is filled with zeros to that length: the network is causal,
+ * so frames before the end do not notice, and the same input gives the same bytes however it is cut into blocks.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/bitpack.h"
+#include "codec/container.h"
+#include "codec/layers.h"
+#include "codec/net_stream.h"
+#include "engine/base/checksum.h"
+#include "engine/base/mem.h"
+
+struct RsdEncoder {
+    RsdEncoderOptions options;
+    StreamHeader header;
+    RsdStreamReport report;
+    NetStream *net;
+    RsdStatus failed; /* RSD_OK, or what every further call returns */
+    RsdError failure;
+    bool finished;
+
+    float *input; /* [channels, chunk_frames * hop] */
+    int chunk_frames;
+    size_t n_input;    /* samples in it */
+    int64_t n_written; /* samples taken so far */
+
+    uint16_t *chunk_codes;  /* [n_stages, chunk_frames] */
+    uint16_t *packet_codes; /* [frames_per_packet, n_stages] */
+    int n_frames;           /* in packet_codes */
+    uint8_t *payload;       /* packed layers of one packet, one after the other */
+    uint8_t *bytes;         /* one header or packet */
+    uint32_t crc;           /* of all bytes written */
+};
+
+void rsd_encoder_default_options(RsdEncoderOptions *options)
+{
+    memset(options, 0, sizeof *options);
+    options->n_samples = RSD_UNKNOWN_LENGTH;
+}
+
+/* ---- Options ---- */
+
+static RsdStatus choose_stages(int *n_stages, const RsdEncoderOptions *options, const RsdModel *model, RsdError *err)
+{
+    const RsdModelInfo *info = &model->info;
+    RsdStatus status = RSD_OK;
+
+    CHECK(!(options->bitrate_bps < 0) && !isnan(options->bitrate_bps), err, RSD_ERR_ARG, "bitrate of %g bit/s", options->bitrate_bps);
+    CHECK(options->n_stages >= 0 && options->n_stages <= info->n_stages, err, RSD_ERR_ARG,
+          "%d stages asked for; model %s has %d", options->n_stages, info->name, info->n_stages);
+    CHECK(options->n_stages == 0 || options->bitrate_bps == 0, err, RSD_ERR_ARG, "give a bitrate or a number of stages, not both");
+    *n_stages = options->n_stages > 0 ? options->n_stages : info->n_stages;
+    if (options->bitrate_bps > 0)
+        *n_stages = audio_codec_stages_for(&model->codec->config, options->bitrate_bps);
+fail:
+    return status;
+}
+
+static RsdStatus choose_layers(RsdStreamInfo *info, const RsdEncoderOptions *options, int n_stages, RsdError *err)
+{
+    int sum = 0;
+    RsdStatus status = RSD_OK;
+
+    if (options->n_layers == 0) {
+        info->n_layers = layers_split(n_stages, info->layer_stages);
+        return RSD_OK;
+    }
+    CHECK(options->n_layers >= 1 && options->n_layers <= RSD_MAX_LAYERS, err, RSD_ERR_ARG, "%d layers; 1 to %d are possible",
+          options->n_layers, RSD_MAX_LAYERS);
+    info->n_layers = options->n_layers;
+    for (int i = 0; i < info->n_layers; i++) {
+        info->layer_stages[i] = options->layer_stages[i];
+        CHECK(info->layer_stages[i] >= 1 && info->layer_stages[i] <= n_stages, err, RSD_ERR_ARG, "layer %d: %d stages; 1 to %d are possible",
+              i + 1, info->layer_stages[i], n_stages);
+        sum += info->layer_stages[i];
+    }
+    CHECK(sum == n_stages, err, RSD_ERR_ARG, "the layers have %d stages together, the stream has %d", sum, n_stages);
+fail:
+    return status;
+}
+
+/* About one second, and less where that many codes would not fit a block. */
+static int choose_frames_per_packet(const RsdStreamInfo *info)
+{
+    int n_frames = (info->rate_hz + info->hop_samples / 2) / info->hop_samples, most = PACKET_MAX_FRAMES;
+
+    for (int i = 0; i < info->n_layers; i++)
+        while (bitpack_size((size_t)most * (size_t)info->layer_stages[i], info->bits_per_code) > BLOCK_MAX_SIZE)
+            most--;
+    return n_frames < 1 ? 1 : n_frames > most ? most : n_frames;
+}
+
+static RsdStatus fill_header(RsdEncoder *encoder, RsdError *err)
+{
+    const RsdEncoderOptions *options = &encoder->options;
+    const RsdModelInfo *model = &options->model->info;
+    RsdStreamInfo *info = &encoder->header.info;
+    int n_stages = 0;
+    RsdStatus status = RSD_OK;
+
+    TRY(choose_stages(&n_stages, options, options->model, err));
+    TRY(choose_layers(info, options, n_stages, err));
+    info->format_version = RSD_FORMAT_VERSION;
+    memcpy(info->model_name, model->name, sizeof info->model_name);
+    memcpy(info->model_hash, model->hash, sizeof info->model_hash);
+    info->rate_hz = model->rate_hz;
+    info->channels = model->channels;
+    info->layout = model->channels == 1 ? RSD_LAYOUT_MONO : model->channels == 2 ? RSD_LAYOUT_STEREO : RSD_LAYOUT_DISCRETE;
+    encoder->header.layout = (uint8_t)info->layout;
+    info->n_samples = options->n_samples;
+    info->hop_samples = model->hop_samples;
+    info->bits_per_code = model->bits_per_code;
+    info->frames_per_packet = options->frames_per_packet ? options->frames_per_packet : choose_frames_per_packet(info);
+    TRY(header_complete(&encoder->header, RSD_ERR_ARG, err));
+fail:
+    return status;
+}
+
+/* ---- Bytes ---- */
+
+static RsdStatus put(RsdEncoder *encoder, size_t size, RsdError *err)
+{
+    RsdError local;
+
+    encoder->crc = crc32_update(encoder->crc, encoder->bytes, size);
+    encoder->report.n_bytes += (int64_t)size;
+    return encoder->options.write(encoder->options.write_ctx, encoder->bytes, size, err ? err : &local);
+}
+
+/* Packs the layers of the frames in packet_codes and writes them as one packet of n_samples samples. */
+static RsdStatus put_packet(RsdEncoder *encoder, PacketType type, int64_t n_samples, RsdError *err)
+{
+    const RsdStreamInfo *info = &encoder->header.info;
+    RsdStreamReport *report = &encoder->report;
+    Packet packet = {.type = (int)type, .n_samples = n_samples, .n_blocks = info->n_layers};
+    uint8_t *end = encoder->payload;
+    int first_stage = 0;
+    RsdStatus status = RSD_OK;
+
+    CHECK(report->n_packets < STREAM_MAX_PACKETS, err, RSD_ERR_UNSUPPORTED, "%s: too long: a stream has at most %" PRId64 " packets",
+          encoder->options.name, STREAM_MAX_PACKETS);
+    packet.number = (uint32_t)report->n_packets;
+    for (int layer = 0; layer < info->n_layers; layer++) {
+        BitWriter bits;
+
+        packet.blocks[layer] = end;
+        bit_writer_init(&bits, end);
+        for (int frame = 0; frame < encoder->n_frames; frame++) {
+            const uint16_t *codes = encoder->packet_codes + (size_t)frame * (size_t)info->n_stages + first_stage;
+
+            for (int i = 0; i < info->layer_stages[layer]; i++)
+                bit_writer_put(&bits, codes[i], info->bits_per_code);
+        }
+        end = bit_writer_finish(&bits);
+        packet.block_sizes[layer] = (size_t)(end - packet.blocks[layer]);
+        first_stage += info->layer_stages[layer];
+    }
+    TRY(put(encoder, packet_write(&packet, encoder->bytes), err));
+    encoder->n_frames = 0;
+    report->n_packets++;
+    report->n_samples += n_samples;
+    report->bitrate_bps = (double)report->n_bytes * 8 * info->rate_hz / (double)report->n_samples;
+fail:
+    return status;
+}
+
+static RsdStatus put_end(RsdEncoder *encoder, RsdError *err)
+{
+    RsdStreamReport *report = &encoder->report;
+    Packet packet = {.type = PACKET_END, .number = (uint32_t)report->n_packets, .n_samples = report->n_samples,
+                     .stream_crc = encoder->crc};
+    RsdStatus status = RSD_OK;
+
+    TRY(put(encoder, packet_write(&packet, encoder->bytes), err));
+    report->has_end = true;
+    if (report->n_samples > 0)
+        report->bitrate_bps = (double)report->n_bytes * 8 * encoder->header.info.rate_hz / (double)report->n_samples;
+fail:
+    return status;
+}
+
+/* ---- Samples ---- */
+
+/* Codes the chunk in `input` and keeps its first n_frames frames; full packets leave at once. */
+static RsdStatus code_chunk(RsdEncoder *encoder, int n_frames, RsdError *err)
+{
+    const RsdStreamInfo *info = &encoder->header.info;
+    size_t n_stages = (size_t)info->n_stages, chunk_frames = (size_t)encoder->chunk_frames;
+    RsdStatus status = RSD_OK;
+
+    TRY(net_stream_encode(encoder->net, encoder->input, encoder->chunk_frames, encoder->chunk_codes, err));
+    encoder->n_input = 0;
+    for (int frame = 0; frame < n_frames; frame++) {
+        uint16_t *codes = encoder->packet_codes + (size_t)encoder->n_frames * n_stages;
+
+        for (size_t i = 0; i < n_stages; i++)
+            codes[i] = encoder->chunk_codes[i * chunk_frames + (size_t)frame];
+        if (++encoder->n_frames == info->frames_per_packet) {
+            int64_t n_left = encoder->n_written - encoder->report.n_samples, n_full = stream_packet_samples(info);
+
+            TRY(put_packet(encoder, n_left < n_full ? PACKET_LAST : PACKET_CODES, n_left < n_full ? n_left : n_full, err));
+        }
+    }
+fail:
+    return status;
+}
+
+static RsdStatus check_finite(const RsdEncoder *encoder, const float *samples, size_t stride, size_t n_samples, RsdError *err)
+{
+    const RsdStreamInfo *info = &encoder->header.info;
+    RsdStatus status = RSD_OK;
+
+    for (int c = 0; c < info->channels; c++)
+        for (size_t i = 0; i < n_samples; i++) {
+            int64_t at = encoder->n_written + (int64_t)i;
+
+            CHECK(isfinite(samples[(size_t)c * stride + i]), err, RSD_ERR_NUMERIC,
+                  "%s: sample %" PRId64 " of channel %d (%.3f s) is %f, not a number that can be coded", encoder->options.name, at, c + 1,
+                  (double)at / info->rate_hz, (double)samples[(size_t)c * stride + i]);
+        }
+fail:
+    return status;
+}
+
+static RsdStatus take_samples(RsdEncoder *encoder, const float *samples, size_t stride, size_t n_samples, RsdError *err)
+{
+    const RsdStreamInfo *info = &encoder->header.info;
+    size_t chunk_samples = (size_t)encoder->chunk_frames * (size_t)info->hop_samples;
+    RsdStatus status = RSD_OK;
+
+    while (n_samples > 0) {
+        size_t n = chunk_samples - encoder->n_input;
+
+        if (n > n_samples)
+            n = n_samples;
+        for (size_t c = 0; c < (size_t)info->channels; c++)
+            memcpy(encoder->input + c * chunk_samples + encoder->n_input, samples + c * stride, n * sizeof *samples);
+        encoder->n_input += n;
+        encoder->n_written += (int64_t)n;
+        samples += n;
+        n_samples -= n;
+        if (encoder->n_input == chunk_samples)
+            TRY(code_chunk(encoder, encoder->chunk_frames, err));
+    }
+fail:
+    return status;
+}
+
+/* The rest of the signal, filled up with zeros. */
+static RsdStatus code_rest(RsdEncoder *encoder, RsdError *err)
+{
+    const RsdStreamInfo *info = &encoder->header.info;
+    size_t chunk_samples = (size_t)encoder->chunk_frames * (size_t)info->hop_samples, n_rest = encoder->n_input;
+    RsdStatus status = RSD_OK;
+
+    if (n_rest > 0) {
+        for (size_t c = 0; c < (size_t)info->channels; c++)
+            memset(encoder->input + c * chunk_samples + n_rest, 0, (chunk_samples - n_rest) * sizeof *encoder->input);
+        TRY(code_chunk(encoder, stream_frames_for(info, (int64_t)n_rest), err));
+    }
+    if (encoder->n_frames > 0)
+        TRY(put_packet(encoder, PACKET_LAST, encoder->n_written - encoder->report.n_samples, err));
+fail:
+    return status;
+}
+
+/* ---- Public functions ---- */
+
+static RsdStatus take_memory(RsdEncoder *encoder, RsdError *err)
+{
+    const RsdStreamInfo *info = &encoder->header.info;
+    size_t n_stages = (size_t)info->n_stages, n_frames = (size_t)info->frames_per_packet, payload_size = 0;
+    size_t chunk_frames, chunk_samples, bytes_size;
+    RsdStatus status = RSD_OK;
+
+    encoder->chunk_frames = net_stream_chunk_frames(&encoder->options.model->info, info->frames_per_packet);
+    chunk_frames = (size_t)encoder->chunk_frames;
+    chunk_samples = chunk_frames * (size_t)info->hop_samples;
+    for (int i = 0; i < info->n_layers; i++)
+        payload_size += bitpack_size(n_frames * (size_t)info->layer_stages[i], info->bits_per_code);
+    bytes_size = PACKET_MAX_OVERHEAD + payload_size;
+    if (bytes_size < HEADER_MAX_SIZE)
+        bytes_size = HEADER_MAX_SIZE;
+    TRY(mem_alloc(&encoder->input, (size_t)info->channels * chunk_samples, sizeof *encoder->input, err));
+    TRY(mem_alloc(&encoder->chunk_codes, n_stages * chunk_frames, sizeof *encoder->chunk_codes, err));
+    TRY(mem_alloc(&encoder->packet_codes, n_stages * n_frames, sizeof *encoder->packet_codes, err));
+    TRY(mem_alloc(&encoder->payload, payload_size, 1, err));
+    TRY(mem_alloc(&encoder->bytes, bytes_size, 1, err));
+    TRY(net_stream_open(&encoder->net, encoder->options.model, encoder->options.threads, false, info->n_stages,
+                        encoder->chunk_frames, 0, err));
+fail:
+    return status;
+}
+
+RsdStatus rsd_encoder_open(RsdEncoder **out, const RsdEncoderOptions *options, RsdError *err)
+{
+    RsdEncoder *encoder = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    CHECK(options->model && options->write, err, RSD_ERR_ARG, "an encoder needs a model and a write function");
+    TRY(mem_calloc(&encoder, 1, sizeof *encoder, err));
+    encoder->options = *options;
+    if (!options->name)
+        encoder->options.name = "input";
+    TRY(fill_header(encoder, err));
+    TRY(take_memory(encoder, err));
+    TRY(put(encoder, header_write(&encoder->header, encoder->bytes), err));
+    *out = encoder;
+    return RSD_OK;
+fail:
+    rsd_encoder_close(&encoder);
+    return status;
+}
+
+/* A stream with a hole in it must not go on: the error stays. */
+static RsdStatus remember(RsdEncoder *encoder, RsdStatus status, const RsdError *failure, RsdError *err)
+{
+    if (encoder->failed == RSD_OK && status != RSD_OK) {
+        encoder->failed = status;
+        encoder->failure = *failure;
+    }
+    if (encoder->failed != RSD_OK)
+        error_set(err, encoder->failed, "%s", encoder->failure.text);
+    return encoder->failed;
+}
+
+RsdStatus rsd_encoder_write(RsdEncoder *encoder, const float *samples, size_t stride, size_t n_samples, RsdError *err)
+{
+    int64_t n_announced = encoder->options.n_samples;
+    RsdError failure = {RSD_OK, ""};
+    RsdStatus status = encoder->failed;
+
+    if (status != RSD_OK)
+        goto fail;
+    CHECK(!encoder->finished, &failure, RSD_ERR_ARG, "%s: samples after the end", encoder->options.name);
+    CHECK(n_announced == RSD_UNKNOWN_LENGTH || n_samples <= (uint64_t)(n_announced - encoder->n_written), &failure, RSD_ERR_ARG,
+          "%s: more samples than the %" PRId64 " announced", encoder->options.name, n_announced);
+    TRY(check_finite(encoder, samples, stride, n_samples, &failure));
+    TRY(take_samples(encoder, samples, stride, n_samples, &failure));
+fail:
+    return remember(encoder, status, &failure, err);
+}
+
+RsdStatus rsd_encoder_finish(RsdEncoder *encoder, RsdError *err)
+{
+    int64_t n_announced = encoder->options.n_samples;
+    RsdError failure = {RSD_OK, ""};
+    RsdStatus status = encoder->failed;
+
+    if (status != RSD_OK || encoder->finished)
+        goto fail;
+    CHECK(n_announced == RSD_UNKNOWN_LENGTH || encoder->n_written == n_announced, &failure, RSD_ERR_ARG,
+          "%s: %" PRId64 " samples, %" PRId64 " were announced", encoder->options.name, encoder->n_written, n_announced);
+    TRY(code_rest(encoder, &failure));
+    TRY(put_end(encoder, &failure));
+    encoder->finished = true;
+fail:
+    return remember(encoder, status, &failure, err);
+}
+
+void rsd_encoder_close(RsdEncoder **encoder)
+{
+    RsdEncoder *old = *encoder;
+
+    if (!old)
+        return;
+    net_stream_close(&old->net);
+    mem_free(&old->input);
+    mem_free(&old->chunk_codes);
+    mem_free(&old->packet_codes);
+    mem_free(&old->payload);
+    mem_free(&old->bytes);
+    mem_free(encoder);
+}
+
+const RsdStreamInfo *rsd_encoder_info(const RsdEncoder *encoder)
+{
+    return &encoder->header.info;
+}
+
+const RsdStreamReport *rsd_encoder_report(const RsdEncoder *encoder)
+{
+    return &encoder->report;
+}

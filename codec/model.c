@@ -1,0 +1,135 @@
+/* model.c - models from the library and from files, checked for what streams need.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "codec/model.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/container.h"
+#include "engine/base/mem.h"
+
+const char *rsd_version(void)
+{
+    return RSD_VERSION;
+}
+
+/* Bits of a code of 0..size-1. */
+static int code_bits(int size)
+{
+    int bits = 1;
+
+    while (bits < 31 && (1 << bits) < size)
+        bits++;
+    return bits;
+}
+
+/* A stream has no future and no mean over the whole signal, and its first samples have nothing to reflect. */
+static RsdStatus check_streamable(const AudioCodecConfig *cfg, RsdError *err)
+{
+    int hop = seanet_hop(&cfg->seanet);
+    RsdStatus status = RSD_OK;
+
+    CHECK(cfg->seanet.causal && cfg->seanet.norm != SEANET_NORM_GROUP, err, RSD_ERR_UNSUPPORTED,
+          "model %s looks ahead and cannot run as a stream", cfg->name);
+    CHECK(cfg->seanet.pad == PAD_ZERO, err, RSD_ERR_UNSUPPORTED,
+          "model %s pads its first frame by reflection and cannot run as a stream", cfg->name);
+    CHECK(cfg->rvq.codebook_size >= 2 && cfg->rvq.codebook_size <= 1 << 16, err, RSD_ERR_UNSUPPORTED,
+          "model %s has codebooks of %d; 2 to 65536 codes are possible", cfg->name, cfg->rvq.codebook_size);
+    CHECK(cfg->rvq.n_q >= 1 && cfg->rvq.n_q <= STREAM_MAX_STAGES && hop >= 1 && hop <= UINT16_MAX && cfg->rate_hz >= 1 &&
+              cfg->rate_hz <= STREAM_MAX_RATE_HZ && cfg->seanet.channels >= 1 && cfg->seanet.channels <= STREAM_MAX_CHANNELS,
+          err, RSD_ERR_UNSUPPORTED, "model %s: %d stages, %d samples per frame, %d Hz, %d channels; at most %d, %d, %d, %d fit a "
+          ".rsd stream", cfg->name, cfg->rvq.n_q, hop, cfg->rate_hz, cfg->seanet.channels, STREAM_MAX_STAGES, UINT16_MAX,
+          STREAM_MAX_RATE_HZ, STREAM_MAX_CHANNELS);
+fail:
+    return status;
+}
+
+static void describe(RsdModelInfo *info, const AudioCodec *codec)
+{
+    const AudioCodecConfig *cfg = &codec->config;
+
+    snprintf(info->name, sizeof info->name, "%s", cfg->name);
+    memcpy(info->hash, codec->hash, sizeof info->hash);
+    info->rate_hz = cfg->rate_hz;
+    info->channels = cfg->seanet.channels;
+    info->hop_samples = seanet_hop(&cfg->seanet);
+    info->n_stages = cfg->rvq.n_q;
+    info->bits_per_code = code_bits(cfg->rvq.codebook_size);
+    info->stage_bitrate_bps = (double)info->bits_per_code * info->rate_hz / info->hop_samples;
+    info->delay_samples = info->hop_samples;
+    info->n_parameters = params_count_elements(codec->params, false);
+}
+
+RsdStatus model_from_codec(RsdModel **out, AudioCodec *codec, RsdError *err)
+{
+    RsdModel *model = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(check_streamable(&codec->config, err));
+    TRY(mem_calloc(&model, 1, sizeof *model, err));
+    TRY(seanet_freeze(codec->net, err));
+    model->codec = codec;
+    describe(&model->info, codec);
+    *out = model;
+    return RSD_OK;
+fail:
+    mem_free(&model);
+    return status;
+}
+
+static RsdStatus own(RsdModel **out, AudioCodec *codec, RsdError *err)
+{
+    RsdStatus status = model_from_codec(out, codec, err);
+
+    if (status == RSD_OK)
+        (*out)->owns_codec = true;
+    else
+        audio_codec_destroy(&codec);
+    return status;
+}
+
+RsdStatus rsd_model_open_builtin(RsdModel **out, const char *name, RsdError *err)
+{
+    AudioCodec *codec;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(audio_codec_load_builtin(&codec, name, err));
+    TRY(own(out, codec, err));
+fail:
+    return status;
+}
+
+RsdStatus rsd_model_open_file(RsdModel **out, const char *path, RsdError *err)
+{
+    AudioCodec *codec;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(audio_codec_load(&codec, path, err));
+    TRY(own(out, codec, err));
+fail:
+    return status;
+}
+
+void rsd_model_close(RsdModel **model)
+{
+    if (!*model)
+        return;
+    if ((*model)->owns_codec)
+        audio_codec_destroy(&(*model)->codec);
+    mem_free(model);
+}
+
+const RsdModelInfo *rsd_model_info(const RsdModel *model)
+{
+    return &model->info;
+}
+
+const char *rsd_model_builtin_name(size_t i)
+{
+    return audio_codec_builtin_name(i);
+}
