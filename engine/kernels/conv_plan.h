@@ -1,0 +1,73 @@
+/* conv_plan.h - how a gather, a scatter or a weight gradient becomes products of small tiles.
+ *
+ * All three are sums over rows that are shifted copies of one signal:
+ *
+ *   Y[m, t] = sum_j W[m, j] row_j[t]
+ *
+ *   gather   m = coarse channel       j = (fine channel, tap i)       row_j[t] = x[c, t stride - left + i dilation]
+ *   scatter  m = (fine channel, q)    j = (coarse channel, reach r)   row_j[t] = x[c, t - r];  Y[(c, q), t] is sample
+ *            q in [0, stride)                                         t stride + q - left of the output
+ *
+ * A row is not copied for each tap: the signal of a channel is split into its `stride` phases once, and tap i reads phase
+ * (i dilation) mod stride from column (i dilation) / stride on. So rows in memory are (channel, phase), each as long as the
+ * tile and its `halo`, and row_j is an offset.
+ *
+ * A tile is a range of columns t. Long signals are cut into several; short ones (deep layers) lie side by side so that the
+ * vectors stay full. The columns between two signals are computed and thrown away.
+ *
+ *        |<--- seg --->|halo|<--- seg --->|halo|
+ *   row  |  signal b        | signal b + 1     |
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_KERNELS_CONV_PLAN_H
+#define RESIDUA_KERNELS_CONV_PLAN_H
+
+#include "engine/kernels/conv_tiles.h"
+
+#define PLAN_MAX_TAPS 256
+#define PLAN_MAX_STRIDE 64
+#define PLAN_CHUNK_MAX 256 /* output rows kept at once: at least PLAN_MAX_STRIDE * TILE_ROWS */
+
+typedef struct ConvPlan {
+    /* the sum */
+    int64_t groups, c_src, c_dst; /* channels of one group */
+    int64_t n_src, n_dst, n_context;
+    int64_t n_taps;               /* rows j for each source channel */
+    int64_t n_phases, split;      /* phases in use, of `split` (the stride of a gather, else 1) */
+    int64_t join;                 /* output rows for each channel of y (the stride of a scatter, else 1) */
+    int64_t halo;
+    int64_t n_columns;            /* of one signal */
+    int64_t src_origin;           /* sample of x in column 0, phase 0 */
+    int64_t dst_origin;           /* sample of y in column 0, row q = 0 */
+    int32_t phase[PLAN_MAX_TAPS], tap_phase[PLAN_MAX_TAPS], tap_shift[PLAN_MAX_TAPS];
+
+    /* its tiles */
+    int64_t m, n_panels, j;         /* output rows, panels of them, terms of a sum; of one group */
+    int64_t seg, n_segs;            /* columns and signals in a tile */
+    int64_t time_tiles, item_tiles; /* tiles along one signal and along the batch */
+    int64_t n_tiles;
+    int64_t c_block, n_blocks;      /* source channels summed at once */
+    int64_t m_chunk;                /* output rows kept at once, a multiple of TILE_ROWS and of join */
+    int64_t m_split;                /* tasks that share a tile, each with some of the chunks */
+    int64_t pitch;                  /* floats from row to row */
+} ConvPlan;
+
+/* False when the shape is too unusual for tiles. */
+bool conv_plan_gather(ConvPlan *plan, const ConvShape *s);
+bool conv_plan_scatter(ConvPlan *plan, const ConvShape *s);
+/* Gather's rows with tiles that suit long dot products. */
+bool conv_plan_weights(ConvPlan *plan, const ConvShape *s);
+
+/* Tap of the kernel behind output row q and reach index `tap` of a scatter, -1 for none (a zero weight). */
+int64_t conv_plan_scatter_tap(const ConvPlan *plan, const ConvShape *s, int64_t q, int64_t tap);
+
+/* One tile: signals b .. b + n_items - 1, columns first .. first + n - 1 of each. */
+typedef struct ConvTile {
+    int64_t b, n_items, first, n;
+} ConvTile;
+ConvTile conv_plan_tile(const ConvPlan *plan, int64_t batch, int64_t index);
+/* Columns of a tile when its signals lie side by side. */
+int64_t conv_tile_columns(const ConvPlan *plan, const ConvTile *tile);
+
+#endif

@@ -1,0 +1,338 @@
+/* conv_avx2.c - vector kernels of convolution tiles for AVX2 and FMA.
+ *
+ * product: 4 output rows by 24 columns are 12 accumulators of 8 floats; each term j costs three loads of a row, four
+ * broadcasts of weights and 12 multiply-adds, so the multiply-adders (two a cycle) are the limit and not the loads. Narrower
+ * ends use the same sum with fewer vectors: a column's value does not depend on which kernel computed it.
+ *
+ * dots: 4 rows by 3 rows, 12 accumulators along time.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <immintrin.h>
+
+#include "engine/kernels/conv_tiles.h"
+#include "engine/kernels/x86/vector_avx2.h"
+
+#define W 8 /* floats in a vector */
+
+/* --- moving rows ------------------------------------------------------------------------------------------------------ */
+
+static void load(float *dst, const float *src, int64_t n, bool elu)
+{
+    int64_t i = 0;
+
+    if (!elu) {
+        for (; i + W <= n; i += W)
+            _mm256_storeu_ps(dst + i, _mm256_loadu_ps(src + i));
+        for (; i < n; i++)
+            dst[i] = src[i];
+        return;
+    }
+    for (; i + W <= n; i += W)
+        _mm256_storeu_ps(dst + i, elu_ps(_mm256_loadu_ps(src + i)));
+    if (i < n) {
+        __m256i mask = tail_mask(n - i);
+
+        _mm256_maskstore_ps(dst + i, mask, elu_ps(_mm256_maskload_ps(src + i, mask)));
+    }
+}
+
+/* 16 neighbours a, b -> those at even and those at odd places. */
+static inline __m256 evens(__m256 a, __m256 b)
+{
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88)), 0xD8));
+}
+
+static inline __m256 odds(__m256 a, __m256 b)
+{
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xDD)), 0xD8));
+}
+
+/* The other way: a0 b0 a1 b1 ... */
+static inline __m256 mixed_low(__m256 a, __m256 b)
+{
+    return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20);
+}
+
+static inline __m256 mixed_high(__m256 a, __m256 b)
+{
+    return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
+}
+
+/* Eight frames of `stride` phases, stride a power of two, are stride vectors. Moving even places before odd ones turns the
+ * bits of a place by one; after log2(stride) passes the phase, which was the low bits, is the high bits. join goes back. */
+static inline __attribute__((always_inline)) void split_frames(float *rows, int64_t pitch, const float *line, int stride)
+{
+    __m256 v[8], t[8];
+
+    UNROLL for (int i = 0; i < stride; i++)
+        v[i] = _mm256_loadu_ps(line + W * i);
+    UNROLL for (int pass = 1; pass < stride; pass *= 2) {
+        UNROLL for (int i = 0; i < stride / 2; i++) {
+            t[i] = evens(v[2 * i], v[2 * i + 1]);
+            t[stride / 2 + i] = odds(v[2 * i], v[2 * i + 1]);
+        }
+        UNROLL for (int i = 0; i < stride; i++)
+            v[i] = t[i];
+    }
+    UNROLL for (int i = 0; i < stride; i++)
+        _mm256_storeu_ps(rows + i * pitch, v[i]);
+}
+
+static inline __attribute__((always_inline)) void join_frames(float *line, const float *rows, int64_t pitch, int stride)
+{
+    __m256 v[8], t[8];
+
+    UNROLL for (int i = 0; i < stride; i++)
+        v[i] = _mm256_loadu_ps(rows + i * pitch);
+    UNROLL for (int pass = 1; pass < stride; pass *= 2) {
+        UNROLL for (int i = 0; i < stride / 2; i++) {
+            t[2 * i] = mixed_low(v[i], v[stride / 2 + i]);
+            t[2 * i + 1] = mixed_high(v[i], v[stride / 2 + i]);
+        }
+        UNROLL for (int i = 0; i < stride; i++)
+            v[i] = t[i];
+    }
+    UNROLL for (int i = 0; i < stride; i++)
+        _mm256_storeu_ps(line + W * i, v[i]);
+}
+
+static void split(float *rows, int64_t pitch, const float *line, int64_t stride, int64_t n)
+{
+    int64_t t = 0;
+
+    for (; t + W <= n; t += W) {
+        if (stride == 2)
+            split_frames(rows + t, pitch, line + t * 2, 2);
+        else if (stride == 4)
+            split_frames(rows + t, pitch, line + t * 4, 4);
+        else if (stride == 8)
+            split_frames(rows + t, pitch, line + t * 8, 8);
+        else
+            break;
+    }
+    for (; t < n; t++)
+        for (int64_t q = 0; q < stride; q++)
+            rows[q * pitch + t] = line[t * stride + q];
+}
+
+static void join(float *line, const float *rows, int64_t pitch, int64_t stride, int64_t n)
+{
+    int64_t t = 0;
+
+    for (; t + W <= n; t += W) {
+        if (stride == 2)
+            join_frames(line + t * 2, rows + t, pitch, 2);
+        else if (stride == 4)
+            join_frames(line + t * 4, rows + t, pitch, 4);
+        else if (stride == 8)
+            join_frames(line + t * 8, rows + t, pitch, 8);
+        else
+            break;
+    }
+    for (; t < n; t++)
+        for (int64_t q = 0; q < stride; q++)
+            line[t * stride + q] = rows[q * pitch + t];
+}
+
+static void finish(float *dst, const float *src, int64_t n, bool add, const float *slope_at)
+{
+    for (int64_t i = 0; i < n; i += W) {
+        int64_t count = n - i < W ? n - i : W;
+        __m256i mask = tail_mask(count);
+        __m256 v = count == W ? _mm256_loadu_ps(src + i) : _mm256_maskload_ps(src + i, mask);
+
+        if (slope_at) {
+            __m256 at = count == W ? _mm256_loadu_ps(slope_at + i) : _mm256_maskload_ps(slope_at + i, mask);
+
+            v = _mm256_mul_ps(v, elu_slope_ps(at));
+        }
+        if (add)
+            v = _mm256_add_ps(v, count == W ? _mm256_loadu_ps(dst + i) : _mm256_maskload_ps(dst + i, mask));
+        if (count == W)
+            _mm256_storeu_ps(dst + i, v);
+        else
+            _mm256_maskstore_ps(dst + i, mask, v);
+    }
+}
+
+/* --- products ------------------------------------------------------------------------------------------------------------ */
+
+/* n_rows output rows by n_vectors columns of vectors; both constants where this is inlined. The last vector holds the
+ * columns of `last`. */
+static inline __attribute__((always_inline)) void multiply(const TileProduct *p, const float *w, int64_t row, const float *rows,
+                                                           float *y, int n_rows, int n_vectors, __m256i last, bool whole)
+{
+    __m256 sum[TILE_ROWS][3];
+
+    UNROLL for (int r = 0; r < n_rows; r++) {
+        UNROLL for (int v = 0; v < n_vectors; v++) {
+            if (!p->begin)
+                sum[r][v] = v + 1 < n_vectors || whole ? _mm256_loadu_ps(y + r * p->y_stride + v * W)
+                                                       : _mm256_maskload_ps(y + r * p->y_stride + v * W, last);
+            else
+                sum[r][v] = p->bias ? _mm256_broadcast_ss(p->bias + row + r) : _mm256_setzero_ps();
+        }
+    }
+    for (int64_t j = 0; j < p->n_j; j++, w += TILE_ROWS) {
+        const float *x = rows + p->offset[j];
+        __m256 in[3];
+
+        UNROLL for (int v = 0; v < n_vectors; v++)
+            in[v] = _mm256_loadu_ps(x + v * W);
+        UNROLL for (int r = 0; r < n_rows; r++) {
+            __m256 weight = _mm256_broadcast_ss(w + r);
+
+            UNROLL for (int v = 0; v < n_vectors; v++)
+                sum[r][v] = _mm256_fmadd_ps(weight, in[v], sum[r][v]);
+        }
+    }
+    UNROLL for (int r = 0; r < n_rows; r++) {
+        UNROLL for (int v = 0; v < n_vectors; v++) {
+            if (v + 1 < n_vectors || whole)
+                _mm256_storeu_ps(y + r * p->y_stride + v * W, sum[r][v]);
+            else
+                _mm256_maskstore_ps(y + r * p->y_stride + v * W, last, sum[r][v]);
+        }
+    }
+}
+
+#define MULTIPLY_WIDTHS(n_rows)                                                                                        \
+    do {                                                                                                               \
+        if (p->n == 3 * W)                                                                                             \
+            multiply(p, w, row, p->rows, y, n_rows, 3, last, true);                                                    \
+        else if (n_vectors == 3)                                                                                       \
+            multiply(p, w, row, p->rows, y, n_rows, 3, last, false);                                                   \
+        else if (n_vectors == 2)                                                                                       \
+            multiply(p, w, row, p->rows, y, n_rows, 2, last, false);                                                   \
+        else                                                                                                           \
+            multiply(p, w, row, p->rows, y, n_rows, 1, last, false);                                                   \
+    } while (0)
+
+static void product(const TileProduct *p)
+{
+    int64_t n_vectors = (p->n + W - 1) / W;
+    __m256i last = tail_mask(p->n - (n_vectors - 1) * W);
+
+    for (int64_t row = 0; row < p->m; row += TILE_ROWS) {
+        const float *w = p->w + row / TILE_ROWS * p->panel_stride;
+        float *y = p->y + row * p->y_stride;
+        int64_t left = p->m - row;
+
+        if (left >= TILE_ROWS)
+            MULTIPLY_WIDTHS(4);
+        else if (left == 3)
+            MULTIPLY_WIDTHS(3);
+        else if (left == 2)
+            MULTIPLY_WIDTHS(2);
+        else
+            MULTIPLY_WIDTHS(1);
+    }
+}
+
+/* --- sums along time ------------------------------------------------------------------------------------------------------ */
+
+/* TILE_ROWS rows of a against n_j rows, n_j a constant where this is inlined. */
+static inline __attribute__((always_inline)) void correlate(const TileDots *d, const float *a, const int32_t *offset,
+                                                            float *sums, int n_j)
+{
+    __m256 sum[3][TILE_ROWS];
+    const float *row[3];
+
+    UNROLL for (int j = 0; j < n_j; j++) {
+        row[j] = d->rows + offset[j];
+        UNROLL for (int r = 0; r < TILE_ROWS; r++)
+            sum[j][r] = _mm256_setzero_ps();
+    }
+    for (int64_t t = 0; t < d->n; t += W) {
+        __m256 in[3];
+
+        UNROLL for (int j = 0; j < n_j; j++)
+            in[j] = _mm256_loadu_ps(row[j] + t);
+        UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+            __m256 v = _mm256_loadu_ps(a + r * d->a_stride + t);
+
+            UNROLL for (int j = 0; j < n_j; j++)
+                sum[j][r] = _mm256_fmadd_ps(v, in[j], sum[j][r]);
+        }
+    }
+    UNROLL for (int j = 0; j < n_j; j++) {
+        float *to = sums + j * d->sums_stride;
+
+        _mm_storeu_ps(to, _mm_add_ps(_mm_loadu_ps(to), sum_lanes_x4(sum[j][0], sum[j][1], sum[j][2], sum[j][3])));
+    }
+}
+
+static void dots(const TileDots *d)
+{
+    for (int64_t j = 0; j < d->n_j; j += 3)
+        for (int64_t row = 0; row < d->m; row += TILE_ROWS) {
+            const float *a = d->a + row * d->a_stride;
+            float *sums = d->sums + j * d->sums_stride + row;
+
+            if (d->n_j - j >= 3)
+                correlate(d, a, d->offset + j, sums, 3);
+            else if (d->n_j - j == 2)
+                correlate(d, a, d->offset + j, sums, 2);
+            else
+                correlate(d, a, d->offset + j, sums, 1);
+        }
+}
+
+/* --- the table ------------------------------------------------------------------------------------------------------------ */
+
+static const TileKernels tile_kernels = {
+    .load = load, .split = split, .join = join, .finish = finish, .product = product, .dots = dots};
+
+static void gather(const ConvJob *job, int64_t task, void *scratch)
+{
+    conv_tiles_gather(&tile_kernels, job, task, scratch);
+}
+
+static void scatter(const ConvJob *job, int64_t task, void *scratch)
+{
+    conv_tiles_scatter(&tile_kernels, job, task, scratch);
+}
+
+static void weights(const ConvWeightJob *job, int64_t task, void *scratch)
+{
+    conv_tiles_weights(&tile_kernels, job, task, scratch);
+}
+
+/* Sum of a row in four vectors side by side, then across. */
+static float sum_row(const float *x, int64_t n)
+{
+    __m256 sum[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+    int64_t i = 0;
+
+    for (; i + 4 * W <= n; i += 4 * W)
+        for (int v = 0; v < 4; v++)
+            sum[v] = _mm256_add_ps(sum[v], _mm256_loadu_ps(x + i + v * W));
+    for (; i < n; i += W)
+        sum[0] = _mm256_add_ps(sum[0], _mm256_maskload_ps(x + i, tail_mask(n - i < W ? n - i : W)));
+    return sum_lanes(_mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3])));
+}
+
+static void bias_grad(const float *dy, int64_t batch, int64_t c, int64_t n, int64_t c_first, int64_t c_end, float *db)
+{
+    for (int64_t ch = c_first; ch < c_end; ch++) {
+        float sum = 0.0f;
+
+        for (int64_t b = 0; b < batch; b++)
+            sum += sum_row(dy + (b * c + ch) * n, n);
+        db[ch] += sum;
+    }
+}
+
+const ConvKernels conv_avx2 = {
+    .gather_work = conv_tiles_gather_work,
+    .gather_pack = conv_tiles_gather_pack,
+    .gather = gather,
+    .scatter_work = conv_tiles_scatter_work,
+    .scatter_pack = conv_tiles_scatter_pack,
+    .scatter = scatter,
+    .weights_work = conv_tiles_weights_work,
+    .weights = weights,
+    .weights_reduce = conv_tiles_weights_reduce,
+    .bias_grad = bias_grad,
+};

@@ -1,0 +1,73 @@
+/* gemm_avx2.c - matrix products: large ones by OpenBLAS, matrix times vector here.
+ *
+ * OpenBLAS runs on one thread; residua cuts the work itself, so that results do not depend on the number of threads.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <cblas.h>
+#include <pthread.h>
+
+#include "engine/kernels/gemm.h"
+#include "engine/kernels/x86/vector_avx2.h"
+
+#define W 8
+
+static void use_one_thread(void)
+{
+    openblas_set_num_threads(1);
+}
+
+static void product(const GemmJob *job)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    if (job->m == 0 || job->n == 0)
+        return;
+    pthread_once(&once, use_one_thread);
+    cblas_sgemm(CblasRowMajor, job->transpose_a ? CblasTrans : CblasNoTrans, job->transpose_b ? CblasTrans : CblasNoTrans,
+                (blasint)job->m, (blasint)job->n, (blasint)job->k, 1.0f, job->a, (blasint)job->lda, job->b,
+                (blasint)job->ldb, job->add ? 1.0f : 0.0f, job->c, (blasint)job->ldc);
+}
+
+/* Four rows at a time share the loads of x; a row alone is summed in the same order. */
+static inline __attribute__((always_inline)) void multiply_rows(int64_t n, const float *a, int64_t lda, const float *x, bool add,
+                                                                float *y, int n_rows)
+{
+    __m256 sum[4][2];
+    int64_t j = 0;
+
+    UNROLL for (int r = 0; r < n_rows; r++)
+        sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+    for (; j + 2 * W <= n; j += 2 * W) {
+        __m256 low = _mm256_loadu_ps(x + j), high = _mm256_loadu_ps(x + j + W);
+
+        UNROLL for (int r = 0; r < n_rows; r++) {
+            sum[r][0] = _mm256_fmadd_ps(_mm256_loadu_ps(a + r * lda + j), low, sum[r][0]);
+            sum[r][1] = _mm256_fmadd_ps(_mm256_loadu_ps(a + r * lda + j + W), high, sum[r][1]);
+        }
+    }
+    for (; j < n; j += W) {
+        __m256i mask = tail_mask(n - j < W ? n - j : W);
+        __m256 in = _mm256_maskload_ps(x + j, mask);
+
+        UNROLL for (int r = 0; r < n_rows; r++)
+            sum[r][0] = _mm256_fmadd_ps(_mm256_maskload_ps(a + r * lda + j, mask), in, sum[r][0]);
+    }
+    UNROLL for (int r = 0; r < n_rows; r++) {
+        float total = sum_lanes(_mm256_add_ps(sum[r][0], sum[r][1]));
+
+        y[r] = add ? y[r] + total : total;
+    }
+}
+
+static void matrix_vector(int64_t m, int64_t n, const float *a, int64_t lda, const float *x, bool add, float *y)
+{
+    int64_t i = 0;
+
+    for (; i + 4 <= m; i += 4)
+        multiply_rows(n, a + i * lda, lda, x, add, y + i, 4);
+    for (; i < m; i++)
+        multiply_rows(n, a + i * lda, lda, x, add, y + i, 1);
+}
+
+const GemmKernels gemm_avx2 = {.product = product, .matrix_vector = matrix_vector};
