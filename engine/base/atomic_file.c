@@ -1,4 +1,11 @@
-/* atomic_file.c - temporary file, rename, and a list of temporaries that a signal handler can walk.
+/* atomic_file.c - a file without a name, or with a temporary one; rename; a list of temporaries for signal handlers.
+ *
+ * Life of a file:
+ *   open     O_TMPFILE in the target's folder: no name, so that even a killed process leaves nothing behind; where the file
+ *            system cannot, ".<name>.<pid>-<n>.part" beside the target, entered in the list of pending temporaries
+ *   commit   fsync; a nameless file gets a temporary name by linkat; rename to the target, because linkat cannot replace a
+ *            file; fsync of the folder, so that the new name survives a power cut
+ *   close    without a commit the temporary name, if there is one, is removed
  *
  * The list is a fixed array of slots, because a handler may interrupt any instruction: a slot is claimed by one atomic
  * exchange, its name is written before `live` is set and stays untouched until `live` is cleared. Files beyond N_SLOTS are
@@ -21,6 +28,8 @@
 #include "engine/base/mem.h"
 
 #define N_SLOTS 64
+#define DEFAULT_MODE 0666 /* less the umask */
+#define DESCRIPTOR_PATH_SIZE 32
 #define N_TRIES 100 /* names of temporaries that are taken, left behind by killed processes */
 
 typedef struct Slot {
@@ -33,10 +42,10 @@ static Slot slots[N_SLOTS]; /* global because a signal handler has no other way 
 
 struct AtomicFile {
     int fd;
-    bool direct, seekable, overwrite, committed;
-    char *name;       /* as the caller wrote it */
-    char *target;     /* final path with links followed */
-    char *temporary;  /* NULL when direct or renamed */
+    bool direct, seekable, overwrite, nameless;
+    char *name;      /* as the caller wrote it */
+    char *target;    /* final path with links followed */
+    char *temporary; /* NULL when there is no file of that name */
     Slot *slot;
 };
 
@@ -79,39 +88,96 @@ void atomic_file_remove_pending(void)
 
 /* --- opening ---------------------------------------------------------------------------------------------------------- */
 
-/* Where a name leads: through links, also a link to a file that does not exist yet. */
+/* Where a name leads through links, so that a link to a file stays a link. */
 static RsdStatus follow_links(AtomicFile *file, const char *path, RsdError *err)
 {
     char resolved[PATH_MAX];
+    struct stat info;
+    bool exists = realpath(path, resolved) != NULL;
 
-    return mem_strdup(&file->target, realpath(path, resolved) ? resolved : path, err);
+    if (!exists && lstat(path, &info) == 0)
+        return error_set(err, RSD_ERR_IO, "%s: is a link to a file that does not exist", path);
+    return mem_strdup(&file->target, exists ? resolved : path, err);
 }
 
-static RsdStatus create_temporary(AtomicFile *file, mode_t mode, RsdError *err)
+/* The folder of the target: "." for a bare name, "/" for one in the root. Free with mem_free. */
+static RsdStatus copy_folder(char **out, const AtomicFile *file, RsdError *err)
 {
-    RsdStatus status = RSD_OK;
+    const char *slash = strrchr(file->target, '/');
+    RsdStatus status = mem_strdup(out, slash ? file->target : ".", err);
+
+    if (status == RSD_OK && slash)
+        (*out)[slash == file->target ? 1 : slash - file->target] = '\0';
+    return status;
+}
+
+/* The place of a descriptor under /proc, from where linkat gives a nameless file a name. */
+static const char *descriptor_path(char text[DESCRIPTOR_PATH_SIZE], int fd)
+{
+    snprintf(text, DESCRIPTOR_PATH_SIZE, "/proc/self/fd/%d", fd);
+    return text;
+}
+
+/* False where the file system or a missing /proc stands against it. */
+static bool open_nameless(AtomicFile *file, const char *folder, mode_t mode)
+{
+    char link[DESCRIPTOR_PATH_SIZE];
+
+    file->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+    if (file->fd >= 0 && access(descriptor_path(link, file->fd), F_OK) == 0)
+        return true;
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+    return false;
+}
+
+/* Makes a new file under a temporary name, or links the nameless one to it. */
+static RsdStatus take_temporary_name(AtomicFile *file, mode_t mode, RsdError *err)
+{
+    static _Atomic unsigned number;
     const char *slash = strrchr(file->target, '/'), *base = slash ? slash + 1 : file->target;
-    size_t size = strlen(file->target) + 48;
+    size_t size = strlen(file->target) + 64;
+    char link[DESCRIPTOR_PATH_SIZE];
+    int result = -1;
+    RsdStatus status = RSD_OK;
 
     TRY(mem_alloc(&file->temporary, size, 1, err));
-    file->fd = -1;
-    for (int i = 0; i < N_TRIES && file->fd < 0; i++) {
+    for (int i = 0; i < N_TRIES && result < 0; i++) {
         /* a leading dot keeps scans of the folder from picking it up; long names are cut to stay within NAME_MAX */
-        snprintf(file->temporary, size, "%.*s.%.200s.%ld-%d.part", (int)(base - file->target), file->target, base,
-                 (long)getpid(), i);
-        file->fd = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-        if (file->fd < 0 && errno != EEXIST)
+        snprintf(file->temporary, size, "%.*s.%.200s.%ld-%u.part", (int)(base - file->target), file->target, base,
+                 (long)getpid(), atomic_fetch_add(&number, 1u));
+        if (file->nameless)
+            result = linkat(AT_FDCWD, descriptor_path(link, file->fd), AT_FDCWD, file->temporary, AT_SYMLINK_FOLLOW);
+        else
+            result = file->fd = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (result < 0 && errno != EEXIST)
             break;
     }
-    if (file->fd < 0) {
-        int problem = errno;
-
+    if (result < 0) {
+        status = error_set(err, RSD_ERR_IO, "%s: cannot write here: %s", file->name, strerror(errno));
         mem_free(&file->temporary);
-        CHECK(false, err, RSD_ERR_IO, "%s: cannot write here: %s", file->name, strerror(problem));
+        return status;
     }
     file->slot = claim_slot(file->temporary);
-    file->seekable = true;
 fail:
+    return status;
+}
+
+static RsdStatus create_file(AtomicFile *file, mode_t mode, RsdError *err)
+{
+    char *folder = NULL;
+    RsdStatus status = RSD_OK;
+
+    file->seekable = true;
+    TRY(copy_folder(&folder, file, err));
+    file->nameless = open_nameless(file, folder, mode);
+    if (!file->nameless)
+        TRY(take_temporary_name(file, mode, err));
+    if (mode != DEFAULT_MODE && fchmod(file->fd, mode) != 0)
+        CHECK(errno == EPERM || errno == ENOTSUP, err, RSD_ERR_IO, "%s: %s", file->name, strerror(errno));
+fail:
+    mem_free(&folder);
     return status;
 }
 
@@ -131,7 +197,7 @@ RsdStatus atomic_file_open(AtomicFile **out, const char *path, bool overwrite, R
     RsdStatus status = RSD_OK;
     AtomicFile *file = NULL;
     struct stat info;
-    mode_t mode = 0666;
+    mode_t mode = DEFAULT_MODE;
     bool exists, is_stdout = strcmp(path, "-") == 0;
 
     *out = NULL;
@@ -140,6 +206,7 @@ RsdStatus atomic_file_open(AtomicFile **out, const char *path, bool overwrite, R
     file->overwrite = overwrite;
     TRY(mem_strdup(&file->name, is_stdout ? "standard output" : path, err));
     exists = !is_stdout && stat(path, &info) == 0;
+    CHECK(*path, err, RSD_ERR_ARG, "the name of the output is empty");
     CHECK(!exists || !S_ISDIR(info.st_mode), err, RSD_ERR_IO, "%s: is a directory", path);
     if (is_stdout || (exists && !S_ISREG(info.st_mode))) {
         TRY(open_direct(file, path, err));
@@ -149,7 +216,7 @@ RsdStatus atomic_file_open(AtomicFile **out, const char *path, bool overwrite, R
         if (exists)
             mode = info.st_mode & 0777;
         TRY(follow_links(file, path, err));
-        TRY(create_temporary(file, mode, err));
+        TRY(create_file(file, mode, err));
     }
     *out = file;
     return RSD_OK;
@@ -228,34 +295,64 @@ static int rename_new(const char *from, const char *to)
     return errno == EPERM || errno == EOPNOTSUPP ? rename(from, to) : -1;
 }
 
-RsdStatus atomic_file_commit(AtomicFile *file, RsdError *err)
+static void remove_temporary(AtomicFile *file)
 {
-    RsdStatus status = RSD_OK;
-
-    if (file->direct) {
-        if (file->fd != STDOUT_FILENO) {
-            int code = close(file->fd);
-
-            file->fd = -1;
-            CHECK(code == 0, err, RSD_ERR_IO, "%s: cannot write: %s", file->name, strerror(errno));
-        }
-        return RSD_OK;
-    }
-    int code = close(file->fd); /* a network file system may report a full disk only now */
-    file->fd = -1;
-    CHECK(code == 0, err, RSD_ERR_IO, "%s: cannot write: %s", file->name, strerror(errno));
-    code = file->overwrite ? rename(file->temporary, file->target) : rename_new(file->temporary, file->target);
-    CHECK(code == 0 || errno != EEXIST, err, RSD_ERR_EXISTS, "%s: another program made this file meanwhile; it is kept",
-          file->name);
-    CHECK(code == 0, err, RSD_ERR_IO, "%s: cannot rename the finished file: %s", file->name, strerror(errno));
-    release_slot(&file->slot);
-    mem_free(&file->temporary);
-    return RSD_OK;
-fail:
     if (file->temporary)
         unlink(file->temporary);
     release_slot(&file->slot);
     mem_free(&file->temporary);
+}
+
+static void sync_folder(const AtomicFile *file)
+{
+    char *folder;
+    int fd;
+
+    if (copy_folder(&folder, file, NULL) != RSD_OK)
+        return;
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) { /* else a folder one may write but not read: the data are safe, the name soon is */
+        fsync(fd);
+        close(fd);
+    }
+    mem_free(&folder);
+}
+
+/* Writes out what the system holds back and closes; a network file system may report a full disk only here. */
+static RsdStatus settle(AtomicFile *file, RsdError *err)
+{
+    int fd = file->fd, sync_problem, close_problem;
+
+    if (fd == STDOUT_FILENO && file->direct)
+        return RSD_OK;
+    sync_problem = file->direct || fsync(fd) == 0 || errno == EINVAL ? 0 : errno;
+    file->fd = -1;
+    close_problem = close(fd) == 0 ? 0 : errno;
+    if (sync_problem || close_problem)
+        return error_set(err, RSD_ERR_IO, "%s: cannot write: %s", file->name, strerror(sync_problem ? sync_problem : close_problem));
+    return RSD_OK;
+}
+
+RsdStatus atomic_file_commit(AtomicFile *file, RsdError *err)
+{
+    int result, problem;
+    RsdStatus status = RSD_OK;
+
+    if (file->nameless)
+        TRY(take_temporary_name(file, 0, err));
+    TRY(settle(file, err));
+    if (file->direct)
+        return RSD_OK;
+    result = file->overwrite ? rename(file->temporary, file->target) : rename_new(file->temporary, file->target);
+    problem = result == 0 ? 0 : errno;
+    CHECK(problem != EEXIST, err, RSD_ERR_EXISTS, "%s: another program made this file meanwhile; it is kept", file->name);
+    CHECK(problem == 0, err, RSD_ERR_IO, "%s: cannot rename the finished file: %s", file->name, strerror(problem));
+    release_slot(&file->slot);
+    mem_free(&file->temporary);
+    sync_folder(file);
+    return RSD_OK;
+fail:
+    remove_temporary(file);
     return status;
 }
 
@@ -267,10 +364,7 @@ void atomic_file_close(AtomicFile **file)
         return;
     if (f->fd >= 0 && f->fd != STDOUT_FILENO)
         close(f->fd);
-    if (f->temporary)
-        unlink(f->temporary);
-    release_slot(&f->slot);
-    mem_free(&f->temporary);
+    remove_temporary(f);
     mem_free(&f->target);
     mem_free(&f->name);
     mem_free(file);

@@ -16,7 +16,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/checksum.h"
-#include "engine/base/file.h"
+#include "engine/base/file_map.h"
 #include "engine/base/mem.h"
 #include "engine/weights/half.h"
 #include "engine/weights/safetensors_header.h"

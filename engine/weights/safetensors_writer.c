@@ -8,13 +8,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/base/atomic_file.h"
 #include "engine/base/bytes.h"
-#include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/weights/half.h"
 #include "engine/weights/safetensors_header.h"
 
-#define BLOCK_LEN 4096 /* values converted at once */
+#define BLOCK_LEN 16384 /* values converted and written at once */
 
 typedef enum SourceKind { SOURCE_RAW, SOURCE_F32 } SourceKind;
 
@@ -120,11 +120,11 @@ RsdStatus safetensors_writer_raw(SafetensorsWriter *writer, const char *name, Dt
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-static RsdStatus write_f32(OutFile *file, const SafetensorsEntry *entry, RsdError *err)
+static RsdStatus write_f32(AtomicFile *file, const SafetensorsEntry *entry, RsdError *err)
 {
     const float *src = entry->data;
     size_t count = entry->size / dtype_size(entry->dtype);
-    uint8_t block[BLOCK_LEN * sizeof(float)];
+    uint8_t block[BLOCK_LEN * sizeof(float)]; /* 64 KiB */
     RsdStatus status = RSD_OK;
 
     for (size_t at = 0, len; at < count; at += len) {
@@ -143,7 +143,7 @@ static RsdStatus write_f32(OutFile *file, const SafetensorsEntry *entry, RsdErro
                   entry->name, at + i, (double)src[at + i]);
             put_u16le(block + i * sizeof half, half);
         }
-        TRY(out_file_write(file, block, len * dtype_size(entry->dtype), err));
+        TRY(atomic_file_write(file, block, len * dtype_size(entry->dtype), err));
     }
 fail:
     return status;
@@ -152,7 +152,7 @@ fail:
 RsdStatus safetensors_writer_finish(SafetensorsWriter *writer, const char *path, RsdError *err)
 {
     const SafetensorsHeader *header = &writer->header;
-    OutFile *file = NULL;
+    AtomicFile *file = NULL;
     uint8_t prefix[SAFETENSORS_PREFIX_SIZE];
     char *text = NULL;
     size_t size;
@@ -160,23 +160,23 @@ RsdStatus safetensors_writer_finish(SafetensorsWriter *writer, const char *path,
 
     TRY(safetensors_header_print(&text, &size, header, err));
     put_u64le(prefix, size);
-    TRY(out_file_open(&file, path, true, err));
-    TRY(out_file_write(file, prefix, sizeof prefix, err));
-    TRY(out_file_write(file, text, size, err));
+    TRY(atomic_file_open(&file, path, true, err));
+    TRY(atomic_file_write(file, prefix, sizeof prefix, err));
+    TRY(atomic_file_write(file, text, size, err));
     for (size_t i = 0; i < header->n_entries; i++) {
         const SafetensorsEntry *entry = &header->entries[i];
 
         if (writer->sources[i] == SOURCE_F32)
             status = write_f32(file, entry, err);
         else
-            status = out_file_write(file, entry->data, entry->size, err);
+            status = atomic_file_write(file, entry->data, entry->size, err);
         if (status == RSD_ERR_NUMERIC)
             error_prefix(err, status, "%s", path);
         TRY(status);
     }
-    TRY(out_file_commit(file, err));
+    TRY(atomic_file_commit(file, err));
 fail:
-    out_file_close(&file);
+    atomic_file_close(&file);
     mem_free(&text);
     return status;
 }
