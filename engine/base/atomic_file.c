@@ -207,6 +207,7 @@ RsdStatus atomic_file_open(AtomicFile **out, const char *path, bool overwrite, R
     TRY(mem_strdup(&file->name, is_stdout ? "standard output" : path, err));
     exists = !is_stdout && stat(path, &info) == 0;
     CHECK(*path, err, RSD_ERR_ARG, "the name of the output is empty");
+    CHECK(is_stdout || exists || errno == ENOENT, err, RSD_ERR_IO, "%s: cannot write here: %s", path, strerror(errno));
     CHECK(!exists || !S_ISDIR(info.st_mode), err, RSD_ERR_IO, "%s: is a directory", path);
     if (is_stdout || (exists && !S_ISREG(info.st_mode))) {
         TRY(open_direct(file, path, err));
