@@ -1,0 +1,27 @@
+/* power_frames.h - power spectra of a signal's frames in double precision, for metrics.
+ *
+ * Frame k is centred on sample k * hop; the signal is reflected at both ends without repeating the end samples and weighted
+ * with a periodic Hann window, as torch.stft(center=True, pad_mode="reflect") does. A signal too short to be reflected is
+ * followed by zeros first.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_POWER_FRAMES_H
+#define RESIDUA_POWER_FRAMES_H
+
+#include <stdint.h>
+
+#include "engine/base/error.h"
+
+typedef struct PowerFrames PowerFrames;
+
+/* Frames of win_len samples (even), all of them transformed. One thread at a time. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
+RsdStatus power_frames_create(PowerFrames **out, int win_len, int hop_len, RsdError *err);
+void power_frames_destroy(PowerFrames **frames);
+
+int64_t power_frames_count(const PowerFrames *frames, int64_t n); /* for a signal of n >= 1 samples */
+int power_frames_bins(const PowerFrames *frames);                 /* win_len / 2 + 1 */
+/* power [bins] = |X|^2 of frame k of x [n]. */
+void power_frames_get(PowerFrames *frames, const float *x, int64_t n, int64_t k, double *power);
+
+#endif
