@@ -189,20 +189,7 @@ fail:
 
 static RsdStatus straight_through_backward(Tape *tape, Node *node, RsdError *err)
 {
-    const float *dy = node->out->grad;
-    int64_t count = tensor_count(node->out);
-    float *dx;
-    bool add;
-    RsdStatus status = tape_grad(tape, node->in[0], &dx, &add, err);
-
-    if (status != RSD_OK || !dx)
-        return status;
-    if (!add)
-        memcpy(dx, dy, (size_t)count * sizeof(float));
-    else
-        for (int64_t i = 0; i < count; i++)
-            dx[i] += dy[i];
-    return RSD_OK;
+    return tape_grad_pass(tape, node, node->in[0], err);
 }
 
 typedef struct CommitmentSaved {
