@@ -8,12 +8,12 @@
 
 #include "engine/kernels/ref/point_ref.h"
 
-#define SQRT_HALF 0.70710678118654752440f
+#define SQRT_HALF 0.70710678118654752440
 #define INV_SQRT_2PI 0.39894228040143267794f
 
 static float normal_cdf(float u)
 {
-    return 0.5f * erfcf(-u * SQRT_HALF);
+    return (float)(0.5 * erfc(-(double)u * SQRT_HALF)); /* in float the tail would lose what u * SQRT_HALF rounds off */
 }
 
 static float at_least(float u, float floor)
