@@ -1,0 +1,212 @@
+/* layers.c - weights of convolutions and LSTMs: registering, drawing, folding, running.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "models/layers.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/ops/arithmetic.h"
+#include "engine/ops/weight_norm.h"
+
+static int groups_of(const ConvLayer *layer)
+{
+    return layer->params.groups ? layer->params.groups : 1;
+}
+
+static RsdStatus add(ParamSet *params, const char *layer_name, const char *suffix, int n_dims, const int64_t *shape,
+                     Tensor **out, RsdError *err)
+{
+    char name[LAYER_NAME_SIZE + 32];
+
+    snprintf(name, sizeof name, "%s.%s", layer_name, suffix);
+    return params_add(params, name, n_dims, shape, true, out, err);
+}
+
+/* ---- convolutions ---- */
+
+static void weight_shape(const ConvLayer *layer, int64_t shape[3])
+{
+    int groups = groups_of(layer);
+
+    shape[0] = layer->transposed ? layer->c_in : layer->c_out;
+    shape[1] = (layer->transposed ? layer->c_out : layer->c_in) / groups;
+    shape[2] = layer->kernel;
+}
+
+static void draw_conv(ConvLayer *layer, Rng *rng)
+{
+    int64_t shape[3];
+    float bound;
+
+    weight_shape(layer, shape);
+    bound = 1.0f / sqrtf((float)(shape[1] * shape[2])); /* fan_in of either kind: everything but axis 0 */
+    params_fill_uniform(layer->weight, rng, bound);
+    params_fill_uniform(layer->bias, rng, bound);
+    if (layer->weight_g)
+        params_fill_norms(layer->weight_g, layer->weight);
+    if (layer->norm_weight)
+        params_fill_constant(layer->norm_weight, 1.0f);
+}
+
+RsdStatus conv_layer_register(ConvLayer *layer, ParamSet *params, Rng *rng, RsdError *err)
+{
+    int64_t shape[3], c_out[1] = {layer->c_out};
+    RsdStatus status = RSD_OK;
+
+    weight_shape(layer, shape);
+    TRY(add(params, layer->name, layer->weight_norm ? "weight_v" : "weight", 3, shape, &layer->weight, err));
+    if (layer->weight_norm)
+        TRY(add(params, layer->name, "weight_g", 1, shape, &layer->weight_g, err));
+    TRY(add(params, layer->name, "bias", 1, c_out, &layer->bias, err));
+    if (layer->group_norm) {
+        TRY(add(params, layer->name, "norm_weight", 1, c_out, &layer->norm_weight, err));
+        TRY(add(params, layer->name, "norm_bias", 1, c_out, &layer->norm_bias, err));
+    }
+    if (!params->for_inference)
+        draw_conv(layer, rng);
+fail:
+    return status;
+}
+
+static RsdStatus plain_weight(Tape *tape, const ConvLayer *layer, Tensor **w, RsdError *err)
+{
+    *w = layer->weight;
+    if (!layer->weight_norm)
+        return RSD_OK;
+    if (layer->folded && !tape->recording) {
+        *w = layer->folded;
+        return RSD_OK;
+    }
+    return op_weight_norm(tape, layer->weight, layer->weight_g, w, err);
+}
+
+static RsdStatus normalise(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor **y, RsdError *err)
+{
+    *y = x;
+    if (!layer->group_norm)
+        return RSD_OK;
+    (void)tape;
+    return error_set(err, RSD_ERR_UNSUPPORTED, "group norm has no op yet");
+}
+
+RsdStatus conv1d(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor **y, RsdError *err)
+{
+    Tensor *w, *h;
+    RsdStatus status = RSD_OK;
+
+    TRY(plain_weight(tape, layer, &w, err));
+    TRY(op_conv1d(tape, x, w, layer->bias, &layer->params, &h, err));
+    TRY(normalise(tape, layer, h, y, err));
+    return RSD_OK;
+fail:
+    return error_prefix(err, status, "%s", layer->name);
+}
+
+RsdStatus conv_transpose1d(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor **y, RsdError *err)
+{
+    Tensor *w, *h;
+    RsdStatus status = RSD_OK;
+
+    TRY(plain_weight(tape, layer, &w, err));
+    TRY(op_conv_transpose1d(tape, x, w, layer->bias, &layer->params, &h, err));
+    TRY(normalise(tape, layer, h, y, err));
+    return RSD_OK;
+fail:
+    return error_prefix(err, status, "%s", layer->name);
+}
+
+RsdStatus conv_layer_freeze(ConvLayer *layer, Tape *tape, RsdError *err)
+{
+    Tensor *w;
+    RsdStatus status = RSD_OK;
+
+    if (!layer->weight_norm)
+        return RSD_OK;
+    if (!layer->folded)
+        TRY(tensor_create(&layer->folded, layer->weight->n_dims, layer->weight->shape, err));
+    TRY(op_weight_norm(tape, layer->weight, layer->weight_g, &w, err));
+    memcpy(layer->folded->data, w->data, (size_t)tensor_count(w) * sizeof(float));
+fail:
+    return status;
+}
+
+void conv_layer_clear(ConvLayer *layer)
+{
+    tensor_destroy(&layer->folded);
+}
+
+int64_t conv_layer_count(const ConvLayer *layer)
+{
+    int64_t shape[3], count;
+
+    weight_shape(layer, shape);
+    count = shape[0] * shape[1] * shape[2] + layer->c_out;
+    if (layer->weight_norm)
+        count += shape[0];
+    if (layer->group_norm)
+        count += 2 * (int64_t)layer->c_out;
+    return count;
+}
+
+double conv_layer_macs(const ConvLayer *layer, double n_frames)
+{
+    return n_frames * layer->c_in * layer->c_out / groups_of(layer) * layer->kernel;
+}
+
+/* ---- LSTM ---- */
+
+RsdStatus lstm_layer_register(LstmLayer *layer, ParamSet *params, Rng *rng, RsdError *err)
+{
+    int64_t shape[2] = {4 * (int64_t)layer->dim, layer->dim};
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < layer->n_layers; i++) {
+        const struct {
+            const char *name;
+            int n_dims;
+            Tensor **tensor;
+        } weights[] = {{"weight_ih", 2, &layer->weight_ih[i]},
+                       {"weight_hh", 2, &layer->weight_hh[i]},
+                       {"bias_ih", 1, &layer->bias_ih[i]},
+                       {"bias_hh", 1, &layer->bias_hh[i]}};
+
+        for (size_t j = 0; j < sizeof weights / sizeof *weights; j++) {
+            char suffix[24];
+
+            snprintf(suffix, sizeof suffix, "%s_l%d", weights[j].name, i);
+            TRY(add(params, layer->name, suffix, weights[j].n_dims, shape, weights[j].tensor, err));
+            if (!params->for_inference)
+                params_fill_uniform(*weights[j].tensor, rng, 1.0f / sqrtf((float)layer->dim));
+        }
+    }
+fail:
+    return status;
+}
+
+RsdStatus lstm_with_skip(Tape *tape, const LstmLayer *layer, Tensor *x, Tensor **y, RsdError *err)
+{
+    Tensor *h = x;
+    RsdStatus status = RSD_OK;
+
+    *y = x;
+    if (layer->n_layers == 0)
+        return RSD_OK;
+    CHECK(layer->n_layers == 0, err, RSD_ERR_UNSUPPORTED, "LSTM has no op yet");
+    TRY(op_add(tape, h, x, y, err));
+    return RSD_OK;
+fail:
+    return error_prefix(err, status, "%s", layer->name);
+}
+
+int64_t lstm_layer_count(const LstmLayer *layer)
+{
+    return layer->n_layers * 8 * (int64_t)layer->dim * ((int64_t)layer->dim + 1);
+}
+
+double lstm_layer_macs(const LstmLayer *layer, double n_frames)
+{
+    return n_frames * layer->n_layers * 8.0 * layer->dim * layer->dim;
+}

@@ -1,0 +1,63 @@
+/* layers.h - the layers networks are built from: a convolution, plain or transposed, and an LSTM, each with its weights.
+ *
+ * A layer is described first (sizes, padding, normalisation: no memory), so that a network can be counted and checked
+ * before anything is allocated, then registered, which adds its weights to a ParamSet. Names of the weights:
+ *
+ *   NAME.weight_v, NAME.weight_g   under weight norm: w = g v / |v|, the norm over all axes but the first (audio.md 1.5)
+ *   NAME.weight                    otherwise; plain [c_out, c_in / groups, k], transposed [c_in, c_out / groups, k]
+ *   NAME.bias                      [c_out]
+ *   NAME.norm_weight, .norm_bias   [c_out], GroupNorm over all channels and time after the convolution
+ *   NAME.{weight,bias}_{ih,hh}_lI  of an LSTM, gates in the order i, f, g, o
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_LAYERS_H
+#define RESIDUA_LAYERS_H
+
+#include "engine/ops/conv1d.h"
+#include "engine/tape.h"
+#include "models/params.h"
+
+#define LAYER_NAME_SIZE 64
+#define LSTM_MAX_LAYERS 4
+
+typedef struct ConvLayer {
+    char name[LAYER_NAME_SIZE];
+    int c_in, c_out, kernel;
+    bool transposed, weight_norm, group_norm;
+    Conv1dParams params;
+    Tensor *weight, *weight_g, *bias, *norm_weight, *norm_bias; /* owned by the ParamSet; weight is v under weight norm */
+    Tensor *folded;                                             /* owned; NULL until conv_layer_freeze */
+} ConvLayer;
+
+typedef struct LstmLayer {
+    char name[LAYER_NAME_SIZE];
+    int dim, n_layers; /* n_layers 0: the layer is the identity */
+    Tensor *weight_ih[LSTM_MAX_LAYERS], *weight_hh[LSTM_MAX_LAYERS], *bias_ih[LSTM_MAX_LAYERS], *bias_hh[LSTM_MAX_LAYERS];
+} LstmLayer;
+
+/* Adds the weights to the set and, in a set for training, draws them from rng: U(+-1/sqrt(fan_in)) for weight and bias,
+ * fan_in = c_in k for a convolution and c_out k for a transposed one, g = |v|; LSTM U(+-1/sqrt(dim)).
+ * Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
+RsdStatus conv_layer_register(ConvLayer *layer, ParamSet *params, Rng *rng, RsdError *err);
+RsdStatus lstm_layer_register(LstmLayer *layer, ParamSet *params, Rng *rng, RsdError *err);
+
+/* y = layer(x); [batch, c_in, n] -> [batch, c_out, m]. Under weight norm the plain weights are computed on the way, except
+ * that a frozen layer without recording uses what it folded. Errors: those of the ops. */
+RsdStatus conv1d(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor **y, RsdError *err);
+RsdStatus conv_transpose1d(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor **y, RsdError *err);
+/* y = LSTM(x) + x, [batch, dim, n] -> the same shape. */
+RsdStatus lstm_with_skip(Tape *tape, const LstmLayer *layer, Tensor *x, Tensor **y, RsdError *err);
+
+/* Computes the plain weights from v and g once. The tape is used for memory and kernels only. */
+RsdStatus conv_layer_freeze(ConvLayer *layer, Tape *tape, RsdError *err);
+/* Gives the folded weights back; the ParamSet keeps the rest. */
+void conv_layer_clear(ConvLayer *layer);
+
+/* Numbers that can be trained; multiply-accumulates for n_out output frames (n_in input frames when transposed). */
+int64_t conv_layer_count(const ConvLayer *layer);
+int64_t lstm_layer_count(const LstmLayer *layer);
+double conv_layer_macs(const ConvLayer *layer, double n_frames);
+double lstm_layer_macs(const LstmLayer *layer, double n_frames);
+
+#endif
