@@ -315,6 +315,7 @@ void conv_tiles_scatter_pack(const ConvJob *job, int64_t task)
     const ConvShape *s = &job->shape;
     ConvPlan plan;
     int64_t tasks_per_group, group, first, end;
+    int16_t tap_of[PLAN_MAX_STRIDE * PLAN_MAX_TAPS];
 
     if (!conv_plan_scatter(&plan, s))
         return;
@@ -322,20 +323,25 @@ void conv_tiles_scatter_pack(const ConvJob *job, int64_t task)
     group = task / tasks_per_group;
     first = task % tasks_per_group * PANELS_PER_PACK;
     end = lesser(first + PANELS_PER_PACK, plan.n_panels);
+    for (int64_t q = 0; q < plan.join; q++)
+        for (int64_t tap = 0; tap < plan.n_taps; tap++)
+            tap_of[q * plan.n_taps + tap] = (int16_t)conv_plan_scatter_tap(&plan, s, q, tap);
     /* Channels outside, panels inside: w is read in order. */
     for (int64_t c = 0; c < plan.c_src; c++) {
         const float *w = job->w + (group * plan.c_src + c) * plan.c_dst * s->k;
+        int64_t channel = first * TILE_ROWS / plan.join, q = first * TILE_ROWS % plan.join;
 
         for (int64_t p = first; p < end; p++) {
             float *to = job->packed + ((group * plan.n_panels + p) * plan.j + c * plan.n_taps) * TILE_ROWS;
 
             for (int64_t r = 0; r < TILE_ROWS; r++) {
-                int64_t row = p * TILE_ROWS + r, channel = row / plan.join, q = row % plan.join;
+                const int16_t *taps = tap_of + q * plan.n_taps;
 
-                for (int64_t tap = 0; tap < plan.n_taps; tap++) {
-                    int64_t at = row < plan.m ? conv_plan_scatter_tap(&plan, s, q, tap) : -1;
-
-                    to[tap * TILE_ROWS + r] = at >= 0 ? w[channel * s->k + at] : 0.0f;
+                for (int64_t tap = 0; tap < plan.n_taps; tap++)
+                    to[tap * TILE_ROWS + r] = channel < plan.c_dst && taps[tap] >= 0 ? w[channel * s->k + taps[tap]] : 0.0f;
+                if (++q == plan.join) {
+                    q = 0;
+                    channel++;
                 }
             }
         }
