@@ -49,7 +49,7 @@ QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$B/%.o,$1)
-LIB_OBJ := $(call objects,$(LIB_SRC))
+LIB_OBJ := $(call objects,$(LIB_SRC)) $B/models/builtin_data.o
 PROGRAM_OBJ := $(call objects,$(PROGRAM_SRC))
 PROGRAM_REST := $(filter-out $B/cli/main.o,$(PROGRAM_OBJ))
 MODULE_OBJ := $(call objects,$(MODULE_SRC))
@@ -105,6 +105,19 @@ FORCE:
 
 $B/%.o: %.c $B/flags | config.h
 	@mkdir -p $(@D)
+	$(call say,CC)
+	$Q$(COMPILE) -MMD -MP -c -o $@ $<
+
+# Built-in models: the files of models/builtin go into the library as they are.
+BUILTIN_MODELS := $(sort $(wildcard models/builtin/*.safetensors))
+$B/builtin.list: FORCE
+	@mkdir -p $B
+	@echo '$(BUILTIN_MODELS)' | cmp -s - $@ || echo '$(BUILTIN_MODELS)' >$@
+$B/models/builtin_data.c: models/embed.sh $(BUILTIN_MODELS) $B/builtin.list
+	@mkdir -p $(@D)
+	$(call say,GEN)
+	$Qsh models/embed.sh $(BUILTIN_MODELS) >$@
+$B/models/builtin_data.o: $B/models/builtin_data.c $B/flags | config.h
 	$(call say,CC)
 	$Q$(COMPILE) -MMD -MP -c -o $@ $<
 

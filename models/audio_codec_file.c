@@ -1,0 +1,345 @@
+/* audio_codec_file.c - model files: the configuration as safetensors metadata, loading, saving (docs/model-file.md).
+ *
+ * One table maps fields of AudioCodecConfig to metadata keys, in both directions. A model file may come from anywhere:
+ * every key must be known, present and in range, and the arrays of the file must be at least as many numbers as the
+ * configuration asks for, before memory is taken for them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "models/audio_codec_file.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_PREFIX "residua."
+#define KEY_KIND KEY_PREFIX "kind"
+#define KEY_VERSION KEY_PREFIX "version"
+#define KIND "audio-codec"
+#define VERSION "1"
+#define VALUE_SIZE 128
+
+/* ---- fields ---- */
+
+typedef enum FieldType { FIELD_NAME, FIELD_INT, FIELD_FLOAT, FIELD_BOOL, FIELD_PAD, FIELD_NORM, FIELD_RATIOS } FieldType;
+
+typedef struct Field {
+    const char *key;
+    FieldType type;
+    size_t at; /* in AudioCodecConfig */
+} Field;
+
+#define AT(member) offsetof(AudioCodecConfig, member)
+static const Field fields[] = {
+    {KEY_PREFIX "name", FIELD_NAME, AT(name)},
+    {KEY_PREFIX "rate_hz", FIELD_INT, AT(rate_hz)},
+    {KEY_PREFIX "seanet.channels", FIELD_INT, AT(seanet.channels)},
+    {KEY_PREFIX "seanet.base_channels", FIELD_INT, AT(seanet.base_channels)},
+    {KEY_PREFIX "seanet.ratios", FIELD_RATIOS, AT(seanet.ratios)},
+    {KEY_PREFIX "seanet.latent_dim", FIELD_INT, AT(seanet.latent_dim)},
+    {KEY_PREFIX "seanet.kernel", FIELD_INT, AT(seanet.kernel)},
+    {KEY_PREFIX "seanet.last_kernel", FIELD_INT, AT(seanet.last_kernel)},
+    {KEY_PREFIX "seanet.residual_kernel", FIELD_INT, AT(seanet.residual_kernel)},
+    {KEY_PREFIX "seanet.n_residual", FIELD_INT, AT(seanet.n_residual)},
+    {KEY_PREFIX "seanet.dilation_base", FIELD_INT, AT(seanet.dilation_base)},
+    {KEY_PREFIX "seanet.compress", FIELD_INT, AT(seanet.compress)},
+    {KEY_PREFIX "seanet.n_lstm", FIELD_INT, AT(seanet.n_lstm)},
+    {KEY_PREFIX "seanet.causal", FIELD_BOOL, AT(seanet.causal)},
+    {KEY_PREFIX "seanet.true_skip", FIELD_BOOL, AT(seanet.true_skip)},
+    {KEY_PREFIX "seanet.pad", FIELD_PAD, AT(seanet.pad)},
+    {KEY_PREFIX "seanet.norm", FIELD_NORM, AT(seanet.norm)},
+    {KEY_PREFIX "rvq.n_q", FIELD_INT, AT(rvq.n_q)},
+    {KEY_PREFIX "rvq.codebook_size", FIELD_INT, AT(rvq.codebook_size)},
+    {KEY_PREFIX "rvq.dim", FIELD_INT, AT(rvq.dim)},
+    {KEY_PREFIX "rvq.ema_decay", FIELD_FLOAT, AT(rvq.ema_decay)},
+    {KEY_PREFIX "rvq.dead_below", FIELD_FLOAT, AT(rvq.dead_below)},
+};
+#define N_FIELDS (sizeof fields / sizeof *fields)
+
+static const char *const bool_words[] = {"false", "true"};
+static const char *const pad_words[] = {"zero", "reflect"};           /* values of PadMode */
+static const char *const norm_words[] = {"none", "weight", "group"};  /* values of SeanetNorm */
+
+/* ---- writing ---- */
+
+static void write_ratios(char text[VALUE_SIZE], const SeanetConfig *cfg)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (int i = 0; i < cfg->n_ratios; i++)
+        used += (size_t)snprintf(text + used, VALUE_SIZE - used, "%s%d", i ? "," : "", cfg->ratios[i]);
+}
+
+static void write_field(char text[VALUE_SIZE], const AudioCodecConfig *cfg, const Field *field)
+{
+    const void *at = (const char *)cfg + field->at;
+
+    switch (field->type) {
+    case FIELD_NAME:
+        snprintf(text, VALUE_SIZE, "%s", (const char *)at);
+        break;
+    case FIELD_INT:
+        snprintf(text, VALUE_SIZE, "%d", *(const int *)at);
+        break;
+    case FIELD_FLOAT:
+        snprintf(text, VALUE_SIZE, "%.9g", (double)*(const float *)at);
+        break;
+    case FIELD_BOOL:
+        snprintf(text, VALUE_SIZE, "%s", bool_words[*(const bool *)at]);
+        break;
+    case FIELD_PAD:
+        snprintf(text, VALUE_SIZE, "%s", pad_words[*(const PadMode *)at]);
+        break;
+    case FIELD_NORM:
+        snprintf(text, VALUE_SIZE, "%s", norm_words[*(const SeanetNorm *)at]);
+        break;
+    case FIELD_RATIOS:
+        write_ratios(text, &cfg->seanet);
+        break;
+    }
+}
+
+RsdStatus audio_codec_write_config(const AudioCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(audio_codec_check_config(cfg, err)); /* the words of an enum out of range do not exist */
+    TRY(safetensors_writer_metadata(writer, KEY_KIND, KIND, err));
+    TRY(safetensors_writer_metadata(writer, KEY_VERSION, VERSION, err));
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        char text[VALUE_SIZE];
+
+        write_field(text, cfg, &fields[i]);
+        TRY(safetensors_writer_metadata(writer, fields[i].key, text, err));
+    }
+fail:
+    return status;
+}
+
+RsdStatus audio_codec_save(const AudioCodec *codec, const char *path, Dtype stored_as, bool with_training_state,
+                           const char *const *notes, RsdError *err)
+{
+    SafetensorsWriter *writer = NULL;
+    RsdStatus status = RSD_OK;
+
+    CHECK(!with_training_state || !codec->params->for_inference, err, RSD_ERR_ARG,
+          "%s: the model was loaded for inference and has no training state to save", path);
+    TRY(safetensors_writer_create(&writer, err));
+    TRY(audio_codec_write_config(&codec->config, writer, err));
+    for (size_t i = 0; notes && notes[i]; i += 2) {
+        CHECK(notes[i + 1], err, RSD_ERR_ARG, "note %s has no value", notes[i]);
+        CHECK(strncmp(notes[i], KEY_PREFIX, strlen(KEY_PREFIX)) != 0, err, RSD_ERR_ARG,
+              "note %s begins like a configuration key", notes[i]);
+        TRY(safetensors_writer_metadata(writer, notes[i], notes[i + 1], err));
+    }
+    TRY((with_training_state ? params_save : params_save_for_inference)(codec->params, writer, "", stored_as, err));
+    TRY(safetensors_writer_finish(writer, path, err));
+fail:
+    safetensors_writer_destroy(&writer);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static bool read_int(int *out, const char *text, const char **end)
+{
+    char *stop;
+    long value;
+
+    if (*text != '-' && (*text < '0' || *text > '9'))
+        return false;
+    errno = 0;
+    value = strtol(text, &stop, 10);
+    if (stop == text || errno || value < INT32_MIN || value > INT32_MAX)
+        return false;
+    *out = (int)value;
+    *end = stop;
+    return true;
+}
+
+static bool read_float(float *out, const char *text, const char **end)
+{
+    char *stop;
+
+    if (*text != '-' && *text != '.' && (*text < '0' || *text > '9'))
+        return false;
+    *out = strtof(text, &stop);
+    *end = stop;
+    return stop != text && isfinite(*out);
+}
+
+static bool read_ratios(SeanetConfig *cfg, const char *text, const char **end)
+{
+    cfg->n_ratios = 0;
+    do {
+        if (cfg->n_ratios == SEANET_MAX_STAGES || !read_int(&cfg->ratios[cfg->n_ratios], text, end))
+            return false;
+        cfg->n_ratios++;
+        text = *end + 1;
+    } while (**end == ',');
+    return true;
+}
+
+/* Index of text among words, or -1. */
+static int read_word(const char *text, const char *const *words, int n_words)
+{
+    for (int i = 0; i < n_words; i++)
+        if (strcmp(text, words[i]) == 0)
+            return i;
+    return -1;
+}
+
+/* Returns what was expected when text is no value of the field, else NULL. */
+static const char *read_field(AudioCodecConfig *cfg, const Field *field, const char *text)
+{
+    void *at = (char *)cfg + field->at;
+    const char *end = "";
+    int i;
+
+    switch (field->type) {
+    case FIELD_NAME:
+        if (strlen(text) >= MODEL_NAME_SIZE)
+            return "a shorter name";
+        strcpy(at, text);
+        break;
+    case FIELD_INT:
+        return read_int(at, text, &end) && !*end ? NULL : "a whole number";
+    case FIELD_FLOAT:
+        return read_float(at, text, &end) && !*end ? NULL : "a number";
+    case FIELD_BOOL:
+        if ((i = read_word(text, bool_words, 2)) < 0)
+            return "true or false";
+        *(bool *)at = i;
+        break;
+    case FIELD_PAD:
+        if ((i = read_word(text, pad_words, 2)) < 0)
+            return "zero or reflect";
+        *(PadMode *)at = (PadMode)i;
+        break;
+    case FIELD_NORM:
+        if ((i = read_word(text, norm_words, 3)) < 0)
+            return "none, weight or group";
+        *(SeanetNorm *)at = (SeanetNorm)i;
+        break;
+    case FIELD_RATIOS:
+        return read_ratios(&cfg->seanet, text, &end) && !*end ? NULL : "whole numbers with commas between, at most 8";
+    }
+    return NULL;
+}
+
+static RsdStatus check_kind(const Safetensors *st, RsdError *err)
+{
+    const char *kind = safetensors_metadata(st, KEY_KIND), *version = safetensors_metadata(st, KEY_VERSION);
+    RsdStatus status = RSD_OK;
+
+    CHECK(kind, err, RSD_ERR_UNSUPPORTED, "not a residua model: its metadata have no " KEY_KIND);
+    CHECK(strcmp(kind, KIND) == 0, err, RSD_ERR_UNSUPPORTED, KEY_KIND " is %.40s, expected " KIND, kind);
+    CHECK(version, err, RSD_ERR_CORRUPT, KEY_VERSION " is missing");
+    CHECK(strcmp(version, VERSION) == 0, err, RSD_ERR_UNSUPPORTED,
+          KEY_VERSION " is %.40s, this program reads version " VERSION, version);
+fail:
+    return status;
+}
+
+static bool is_known_key(const char *key)
+{
+    if (strcmp(key, KEY_KIND) == 0 || strcmp(key, KEY_VERSION) == 0)
+        return true;
+    for (size_t i = 0; i < N_FIELDS; i++)
+        if (strcmp(key, fields[i].key) == 0)
+            return true;
+    return false;
+}
+
+/* A key this program does not know may change what the weights mean. */
+static RsdStatus check_keys(const Safetensors *st, RsdError *err)
+{
+    for (size_t i = 0; i < safetensors_metadata_count(st); i++) {
+        const char *key, *value;
+
+        safetensors_metadata_at(st, i, &key, &value);
+        if (strncmp(key, KEY_PREFIX, strlen(KEY_PREFIX)) == 0 && !is_known_key(key))
+            return error_set(err, RSD_ERR_UNSUPPORTED, "unknown key %.80s; was the file made by a newer version?", key);
+    }
+    return RSD_OK;
+}
+
+RsdStatus audio_codec_read_config(AudioCodecConfig *cfg, const Safetensors *st, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    memset(cfg, 0, sizeof *cfg);
+    TRY(check_kind(st, err));
+    TRY(check_keys(st, err));
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        const char *text = safetensors_metadata(st, fields[i].key), *expected;
+
+        CHECK(text, err, RSD_ERR_CORRUPT, "key %s is missing", fields[i].key);
+        expected = read_field(cfg, &fields[i], text);
+        CHECK(!expected, err, RSD_ERR_CORRUPT, "%s is \"%.40s\", expected %s", fields[i].key, text, expected);
+    }
+    if (audio_codec_check_config(cfg, err) != RSD_OK)
+        return error_prefix(err, RSD_ERR_CORRUPT, "impossible configuration");
+fail:
+    return status;
+}
+
+/* Before memory is taken: what the file holds bounds what its configuration may ask for. */
+static RsdStatus check_size(const AudioCodecConfig *cfg, const Safetensors *st, RsdError *err)
+{
+    int64_t n_needed = seanet_count_parameters(&cfg->seanet) + rvq_count_parameters(&cfg->rvq), n_held = 0;
+
+    for (size_t i = 0; i < safetensors_count(st); i++) {
+        const SafetensorsEntry *entry = safetensors_entry(st, i);
+
+        n_held += (int64_t)(entry->size / dtype_size(entry->dtype));
+    }
+    if (n_held < n_needed)
+        return error_set(err, RSD_ERR_CORRUPT, "the arrays hold %lld numbers, the configuration needs %lld", (long long)n_held,
+                         (long long)n_needed);
+    return RSD_OK;
+}
+
+RsdStatus audio_codec_from_safetensors(AudioCodec **out, const Safetensors *st, const uint8_t hash[MODEL_HASH_SIZE],
+                                       RsdError *err)
+{
+    AudioCodec *codec = NULL;
+    AudioCodecConfig cfg;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(audio_codec_read_config(&cfg, st, err));
+    TRY(check_size(&cfg, st, err));
+    TRY(audio_codec_create_empty(&codec, &cfg, err));
+    TRY(params_load(codec->params, st, "", err));
+    rvq_refresh(codec->rvq);
+    TRY(seanet_freeze(codec->net, err));
+    memcpy(codec->hash, hash, MODEL_HASH_SIZE);
+    *out = codec;
+    return RSD_OK;
+fail:
+    audio_codec_destroy(&codec);
+    return status;
+}
+
+RsdStatus audio_codec_load(AudioCodec **out, const char *path, RsdError *err)
+{
+    Safetensors *st = NULL;
+    uint8_t digest[32];
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(safetensors_open(&st, path, err));
+    status = safetensors_hash(st, digest, err);
+    if (status == RSD_OK)
+        status = audio_codec_from_safetensors(out, st, digest, err);
+    if (status != RSD_OK)
+        error_prefix(err, status, "%s", path);
+fail:
+    safetensors_close(&st);
+    return status;
+}
