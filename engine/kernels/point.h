@@ -115,12 +115,14 @@ struct PointKernels {
     void (*softmax)(const float *x, float *y, int64_t n, bool as_log);
     void (*softmax_grad)(const float *y, const float *dy, float *dx, int64_t n, bool as_log, bool add);
 
-    /* One LSTM cell step for n units. gates [4 n] in the order i, f, g, o: on entry the sums before the activations, on
-     * return the activations. c = sigma(f) c_prev + sigma(i) tanh(g); h = sigma(o) tanh(c). c may be c_prev. */
-    void (*lstm_cell)(float *gates, const float *c_prev, float *c, float *h, int64_t n);
+    /* One LSTM cell step for n units. Gate k of the order i, f, g, o is at gates + k stride: on entry the sums before the
+     * activations, on return the activations. c = sigma(f) c_prev + sigma(i) tanh(g); h = sigma(o) tanh(c). c may be
+     * c_prev. */
+    void (*lstm_cell)(float *gates, int64_t stride, const float *c_prev, float *c, float *h, int64_t n);
     /* gates: the activations; on return their place holds the gradient of the sums. dc [n]: on entry the gradient of c from
      * the next step, on return that of c_prev. */
-    void (*lstm_cell_grad)(float *gates, const float *c_prev, const float *c, const float *dh, float *dc, int64_t n);
+    void (*lstm_cell_grad)(float *gates, int64_t stride, const float *c_prev, const float *c, const float *dh, float *dc,
+                           int64_t n);
 
     void (*adam)(float *p, float *m, float *v, const float *g, int64_t n, const AdamStep *step);
     /* average += (1 - decay) (p - average) */

@@ -3,6 +3,7 @@
  *   values       equal the double forward pass within the row's tolerance
  *   gradients    equal central differences of the double forward pass against a random cotangent
  *   accumulation gradients add to what parameters hold, and come out the same when other inputs need none
+ *   replay       a second backward pass over the same record adds the same again
  *   threads      1 and 2 threads give the same bits, forward and backward, on small and large shapes
  *   inference    without recording the values have the same bits
  *   memory       each allocation fails once: a clean status, no leak (under ASan), and the next call works
@@ -299,6 +300,40 @@ static void check_accumulation(const OpRow *row, const Kernels *set)
 Test(ops, gradients_add_to_what_is_there_and_do_not_depend_on_which_inputs_need_them)
 {
     each_row_and_set(check_accumulation);
+}
+
+/* --- replay ----------------------------------------------------------------------------------------------------------- */
+
+static void check_replay(const OpRow *row, const Kernels *set)
+{
+    OpRun once, twice;
+    RsdError err = {0};
+
+    open_run(&once, row, set, 1, false);
+    call_row(&once, row, true);
+    call_backward(&once, row);
+    open_run(&twice, row, set, 1, false);
+    call_row(&twice, row, true);
+    call_backward(&twice, row);
+    ASSERT_OK(tape_backward_from(twice.tape, twice.y, twice.cotangent, &err), err);
+    for (int k = 0; k < row->n_inputs; k++) {
+        const int64_t count = tensor_count(once.in[k]);
+        double *expected = calloc((size_t)count + 1, sizeof *expected);
+
+        cr_assert(expected);
+        for (int64_t i = 0; once.in[k]->grad && i < count; i++)
+            expected[i] = 2.0 * (double)once.in[k]->grad[i];
+        if (once.in[k]->grad)
+            expect_close(row, set, "gradient of two passes", twice.in[k]->grad, expected, count, 1e-6);
+        free(expected);
+    }
+    close_run(&once);
+    close_run(&twice);
+}
+
+Test(ops, a_second_pass_over_the_record_adds_the_same_again)
+{
+    each_row_and_set(check_replay);
 }
 
 /* --- threads ------------------------------------------------------------------------------------------------------------ */

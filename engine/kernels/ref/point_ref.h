@@ -59,8 +59,9 @@ void ref_softmax(const float *x, float *y, int64_t n, bool as_log);
 void ref_softmax_grad(const float *y, const float *dy, float *dx, int64_t n, bool as_log, bool add);
 
 /* point_step.c */
-void ref_lstm_cell(float *gates, const float *c_prev, float *c, float *h, int64_t n);
-void ref_lstm_cell_grad(float *gates, const float *c_prev, const float *c, const float *dh, float *dc, int64_t n);
+void ref_lstm_cell(float *gates, int64_t stride, const float *c_prev, float *c, float *h, int64_t n);
+void ref_lstm_cell_grad(float *gates, int64_t stride, const float *c_prev, const float *c, const float *dh, float *dc,
+                        int64_t n);
 void ref_adam(float *p, float *m, float *v, const float *g, int64_t n, const AdamStep *step);
 void ref_track(float *average, const float *p, float decay, int64_t n);
 

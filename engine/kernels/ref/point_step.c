@@ -11,31 +11,32 @@ static float sigmoid(float u)
     return 1.0f / (1.0f + expf(-u));
 }
 
-void ref_lstm_cell(float *gates, const float *c_prev, float *c, float *h, int64_t n)
+void ref_lstm_cell(float *gates, int64_t stride, const float *c_prev, float *c, float *h, int64_t n)
 {
     for (int64_t k = 0; k < n; k++) {
-        const float i = sigmoid(gates[k]), f = sigmoid(gates[n + k]), g = tanhf(gates[2 * n + k]);
-        const float o = sigmoid(gates[3 * n + k]);
+        const float i = sigmoid(gates[k]), f = sigmoid(gates[stride + k]), g = tanhf(gates[2 * stride + k]);
+        const float o = sigmoid(gates[3 * stride + k]);
 
         gates[k] = i;
-        gates[n + k] = f;
-        gates[2 * n + k] = g;
-        gates[3 * n + k] = o;
+        gates[stride + k] = f;
+        gates[2 * stride + k] = g;
+        gates[3 * stride + k] = o;
         c[k] = f * c_prev[k] + i * g;
         h[k] = o * tanhf(c[k]);
     }
 }
 
-void ref_lstm_cell_grad(float *gates, const float *c_prev, const float *c, const float *dh, float *dc, int64_t n)
+void ref_lstm_cell_grad(float *gates, int64_t stride, const float *c_prev, const float *c, const float *dh, float *dc,
+                        int64_t n)
 {
     for (int64_t k = 0; k < n; k++) {
-        const float i = gates[k], f = gates[n + k], g = gates[2 * n + k], o = gates[3 * n + k];
+        const float i = gates[k], f = gates[stride + k], g = gates[2 * stride + k], o = gates[3 * stride + k];
         const float t = tanhf(c[k]), total = dc[k] + dh[k] * o * (1.0f - t * t);
 
         gates[k] = total * g * i * (1.0f - i);
-        gates[n + k] = total * c_prev[k] * f * (1.0f - f);
-        gates[2 * n + k] = total * i * (1.0f - g * g);
-        gates[3 * n + k] = dh[k] * t * o * (1.0f - o);
+        gates[stride + k] = total * c_prev[k] * f * (1.0f - f);
+        gates[2 * stride + k] = total * i * (1.0f - g * g);
+        gates[3 * stride + k] = dh[k] * t * o * (1.0f - o);
         dc[k] = total * f;
     }
 }

@@ -124,8 +124,9 @@ void avx2_softmax(const float *x, float *y, int64_t n, bool as_log);
 void avx2_softmax_grad(const float *y, const float *dy, float *dx, int64_t n, bool as_log, bool add);
 
 /* point_step_avx2.c */
-void avx2_lstm_cell(float *gates, const float *c_prev, float *c, float *h, int64_t n);
-void avx2_lstm_cell_grad(float *gates, const float *c_prev, const float *c, const float *dh, float *dc, int64_t n);
+void avx2_lstm_cell(float *gates, int64_t stride, const float *c_prev, float *c, float *h, int64_t n);
+void avx2_lstm_cell_grad(float *gates, int64_t stride, const float *c_prev, const float *c, const float *dh, float *dc,
+                         int64_t n);
 void avx2_adam(float *p, float *m, float *v, const float *g, int64_t n, const AdamStep *step);
 void avx2_track(float *average, const float *p, float decay, int64_t n);
 

@@ -5,9 +5,9 @@
 #include "engine/kernels/x86/point_avx2.h"
 #include "engine/kernels/x86/vmath_avx2.h"
 
-void avx2_lstm_cell(float *gates, const float *c_prev, float *c, float *h, int64_t n)
+void avx2_lstm_cell(float *gates, int64_t stride, const float *c_prev, float *c, float *h, int64_t n)
 {
-    float *const gi = gates, *const gf = gates + n, *const gg = gates + 2 * n, *const go = gates + 3 * n;
+    float *const gi = gates, *const gf = gates + stride, *const gg = gates + 2 * stride, *const go = gates + 3 * stride;
 
     EACH_VECTOR(n, const __m256 in = v_sigmoid(LOAD(gi)); const __m256 forget = v_sigmoid(LOAD(gf));
                 const __m256 g = v_tanh(LOAD(gg)); const __m256 out = v_sigmoid(LOAD(go));
@@ -16,9 +16,10 @@ void avx2_lstm_cell(float *gates, const float *c_prev, float *c, float *h, int64
                 STORE(h, _mm256_mul_ps(out, v_tanh(cell))););
 }
 
-void avx2_lstm_cell_grad(float *gates, const float *c_prev, const float *c, const float *dh, float *dc, int64_t n)
+void avx2_lstm_cell_grad(float *gates, int64_t stride, const float *c_prev, const float *c, const float *dh, float *dc,
+                         int64_t n)
 {
-    float *const gi = gates, *const gf = gates + n, *const gg = gates + 2 * n, *const go = gates + 3 * n;
+    float *const gi = gates, *const gf = gates + stride, *const gg = gates + 2 * stride, *const go = gates + 3 * stride;
     const __m256 one = v_set(1.0f);
 
     EACH_VECTOR(n, const __m256 in = LOAD(gi); const __m256 forget = LOAD(gf); const __m256 g = LOAD(gg);

@@ -1,0 +1,129 @@
+/* test_lstm.c - the LSTM on a stream, stacked, and what it refuses.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tests/shared.h"
+
+#include "engine/base/rng.h"
+#include "engine/kernels/kernels.h"
+#include "engine/ops/lstm.h"
+#include "engine/stream.h"
+
+enum { C = 5, H = 70, N = 23 };
+
+static RsdThreads *threads;
+static Tape *tape;
+static RsdError err;
+static LstmWeights layers[2];
+
+static void fill(Tensor *x, uint32_t sample)
+{
+    Rng rng = rng_at(5, RNG_TEST, 0, sample);
+
+    for (int64_t i = 0; i < tensor_count(x); i++)
+        x->data[i] = rng_between(&rng, -0.3f, 0.3f);
+}
+
+static void open_lstm(void)
+{
+    uint32_t sample = 10;
+
+    ASSERT_OK(rsd_threads_create(&threads, 2, &err), err);
+    ASSERT_OK(tape_create(&tape, threads, 0, &err), err);
+    for (int i = 0; i < 2; i++) {
+        ASSERT_OK(tensor_create(&layers[i].w_ih, 2, (int64_t[]){4 * H, i ? H : C}, &err), err);
+        ASSERT_OK(tensor_create(&layers[i].w_hh, 2, (int64_t[]){4 * H, H}, &err), err);
+        ASSERT_OK(tensor_create(&layers[i].b_ih, 1, (int64_t[]){4 * H}, &err), err);
+        ASSERT_OK(tensor_create(&layers[i].b_hh, 1, (int64_t[]){4 * H}, &err), err);
+        fill(layers[i].w_ih, sample++);
+        fill(layers[i].w_hh, sample++);
+        fill(layers[i].b_ih, sample++);
+        fill(layers[i].b_hh, sample++);
+    }
+}
+
+static void close_lstm(void)
+{
+    for (int i = 0; i < 2; i++) {
+        tensor_destroy(&layers[i].w_ih);
+        tensor_destroy(&layers[i].w_hh);
+        tensor_destroy(&layers[i].b_ih);
+        tensor_destroy(&layers[i].b_hh);
+    }
+    tape_destroy(&tape);
+    rsd_threads_destroy(&threads);
+}
+
+TestSuite(lstm, .init = open_lstm, .fini = close_lstm);
+
+static void run_stack(Tensor *x, Tensor **y)
+{
+    Tensor *h;
+
+    ASSERT_OK(op_lstm(tape, x, &layers[0], &h, &err), err);
+    ASSERT_OK(op_lstm(tape, h, &layers[1], y, &err), err);
+}
+
+static void check_chunks(int64_t batch)
+{
+    Tensor *whole, *y, *x;
+
+    ASSERT_OK(tensor_create(&whole, 3, (int64_t[]){batch, C, N}, &err), err);
+    fill(whole, 1);
+    for (int64_t chunk = 1; chunk <= N; chunk++) {
+        float expected[3 * H * N];
+        StreamState *stream;
+
+        tape->stream = NULL;
+        run_stack(whole, &y);
+        memcpy(expected, y->data, (size_t)(batch * H * N) * sizeof(float));
+        ASSERT_OK(stream_create(&stream, &err), err);
+        tape->stream = stream;
+        for (int64_t at = 0; at < N; at += chunk) {
+            const int64_t len = at + chunk < N ? chunk : N - at;
+
+            stream_rewind(stream);
+            ASSERT_OK(tape_tensor(tape, &x, 3, (int64_t[]){batch, C, len}, &err), err);
+            for (int64_t row = 0; row < batch * C; row++)
+                memcpy(x->data + row * len, whole->data + row * N + at, (size_t)len * sizeof(float));
+            run_stack(x, &y);
+            for (int64_t row = 0; row < batch * H; row++)
+                ASSERT_SAME_BITS("y", y->data + row * len, expected + row * N + at, len);
+        }
+        tape->stream = NULL;
+        stream_destroy(&stream);
+        tape_reset(tape);
+    }
+    tensor_destroy(&whole);
+}
+
+Test(lstm, chunks_of_every_length_give_the_bits_of_the_whole)
+{
+    tape->kernels = kernels_named("ref");
+    check_chunks(1);
+    check_chunks(3);
+    tape->kernels = kernels_pick();
+    check_chunks(1);
+    check_chunks(3);
+}
+
+Test(lstm, wrong_shapes_and_a_recorded_stream_are_refused)
+{
+    LstmWeights mixed = layers[0];
+    StreamState *stream;
+    Tensor *x, *y;
+
+    ASSERT_OK(tape_tensor(tape, &x, 3, (int64_t[]){1, C + 1, 4}, &err), err);
+    ASSERT_FAILS(op_lstm(tape, x, &layers[0], &y, &err), RSD_ERR_ARG, err, "[1, 6, 4]");
+    ASSERT_OK(tape_tensor(tape, &x, 3, (int64_t[]){1, C, 4}, &err), err);
+    mixed.w_hh = layers[0].w_ih;
+    ASSERT_FAILS(op_lstm(tape, x, &mixed, &y, &err), RSD_ERR_ARG, err, "[4 H, H]");
+    mixed = layers[0];
+    mixed.b_hh = layers[0].w_ih;
+    ASSERT_FAILS(op_lstm(tape, x, &mixed, &y, &err), RSD_ERR_ARG, err, "bias");
+    ASSERT_OK(stream_create(&stream, &err), err);
+    tape->stream = stream;
+    tape->recording = true;
+    ASSERT_FAILS(op_lstm(tape, x, &layers[0], &y, &err), RSD_ERR_ARG, err, "stream");
+    stream_destroy(&stream);
+}
