@@ -8,6 +8,8 @@
  *   scatter  fine[u]    = sum over c_coarse, i  a transposed convolution forward; the input gradient of a plain one
  *   weights  w[.., i]   = sum over batch, t     the weight gradient of both
  *
+ * Backward computes a weight gradient together with the input gradient, because both read the same two signals.
+ *
  * Samples outside a signal are zero, or, to the left of it, come from a stream's context. Other padding is made before.
  *
  * Each sum is cut into tasks by the shape alone and every task writes its own outputs; an output element is summed in one
@@ -65,22 +67,25 @@ typedef struct ConvJob {
     const float *w;        /* [c_coarse, c_fine / groups, k] */
     float *packed;         /* room for ConvWork.packed_count floats; filled by pack */
     const float *bias;     /* [channels of y] or NULL */
-    bool add;              /* add to y instead of overwriting it */
-    const float *slope_at; /* shape of y or NULL: the sum is multiplied by ELU'(slope_at) before it is stored */
     float *y;              /* must not overlap x */
 } ConvJob;
 
-/* dw [c_coarse, c_fine / groups, k] += sum of coarse * fine. */
-typedef struct ConvWeightJob {
+/* Gradients of y = gather(x), or of y = scatter(x), from dy. Each of dx, dw and db may be NULL: not wanted. */
+typedef struct ConvBackJob {
     ConvShape shape;
-    const float *fine, *coarse;
-    bool elu_fine, elu_coarse; /* that signal passes through ELU on the way in */
-    float *partial;            /* room for ConvWork.partial_count floats */
-    float *dw;
-} ConvWeightJob;
+    bool scatters;     /* y = scatter(x): x is the coarse signal and dy the fine one; else x is fine and dy coarse */
+    const float *x, *dy;
+    bool elu;          /* x went in through ELU */
+    const float *w;
+    float *packed;     /* room for ConvWork.packed_count floats */
+    float *dx;         /* shape of x */
+    bool add;          /* add to dx instead of overwriting it */
+    float *dw, *db;    /* [c_coarse, c_fine / groups, k] and [channels of y]: added to */
+    float *partial;    /* room for ConvWork.partial_count floats */
+} ConvBackJob;
 
 /* How a job is cut up. Tasks 0 .. n_pack_tasks - 1 of pack come first (all of them), then n_tasks of the sum itself, then,
- * for weight gradients, n_reduce_tasks. Tasks of one kind may run at the same time. */
+ * backward, n_reduce_tasks. Tasks of one kind may run at the same time. */
 typedef struct ConvWork {
     int64_t n_pack_tasks, n_tasks, n_reduce_tasks;
     size_t packed_count, partial_count; /* floats */
@@ -96,12 +101,10 @@ struct ConvKernels {
     void (*scatter_pack)(const ConvJob *job, int64_t task);
     void (*scatter)(const ConvJob *job, int64_t task, void *scratch);
 
-    ConvWork (*weights_work)(const ConvShape *s);
-    void (*weights)(const ConvWeightJob *job, int64_t task, void *scratch);
-    void (*weights_reduce)(const ConvWeightJob *job, int64_t task);
-
-    /* db [c] += sum over batch and time of dy [batch, c, n], for channels c_first .. c_end - 1. */
-    void (*bias_grad)(const float *dy, int64_t batch, int64_t c, int64_t n, int64_t c_first, int64_t c_end, float *db);
+    ConvWork (*back_work)(const ConvShape *s, bool scatters);
+    void (*back_pack)(const ConvBackJob *job, int64_t task);
+    void (*back)(const ConvBackJob *job, int64_t task, void *scratch);
+    void (*back_reduce)(const ConvBackJob *job, int64_t task);
 };
 
 extern const ConvKernels conv_ref, conv_avx2;

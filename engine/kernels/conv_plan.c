@@ -13,7 +13,8 @@
 #define COLUMNS_MIN 144
 #define COLUMNS_MAX 480
 #define CHUNK_ROWS 128
-#define DOTS_COLUMNS 480    /* long enough to hide the sum over a vector, short enough for 8 rows in the first level */
+#define PARTS_MAX 8
+#define PARTIAL_FLOATS (1 << 20) /* partial weight gradients beyond this cost more than they bring */
 #define FEW_TILES 4         /* fewer tiles than this are shared between tasks */
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -71,30 +72,49 @@ static void cut_columns(ConvPlan *plan, int64_t batch, int64_t columns)
     plan->n_tiles = plan->n_columns > 0 ? plan->time_tiles * plan->item_tiles : 0;
 }
 
-static void cut(ConvPlan *plan, int64_t batch, int64_t columns_max)
+/* Chunks of output rows are whole panels and whole channels: the least common multiple of TILE_ROWS and join. */
+static int64_t chunk_step(const ConvPlan *plan)
 {
-    int64_t columns, width, step; /* least common multiple of join and TILE_ROWS */
+    return plan->join % TILE_ROWS == 0 ? plan->join : plan->join % 2 == 0 ? 2 * plan->join : TILE_ROWS * plan->join;
+}
+
+/* Blocks of the sum: source channels and output rows. */
+static void cut_sum(ConvPlan *plan)
+{
+    int64_t step = chunk_step(plan);
 
     plan->m = plan->c_dst * plan->join;
     plan->n_panels = ceil_div(plan->m, TILE_ROWS);
     plan->j = plan->c_src * plan->n_taps;
     plan->c_block = clamp(BLOCK_TERMS / plan->n_taps, 1, plan->c_src);
-    columns = clamp(BLOCK_FLOATS / (plan->c_block * plan->n_phases), COLUMNS_MIN, columns_max);
-    cut_columns(plan, batch, columns / TILE_COLUMNS * TILE_COLUMNS);
     plan->n_blocks = ceil_div(plan->c_src, plan->c_block);
     plan->c_block = ceil_div(plan->c_src, plan->n_blocks);
-    step = plan->join % TILE_ROWS == 0 ? plan->join : plan->join % 2 == 0 ? 2 * plan->join : TILE_ROWS * plan->join;
     plan->m_chunk = step > CHUNK_ROWS ? step : CHUNK_ROWS / step * step;
     plan->m_split = 1;
-    if (plan->n_tiles * plan->groups < FEW_TILES && plan->m >= 64) {
-        plan->m_split = plan->m >= 128 ? 4 : 2;
-        plan->m_chunk = clamp(ceil_div(ceil_div(plan->m, plan->m_split), step) * step, step, plan->m_chunk);
-    }
+}
+
+/* Columns of a tile, and how far apart its rows are. */
+static void cut_tiles(ConvPlan *plan, int64_t batch)
+{
+    int64_t columns = clamp(BLOCK_FLOATS / (plan->c_block * plan->n_phases), COLUMNS_MIN, COLUMNS_MAX), width;
+
+    cut_columns(plan, batch, columns / TILE_COLUMNS * TILE_COLUMNS);
     /* Rows an odd number of cache lines apart spread over the sets of a cache. */
     width = plan->n_segs * (plan->seg + plan->halo) + TILE_COLUMNS;
     plan->pitch = ceil_div(width, 16) * 16;
     if (plan->pitch / 16 % 2 == 0)
         plan->pitch += 16;
+}
+
+/* Few tiles: their output rows are shared out too, so that there is something for a second thread. */
+static void share_tiles(ConvPlan *plan)
+{
+    int64_t step = chunk_step(plan);
+
+    if (plan->n_tiles * plan->groups < FEW_TILES && plan->m >= 64) {
+        plan->m_split = plan->m >= 128 ? 4 : 2;
+        plan->m_chunk = clamp(ceil_div(ceil_div(plan->m, plan->m_split), step) * step, step, plan->m_chunk);
+    }
 }
 
 static bool rows_of_gather(ConvPlan *plan, const ConvShape *s)
@@ -120,30 +140,13 @@ static bool rows_of_gather(ConvPlan *plan, const ConvShape *s)
     return true;
 }
 
-bool conv_plan_gather(ConvPlan *plan, const ConvShape *s)
-{
-    if (!rows_of_gather(plan, s))
-        return false;
-    cut(plan, s->batch, COLUMNS_MAX);
-    return true;
-}
-
-bool conv_plan_weights(ConvPlan *plan, const ConvShape *s)
-{
-    if (!rows_of_gather(plan, s))
-        return false;
-    cut(plan, s->batch, DOTS_COLUMNS);
-    return true;
-}
-
-bool conv_plan_scatter(ConvPlan *plan, const ConvShape *s)
+/* Column 0 of a scatter's rows is coarse frame `first`. */
+static bool rows_of_scatter(ConvPlan *plan, const ConvShape *s, int64_t first)
 {
     int32_t reach[PLAN_MAX_TAPS];
-    int64_t first;
 
     if (!is_usual(s))
         return false;
-    first = floor_div(s->left, s->stride);
     *plan = (ConvPlan){.groups = s->groups,
                        .c_src = s->c_coarse / s->groups,
                        .c_dst = s->c_fine / s->groups,
@@ -161,7 +164,63 @@ bool conv_plan_scatter(ConvPlan *plan, const ConvShape *s)
         index_of(reach, &plan->n_taps, i * s->dilation / s->stride);
     for (int64_t tap = 0; tap < plan->n_taps; tap++)
         plan->tap_shift[tap] = (int32_t)(plan->halo - reach[tap]);
-    cut(plan, s->batch, COLUMNS_MAX);
+    return true;
+}
+
+bool conv_plan_gather(ConvPlan *plan, const ConvShape *s)
+{
+    if (!rows_of_gather(plan, s))
+        return false;
+    cut_sum(plan);
+    cut_tiles(plan, s->batch);
+    share_tiles(plan);
+    return true;
+}
+
+bool conv_plan_scatter(ConvPlan *plan, const ConvShape *s)
+{
+    if (!rows_of_scatter(plan, s, floor_div(s->left, s->stride)))
+        return false;
+    cut_sum(plan);
+    cut_tiles(plan, s->batch);
+    share_tiles(plan);
+    return true;
+}
+
+bool conv_plan_back(ConvBackPlan *plan, const ConvShape *s, bool scatters)
+{
+    ConvPlan *fine = &plan->fine, *coarse = &plan->coarse;
+    int64_t first;
+
+    first = floor_div(s->left, s->stride) < 0 ? floor_div(s->left, s->stride) : 0; /* skipped samples have a gradient too */
+    if (!rows_of_gather(fine, s) || !rows_of_scatter(coarse, s, first))
+        return false;
+    fine->src_origin += first * s->stride;
+    fine->dst_origin = first;
+    fine->n_columns -= first;
+    cut_sum(fine);
+    cut_sum(coarse);
+    if (coarse->n_columns > fine->n_columns)
+        fine->n_columns = coarse->n_columns;
+    cut_tiles(fine, s->batch);
+    coarse->n_columns = fine->n_columns;
+    coarse->seg = fine->seg;
+    coarse->n_segs = fine->n_segs;
+    coarse->time_tiles = fine->time_tiles;
+    coarse->item_tiles = fine->item_tiles;
+    coarse->n_tiles = fine->n_tiles;
+    coarse->pitch = fine->pitch;
+    plan->slope_from_rows = scatters || conv_plan_has_all_phases(fine);
+    plan->n_parts = clamp(PARTIAL_FLOATS / (fine->m * fine->j), 2, PARTS_MAX);
+    plan->n_parts = clamp(plan->n_parts, 1, fine->n_tiles > 1 ? fine->n_tiles : 1);
+    return true;
+}
+
+bool conv_plan_has_all_phases(const ConvPlan *plan)
+{
+    for (int64_t q = 0; q < plan->split; q++)
+        if (q >= plan->n_phases || plan->phase[q] != q)
+            return false;
     return true;
 }
 

@@ -56,9 +56,22 @@ typedef struct ConvPlan {
 /* False when the shape is too unusual for tiles. */
 bool conv_plan_gather(ConvPlan *plan, const ConvShape *s);
 bool conv_plan_scatter(ConvPlan *plan, const ConvShape *s);
-/* Gather's rows with tiles that suit long dot products. */
-bool conv_plan_weights(ConvPlan *plan, const ConvShape *s);
 
+/* Backward lays the rows of a gather and those of a scatter over the same columns: column t holds fine samples
+ * t stride - left .. and coarse frame t. Fine rows have their halo on the right, coarse rows on the left.
+ *
+ *   fine    | t0 ... t0 + seg |halo|        dw[m, j] = sum_t coarse_m[t] fine_j[t]
+ *   coarse  |halo| t0 ... t0 + seg |        dx = product of the weights with the rows of dy, on the columns of x
+ */
+typedef struct ConvBackPlan {
+    ConvPlan fine, coarse; /* a gather's and a scatter's sums, with common tiles */
+    bool slope_from_rows;  /* the rows of x hold exactly the samples that the rows of dx do */
+    int64_t n_parts;       /* partial weight gradients, added at the end in order; each of some tiles */
+} ConvBackPlan;
+bool conv_plan_back(ConvBackPlan *plan, const ConvShape *s, bool scatters);
+
+/* True when the rows of a channel are all its phases in order. */
+bool conv_plan_has_all_phases(const ConvPlan *plan);
 /* Tap of the kernel behind output row q and reach index `tap` of a scatter, -1 for none (a zero weight). */
 int64_t conv_plan_scatter_tap(const ConvPlan *plan, const ConvShape *s, int64_t q, int64_t tap);
 

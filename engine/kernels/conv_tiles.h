@@ -45,6 +45,9 @@ typedef struct TileKernels {
     void (*join)(float *line, const float *rows, int64_t pitch, int64_t stride, int64_t n);
     /* dst[i] (+)= src[i] ELU'(slope_at[i]); slope_at NULL: src[i] alone */
     void (*finish)(float *dst, const float *src, int64_t n, bool add, const float *slope_at);
+    /* row[i] *= ELU'(x) where elu[i] = ELU(x): 1, or ELU(x) + 1 below 0 */
+    void (*slope)(float *row, const float *elu, int64_t n);
+    float (*sum)(const float *x, int64_t n);
     void (*product)(const TileProduct *product);
     void (*dots)(const TileDots *dots);
 } TileKernels;
@@ -53,12 +56,13 @@ typedef struct TileKernels {
  * conv_ref. */
 ConvWork conv_tiles_gather_work(const ConvShape *s);
 ConvWork conv_tiles_scatter_work(const ConvShape *s);
-ConvWork conv_tiles_weights_work(const ConvShape *s);
+ConvWork conv_tiles_back_work(const ConvShape *s, bool scatters);
 void conv_tiles_gather_pack(const ConvJob *job, int64_t task);
 void conv_tiles_scatter_pack(const ConvJob *job, int64_t task);
 void conv_tiles_gather(const TileKernels *tk, const ConvJob *job, int64_t task, void *scratch);
 void conv_tiles_scatter(const TileKernels *tk, const ConvJob *job, int64_t task, void *scratch);
-void conv_tiles_weights(const TileKernels *tk, const ConvWeightJob *job, int64_t task, void *scratch);
-void conv_tiles_weights_reduce(const ConvWeightJob *job, int64_t task);
+void conv_tiles_back_pack(const ConvBackJob *job, int64_t task);
+void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task, void *scratch);
+void conv_tiles_back_reduce(const ConvBackJob *job, int64_t task);
 
 #endif

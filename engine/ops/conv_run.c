@@ -1,9 +1,7 @@
 /* conv_run.c - convolution kernels on the threads of a tape, forward and backward.
  *
  *   forward   y  = gather(x)  or scatter(x)
- *   backward  dx = scatter(dy) or gather(dy), times ELU'(x) where x went in through ELU
- *             dw = weights(fine, coarse): (x, dy) for gather, (dy, x) for scatter
- *             db = sums of dy
+ *   backward  dx, dw and db in one pass over x and dy
  * Padding that is not zero makes a padded copy of x, whose gradient is folded back.
  *
  * SPDX-License-Identifier: MIT
@@ -13,8 +11,6 @@
 #include <string.h>
 
 #include "engine/kernels/kernels.h"
-
-#define BIAS_CHANNELS_PER_TASK 8
 
 typedef struct Saved {
     ConvKind kind;
@@ -31,10 +27,7 @@ typedef struct Run {
     RsdThreads *threads;
     ConvKind kind;
     ConvJob job;
-    ConvWeightJob weight_job;
-    const float *dy;
-    int64_t batch, c, n;
-    float *db;
+    ConvBackJob back;
 } Run;
 
 static void pack_task(void *ctx, int64_t i, int worker)
@@ -53,11 +46,19 @@ static void sum_task(void *ctx, int64_t i, int worker)
     (run->kind == CONV_GATHER ? run->kernels->gather : run->kernels->scatter)(&run->job, i, scratch);
 }
 
-static void weights_task(void *ctx, int64_t i, int worker)
+static void back_pack_task(void *ctx, int64_t i, int worker)
 {
     Run *run = ctx;
 
-    run->kernels->weights(&run->weight_job, i, threads_scratch(run->threads, worker));
+    (void)worker;
+    run->kernels->back_pack(&run->back, i);
+}
+
+static void back_task(void *ctx, int64_t i, int worker)
+{
+    Run *run = ctx;
+
+    run->kernels->back(&run->back, i, threads_scratch(run->threads, worker));
 }
 
 static void reduce_task(void *ctx, int64_t i, int worker)
@@ -65,16 +66,7 @@ static void reduce_task(void *ctx, int64_t i, int worker)
     Run *run = ctx;
 
     (void)worker;
-    run->kernels->weights_reduce(&run->weight_job, i);
-}
-
-static void bias_task(void *ctx, int64_t i, int worker)
-{
-    Run *run = ctx;
-    int64_t first = i * BIAS_CHANNELS_PER_TASK, end = first + BIAS_CHANNELS_PER_TASK;
-
-    (void)worker;
-    run->kernels->bias_grad(run->dy, run->batch, run->c, run->n, first, end < run->c ? end : run->c, run->db);
+    run->kernels->back_reduce(&run->back, i);
 }
 
 /* Fills job->y. job->packed is taken from the arena and given back. */
@@ -95,66 +87,28 @@ fail:
     return status;
 }
 
-static RsdStatus run_weights(Tape *tape, const ConvWeightJob *job, RsdError *err)
+static RsdStatus run_back(Tape *tape, const ConvBackJob *job, RsdError *err)
 {
     const ConvKernels *kernels = tape->kernels->conv;
-    Run run = {.kernels = kernels, .threads = tape->threads, .weight_job = *job};
-    ConvWork work = kernels->weights_work(&job->shape);
+    Run run = {.kernels = kernels, .threads = tape->threads, .back = *job};
+    ConvWork work = kernels->back_work(&job->shape, job->scatters);
     ArenaMark mark = arena_mark(tape->arena);
     RsdStatus status = RSD_OK;
 
-    TRY(arena_alloc(tape->arena, &run.weight_job.partial, work.partial_count, sizeof(float), err));
+    TRY(arena_alloc(tape->arena, &run.back.packed, work.packed_count, sizeof(float), err));
+    TRY(arena_alloc(tape->arena, &run.back.partial, work.partial_count, sizeof(float), err));
     TRY(threads_scratch_reserve(tape->threads, work.scratch_size, err));
-    threads_for(tape->threads, work.n_tasks, weights_task, &run);
+    threads_for(tape->threads, work.n_pack_tasks, back_pack_task, &run);
+    threads_for(tape->threads, work.n_tasks, back_task, &run);
     threads_for(tape->threads, work.n_reduce_tasks, reduce_task, &run);
 fail:
     arena_rewind(tape->arena, mark);
     return status;
 }
 
-static void run_bias(Tape *tape, const Tensor *y, float *db)
-{
-    Run run = {.kernels = tape->kernels->conv, .dy = y->grad, .batch = y->shape[0], .c = y->shape[1],
-               .n = y->shape[2], .db = db};
-
-    threads_for(tape->threads, (run.c + BIAS_CHANNELS_PER_TASK - 1) / BIAS_CHANNELS_PER_TASK, bias_task, &run);
-}
-
 /* --- backward ------------------------------------------------------------------------------------------------------- */
 
-static RsdStatus input_grad(Tape *tape, const Node *node, const Saved *saved, RsdError *err)
-{
-    Tensor *x = node->in[0];
-    const Tensor *w = node->in[1];
-    ConvJob job = {.shape = saved->shape, .x = node->out->grad, .w = w->data,
-                   .slope_at = saved->elu ? saved->x_padded : NULL};
-    ConvKind kind = saved->kind == CONV_GATHER ? CONV_SCATTER : CONV_GATHER;
-    int64_t rows = x->shape[0] * x->shape[1];
-    ArenaMark mark;
-    float *dx;
-    bool add;
-    RsdStatus status = RSD_OK;
-
-    TRY(tape_grad(tape, x, &dx, &add, err));
-    if (!dx)
-        return RSD_OK;
-    if (!saved->is_padded) {
-        job.y = dx;
-        job.add = add;
-        return run_sum(tape, kind, &job, err);
-    }
-    mark = arena_mark(tape->arena);
-    TRY(arena_alloc(tape->arena, &job.y, (size_t)(rows * saved->shape.n_fine), sizeof(float), err));
-    TRY(run_sum(tape, kind, &job, err));
-    if (!add)
-        memset(dx, 0, (size_t)tensor_count(x) * sizeof *dx);
-    conv_pad_rows_grad(&saved->pad, rows, job.y, dx);
-    arena_rewind(tape->arena, mark);
-fail:
-    return status;
-}
-
-/* Makes sure that parameters computed in the step (weight norm) start from zero: the kernels add. */
+/* Gradients of weights computed in the step (weight norm) start from zero: the kernels add. */
 static RsdStatus added_grad(Tape *tape, Tensor *x, float **dx, RsdError *err)
 {
     bool add;
@@ -168,20 +122,32 @@ static RsdStatus added_grad(Tape *tape, Tensor *x, float **dx, RsdError *err)
 static RsdStatus conv_backward(Tape *tape, Node *node, RsdError *err)
 {
     const Saved *saved = node->saved;
-    bool gathers = saved->kind == CONV_GATHER;
-    ConvWeightJob job = {.shape = saved->shape, .elu_fine = gathers && saved->elu, .elu_coarse = !gathers && saved->elu};
-    float *db;
+    Tensor *x = node->in[0];
+    ConvBackJob job = {.shape = saved->shape, .scatters = saved->kind == CONV_SCATTER, .x = saved->x_padded,
+                       .dy = node->out->grad, .elu = saved->elu, .w = node->in[1]->data};
+    int64_t rows = x->shape[0] * x->shape[1];
+    float *dx;
+    bool add;
+    ArenaMark mark;
     RsdStatus status = RSD_OK;
 
-    job.fine = gathers ? saved->x_padded : node->out->grad;
-    job.coarse = gathers ? node->out->grad : saved->x_padded;
     TRY(added_grad(tape, node->in[1], &job.dw, err));
-    if (job.dw)
-        TRY(run_weights(tape, &job, err));
-    TRY(added_grad(tape, node->in[2], &db, err));
-    if (db)
-        run_bias(tape, node->out, db);
-    TRY(input_grad(tape, node, saved, err));
+    TRY(added_grad(tape, node->in[2], &job.db, err));
+    TRY(tape_grad(tape, x, &dx, &add, err));
+    mark = arena_mark(tape->arena);
+    job.dx = dx;
+    job.add = add;
+    if (dx && saved->is_padded) {
+        TRY(arena_alloc(tape->arena, &job.dx, (size_t)(rows * saved->shape.n_fine), sizeof(float), err));
+        job.add = false;
+    }
+    TRY(run_back(tape, &job, err));
+    if (dx && saved->is_padded) {
+        if (!add)
+            memset(dx, 0, (size_t)tensor_count(x) * sizeof *dx);
+        conv_pad_rows_grad(&saved->pad, rows, job.dx, dx);
+    }
+    arena_rewind(tape->arena, mark);
 fail:
     return status;
 }

@@ -88,6 +88,18 @@ static double *widened(const Tensor *t)
     return out;
 }
 
+/* The next things taken from the arena hold NaN, so that a result that was never written shows. */
+static void poison(Tape *tape)
+{
+    float *junk;
+    const size_t count = 1 << 18;
+
+    cr_assert_eq(arena_alloc(tape->arena, &junk, count, sizeof *junk, NULL), RSD_OK);
+    for (size_t i = 0; i < count; i++)
+        junk[i] = NAN;
+    tape_reset(tape);
+}
+
 /* --- values -------------------------------------------------------------------------------------------------------------- */
 
 static void check_values(const char *set, const ConvCase *c, Rng *rng)
@@ -99,6 +111,7 @@ static void check_values(const char *set, const ConvCase *c, Rng *rng)
 
     bench_open(&bench, set, 1);
     make_tensors(&bench, c, rng);
+    poison(bench.tape);
     cr_assert_eq(run_op(&bench, c), RSD_OK, "%s: %s", oracle_text(text, c), bench.err.text);
     cr_assert(bench.y->shape[0] == c->batch && bench.y->shape[1] == c->c_out && bench.y->shape[2] == m,
               "%s: %s frames %d, expected %d", set, oracle_text(text, c), (int)bench.y->shape[2], (int)m);
@@ -187,8 +200,10 @@ static void check_grad(const Probe *probe, double *values, const Tensor *t, cons
     double largest = 0.0;
     int64_t count = tensor_count(t);
 
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) {
+        cr_assert(isfinite(t->grad[i]), "%s: %s: d%s[%d] was not computed", set, oracle_text(text, probe->c), name, (int)i);
         largest = fmax(largest, fabs((double)t->grad[i]));
+    }
     for (int probe_at = 0; probe_at < 12; probe_at++) {
         int64_t i = (int64_t)rng_below(rng, (uint32_t)count);
         double kept = values[i], up, down, expected;
@@ -210,11 +225,15 @@ static void check_gradients(const char *set, const ConvCase *c, Rng *rng)
 {
     Bench bench;
     Probe probe = {.c = c};
-    Tensor *r;
+    Tensor *r, *parameter;
 
     bench_open(&bench, set, 1);
     make_tensors(&bench, c, rng);
+    poison(bench.tape);
     bench.tape->recording = true;
+    /* A leaf has its gradient in the arena, as results of other ops do; a parameter has its own, which is added to. */
+    parameter = bench.x;
+    cr_assert_eq(tape_leaf(bench.tape, parameter, true, &bench.x, NULL), RSD_OK);
     cr_assert_eq(run_op(&bench, c), RSD_OK, "%s", bench.err.text);
     r = random_tensor(rng, 3, bench.y->shape, 1.0f);
     cr_assert_eq(tape_backward_from(bench.tape, bench.y, r->data, &bench.err), RSD_OK, "%s", bench.err.text);
@@ -224,6 +243,7 @@ static void check_gradients(const char *set, const ConvCase *c, Rng *rng)
     probe.y = malloc((size_t)(tensor_count(r) + 1) * sizeof(double));
     probe.r = r->data;
     check_grad(&probe, probe.x, bench.x, "x", set, rng);
+    bench.x = parameter;
     check_grad(&probe, probe.w, bench.w, "w", set, rng);
     if (bench.b)
         check_grad(&probe, probe.b, bench.b, "b", set, rng);

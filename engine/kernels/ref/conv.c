@@ -1,7 +1,7 @@
 /* conv.c - convolutions in plain C: the meaning of conv.h, and what runs where no faster set does.
  *
- * One task computes one channel of one signal of the batch (gather, scatter) or the weights of one coarse channel. The
- * input row is first copied to scratch with its activation and everything that surrounds it, so that the sums need no
+ * One task computes one channel of one signal of the batch (gather, scatter, input gradients) or what belongs to one channel
+ * (weight and bias gradients). The input row is first copied to scratch with its activation and everything that surrounds it, so that the sums need no
  * conditions.
  *
  * SPDX-License-Identifier: MIT
@@ -30,17 +30,6 @@ static void fill_line(float *line, int64_t count, int64_t first, const float *x,
         else if (at < 0 && context && at >= -n_context)
             v = context[n_context + at];
         line[i] = activate(v, elu);
-    }
-}
-
-static void finish_row(const float *sum, int64_t n, const ConvJob *job, int64_t offset)
-{
-    for (int64_t i = 0; i < n; i++) {
-        float v = sum[i];
-
-        if (job->slope_at && job->slope_at[offset + i] < 0.0f)
-            v *= expf(job->slope_at[offset + i]);
-        job->y[offset + i] = job->add ? job->y[offset + i] + v : v;
     }
 }
 
@@ -83,7 +72,7 @@ static void gather(const ConvJob *job, int64_t task, void *scratch)
                 sum[t] += w * line[t * s->stride + i * s->dilation];
         }
     }
-    finish_row(sum, s->n_coarse, job, (b * s->c_coarse + co) * s->n_coarse);
+    memcpy(job->y + (b * s->c_coarse + co) * s->n_coarse, sum, (size_t)s->n_coarse * sizeof *sum);
 }
 
 static ConvWork scatter_work(const ConvShape *s)
@@ -117,53 +106,98 @@ static void scatter(const ConvJob *job, int64_t task, void *scratch)
             }
         }
     }
-    finish_row(sum, s->n_fine, job, (b * s->c_fine + cf) * s->n_fine);
+    memcpy(job->y + (b * s->c_fine + cf) * s->n_fine, sum, (size_t)s->n_fine * sizeof *sum);
 }
 
-static ConvWork weights_work(const ConvShape *s)
-{
-    return (ConvWork){.n_tasks = s->c_coarse, .scratch_size = (size_t)(line_count(s) + s->n_coarse) * sizeof(float)};
-}
+/* --- backward ---------------------------------------------------------------------------------------------------------- */
 
-static void weights(const ConvWeightJob *job, int64_t task, void *scratch)
+/* Gradient of one channel of x in one signal: the other sum, of dy, times the slope of the activation. */
+static void input_grad(const ConvBackJob *job, int64_t task, void *scratch)
 {
     const ConvShape *s = &job->shape;
+    int64_t n = job->scatters ? s->n_coarse : s->n_fine;
+    const float *x = job->x + task * n;
+    float *sum = scratch, *dx = job->dx + task * n, *rest = sum + n;
+    ConvJob inner = {.shape = *s, .x = job->dy, .w = job->w, .y = sum - task * n};
+
+    if (job->scatters)
+        gather(&inner, task, rest);
+    else
+        scatter(&inner, task, rest);
+    for (int64_t i = 0; i < n; i++) {
+        float v = job->elu && x[i] < 0.0f ? sum[i] * expf(x[i]) : sum[i];
+
+        dx[i] = job->add ? dx[i] + v : v;
+    }
+}
+
+/* Weights of one coarse channel. */
+static void weight_grad(const ConvBackJob *job, int64_t co, void *scratch)
+{
+    const ConvShape *s = &job->shape;
+    const float *fine = job->scatters ? job->dy : job->x, *coarse = job->scatters ? job->x : job->dy;
     int64_t c_in = s->c_fine / s->groups;
-    float *coarse = scratch, *line = coarse + s->n_coarse;
+    float *frames = scratch, *line = frames + s->n_coarse;
 
     for (int64_t b = 0; b < s->batch; b++) {
-        fill_line(coarse, s->n_coarse, 0, job->coarse + (b * s->c_coarse + task) * s->n_coarse, s->n_coarse, NULL, 0,
-                  job->elu_coarse);
+        fill_line(frames, s->n_coarse, 0, coarse + (b * s->c_coarse + co) * s->n_coarse, s->n_coarse, NULL, 0,
+                  job->scatters && job->elu);
         for (int64_t c = 0; c < c_in; c++) {
-            int64_t row = b * s->c_fine + task / (s->c_coarse / s->groups) * c_in + c;
+            int64_t row = b * s->c_fine + co / (s->c_coarse / s->groups) * c_in + c;
 
-            fill_line(line, line_count(s), -s->left, job->fine + row * s->n_fine, s->n_fine, NULL, 0, job->elu_fine);
+            fill_line(line, line_count(s), -s->left, fine + row * s->n_fine, s->n_fine, NULL, 0, !job->scatters && job->elu);
             for (int64_t i = 0; i < s->k; i++) {
                 double sum = 0.0;
 
                 for (int64_t t = 0; t < s->n_coarse; t++)
-                    sum += (double)coarse[t] * (double)line[t * s->stride + i * s->dilation];
-                job->dw[(task * c_in + c) * s->k + i] += (float)sum;
+                    sum += (double)frames[t] * (double)line[t * s->stride + i * s->dilation];
+                job->dw[(co * c_in + c) * s->k + i] += (float)sum;
             }
         }
     }
 }
 
-static void no_reduce(const ConvWeightJob *job, int64_t task)
+static void bias_grad(const ConvBackJob *job, int64_t c)
+{
+    const ConvShape *s = &job->shape;
+    int64_t channels = job->scatters ? s->c_fine : s->c_coarse, n = job->scatters ? s->n_fine : s->n_coarse;
+    double sum = 0.0;
+
+    for (int64_t b = 0; b < s->batch; b++)
+        for (int64_t t = 0; t < n; t++)
+            sum += (double)job->dy[(b * channels + c) * n + t];
+    job->db[c] += (float)sum;
+}
+
+/* Tasks: channels of x in each signal, then coarse channels, then channels of y. */
+static ConvWork back_work(const ConvShape *s, bool scatters)
+{
+    int64_t x_rows = s->batch * (scatters ? s->c_coarse : s->c_fine), y_channels = scatters ? s->c_fine : s->c_coarse;
+    int64_t n = s->n_fine > s->n_coarse ? s->n_fine : s->n_coarse;
+
+    return (ConvWork){.n_tasks = x_rows + s->c_coarse + y_channels,
+                      .scratch_size = (size_t)(2 * n + line_count(s) + s->n_coarse + conv_reach(s)) * sizeof(float)};
+}
+
+static void no_back_pack(const ConvBackJob *job, int64_t task)
 {
     (void)job;
     (void)task;
 }
 
-static void bias_grad(const float *dy, int64_t batch, int64_t c, int64_t n, int64_t c_first, int64_t c_end, float *db)
+static void back(const ConvBackJob *job, int64_t task, void *scratch)
 {
-    for (int64_t ch = c_first; ch < c_end; ch++) {
-        double sum = 0.0;
+    const ConvShape *s = &job->shape;
+    int64_t x_rows = s->batch * (job->scatters ? s->c_coarse : s->c_fine);
 
-        for (int64_t b = 0; b < batch; b++)
-            for (int64_t t = 0; t < n; t++)
-                sum += (double)dy[(b * c + ch) * n + t];
-        db[ch] += (float)sum;
+    if (task < x_rows) {
+        if (job->dx)
+            input_grad(job, task, scratch);
+    } else if (task < x_rows + s->c_coarse) {
+        if (job->dw)
+            weight_grad(job, task - x_rows, scratch);
+    } else if (job->db) {
+        bias_grad(job, task - x_rows - s->c_coarse);
     }
 }
 
@@ -174,8 +208,8 @@ const ConvKernels conv_ref = {
     .scatter_work = scatter_work,
     .scatter_pack = no_pack,
     .scatter = scatter,
-    .weights_work = weights_work,
-    .weights = weights,
-    .weights_reduce = no_reduce,
-    .bias_grad = bias_grad,
+    .back_work = back_work,
+    .back_pack = no_back_pack,
+    .back = back,
+    .back_reduce = no_back_pack,
 };

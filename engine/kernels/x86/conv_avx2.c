@@ -156,6 +156,32 @@ static void finish(float *dst, const float *src, int64_t n, bool add, const floa
     }
 }
 
+static void slope(float *row, const float *elu, int64_t n)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), zero = _mm256_setzero_ps();
+
+    for (int64_t i = 0; i < n; i += W) {
+        __m256i mask = tail_mask(n - i < W ? n - i : W);
+        __m256 at = _mm256_add_ps(_mm256_min_ps(_mm256_maskload_ps(elu + i, mask), zero), one);
+
+        _mm256_maskstore_ps(row + i, mask, _mm256_mul_ps(_mm256_maskload_ps(row + i, mask), at));
+    }
+}
+
+/* Sum of a row in four vectors side by side, then across. */
+static float sum(const float *x, int64_t n)
+{
+    __m256 sum[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+    int64_t i = 0;
+
+    for (; i + 4 * W <= n; i += 4 * W)
+        for (int v = 0; v < 4; v++)
+            sum[v] = _mm256_add_ps(sum[v], _mm256_loadu_ps(x + i + v * W));
+    for (; i < n; i += W)
+        sum[0] = _mm256_add_ps(sum[0], _mm256_maskload_ps(x + i, tail_mask(n - i < W ? n - i : W)));
+    return sum_lanes(_mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3])));
+}
+
 /* --- products ------------------------------------------------------------------------------------------------------------ */
 
 /* n_rows output rows by n_vectors columns of vectors; both constants where this is inlined. The last vector holds the
@@ -282,7 +308,8 @@ static void dots(const TileDots *d)
 /* --- the table ------------------------------------------------------------------------------------------------------------ */
 
 static const TileKernels tile_kernels = {
-    .load = load, .split = split, .join = join, .finish = finish, .product = product, .dots = dots};
+    .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum,
+    .product = product, .dots = dots};
 
 static void gather(const ConvJob *job, int64_t task, void *scratch)
 {
@@ -294,34 +321,9 @@ static void scatter(const ConvJob *job, int64_t task, void *scratch)
     conv_tiles_scatter(&tile_kernels, job, task, scratch);
 }
 
-static void weights(const ConvWeightJob *job, int64_t task, void *scratch)
+static void back(const ConvBackJob *job, int64_t task, void *scratch)
 {
-    conv_tiles_weights(&tile_kernels, job, task, scratch);
-}
-
-/* Sum of a row in four vectors side by side, then across. */
-static float sum_row(const float *x, int64_t n)
-{
-    __m256 sum[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
-    int64_t i = 0;
-
-    for (; i + 4 * W <= n; i += 4 * W)
-        for (int v = 0; v < 4; v++)
-            sum[v] = _mm256_add_ps(sum[v], _mm256_loadu_ps(x + i + v * W));
-    for (; i < n; i += W)
-        sum[0] = _mm256_add_ps(sum[0], _mm256_maskload_ps(x + i, tail_mask(n - i < W ? n - i : W)));
-    return sum_lanes(_mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3])));
-}
-
-static void bias_grad(const float *dy, int64_t batch, int64_t c, int64_t n, int64_t c_first, int64_t c_end, float *db)
-{
-    for (int64_t ch = c_first; ch < c_end; ch++) {
-        float sum = 0.0f;
-
-        for (int64_t b = 0; b < batch; b++)
-            sum += sum_row(dy + (b * c + ch) * n, n);
-        db[ch] += sum;
-    }
+    conv_tiles_back(&tile_kernels, job, task, scratch);
 }
 
 const ConvKernels conv_avx2 = {
@@ -331,8 +333,8 @@ const ConvKernels conv_avx2 = {
     .scatter_work = conv_tiles_scatter_work,
     .scatter_pack = conv_tiles_scatter_pack,
     .scatter = scatter,
-    .weights_work = conv_tiles_weights_work,
-    .weights = weights,
-    .weights_reduce = conv_tiles_weights_reduce,
-    .bias_grad = bias_grad,
+    .back_work = conv_tiles_back_work,
+    .back_pack = conv_tiles_back_pack,
+    .back = back,
+    .back_reduce = conv_tiles_back_reduce,
 };

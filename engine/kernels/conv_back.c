@@ -1,0 +1,244 @@
+/* conv_back.c - gradients of convolutions over the tiles of a plan.
+ *
+ * Input and weight gradients read the same two signals, so a task brings both to its rows once:
+ *
+ *   fine rows    (fine channel, phase)      x of a gather, with ELU; dy of a scatter
+ *   coarse rows  (coarse channel)           dy of a gather; x of a scatter, with ELU
+ *
+ *   dw  += coarse rows . shifted fine rows    dot products along the tile
+ *   dx   = weights * rows of dy               a product whose output rows are the rows of x, so that the slope of ELU comes
+ *                                             from x's row: it is 1 above 0 and ELU(x) + 1 below, no exponential needed
+ *   db  += sums of dy
+ *
+ * A task runs some tiles in order and keeps its own sums of dw and db; these parts are added in order at the end.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "engine/kernels/conv_rows.h"
+
+#define DOTS_ROWS 8 /* coarse rows that stay in the first cache level while all fine rows of a block pass by */
+
+/* Places of the parts of a worker's scratch, in bytes. */
+typedef struct Layout {
+    size_t fine_offset, coarse_offset; /* int32_t [c_block * n_taps] */
+    size_t line;
+    size_t fine, coarse;               /* rows; coarse ones fill up the last panel */
+    size_t out;                        /* a chunk of rows of dx */
+    size_t size;
+} Layout;
+
+static int64_t lesser(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t greater(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Coarse channels of a group, in whole panels. */
+static int64_t padded_rows(const ConvBackPlan *plan)
+{
+    return plan->fine.n_panels * TILE_ROWS;
+}
+
+/* The product that gives dx, and the rows it reads. */
+static const ConvPlan *product_plan(const ConvBackPlan *plan, bool scatters)
+{
+    return scatters ? &plan->fine : &plan->coarse;
+}
+
+static Layout lay_out(const ConvBackPlan *plan, bool scatters)
+{
+    const ConvPlan *fine = &plan->fine, *coarse = &plan->coarse;
+    size_t pitch = (size_t)fine->pitch;
+    Layout at = {.size = 0};
+
+    at.fine_offset = scratch_take(&at.size, (size_t)(fine->c_block * fine->n_taps));
+    at.coarse_offset = scratch_take(&at.size, (size_t)(coarse->c_block * coarse->n_taps));
+    at.line = scratch_take(&at.size, conv_line_count(fine));
+    at.fine = scratch_take(&at.size, (size_t)(fine->c_src * fine->n_phases) * pitch);
+    at.coarse = scratch_take(&at.size, (size_t)padded_rows(plan) * pitch);
+    at.out = scratch_take(&at.size, (size_t)product_plan(plan, scatters)->m_chunk * pitch);
+    return at;
+}
+
+/* Partial sums: [part][group][j][padded_rows] of dw, then [part][channel of y] of db. */
+static int64_t weight_sums_count(const ConvBackPlan *plan)
+{
+    return plan->fine.groups * plan->fine.j * padded_rows(plan);
+}
+
+static int64_t bias_sums_count(const ConvShape *s, bool scatters)
+{
+    return scatters ? s->c_fine : s->c_coarse;
+}
+
+ConvWork conv_tiles_back_work(const ConvShape *s, bool scatters)
+{
+    ConvBackPlan plan;
+    const ConvPlan *product = product_plan(&plan, scatters);
+
+    if (!conv_plan_back(&plan, s, scatters))
+        return conv_ref.back_work(s, scatters);
+    return (ConvWork){.n_pack_tasks = conv_pack_tasks(product),
+                      .n_tasks = plan.n_parts * plan.fine.groups,
+                      .n_reduce_tasks = plan.fine.groups * plan.fine.n_panels + 1,
+                      .packed_count = conv_packed_count(product),
+                      .partial_count = (size_t)(plan.n_parts * (weight_sums_count(&plan) + bias_sums_count(s, scatters))),
+                      .scratch_size = lay_out(&plan, scatters).size};
+}
+
+void conv_tiles_back_pack(const ConvBackJob *job, int64_t task)
+{
+    ConvBackPlan plan;
+
+    if (!job->dx || !conv_plan_back(&plan, &job->shape, job->scatters))
+        return;
+    if (job->scatters)
+        conv_pack_gather(&plan.fine, job->w, job->packed, task);
+    else
+        conv_pack_scatter(&plan.coarse, &job->shape, job->w, job->packed, task);
+}
+
+/* --- one tile ------------------------------------------------------------------------------------------------------------------ */
+
+static void add_weight_sums(const TileKernels *tk, const ConvBackPlan *plan, const int32_t *offset, const float *fine_rows,
+                            const float *coarse_rows, int64_t columns, float *sums)
+{
+    const ConvPlan *fine = &plan->fine;
+    int64_t stride = padded_rows(plan);
+
+    for (int64_t c = 0; c < fine->c_src; c += fine->c_block)
+        for (int64_t r = 0; r < stride; r += DOTS_ROWS)
+            tk->dots(&(TileDots){.m = lesser(DOTS_ROWS, stride - r),
+                                 .n = columns,
+                                 .n_j = lesser(fine->c_block, fine->c_src - c) * fine->n_taps,
+                                 .a = coarse_rows + r * fine->pitch,
+                                 .a_stride = fine->pitch,
+                                 .rows = fine_rows + c * fine->n_phases * fine->pitch,
+                                 .offset = offset,
+                                 .sums = sums + c * fine->n_taps * stride + r,
+                                 .sums_stride = stride});
+}
+
+/* Sums of dy over the samples that belong to the tile's columns. */
+static void add_bias_sums(const TileKernels *tk, const ConvBackPlan *plan, const ConvTile *tile, const ConvBackJob *job,
+                          int64_t group, float *sums)
+{
+    const ConvPlan *to = job->scatters ? &plan->coarse : &plan->fine; /* the plan whose output is y */
+    int64_t first = greater(to->dst_origin + tile->first * to->join, 0);
+    int64_t end = lesser(to->dst_origin + (tile->first + tile->n) * to->join, to->n_dst);
+
+    for (int64_t c = 0; c < to->c_dst && first < end; c++)
+        for (int64_t i = 0; i < tile->n_items; i++) {
+            int64_t row = ((tile->b + i) * to->groups + group) * to->c_dst + c;
+
+            sums[group * to->c_dst + c] += tk->sum(job->dy + row * to->n_dst + first, end - first);
+        }
+}
+
+static void store_input_grad(const TileKernels *tk, const ConvBackPlan *plan, const ConvTile *tile, const ConvBackJob *job,
+                             int64_t group, const int32_t *offset, const float *dy_rows, const float *x_rows, float *line,
+                             float *out)
+{
+    const ConvPlan *product = product_plan(plan, job->scatters);
+    const float *panels = job->packed + group * product->n_panels * product->j * TILE_ROWS;
+    int64_t columns = conv_tile_columns(product, tile);
+    RowTarget target = {.y = job->dx, .add = job->add, .slope_at = job->elu && !plan->slope_from_rows ? job->x : NULL};
+
+    for (int64_t first = 0; first < product->m; first += product->m_chunk) {
+        int64_t m = lesser(product->m_chunk, product->m - first);
+
+        conv_rows_multiply(tk, product, offset, dy_rows, panels + first * product->j, NULL, m, columns, out, product->pitch);
+        for (int64_t r = 0; r < m && job->elu && plan->slope_from_rows; r++)
+            tk->slope(out + r * product->pitch, x_rows + (first + r) * product->pitch, columns);
+        conv_rows_store(tk, product, tile, group, first, m, out, line, &target);
+    }
+}
+
+/* --- tasks --------------------------------------------------------------------------------------------------------------------- */
+
+void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task, void *scratch)
+{
+    const ConvShape *s = &job->shape;
+    ConvBackPlan plan;
+    Layout at;
+
+    if (!conv_plan_back(&plan, s, job->scatters)) {
+        conv_ref.back(job, task, scratch);
+        return;
+    }
+    at = lay_out(&plan, job->scatters);
+
+    int64_t group = task % plan.fine.groups, part = task / plan.fine.groups, stride = padded_rows(&plan);
+    int64_t n_tiles = plan.fine.n_tiles, group_count = plan.fine.j * stride;
+    int64_t first = n_tiles * part / plan.n_parts, end = n_tiles * (part + 1) / plan.n_parts;
+    float *weight_sums = job->partial + part * weight_sums_count(&plan) + group * group_count;
+    float *bias_sums = job->partial + plan.n_parts * weight_sums_count(&plan) + part * bias_sums_count(s, job->scatters);
+    char *base = scratch;
+    int32_t *fine_offset = (void *)(base + at.fine_offset), *coarse_offset = (void *)(base + at.coarse_offset);
+    float *line = (void *)(base + at.line), *fine = (void *)(base + at.fine), *coarse = (void *)(base + at.coarse);
+    const float *frames = coarse + plan.coarse.halo; /* coarse rows without their halo: the columns of the fine ones */
+    RowSource fine_source = {.x = job->scatters ? job->dy : job->x, .elu = job->elu && !job->scatters};
+    RowSource coarse_source = {.x = job->scatters ? job->x : job->dy, .elu = job->elu && job->scatters};
+    int64_t y_channels = bias_sums_count(s, job->scatters) / plan.fine.groups;
+
+    conv_rows_offsets(&plan.fine, fine_offset);
+    conv_rows_offsets(&plan.coarse, coarse_offset);
+    memset(weight_sums, 0, (size_t)group_count * sizeof *weight_sums);
+    memset(bias_sums + group * y_channels, 0, (size_t)y_channels * sizeof *bias_sums);
+    memset(coarse + plan.fine.m * plan.fine.pitch, 0, (size_t)((stride - plan.fine.m) * plan.fine.pitch) * sizeof *coarse);
+    for (int64_t i = first; i < end; i++) {
+        ConvTile tile = conv_plan_tile(&plan.fine, s->batch, i);
+
+        conv_rows_fill(tk, &plan.fine, &tile, group, &fine_source, line, fine);
+        conv_rows_fill(tk, &plan.coarse, &tile, group, &coarse_source, line, coarse);
+        if (job->dw)
+            add_weight_sums(tk, &plan, fine_offset, fine, frames, conv_tile_columns(&plan.fine, &tile), weight_sums);
+        if (job->db)
+            add_bias_sums(tk, &plan, &tile, job, group, bias_sums);
+        if (job->dx)
+            store_input_grad(tk, &plan, &tile, job, group, job->scatters ? fine_offset : coarse_offset,
+                             job->scatters ? fine : coarse, job->scatters ? frames : fine, line, (void *)(base + at.out));
+    }
+}
+
+void conv_tiles_back_reduce(const ConvBackJob *job, int64_t task)
+{
+    int64_t stride, group, panel, m, n_bias = bias_sums_count(&job->shape, job->scatters);
+    ConvBackPlan plan;
+    const ConvPlan *fine = &plan.fine;
+    const float *sums = job->partial;
+
+    if (!conv_plan_back(&plan, &job->shape, job->scatters))
+        return;
+    if (task == fine->groups * fine->n_panels) {
+        sums += plan.n_parts * weight_sums_count(&plan);
+        for (int64_t part = 0; part < plan.n_parts && job->db; part++)
+            for (int64_t c = 0; c < n_bias; c++)
+                job->db[c] += sums[part * n_bias + c];
+        return;
+    }
+    if (!job->dw)
+        return;
+    stride = padded_rows(&plan);
+    group = task / fine->n_panels;
+    panel = task % fine->n_panels;
+    m = lesser(TILE_ROWS, fine->m - panel * TILE_ROWS);
+    for (int64_t j = 0; j < fine->j; j++) {
+        float total[TILE_ROWS] = {0.0f};
+
+        for (int64_t part = 0; part < plan.n_parts; part++) {
+            const float *from = sums + part * weight_sums_count(&plan) + (group * fine->j + j) * stride + panel * TILE_ROWS;
+
+            for (int64_t r = 0; r < TILE_ROWS; r++)
+                total[r] += from[r];
+        }
+        for (int64_t r = 0; r < m; r++)
+            job->dw[(group * fine->m + panel * TILE_ROWS + r) * fine->j + j] += total[r];
+    }
+}

@@ -1,0 +1,57 @@
+/* conv_rows.h - the steps that forward and backward tiles share: rows in, products, rows out.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_KERNELS_CONV_ROWS_H
+#define RESIDUA_KERNELS_CONV_ROWS_H
+
+#include "engine/base/mem.h"
+#include "engine/kernels/conv_plan.h"
+
+/* Place for `count` 4-byte numbers in a scratch block of which *used bytes are taken. */
+static inline size_t scratch_take(size_t *used, size_t count)
+{
+    size_t at = *used;
+
+    *used += (count * sizeof(float) + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+    return at;
+}
+
+/* A signal on its way into rows: [batch, c, n] with channels of all groups. */
+typedef struct RowSource {
+    const float *x;
+    const float *context; /* [batch, c, plan->n_context] or NULL */
+    bool elu;
+} RowSource;
+
+/* Where output rows go: [batch, c, n]. */
+typedef struct RowTarget {
+    float *y;
+    bool add;
+    const float *slope_at; /* shape of y or NULL: multiply by ELU' of it */
+} RowTarget;
+
+/* Fills rows [c_src * n_phases][pitch] of a group from the source, zeros beyond the tile. line: scratch of conv_line_count
+ * floats. */
+void conv_rows_fill(const TileKernels *tk, const ConvPlan *plan, const ConvTile *tile, int64_t group, const RowSource *source,
+                    float *line, float *rows);
+size_t conv_line_count(const ConvPlan *plan);
+
+/* offset [c_block * n_taps] of row_j from the first row of its block; the same for every block. */
+void conv_rows_offsets(const ConvPlan *plan, int32_t *offset);
+
+/* m output rows by all columns of a tile, over all blocks of the sum. panels: of the first of these rows; bias [m] or NULL. */
+void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32_t *offset, const float *rows,
+                        const float *panels, const float *bias, int64_t m, int64_t columns, float *y, int64_t y_stride);
+
+/* Sends n_rows finished output rows [n_rows][pitch], the first of them first_row of the group, to the target. */
+void conv_rows_store(const TileKernels *tk, const ConvPlan *plan, const ConvTile *tile, int64_t group, int64_t first_row,
+                     int64_t n_rows, const float *out, float *line, const RowTarget *target);
+
+/* Weights to panels, PANELS_PER_PACK of them for each task. */
+int64_t conv_pack_tasks(const ConvPlan *plan);
+size_t conv_packed_count(const ConvPlan *plan);
+void conv_pack_gather(const ConvPlan *plan, const float *w, float *packed, int64_t task);
+void conv_pack_scatter(const ConvPlan *plan, const ConvShape *s, const float *w, float *packed, int64_t task);
+
+#endif
