@@ -157,9 +157,9 @@ $B/tests/bench/bench: $(BENCH_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_L
 	$(call say,LINK)
 	$Q$(CC) $(LINK_FLAGS) -o $@ $(BENCH_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) $(TEST_LIBS) $(LIB_LIBS)
 
-$B/tests/quality/quality: $(QUALITY_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB)
+$B/tests/quality/quality: $(QUALITY_OBJ) $(STATIC_LIB)
 	$(call say,LINK)
-	$Q$(CC) $(LINK_FLAGS) -o $@ $(QUALITY_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) $(TEST_LIBS) $(LIB_LIBS)
+	$Q$(CC) $(LINK_FLAGS) -o $@ $(QUALITY_OBJ) $(STATIC_LIB) $(QUALITY_LIBS) $(LIB_LIBS)
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
