@@ -45,7 +45,8 @@ RsdStatus bytes_write(void *ctx, const void *data, size_t size, RsdError *err)
         bytes->data = realloc(bytes->data, bytes->capacity);
         cr_assert_not_null(bytes->data);
     }
-    memcpy(bytes->data + bytes->size, data, size);
+    if (size > 0)
+        memcpy(bytes->data + bytes->size, data, size);
     bytes->size += size;
     return RSD_OK;
 }
