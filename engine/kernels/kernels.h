@@ -15,6 +15,7 @@ typedef struct GemmKernels GemmKernels;     /* engine/kernels/gemm.h: matrix pro
 typedef struct ConvKernels ConvKernels;     /* engine/kernels/conv.h: convolutions and their gradients */
 typedef struct PointKernels PointKernels;   /* engine/kernels/point.h: element by element, sums, norms */
 typedef struct SearchKernels SearchKernels; /* engine/kernels/search.h: nearest codebook entry */
+typedef struct SpectrumKernels SpectrumKernels; /* engine/kernels/spectrum.h: frames, transforms, spectral distances */
 
 typedef struct Kernels {
     const char *name; /* "ref", "avx2", ... */
@@ -22,6 +23,7 @@ typedef struct Kernels {
     const ConvKernels *conv;
     const PointKernels *point;
     const SearchKernels *search;
+    const SpectrumKernels *spectrum;
 } Kernels;
 
 /* The set for this machine; decided on the first call, the same ever after. Any thread. */
