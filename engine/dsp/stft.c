@@ -24,11 +24,13 @@ struct Stft {
     StftConfig config;
     int bins;
     float *analysis;  /* window times normalisation [n_fft] */
+    double *analysis_f64;
     float *synthesis; /* window over normalisation, times 2 / n_fft */
     float *squares;   /* window^2 */
     bool in_blocks;
     BlockFft block_fft;
-    Fft *fft; /* when not in_blocks */
+    Fft *fft;     /* when not in_blocks */
+    Fft *fft_f64; /* when config.in_double */
 };
 
 static RsdStatus make_windows(Stft *stft, RsdError *err)
@@ -40,6 +42,7 @@ static RsdStatus make_windows(Stft *stft, RsdError *err)
 
     TRY(mem_calloc(&window, (size_t)c->n_fft, sizeof *window, err));
     TRY(mem_calloc(&stft->analysis, (size_t)c->n_fft, sizeof(float), err));
+    TRY(mem_calloc(&stft->analysis_f64, (size_t)c->n_fft, sizeof(double), err));
     TRY(mem_calloc(&stft->synthesis, (size_t)c->n_fft, sizeof(float), err));
     TRY(mem_calloc(&stft->squares, (size_t)c->n_fft, sizeof(float), err));
     window_hann_f64(window + start, (size_t)c->win_len, WINDOW_PERIODIC);
@@ -50,7 +53,8 @@ static RsdStatus make_windows(Stft *stft, RsdError *err)
     else if (c->norm == STFT_NORM_LENGTH)
         scale = 1.0 / sqrt(c->n_fft);
     for (int i = 0; i < c->n_fft; i++) {
-        stft->analysis[i] = (float)(window[i] * scale);
+        stft->analysis_f64[i] = window[i] * scale;
+        stft->analysis[i] = (float)stft->analysis_f64[i];
         stft->synthesis[i] = (float)(window[i] / scale * 2.0 / c->n_fft);
         stft->squares[i] = (float)(window[i] * window[i]);
     }
@@ -110,6 +114,8 @@ RsdStatus stft_create(Stft **out, const StftConfig *config, RsdError *err)
         TRY(make_turns(&stft->block_fft, c.n_fft, err));
     else
         TRY(fft_create(&stft->fft, c.n_fft, FFT_FLOAT, err));
+    if (c.in_double)
+        TRY(fft_create(&stft->fft_f64, c.n_fft, FFT_DOUBLE, err));
     *out = stft;
     return RSD_OK;
 fail:
@@ -127,6 +133,8 @@ void stft_destroy(Stft **stft)
     mem_free(&(*stft)->block_fft.stages);
     mem_free(&(*stft)->block_fft.turns);
     fft_destroy(&(*stft)->fft);
+    fft_destroy(&(*stft)->fft_f64);
+    mem_free(&(*stft)->analysis_f64);
     mem_free(stft);
 }
 
@@ -248,7 +256,10 @@ static size_t spectrum_size(const Stft *stft)
 
 size_t stft_work_size(const Stft *stft)
 {
-    return block_size(stft) + (stft->in_blocks ? block_size(stft) : spectrum_size(stft) + fft_work_size(stft->fft));
+    const size_t in_float = block_size(stft) + (stft->in_blocks ? block_size(stft) : spectrum_size(stft) + fft_work_size(stft->fft));
+    const size_t in_double = stft->fft_f64 ? 2 * spectrum_size(stft) + fft_work_size(stft->fft_f64) : 0;
+
+    return in_float > in_double ? in_float : in_double;
 }
 
 /* block [n_fft, 8], used up, to re, im [bins, 8]. */
@@ -310,9 +321,30 @@ static void halve_ends(const Stft *stft, float *re, float *im)
     }
 }
 
+/* work:  | one frame and its spectrum, in double | FFT work | */
+static void analyse_in_double(const Stft *stft, const float *padded, int n_frames, float *re, float *im, void *work)
+{
+    double *frame = work;
+    void *fft_work = (char *)work + 2 * spectrum_size(stft);
+
+    for (int l = 0; l < LANES; l++) {
+        for (int i = 0; i < stft->config.n_fft; i++)
+            frame[i] = l < n_frames ? stft->analysis_f64[i] * (double)padded[(int64_t)l * stft->config.hop + i] : 0.0;
+        fft_forward_f64(stft->fft_f64, frame, frame, fft_work);
+        for (int k = 0; k < stft->bins; k++) {
+            re[k * LANES + l] = (float)frame[2 * k];
+            im[k * LANES + l] = (float)frame[2 * k + 1];
+        }
+    }
+}
+
 void stft_analyse(const Stft *stft, const SpectrumKernels *kernels, const float *padded, int n_frames, float *re, float *im,
                   void *work)
 {
+    if (stft->fft_f64) {
+        analyse_in_double(stft, padded, n_frames, re, im, work);
+        return;
+    }
     kernels->load_frames(padded, stft->config.hop, stft->analysis, stft->config.n_fft, n_frames, work);
     transform_block(stft, kernels, work, re, im, work);
 }

@@ -41,6 +41,8 @@ typedef struct StftConfig {
     StftPad pad;
     StftEdge edge;
     StftNorm norm;
+    bool in_double; /* stft_analyse computes in double, several times slower: where a logarithm of single bins follows, the
+                       rounding of a float transform shows in bins that are almost silent beside loud ones */
 } StftConfig;
 
 typedef struct Stft Stft;

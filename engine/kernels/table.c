@@ -14,12 +14,13 @@
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/point.h"
 #include "engine/kernels/search.h"
+#include "engine/kernels/spectrum.h"
 
 static const Kernels sets[] = {
 #if defined(__x86_64__)
-    {"avx2", &gemm_avx2, &conv_avx2, &point_avx2, &search_avx2},
+    {"avx2", &gemm_avx2, &conv_avx2, &point_avx2, &search_avx2, &spectrum_avx2},
 #endif
-    {"ref", &gemm_ref, &conv_ref, &point_ref, &search_ref},
+    {"ref", &gemm_ref, &conv_ref, &point_ref, &search_ref, &spectrum_ref},
 };
 
 #define N_SETS (sizeof sets / sizeof sets[0])
