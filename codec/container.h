@@ -1,7 +1,7 @@
 /* container.h - headers and packets of the .rsd format (docs/format.md), to and from bytes in memory.
  *
- * Nothing here reads, waits or allocates: packet_reader.h finds packets in a stream of bytes. Every number that comes in is
- * checked against the format's limits before it is used.
+ * Nothing here reads, waits or allocates: packet_reader.h finds packets in a stream of bytes. Every number that comes
+ * in is checked against the format's limits before it is used.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,8 +36,8 @@ typedef struct StreamHeader {
 RsdStatus header_probe(size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], RsdError *err);
 /* data [size], size as header_probe said. Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED. */
 RsdStatus header_parse(StreamHeader *header, const uint8_t *data, size_t size, RsdError *err);
-/* Whether all numbers are in the format's range; computes n_stages, bitrate_bps and header_size of info from the others.
- * Errors: `code` for a number out of range, RSD_ERR_UNSUPPORTED for a payload type. */
+/* Whether all numbers are in the format's range; computes n_stages, bitrate_bps and header_size of info from the
+ * others. Errors: `code` for a number out of range, RSD_ERR_UNSUPPORTED for a payload type. */
 RsdStatus header_complete(StreamHeader *header, RsdStatus code, RsdError *err);
 /* header: completed. Writes info.header_size bytes into dst [HEADER_MAX_SIZE] and returns how many. */
 size_t header_write(const StreamHeader *header, uint8_t *dst);
@@ -64,7 +64,7 @@ typedef struct Packet {
     int n_frames;
     int n_blocks;
     size_t block_sizes[RSD_MAX_LAYERS];
-    const uint8_t *blocks[RSD_MAX_LAYERS];    /* borrowed from the bytes it was parsed from; NULL: beyond the end of them */
+    const uint8_t *blocks[RSD_MAX_LAYERS];    /* borrowed from the bytes it was parsed from; NULL: beyond their end */
     uint32_t stream_crc;                      /* end packet only */
     size_t size;                              /* bytes of the whole packet */
     int n_good;                               /* the first n_good blocks have the right checksum; at least 1 */

@@ -1,4 +1,4 @@
-/* cut.c - a stream at a lower rate: the same packets without their upper layers (docs/format.md, "Cutting to a lower rate").
+/* cut.c - a stream at a lower rate: the same packets without their upper layers (docs/format.md).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -61,7 +61,8 @@ RsdStatus rsd_stream_cut(RsdStreamInfo *info, const RsdCutOptions *options, RsdE
     RsdStatus status = RSD_OK;
 
     CHECK(options->read && options->write, err, RSD_ERR_ARG, "cutting needs a read and a write function");
-    CHECK(options->n_layers > 0 || options->bitrate_bps > 0, err, RSD_ERR_ARG, "cutting needs a number of layers or a bitrate");
+    CHECK(options->n_layers > 0 || options->bitrate_bps > 0, err, RSD_ERR_ARG,
+          "cutting needs a number of layers or a bitrate");
     TRY(packet_reader_open(&cut.reader, &reader_options, err));
     TRY(mem_alloc(&cut.bytes, PACKET_MAX_SIZE, 1, err));
     cut.header = *packet_reader_header(cut.reader);

@@ -1,6 +1,6 @@
 /* decoder.c - packets to codes to samples, as they are asked for.
  *
- *   read callback -> packet reader -> [codes of one packet] -> network, chunk by chunk -> [samples of one chunk] -> read()
+ *   read callback -> packet reader -> [codes of a packet] -> network, chunk by chunk -> [samples of a chunk] -> read()
  *
  * How a packet is cut into chunks depends on the header alone, so the samples do not depend on the caller's blocks. The
  * chunk that ends the signal is filled with codes 0 to its full length; the samples of these are dropped.
@@ -64,13 +64,18 @@ static RsdStatus find_model(RsdDecoder *decoder, const RsdDecoderOptions *option
     if (memcmp(info->model_hash, model->hash, sizeof model->hash) != 0) {
         const uint8_t *a = info->model_hash, *b = model->hash;
 
-        CHECK(false, err, RSD_ERR_MODEL, "%s: needs model %s with hash %02x%02x%02x%02x%02x%02x%02x%02x; this one has "
-              "%02x%02x%02x%02x%02x%02x%02x%02x; give the model file that the stream was encoded with", name, model->name, a[0], a[1], a[2],
-              a[3], a[4], a[5], a[6], a[7], b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]);
+        CHECK(false, err, RSD_ERR_MODEL,
+              "%s: needs model %s with hash %02x%02x%02x%02x%02x%02x%02x%02x; this one has "
+              "%02x%02x%02x%02x%02x%02x%02x%02x; give the model file that the stream was encoded with",
+              name, model->name, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], b[0], b[1], b[2], b[3], b[4], b[5],
+              b[6], b[7]);
     }
-    CHECK(info->rate_hz == model->rate_hz && info->channels == model->channels && info->hop_samples == model->hop_samples &&
-              info->bits_per_code == model->bits_per_code && info->n_stages <= model->n_stages,
-          err, RSD_ERR_CORRUPT, "%s: header: %d Hz, %d channels, %d samples per frame, %d stages of %d bits; model %s has %d Hz, %d, %d, %d of %d",
+    CHECK(info->rate_hz == model->rate_hz && info->channels == model->channels &&
+              info->hop_samples == model->hop_samples && info->bits_per_code == model->bits_per_code &&
+              info->n_stages <= model->n_stages,
+          err, RSD_ERR_CORRUPT,
+          "%s: header: %d Hz, %d channels, %d samples per frame, %d stages of %d bits; model %s has %d Hz, %d, %d, %d "
+          "of %d",
           name, info->rate_hz, info->channels, info->hop_samples, info->n_stages, info->bits_per_code, model->name,
           model->rate_hz, model->channels, model->hop_samples, model->n_stages, model->bits_per_code);
 fail:
@@ -87,10 +92,11 @@ static RsdStatus take_memory(RsdDecoder *decoder, const RsdDecoderOptions *optio
     if (options->max_stages > 0 && options->max_stages < info->n_stages)
         decoder->max_stages = options->max_stages;
     decoder->chunk_frames = net_stream_chunk_frames(&decoder->model->info, info->frames_per_packet);
-    TRY(mem_alloc(&decoder->packet_codes, n_stages * (size_t)info->frames_per_packet, sizeof *decoder->packet_codes, err));
+    TRY(mem_alloc(&decoder->packet_codes, n_stages * (size_t)info->frames_per_packet, sizeof *decoder->packet_codes,
+                  err));
     TRY(mem_alloc(&decoder->chunk_codes, n_stages * (size_t)decoder->chunk_frames, sizeof *decoder->chunk_codes, err));
-    TRY(net_stream_open(&decoder->net, decoder->model, options->threads, true, decoder->max_stages, decoder->chunk_frames,
-                        info->frames_per_packet % decoder->chunk_frames, err));
+    TRY(net_stream_open(&decoder->net, decoder->model, options->threads, true, decoder->max_stages,
+                        decoder->chunk_frames, info->frames_per_packet % decoder->chunk_frames, err));
 fail:
     return status;
 }
@@ -191,7 +197,7 @@ static RsdStatus next_chunk(RsdDecoder *decoder, RsdError *err)
 {
     const RsdStreamInfo *info = &packet_reader_header(decoder->reader)->info;
     int n_left = decoder->n_frames - decoder->frame;
-    int n_full = info->frames_per_packet - decoder->frame; /* frames to the end of a full packet: these lengths were announced */
+    int n_full = info->frames_per_packet - decoder->frame; /* as of a full packet: these chunks were announced */
     int n_frames = n_full < decoder->chunk_frames ? n_full : decoder->chunk_frames;
     RsdStatus status = RSD_OK;
 
@@ -227,7 +233,8 @@ static size_t deliver(RsdDecoder *decoder, float *samples, size_t stride, size_t
         if (decoder->n_silence > 0)
             memset(samples + c * stride, 0, n * sizeof *samples);
         else if (n > 0)
-            memcpy(samples + c * stride, decoder->chunk + c * decoder->chunk_samples + decoder->chunk_at, n * sizeof *samples);
+            memcpy(samples + c * stride, decoder->chunk + c * decoder->chunk_samples + decoder->chunk_at,
+                   n * sizeof *samples);
     }
     if (decoder->n_silence > 0)
         decoder->n_silence -= (int64_t)n;

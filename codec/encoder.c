@@ -2,8 +2,9 @@
  *
  *   write() -> [input: one chunk of samples] -> network -> [codes of one packet] -> layers packed -> write callback
  *
- * Chunks have one length whatever the caller's blocks are, and the last one is filled with zeros to that length: the network is causal,
- * so frames before the end do not notice, and the same input gives the same bytes however it is cut into blocks.
+ * Chunks have one length whatever the caller's blocks are, and the last one is filled with zeros to that length: the
+ * network is causal, so frames before the end do not notice, and the same input gives the same bytes however it is cut
+ * into blocks.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -54,10 +55,12 @@ static RsdStatus choose_stages(int *n_stages, const RsdEncoderOptions *options, 
     const RsdModelInfo *info = &model->info;
     RsdStatus status = RSD_OK;
 
-    CHECK(!(options->bitrate_bps < 0) && !isnan(options->bitrate_bps), err, RSD_ERR_ARG, "bitrate of %g bit/s", options->bitrate_bps);
+    CHECK(!(options->bitrate_bps < 0) && !isnan(options->bitrate_bps), err, RSD_ERR_ARG, "bitrate of %g bit/s",
+          options->bitrate_bps);
     CHECK(options->n_stages >= 0 && options->n_stages <= info->n_stages, err, RSD_ERR_ARG,
           "%d stages asked for; model %s has %d", options->n_stages, info->name, info->n_stages);
-    CHECK(options->n_stages == 0 || options->bitrate_bps == 0, err, RSD_ERR_ARG, "give a bitrate or a number of stages, not both");
+    CHECK(options->n_stages == 0 || options->bitrate_bps == 0, err, RSD_ERR_ARG,
+          "give a bitrate or a number of stages, not both");
     *n_stages = options->n_stages > 0 ? options->n_stages : info->n_stages;
     if (options->bitrate_bps > 0)
         *n_stages = audio_codec_stages_for(&model->codec->config, options->bitrate_bps);
@@ -74,13 +77,13 @@ static RsdStatus choose_layers(RsdStreamInfo *info, const RsdEncoderOptions *opt
         info->n_layers = layers_split(n_stages, info->layer_stages);
         return RSD_OK;
     }
-    CHECK(options->n_layers >= 1 && options->n_layers <= RSD_MAX_LAYERS, err, RSD_ERR_ARG, "%d layers; 1 to %d are possible",
-          options->n_layers, RSD_MAX_LAYERS);
+    CHECK(options->n_layers >= 1 && options->n_layers <= RSD_MAX_LAYERS, err, RSD_ERR_ARG,
+          "%d layers; 1 to %d are possible", options->n_layers, RSD_MAX_LAYERS);
     info->n_layers = options->n_layers;
     for (int i = 0; i < info->n_layers; i++) {
         info->layer_stages[i] = options->layer_stages[i];
-        CHECK(info->layer_stages[i] >= 1 && info->layer_stages[i] <= n_stages, err, RSD_ERR_ARG, "layer %d: %d stages; 1 to %d are possible",
-              i + 1, info->layer_stages[i], n_stages);
+        CHECK(info->layer_stages[i] >= 1 && info->layer_stages[i] <= n_stages, err, RSD_ERR_ARG,
+              "layer %d: %d stages; 1 to %d are possible", i + 1, info->layer_stages[i], n_stages);
         sum += info->layer_stages[i];
     }
     CHECK(sum == n_stages, err, RSD_ERR_ARG, "the layers have %d stages together, the stream has %d", sum, n_stages);
@@ -114,7 +117,9 @@ static RsdStatus fill_header(RsdEncoder *encoder, RsdError *err)
     memcpy(info->model_hash, model->hash, sizeof info->model_hash);
     info->rate_hz = model->rate_hz;
     info->channels = model->channels;
-    info->layout = model->channels == 1 ? RSD_LAYOUT_MONO : model->channels == 2 ? RSD_LAYOUT_STEREO : RSD_LAYOUT_DISCRETE;
+    info->layout = model->channels == 1   ? RSD_LAYOUT_MONO
+                   : model->channels == 2 ? RSD_LAYOUT_STEREO
+                                          : RSD_LAYOUT_DISCRETE;
     encoder->header.layout = (uint8_t)info->layout;
     info->n_samples = options->n_samples;
     info->hop_samples = model->hop_samples;
@@ -146,8 +151,8 @@ static RsdStatus put_packet(RsdEncoder *encoder, PacketType type, int64_t n_samp
     int first_stage = 0;
     RsdStatus status = RSD_OK;
 
-    CHECK(report->n_packets < STREAM_MAX_PACKETS, err, RSD_ERR_UNSUPPORTED, "%s: too long: a stream has at most %" PRId64 " packets",
-          encoder->options.name, STREAM_MAX_PACKETS);
+    CHECK(report->n_packets < STREAM_MAX_PACKETS, err, RSD_ERR_UNSUPPORTED,
+          "%s: too long: a stream has at most %" PRId64 " packets", encoder->options.name, STREAM_MAX_PACKETS);
     packet.number = (uint32_t)report->n_packets;
     for (int layer = 0; layer < info->n_layers; layer++) {
         BitWriter bits;
@@ -207,14 +212,16 @@ static RsdStatus code_chunk(RsdEncoder *encoder, int n_frames, RsdError *err)
         if (++encoder->n_frames == info->frames_per_packet) {
             int64_t n_left = encoder->n_written - encoder->report.n_samples, n_full = stream_packet_samples(info);
 
-            TRY(put_packet(encoder, n_left < n_full ? PACKET_LAST : PACKET_CODES, n_left < n_full ? n_left : n_full, err));
+            TRY(put_packet(encoder, n_left < n_full ? PACKET_LAST : PACKET_CODES, n_left < n_full ? n_left : n_full,
+                           err));
         }
     }
 fail:
     return status;
 }
 
-static RsdStatus check_finite(const RsdEncoder *encoder, const float *samples, size_t stride, size_t n_samples, RsdError *err)
+static RsdStatus check_finite(const RsdEncoder *encoder, const float *samples, size_t stride, size_t n_samples,
+                              RsdError *err)
 {
     const RsdStreamInfo *info = &encoder->header.info;
     RsdStatus status = RSD_OK;
@@ -224,8 +231,9 @@ static RsdStatus check_finite(const RsdEncoder *encoder, const float *samples, s
             int64_t at = encoder->n_written + (int64_t)i;
 
             CHECK(isfinite(samples[(size_t)c * stride + i]), err, RSD_ERR_NUMERIC,
-                  "%s: sample %" PRId64 " of channel %d (%.3f s) is %f, not a number that can be coded", encoder->options.name, at, c + 1,
-                  (double)at / info->rate_hz, (double)samples[(size_t)c * stride + i]);
+                  "%s: sample %" PRId64 " of channel %d (%.3f s) is %f, not a number that can be coded",
+                  encoder->options.name, at, c + 1, (double)at / info->rate_hz,
+                  (double)samples[(size_t)c * stride + i]);
         }
 fail:
     return status;
@@ -343,8 +351,8 @@ RsdStatus rsd_encoder_write(RsdEncoder *encoder, const float *samples, size_t st
     if (status != RSD_OK)
         goto fail;
     CHECK(!encoder->finished, &failure, RSD_ERR_ARG, "%s: samples after the end", encoder->options.name);
-    CHECK(n_announced == RSD_UNKNOWN_LENGTH || n_samples <= (uint64_t)(n_announced - encoder->n_written), &failure, RSD_ERR_ARG,
-          "%s: more samples than the %" PRId64 " announced", encoder->options.name, n_announced);
+    CHECK(n_announced == RSD_UNKNOWN_LENGTH || n_samples <= (uint64_t)(n_announced - encoder->n_written), &failure,
+          RSD_ERR_ARG, "%s: more samples than the %" PRId64 " announced", encoder->options.name, n_announced);
     TRY(check_finite(encoder, samples, stride, n_samples, &failure));
     TRY(take_samples(encoder, samples, stride, n_samples, &failure));
 fail:
@@ -360,7 +368,8 @@ RsdStatus rsd_encoder_finish(RsdEncoder *encoder, RsdError *err)
     if (status != RSD_OK || encoder->finished)
         goto fail;
     CHECK(n_announced == RSD_UNKNOWN_LENGTH || encoder->n_written == n_announced, &failure, RSD_ERR_ARG,
-          "%s: %" PRId64 " samples, %" PRId64 " were announced", encoder->options.name, encoder->n_written, n_announced);
+          "%s: %" PRId64 " samples, %" PRId64 " were announced", encoder->options.name, encoder->n_written,
+          n_announced);
     TRY(code_rest(encoder, &failure));
     TRY(put_end(encoder, &failure));
     encoder->finished = true;

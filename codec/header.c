@@ -50,8 +50,8 @@ RsdStatus header_probe(size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], R
     CHECK(prefix[AT_KIND] != KIND_PICTURE, err, RSD_ERR_UNSUPPORTED,
           "the stream holds a picture; residua %s decodes audio only", RSD_VERSION);
     CHECK(prefix[AT_KIND] == KIND_AUDIO, err, RSD_ERR_UNSUPPORTED, "the stream is of unknown kind %d", prefix[AT_KIND]);
-    CHECK(prefix[AT_FEATURES] == 0, err, RSD_ERR_UNSUPPORTED, "the stream needs features (bits %02x) that residua %s lacks",
-          prefix[AT_FEATURES], RSD_VERSION);
+    CHECK(prefix[AT_FEATURES] == 0, err, RSD_ERR_UNSUPPORTED,
+          "the stream needs features (bits %02x) that residua %s lacks", prefix[AT_FEATURES], RSD_VERSION);
     *size = get_u16le(prefix + AT_SIZE);
     CHECK(*size >= HEADER_MIN_SIZE && *size <= HEADER_MAX_SIZE, err, RSD_ERR_CORRUPT,
           "header: %zu bytes long; %d to %d are possible", *size, HEADER_MIN_SIZE, HEADER_MAX_SIZE);
@@ -61,7 +61,8 @@ fail:
 
 static bool is_name_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("._-+", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("._-+", c));
 }
 
 static RsdStatus check_name(const char *name, RsdStatus code, RsdError *err)
@@ -72,8 +73,10 @@ static RsdStatus check_name(const char *name, RsdStatus code, RsdError *err)
     CHECK(len >= 1 && len < RSD_MODEL_NAME_SIZE, err, code, "header: a model name has 1 to %d characters",
           RSD_MODEL_NAME_SIZE - 1);
     for (size_t i = 0; i < len; i++)
-        CHECK(is_name_char(name[i]), err, code, "header: character %zu of the model name is byte %02x; letters, digits and ._-+ "
-              "are possible", i + 1, (uint8_t)name[i]);
+        CHECK(is_name_char(name[i]), err, code,
+              "header: character %zu of the model name is byte %02x; letters, digits and ._-+ "
+              "are possible",
+              i + 1, (uint8_t)name[i]);
 fail:
     return status;
 }
@@ -89,18 +92,18 @@ static RsdStatus check_layers(StreamHeader *header, RsdStatus code, RsdError *er
     for (int i = 0; i < info->n_layers; i++) {
         int n_stages = info->layer_stages[i];
 
-        CHECK(n_stages >= 1 && n_stages <= STREAM_MAX_STAGES, err, code, "header: layer %d has %d stages; 1 to %d are possible",
-              i + 1, n_stages, STREAM_MAX_STAGES);
+        CHECK(n_stages >= 1 && n_stages <= STREAM_MAX_STAGES, err, code,
+              "header: layer %d has %d stages; 1 to %d are possible", i + 1, n_stages, STREAM_MAX_STAGES);
         info->n_stages += n_stages;
         CHECK(header->payload_types[i] == PAYLOAD_PLAIN, err, RSD_ERR_UNSUPPORTED,
-              "layer %d is coded in a way (payload type %d) that residua %s does not know", i + 1, header->payload_types[i],
-              RSD_VERSION);
-        CHECK(bitpack_size((size_t)info->frames_per_packet * (size_t)n_stages, info->bits_per_code) <= BLOCK_MAX_SIZE, err,
-              code, "header: a packet of %d frames needs more than %d bytes for the %d stages of layer %d",
+              "layer %d is coded in a way (payload type %d) that residua %s does not know", i + 1,
+              header->payload_types[i], RSD_VERSION);
+        CHECK(bitpack_size((size_t)info->frames_per_packet * (size_t)n_stages, info->bits_per_code) <= BLOCK_MAX_SIZE,
+              err, code, "header: a packet of %d frames needs more than %d bytes for the %d stages of layer %d",
               info->frames_per_packet, BLOCK_MAX_SIZE, n_stages, i + 1);
     }
-    CHECK(info->n_stages <= STREAM_MAX_STAGES, err, code, "header: %d stages in all layers together; at most %d are possible",
-          info->n_stages, STREAM_MAX_STAGES);
+    CHECK(info->n_stages <= STREAM_MAX_STAGES, err, code,
+          "header: %d stages in all layers together; at most %d are possible", info->n_stages, STREAM_MAX_STAGES);
 fail:
     return status;
 }
@@ -119,10 +122,10 @@ RsdStatus header_complete(StreamHeader *header, RsdStatus code, RsdError *err)
           "header: %d frames per packet; 1 to %d are possible", info->frames_per_packet, PACKET_MAX_FRAMES);
     CHECK(info->channels >= 1 && info->channels <= STREAM_MAX_CHANNELS, err, code,
           "header: %d channels; 1 to %d are possible", info->channels, STREAM_MAX_CHANNELS);
-    CHECK(info->bits_per_code >= 1 && info->bits_per_code <= 16, err, code, "header: codes of %d bits; 1 to 16 are possible",
-          info->bits_per_code);
-    CHECK(info->n_samples >= RSD_UNKNOWN_LENGTH && info->n_samples <= STREAM_MAX_PACKETS * stream_packet_samples(info), err,
-          code, "header: %lld samples; at most %lld packets of %lld are possible", (long long)info->n_samples,
+    CHECK(info->bits_per_code >= 1 && info->bits_per_code <= 16, err, code,
+          "header: codes of %d bits; 1 to 16 are possible", info->bits_per_code);
+    CHECK(info->n_samples >= RSD_UNKNOWN_LENGTH && info->n_samples <= STREAM_MAX_PACKETS * stream_packet_samples(info),
+          err, code, "header: %lld samples; at most %lld packets of %lld are possible", (long long)info->n_samples,
           (long long)STREAM_MAX_PACKETS, (long long)stream_packet_samples(info));
     TRY(check_name(info->model_name, code, err));
     TRY(check_layers(header, code, err));
@@ -145,8 +148,8 @@ static RsdStatus check_fields(const uint8_t *data, size_t size, RsdError *err)
         CHECK(size - at >= FIELD_PREFIX_SIZE && size - at - FIELD_PREFIX_SIZE >= get_u16le(data + at + 2), err,
               RSD_ERR_CORRUPT, "header: an extra field does not fit its room");
         id = get_u16le(data + at);
-        CHECK(id < FIELD_NEEDED, err, RSD_ERR_UNSUPPORTED, "header field %04x is needed to decode, and residua %s does not know it",
-              id, RSD_VERSION);
+        CHECK(id < FIELD_NEEDED, err, RSD_ERR_UNSUPPORTED,
+              "header field %04x is needed to decode, and residua %s does not know it", id, RSD_VERSION);
         at += FIELD_PREFIX_SIZE + get_u16le(data + at + 2);
     }
 fail:
@@ -167,18 +170,20 @@ RsdStatus header_parse(StreamHeader *header, const uint8_t *data, size_t size, R
     CHECK(found == expected, err, RSD_ERR_CORRUPT, "header: checksum %08x, expected %08x", found, expected);
     n_layers = data[AT_LAYERS];
     name_len = data[AT_NAME_LEN];
-    CHECK(n_layers >= 1 && n_layers <= RSD_MAX_LAYERS, err, RSD_ERR_CORRUPT, "header: %zu layers; 1 to %d are possible", n_layers,
-          RSD_MAX_LAYERS);
-    CHECK(name_len >= 1 && name_len < RSD_MODEL_NAME_SIZE, err, RSD_ERR_CORRUPT, "header: model name of %zu characters; 1 to %d are possible",
-          name_len, RSD_MODEL_NAME_SIZE - 1);
+    CHECK(n_layers >= 1 && n_layers <= RSD_MAX_LAYERS, err, RSD_ERR_CORRUPT, "header: %zu layers; 1 to %d are possible",
+          n_layers, RSD_MAX_LAYERS);
+    CHECK(name_len >= 1 && name_len < RSD_MODEL_NAME_SIZE, err, RSD_ERR_CORRUPT,
+          "header: model name of %zu characters; 1 to %d are possible", name_len, RSD_MODEL_NAME_SIZE - 1);
     CHECK(at + 2 * n_layers + name_len + CRC_SIZE <= size, err, RSD_ERR_CORRUPT,
           "header: %zu bytes are too few for %zu layers and a name of %zu characters", size, n_layers, name_len);
-    CHECK(data[AT_STREAMS] == 1, err, RSD_ERR_UNSUPPORTED, "%d code streams per frame; residua %s reads 1", data[AT_STREAMS],
-          RSD_VERSION);
+    CHECK(data[AT_STREAMS] == 1, err, RSD_ERR_UNSUPPORTED, "%d code streams per frame; residua %s reads 1",
+          data[AT_STREAMS], RSD_VERSION);
     info->format_version = data[AT_VERSION];
     memcpy(info->model_hash, data + AT_HASH, RSD_MODEL_HASH_SIZE);
     n_samples = get_u64le(data + AT_SAMPLES);
-    info->n_samples = n_samples == UINT64_MAX ? RSD_UNKNOWN_LENGTH : n_samples > INT64_MAX ? INT64_MAX : (int64_t)n_samples;
+    info->n_samples = n_samples == UINT64_MAX ? RSD_UNKNOWN_LENGTH
+                      : n_samples > INT64_MAX ? INT64_MAX
+                                              : (int64_t)n_samples;
     info->rate_hz = get_u32le(data + AT_RATE) > STREAM_MAX_RATE_HZ ? INT32_MAX : (int)get_u32le(data + AT_RATE);
     info->hop_samples = get_u16le(data + AT_HOP);
     info->frames_per_packet = get_u16le(data + AT_FRAMES);

@@ -4,8 +4,8 @@
  */
 #include "codec/layers.h"
 
-/* With 0.5 kbit/s per stage these are 1.5, 3 and 6 kbit/s. More layers would let a stream be cut more finely, but each costs
- * 6 bytes per packet. */
+/* With 0.5 kbit/s per stage these are 1.5, 3 and 6 kbit/s. More layers would let a stream be cut more finely, but each
+ * costs 6 bytes per packet. */
 static const int LAYER_ENDS[] = {3, 6, 12};
 #define N_LAYER_ENDS ((int)(sizeof LAYER_ENDS / sizeof *LAYER_ENDS))
 #define FURTHER_STAGES 12

@@ -7,8 +7,8 @@
 
 #include "codec/residua.h"
 
-/* The customary split of n_stages (>= 1) stages: layers end at 3, 6, 12, then every 12, the last one where the stages end. What is left
- * after RSD_MAX_LAYERS - 1 layers is one layer. Fills layer_stages, returns the number of layers. */
+/* The customary split of n_stages (>= 1) stages: layers end at 3, 6, 12, then every 12, the last one where the stages
+ * end. What is left after RSD_MAX_LAYERS - 1 layers is one layer. Fills layer_stages, returns the number of layers. */
 int layers_split(int n_stages, int layer_stages[RSD_MAX_LAYERS]);
 
 /* How many of a stream's layers fit into bitrate_bps; at least 1. */

@@ -25,22 +25,23 @@ static int code_bits(int size)
     return bits;
 }
 
-/* A stream has no future and no mean over the whole signal, and its first samples have nothing to reflect. */
 static RsdStatus check_streamable(const AudioCodecConfig *cfg, RsdError *err)
 {
     int hop = seanet_hop(&cfg->seanet);
     RsdStatus status = RSD_OK;
 
-    CHECK(cfg->seanet.causal && cfg->seanet.norm != SEANET_NORM_GROUP, err, RSD_ERR_UNSUPPORTED,
-          "model %s looks ahead and cannot run as a stream", cfg->name);
-    CHECK(cfg->seanet.pad == PAD_ZERO, err, RSD_ERR_UNSUPPORTED,
-          "model %s pads its first frame by reflection and cannot run as a stream", cfg->name);
+    CHECK(seanet_can_stream(&cfg->seanet), err, RSD_ERR_UNSUPPORTED,
+          "model %s is not causal, pads by reflection or normalises over the whole signal: it cannot run as a stream",
+          cfg->name);
     CHECK(cfg->rvq.codebook_size >= 2 && cfg->rvq.codebook_size <= 1 << 16, err, RSD_ERR_UNSUPPORTED,
           "model %s has codebooks of %d; 2 to 65536 codes are possible", cfg->name, cfg->rvq.codebook_size);
-    CHECK(cfg->rvq.n_q >= 1 && cfg->rvq.n_q <= STREAM_MAX_STAGES && hop >= 1 && hop <= UINT16_MAX && cfg->rate_hz >= 1 &&
-              cfg->rate_hz <= STREAM_MAX_RATE_HZ && cfg->seanet.channels >= 1 && cfg->seanet.channels <= STREAM_MAX_CHANNELS,
-          err, RSD_ERR_UNSUPPORTED, "model %s: %d stages, %d samples per frame, %d Hz, %d channels; at most %d, %d, %d, %d fit a "
-          ".rsd stream", cfg->name, cfg->rvq.n_q, hop, cfg->rate_hz, cfg->seanet.channels, STREAM_MAX_STAGES, UINT16_MAX,
+    CHECK(cfg->rvq.n_q >= 1 && cfg->rvq.n_q <= STREAM_MAX_STAGES && hop >= 1 && hop <= UINT16_MAX &&
+              cfg->rate_hz >= 1 && cfg->rate_hz <= STREAM_MAX_RATE_HZ && cfg->seanet.channels >= 1 &&
+              cfg->seanet.channels <= STREAM_MAX_CHANNELS,
+          err, RSD_ERR_UNSUPPORTED,
+          "model %s: %d stages, %d samples per frame, %d Hz, %d channels; at most %d, %d, %d, %d fit a "
+          ".rsd stream",
+          cfg->name, cfg->rvq.n_q, hop, cfg->rate_hz, cfg->seanet.channels, STREAM_MAX_STAGES, UINT16_MAX,
           STREAM_MAX_RATE_HZ, STREAM_MAX_CHANNELS);
 fail:
     return status;

@@ -8,9 +8,9 @@
 #include "engine/stream.h"
 #include "engine/tape.h"
 
-/* Samples per chunk. Longer chunks fill the kernels' tiles better at the deep end of the network; shorter ones keep the wide end
- * in the second-level cache. */
-#define CHUNK_SAMPLES 8000
+/* Samples per chunk. Longer chunks fill the kernels' tiles better at the deep end of the network; shorter ones keep the
+ * wide end in the second-level cache. */
+#define CHUNK_SAMPLES 16000
 
 struct NetStream {
     const RsdModel *model;
@@ -92,8 +92,8 @@ fail:
     return status;
 }
 
-RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages, int n_frames,
-                          int other_frames, RsdError *err)
+RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
+                          int n_frames, int other_frames, RsdError *err)
 {
     NetStream *net = NULL;
     RsdStatus status = RSD_OK;

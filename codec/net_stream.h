@@ -1,4 +1,5 @@
-/* net_stream.h - half a codec at work on one stream: latents and codes from samples, or samples from codes, chunk by chunk.
+/* net_stream.h - half a codec at work on one stream: latents and codes from samples, or samples from codes, chunk by
+ * chunk.
  *
  * All chunks but the last have one of the lengths announced at open. They are run once on silence then, so that every
  * buffer has its size before the first sample: later calls allocate nothing.
@@ -15,15 +16,16 @@ typedef struct NetStream NetStream;
 /* Frames per chunk that keep the network's kernels busy and its temporaries in the cache; 1 to at_most. */
 int net_stream_chunk_frames(const RsdModelInfo *info, int at_most);
 
-/* An encoder (decoder false) or decoder of n_stages stages for chunks of n_frames frames and, if not 0, of other_frames frames. model and
- * threads are kept; threads NULL: the calling thread alone. */
-RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages, int n_frames,
-                          int other_frames, RsdError *err);
+/* An encoder (decoder false) or decoder of n_stages stages for chunks of n_frames frames and, if not 0, of other_frames
+ * frames. model and threads are kept; threads NULL: the calling thread alone. */
+RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
+                          int n_frames, int other_frames, RsdError *err);
 void net_stream_close(NetStream **net);
 
 /* samples [channels, n_frames * hop] -> codes [n_stages, n_frames]. */
 RsdStatus net_stream_encode(NetStream *net, const float *samples, int n_frames, uint16_t *codes, RsdError *err);
-/* codes [n_stages, n_frames], n_stages as at open or fewer -> *samples [channels, n_frames * hop], valid until the next call. */
+/* codes [n_stages, n_frames], n_stages as at open or fewer -> *samples [channels, n_frames * hop], valid until the next
+ * call. */
 RsdStatus net_stream_decode(NetStream *net, const uint16_t *codes, int n_stages, int n_frames, const float **samples,
                             RsdError *err);
 /* The stream begins again. */

@@ -58,7 +58,8 @@ static RsdStatus read_end(Packet *packet, const StreamHeader *header, const uint
     CHECK(packet->n_blocks == 0, err, RSD_ERR_CORRUPT, "end mark: tag %02x, expected f0", data[2]);
     CHECK(n_samples <= (uint64_t)(STREAM_MAX_PACKETS * stream_packet_samples(info)) &&
               stream_packets_for(info, (int64_t)n_samples) == packet->number,
-          err, RSD_ERR_CORRUPT, "end mark: %llu samples are not %u packets", (unsigned long long)n_samples, packet->number);
+          err, RSD_ERR_CORRUPT, "end mark: %llu samples are not %u packets", (unsigned long long)n_samples,
+          packet->number);
     CHECK(info->n_samples == RSD_UNKNOWN_LENGTH || n_samples == (uint64_t)info->n_samples, err, RSD_ERR_CORRUPT,
           "end mark: %llu samples, the header says %lld", (unsigned long long)n_samples, (long long)info->n_samples);
     packet->n_samples = (int64_t)n_samples;
@@ -76,8 +77,8 @@ static RsdStatus check_codes(Packet *packet, const StreamHeader *header, RsdErro
 
     CHECK(packet->n_blocks <= info->n_layers, err, RSD_ERR_CORRUPT, "%d layers, the header says %d", packet->n_blocks,
           info->n_layers);
-    CHECK(packet->number < STREAM_MAX_PACKETS, err, RSD_ERR_CORRUPT, "number %u; at most %lld is possible", packet->number,
-          (long long)STREAM_MAX_PACKETS - 1);
+    CHECK(packet->number < STREAM_MAX_PACKETS, err, RSD_ERR_CORRUPT, "number %u; at most %lld is possible",
+          packet->number, (long long)STREAM_MAX_PACKETS - 1);
     CHECK(packet->n_samples >= 1 && packet->n_samples <= stream_packet_samples(info), err, RSD_ERR_CORRUPT,
           "%lld samples; 1 to %lld are possible", (long long)packet->n_samples, (long long)stream_packet_samples(info));
     packet->n_frames = stream_frames_for(info, packet->n_samples);
@@ -85,8 +86,9 @@ static RsdStatus check_codes(Packet *packet, const StreamHeader *header, RsdErro
         size_t n_codes = (size_t)packet->n_frames * (size_t)info->layer_stages[i];
         size_t expected = bitpack_size(n_codes, info->bits_per_code);
 
-        CHECK(packet->block_sizes[i] == expected, err, RSD_ERR_CORRUPT, "layer %d has %zu bytes; %zu codes of %d bits need %zu",
-              i + 1, packet->block_sizes[i], n_codes, info->bits_per_code, expected);
+        CHECK(packet->block_sizes[i] == expected, err, RSD_ERR_CORRUPT,
+              "layer %d has %zu bytes; %zu codes of %d bits need %zu", i + 1, packet->block_sizes[i], n_codes,
+              info->bits_per_code, expected);
     }
 fail:
     return status;
@@ -117,8 +119,8 @@ static void check_upper_blocks(Packet *packet, const uint8_t *data, size_t size,
     }
 }
 
-static PacketFind parse_blocks(Packet *packet, const StreamHeader *header, const uint8_t *data, size_t size, bool at_end,
-                               size_t *n_needed, RsdError *err)
+static PacketFind parse_blocks(Packet *packet, const StreamHeader *header, const uint8_t *data, size_t size,
+                               bool at_end, size_t *n_needed, RsdError *err)
 {
     size_t sizes_at = PREFIX_SIZE + (packet->type == PACKET_LAST ? 4 : 0);
     size_t head_size = sizes_at + 2 * (size_t)packet->n_blocks;
@@ -128,7 +130,8 @@ static PacketFind parse_blocks(Packet *packet, const StreamHeader *header, const
         return not_here(err, "no layers; at least one is needed");
     if (size < head_size)
         return needs_more(n_needed, head_size, at_end, err);
-    packet->n_samples = packet->type == PACKET_LAST ? get_u32le(data + PREFIX_SIZE) : stream_packet_samples(&header->info);
+    packet->n_samples =
+        packet->type == PACKET_LAST ? get_u32le(data + PREFIX_SIZE) : stream_packet_samples(&header->info);
     packet->size = head_size;
     for (int i = 0; i < packet->n_blocks; i++) {
         packet->block_sizes[i] = get_u16le(data + sizes_at + 2 * (size_t)i);

@@ -1,9 +1,10 @@
 /* packet_reader.c - a buffer that fills on demand, and the rules for what may follow what.
  *
- *   buffer   [ consumed | begin ....... end | free ]     one packet is looked at, at `begin`; it is consumed at the next call
+ *   buffer   [ consumed | begin ....... end | free ]     one packet is looked at, at `begin`; it is consumed at the
+ * next call
  *
- * The reader is "lost" from the first byte that is no packet until the next packet that it believes. Only then is it known how
- * much is missing, so that one note can tell reason, bytes and packets.
+ * The reader is "lost" from the first byte that is no packet until the next packet that it believes. Only then is it
+ * known how much is missing, so that one note can tell reason, bytes and packets.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -60,7 +61,8 @@ static RsdStatus fill(PacketReader *reader, size_t n_needed, RsdError *err)
     while (!reader->at_end && reader->end - reader->begin < n_needed) {
         size_t room = BUFFER_SIZE - reader->end, n_read = 0;
 
-        TRY(reader->options.read(reader->options.read_ctx, reader->buffer + reader->end, room, &n_read, err ? err : &local));
+        TRY(reader->options.read(reader->options.read_ctx, reader->buffer + reader->end, room, &n_read,
+                                 err ? err : &local));
         CHECK(n_read <= room, err, RSD_ERR_ARG, "the read function says that it read %zu bytes of %zu", n_read, room);
         reader->at_end = n_read == 0;
         reader->end += n_read;
@@ -80,7 +82,8 @@ static RsdStatus read_exactly(uint8_t *dst, size_t size, RsdReadFn read, void *r
         size_t n_read = 0;
 
         TRY(read(read_ctx, dst + at, size - at, &n_read, err ? err : &local));
-        CHECK(n_read <= size - at, err, RSD_ERR_ARG, "the read function says that it read %zu bytes of %zu", n_read, size - at);
+        CHECK(n_read <= size - at, err, RSD_ERR_ARG, "the read function says that it read %zu bytes of %zu", n_read,
+              size - at);
         CHECK(n_read > 0, err, RSD_ERR_CORRUPT, "the stream ends inside its header");
         at += n_read;
     }
@@ -88,8 +91,8 @@ fail:
     return status;
 }
 
-RsdStatus header_read(StreamHeader *header, uint8_t bytes[HEADER_MAX_SIZE], RsdReadFn read, void *read_ctx, const char *name,
-                      RsdError *err)
+RsdStatus header_read(StreamHeader *header, uint8_t bytes[HEADER_MAX_SIZE], RsdReadFn read, void *read_ctx,
+                      const char *name, RsdError *err)
 {
     size_t size;
     RsdStatus status = RSD_OK;
@@ -160,7 +163,8 @@ static void note(PacketReader *reader, const char *consequence)
         reader->options.on_damage(reader->options.damage_ctx, text.text);
 }
 
-/* The bytes at begin are no packet to believe, or none at all: strict ends here, else the search goes on behind `size` of them. */
+/* The bytes at begin are no packet to believe, or none at all: strict ends here, else the search goes on behind `size`
+ * of them. */
 static RsdStatus reject(PacketReader *reader, size_t size, const RsdError *reason, RsdError *err)
 {
     reader->seen_damage = true;
@@ -197,8 +201,8 @@ static RsdStatus cut_off(PacketReader *reader, RsdError *err)
     if (reader->lost && !reader->explained)
         note(reader, "the stream ends here");
     return error_set(err, RSD_ERR_CORRUPT, "%s: the stream ends without its end mark after %" PRId64
-                     " packets (%.2f s): it was cut off", reader->options.name, reader->report.n_packets,
-                     seconds(reader, reader->report.n_samples));
+                     " packet%s (%.2f s): it was cut off", reader->options.name, reader->report.n_packets,
+                     reader->report.n_packets == 1 ? "" : "s", seconds(reader, reader->report.n_samples));
 }
 
 /* ---- Order ---- */
@@ -213,14 +217,15 @@ static RsdStatus check_codes_order(const PacketReader *reader, const Packet *pac
 
     CHECK(!reader->seen_last, err, RSD_ERR_CORRUPT, "number %u comes after the last packet", packet->number);
     *n_gap = first - reader->report.n_samples;
-    CHECK(*n_gap >= 0 && (reader->options.keep_going || *n_gap == 0), err, RSD_ERR_CORRUPT, "number %u, expected %" PRId64,
-          packet->number, reader->report.n_packets);
+    CHECK(*n_gap >= 0 && (reader->options.keep_going || *n_gap == 0), err, RSD_ERR_CORRUPT,
+          "number %u, expected %" PRId64, packet->number, reader->report.n_packets);
     CHECK(*n_gap <= (int64_t)LONGEST_GAP_S * info->rate_hz, err, RSD_ERR_CORRUPT,
           "number %u, expected %" PRId64 ": a loss of more than %d s is not believed", packet->number,
           reader->report.n_packets, LONGEST_GAP_S);
     if (info->n_samples != RSD_UNKNOWN_LENGTH)
-        CHECK(is_last ? first + packet->n_samples == info->n_samples : first + packet->n_samples <= info->n_samples, err,
-              RSD_ERR_CORRUPT, "%" PRId64 " samples from %" PRId64 " on; the header says that there are %" PRId64 " in all",
+        CHECK(is_last ? first + packet->n_samples == info->n_samples : first + packet->n_samples <= info->n_samples,
+              err, RSD_ERR_CORRUPT,
+              "%" PRId64 " samples from %" PRId64 " on; the header says that there are %" PRId64 " in all",
               packet->n_samples, first, info->n_samples);
 fail:
     return status;
@@ -233,7 +238,8 @@ static RsdStatus check_end_order(const PacketReader *reader, const Packet *packe
     *n_gap = packet->n_samples - reader->report.n_samples;
     CHECK(*n_gap == 0 || (*n_gap > 0 && reader->options.keep_going && !reader->seen_last &&
                           *n_gap <= (int64_t)LONGEST_GAP_S * reader->header.info.rate_hz),
-          err, RSD_ERR_CORRUPT, "end mark: %" PRId64 " samples in %u packets; %" PRId64 " samples in %" PRId64 " packets were here",
+          err, RSD_ERR_CORRUPT,
+          "end mark: %" PRId64 " samples in %u packets; %" PRId64 " samples in %" PRId64 " packets were here",
           packet->n_samples, packet->number, reader->report.n_samples, reader->report.n_packets);
     CHECK(reader->seen_damage || *n_gap > 0 || reader->crc == packet->stream_crc, err, RSD_ERR_CORRUPT,
           "end mark: checksum of the whole stream %08x, expected %08x", packet->stream_crc, reader->crc);
@@ -309,7 +315,8 @@ static void close_gap(PacketReader *reader, int64_t n_gap)
         reader->explained = false;
     }
     if (n_gap > 0)
-        snprintf(text, sizeof text, "%" PRId64 " packets lost, %.2f s filled with silence", n_lost, seconds(reader, n_gap));
+        snprintf(text, sizeof text, "%" PRId64 " packet%s lost, %.2f s filled with silence", n_lost,
+                 n_lost == 1 ? "" : "s", seconds(reader, n_gap));
     else
         snprintf(text, sizeof text, "%" PRId64 " bytes skipped, nothing lost", reader->n_skipped);
     if (n_gap > 0 || (reader->lost && !reader->explained))
@@ -371,8 +378,8 @@ RsdStatus packet_reader_next(PacketReader *reader, ReaderItem *item, RsdError *e
             continue;
         }
         CHECK(packet->type <= PACKET_LAST || packet->type >= PACKET_OPTIONAL_FIRST, err, RSD_ERR_UNSUPPORTED,
-              "%s: packet %" PRId64 ": type %d is not known to residua %s", reader->options.name, reader->report.n_packets,
-              packet->type, RSD_VERSION);
+              "%s: packet %" PRId64 ": type %d is not known to residua %s", reader->options.name,
+              reader->report.n_packets, packet->type, RSD_VERSION);
         in_part = packet->n_good < packet->n_blocks;
         if (check_order(reader, packet, &n_gap, in_part ? NULL : &reason) != RSD_OK) {
             TRY(reject(reader, packet->good_size, &reason, err));

@@ -1,7 +1,7 @@
 /* packet_reader.h - the packets of a stream in order: waits for bytes, checks, finds the way again after damage.
  *
- * Decoding, scanning and cutting see the same sequence: packets of codes, optional packets, and, when keeping going, gaps
- * of known length. What counts as damage and what follows from it is docs/format.md, "Damage".
+ * Decoding, scanning and cutting see the same sequence: packets of codes, optional packets, and, when keeping going,
+ * gaps of known length. What counts as damage and what follows from it is docs/format.md, "Damage".
  *
  * SPDX-License-Identifier: MIT
  */
@@ -39,8 +39,8 @@ typedef struct ReaderItem {
 RsdStatus packet_reader_open(PacketReader **out, const PacketReaderOptions *options, RsdError *err);
 void packet_reader_close(PacketReader **reader);
 
-/* Errors: RSD_ERR_CORRUPT (strict: any damage; keeping going: no end packet), RSD_ERR_UNSUPPORTED (a reserved packet type),
- * those of read. Not to be called again after an error or READER_END. */
+/* Errors: RSD_ERR_CORRUPT (strict: any damage; keeping going: no end packet), RSD_ERR_UNSUPPORTED (a reserved packet
+ * type), those of read. Not to be called again after an error or READER_END. */
 RsdStatus packet_reader_next(PacketReader *reader, ReaderItem *item, RsdError *err);
 
 const StreamHeader *packet_reader_header(const PacketReader *reader);
@@ -48,7 +48,7 @@ const RsdStreamReport *packet_reader_report(const PacketReader *reader);
 const char *packet_reader_name(const PacketReader *reader); /* for messages; never NULL */
 
 /* Header alone, from a read function that is used for exactly its bytes. Errors: those of rsd_stream_probe. */
-RsdStatus header_read(StreamHeader *header, uint8_t bytes[HEADER_MAX_SIZE], RsdReadFn read, void *read_ctx, const char *name,
-                      RsdError *err);
+RsdStatus header_read(StreamHeader *header, uint8_t bytes[HEADER_MAX_SIZE], RsdReadFn read, void *read_ctx,
+                      const char *name, RsdError *err);
 
 #endif

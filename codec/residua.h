@@ -1,8 +1,8 @@
 /* residua.h - the public interface of the residua library: neural audio coding to and from `.rsd` streams.
  *
- * A model is loaded once and shared; each encoder and decoder is one stream with its own state. Samples are float, planar,
- * 1.0 is full scale; counts of samples are per channel. The library touches no file but a model's: bytes go through the
- * caller's read and write functions, so that files, pipes, sockets and memory are the same to it.
+ * A model is loaded once and shared; each encoder and decoder is one stream with its own state. Samples are float,
+ * planar, 1.0 is full scale; counts of samples are per channel. The library touches no file but a model's: bytes go
+ * through the caller's read and write functions, so that files, pipes, sockets and memory are the same to it.
  *
  *     RsdModel *model = NULL;                              RsdDecoder *dec = NULL;
  *     RsdEncoder *enc = NULL;                              RsdDecoderOptions options;
@@ -19,13 +19,14 @@
  *     rsd_model_close(&model);
  *
  * Errors: every function that can fail returns RsdStatus and writes a sentence into *err, which may be NULL. A function
- * that returns an error has freed what it had half built. RSD_ERR_MEMORY is possible wherever memory is taken (every _open,
- * rsd_threads_create, the stream functions) and is not repeated below; encoders and decoders take all their memory when they
- * are opened and none afterwards, and how much depends on the model alone, never on the length of a stream.
+ * that returns an error has freed what it had half built. RSD_ERR_MEMORY is possible wherever memory is taken (every
+ * _open, rsd_threads_create, the stream functions) and is not repeated below; encoders and decoders take all their
+ * memory when they are opened and none afterwards, and how much depends on the model alone, never on the length of a
+ * stream.
  *
- * Threads: a model may be used by any number of encoders and decoders in different threads at once. One encoder, decoder
- * or RsdThreads belongs to one thread at a time. The library starts no thread but those of rsd_threads_create. Results
- * are the same, bit for bit, for any number of threads and any sizes of blocks.
+ * Threads: a model may be used by any number of encoders and decoders in different threads at once. One encoder,
+ * decoder or RsdThreads belongs to one thread at a time. The library starts no thread but those of rsd_threads_create.
+ * Results are the same, bit for bit, for any number of threads and any sizes of blocks.
  *
  * Compiles as C11 and as C++. The stream format is specified in docs/format.md.
  *
@@ -75,7 +76,7 @@ typedef struct RsdModel RsdModel;
 
 typedef struct RsdModelInfo {
     char name[RSD_MODEL_NAME_SIZE];     /* "speech16" */
-    uint8_t hash[RSD_MODEL_HASH_SIZE];  /* first bytes of the SHA-256 of the model file; a stream decodes with no other */
+    uint8_t hash[RSD_MODEL_HASH_SIZE];  /* begin of the SHA-256 of the model file; a stream decodes with no other */
     int rate_hz, channels;              /* of the signal it codes */
     int hop_samples;                    /* samples of one frame */
     int n_stages;                       /* codebooks; a stream uses the first 1..n_stages of them */
@@ -87,8 +88,8 @@ typedef struct RsdModelInfo {
 
 /* A model that is part of the library; name NULL for the default one. Errors: RSD_ERR_MODEL, listing the names. */
 RSD_API RsdStatus rsd_model_open_builtin(RsdModel **out, const char *name, RsdError *err);
-/* A model file. Errors: RSD_ERR_IO, RSD_ERR_CORRUPT, RSD_ERR_NUMERIC (damaged weights), RSD_ERR_UNSUPPORTED (sound, but of
- * another kind or not able to run as a stream). */
+/* A model file. Errors: RSD_ERR_IO, RSD_ERR_CORRUPT, RSD_ERR_NUMERIC (damaged weights), RSD_ERR_UNSUPPORTED (sound, but
+ * of another kind or not able to run as a stream). */
 RSD_API RsdStatus rsd_model_open_file(RsdModel **out, const char *path, RsdError *err);
 /* Close after every encoder and decoder that uses it. Accepts NULL inside. */
 RSD_API void rsd_model_close(RsdModel **model);
@@ -100,8 +101,8 @@ RSD_API const char *rsd_model_builtin_name(size_t i);
 
 /* ---- Bytes in and out -------------------------------------------------------------------------------------------- */
 
-/* Reads 1..size bytes into data; *n_read = 0 means the end. May block. What it returns other than RSD_OK, with the sentence
- * it writes into *err (never NULL here), is returned by the function that called it. */
+/* Reads 1..size bytes into data; *n_read = 0 means the end. May block. What it returns other than RSD_OK, with the
+ * sentence it writes into *err (never NULL here), is returned by the function that called it. */
 typedef RsdStatus (*RsdReadFn)(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err);
 /* Writes all of data [size]. Errors as above. */
 typedef RsdStatus (*RsdWriteFn)(void *ctx, const void *data, size_t size, RsdError *err);
@@ -146,12 +147,14 @@ typedef struct RsdStreamReport {
 } RsdStreamReport;
 
 /* Reads the header and nothing after it. name (borrowed, NULL for "stream") begins the messages.
- * Errors: RSD_ERR_CORRUPT (not a stream, or a damaged header), RSD_ERR_UNSUPPORTED (another version or kind), those of read. */
-RSD_API RsdStatus rsd_stream_probe(RsdStreamInfo *info, RsdReadFn read, void *read_ctx, const char *name, RsdError *err);
+ * Errors: RSD_ERR_CORRUPT (not a stream, or a damaged header), RSD_ERR_UNSUPPORTED (another version or kind), those of
+ * read. */
+RSD_API RsdStatus rsd_stream_probe(RsdStreamInfo *info, RsdReadFn read, void *read_ctx, const char *name,
+                                   RsdError *err);
 
-/* Reads everything and checks all numbers and checksums; needs no model. *info and *report (may be NULL) are filled as far
- * as reading came. Errors: those of rsd_stream_probe; RSD_ERR_CORRUPT for any damage after the header, with a sentence about
- * the first: reading goes on to the end all the same, so that *report is complete. */
+/* Reads everything and checks all numbers and checksums; needs no model. *info and *report (may be NULL) are filled as
+ * far as reading came. Errors: those of rsd_stream_probe; RSD_ERR_CORRUPT for any damage after the header, with a
+ * sentence about the first: reading goes on to the end all the same, so that *report is complete. */
 RSD_API RsdStatus rsd_stream_scan(RsdStreamInfo *info, RsdStreamReport *report, RsdReadFn read, void *read_ctx,
                                   const char *name, RsdError *err);
 
@@ -167,8 +170,8 @@ typedef struct RsdCutOptions {
 
 /* Copies a stream without its upper layers, decoding nothing; the result is, byte for byte, what the encoder writes for
  * those layers. *info (may be NULL) describes the result. Asking for more layers than there are copies all.
- * Errors: RSD_ERR_ARG (neither layers nor rate given), those of rsd_stream_scan (what was written is then incomplete: throw
- * it away), those of read and write. */
+ * Errors: RSD_ERR_ARG (neither layers nor rate given), those of rsd_stream_scan (what was written is then incomplete:
+ * throw it away), those of read and write. */
 RSD_API RsdStatus rsd_stream_cut(RsdStreamInfo *info, const RsdCutOptions *options, RsdError *err);
 
 /* ---- Encoder ----------------------------------------------------------------------------------------------------- */
@@ -180,10 +183,10 @@ typedef struct RsdEncoderOptions {
     RsdThreads *threads;    /* kept until close; NULL: the calling thread alone */
     RsdWriteFn write;       /* needed; called from open, write and finish */
     void *write_ctx;
-    double bitrate_bps;     /* most bits per second of codes: as many stages as fit, at least one; 0: n_stages decides */
+    double bitrate_bps;     /* most bits per second of codes: as many stages as fit, at least one; 0: see n_stages */
     int n_stages;           /* 0: bitrate_bps decides; both 0: all stages of the model */
     int n_layers;           /* 0: the customary split (3, 3, then 6 stages each) */
-    int layer_stages[RSD_MAX_LAYERS]; /* stages of each layer, when n_layers > 0; their sum must be the number of stages */
+    int layer_stages[RSD_MAX_LAYERS]; /* of each layer, when n_layers > 0; their sum must be the number of stages */
     int frames_per_packet;  /* 0: about one second. Fewer frames: less delay, more bytes */
     int64_t n_samples;      /* exact length of the signal, or RSD_UNKNOWN_LENGTH */
     const char *name;       /* of the signal in messages; kept until close; NULL: "input" */
@@ -194,13 +197,15 @@ RSD_API void rsd_encoder_default_options(RsdEncoderOptions *options);
 
 /* Writes the header. Errors: RSD_ERR_ARG (an option out of range, named), those of write. */
 RSD_API RsdStatus rsd_encoder_open(RsdEncoder **out, const RsdEncoderOptions *options, RsdError *err);
-/* samples[c * stride + i] is sample i of channel c, i < n_samples, at the model's rate and channel count. Any n_samples,
- * zero too. Values beyond full scale are coded as they are.
- * Errors: RSD_ERR_NUMERIC (NaN or infinity, position named; nothing of this call is coded), RSD_ERR_ARG (more samples than
- * announced, or after finish), RSD_ERR_UNSUPPORTED (longer than the format allows: 2^24 packets), those of write. */
-RSD_API RsdStatus rsd_encoder_write(RsdEncoder *encoder, const float *samples, size_t stride, size_t n_samples, RsdError *err);
-/* Codes what is left and writes the end mark; close is still needed. After any error of write or finish the encoder only
- * repeats that error. Errors: RSD_ERR_ARG (fewer samples than announced), those of write. */
+/* samples[c * stride + i] is sample i of channel c, i < n_samples, at the model's rate and channel count. Any
+ * n_samples, zero too. Values beyond full scale are coded as they are.
+ * Errors: RSD_ERR_NUMERIC (NaN or infinity,
+ * position named; nothing of this call is coded), RSD_ERR_ARG (more samples than announced, or after finish),
+ * RSD_ERR_UNSUPPORTED (longer than the format allows: 2^24 packets), those of write. */
+RSD_API RsdStatus rsd_encoder_write(RsdEncoder *encoder, const float *samples, size_t stride, size_t n_samples,
+                                    RsdError *err);
+/* Codes what is left and writes the end mark; close is still needed. After any error of write or finish the encoder
+ * only repeats that error. Errors: RSD_ERR_ARG (fewer samples than announced), those of write. */
 RSD_API RsdStatus rsd_encoder_finish(RsdEncoder *encoder, RsdError *err);
 /* Without finish the stream stays without an end. Accepts NULL inside. */
 RSD_API void rsd_encoder_close(RsdEncoder **encoder);
@@ -230,16 +235,17 @@ typedef struct RsdDecoderOptions {
 
 RSD_API void rsd_decoder_default_options(RsdDecoderOptions *options);
 
-/* Reads the header. Errors: those of rsd_stream_probe; RSD_ERR_MODEL (the stream needs another model, named, than the one
- * given, or one that is not built in); RSD_ERR_ARG. */
+/* Reads the header. Errors: those of rsd_stream_probe; RSD_ERR_MODEL (the stream needs another model, named, than the
+ * one given, or one that is not built in); RSD_ERR_ARG. */
 RSD_API RsdStatus rsd_decoder_open(RsdDecoder **out, const RsdDecoderOptions *options, RsdError *err);
-/* Up to max_samples per channel: samples[c * stride + i], max_samples <= stride. *n_read < max_samples only at the end or
- * with an error; 0 with RSD_OK is the end. The sum of all *n_read is the exact length of the encoded signal.
+/* Up to max_samples per channel: samples[c * stride + i], max_samples <= stride. *n_read < max_samples only at the end
+ * or with an error; 0 with RSD_OK is the end. The sum of all *n_read is the exact length of the encoded signal.
  * Errors: RSD_ERR_CORRUPT naming packet and time, once everything before the damage has been delivered (*n_read samples
- * of this call are valid); with keep_going only a stream that ends without its end mark gives it: the packets before are
- * delivered, nothing is made up after them. Those of read. After an error the decoder only repeats it, with *n_read 0. */
-RSD_API RsdStatus rsd_decoder_read(RsdDecoder *decoder, float *samples, size_t stride, size_t max_samples, size_t *n_read,
-                                   RsdError *err);
+ * of this call are valid); with keep_going only a stream that ends without its end mark gives it: the packets before
+ * are delivered, nothing is made up after them. Those of read. After an error the decoder only repeats it, with *n_read
+ * 0. */
+RSD_API RsdStatus rsd_decoder_read(RsdDecoder *decoder, float *samples, size_t stride, size_t max_samples,
+                                   size_t *n_read, RsdError *err);
 /* Accepts NULL inside. */
 RSD_API void rsd_decoder_close(RsdDecoder **decoder);
 

@@ -27,12 +27,16 @@ static void keep_first(void *ctx, const char *text)
         error_set(first, RSD_ERR_CORRUPT, "%s", text);
 }
 
-RsdStatus rsd_stream_scan(RsdStreamInfo *info, RsdStreamReport *report, RsdReadFn read, void *read_ctx, const char *name,
-                          RsdError *err)
+RsdStatus rsd_stream_scan(RsdStreamInfo *info, RsdStreamReport *report, RsdReadFn read, void *read_ctx,
+                          const char *name, RsdError *err)
 {
     RsdError first = {RSD_OK, ""}, local = {RSD_OK, ""};
-    PacketReaderOptions options = {
-        .read = read, .read_ctx = read_ctx, .name = name, .keep_going = true, .on_damage = keep_first, .damage_ctx = &first};
+    PacketReaderOptions options = {.read = read,
+                                   .read_ctx = read_ctx,
+                                   .name = name,
+                                   .keep_going = true,
+                                   .on_damage = keep_first,
+                                   .damage_ctx = &first};
     PacketReader *reader = NULL;
     ReaderItem item;
     RsdStatus status = RSD_OK;
