@@ -85,7 +85,8 @@ void header_example(StreamHeader *header)
     cr_assert_eq(header_complete(header, RSD_ERR_ARG, NULL), RSD_OK);
 }
 
-/* The code of a stage in a frame does not depend on how many stages there are: cutting can be compared with encoding. */
+/* The code of a stage in a frame does not depend on how many stages there are: cutting can be compared with encoding.
+ */
 static uint32_t example_code(const RsdStreamInfo *info, uint64_t seed, int64_t frame, int stage)
 {
     Rng rng = rng_at(seed, RNG_TEST, (uint64_t)frame, (uint32_t)stage);
@@ -107,8 +108,9 @@ static void put_packet(Bytes *bytes, const RsdStreamInfo *info, uint32_t number,
         bit_writer_init(&bits, end);
         for (int frame = 0; frame < n_frames; frame++)
             for (int i = 0; i < info->layer_stages[layer]; i++)
-                bit_writer_put(&bits, example_code(info, seed, (int64_t)number * info->frames_per_packet + frame, first_stage + i),
-                               info->bits_per_code);
+                bit_writer_put(
+                    &bits, example_code(info, seed, (int64_t)number * info->frames_per_packet + frame, first_stage + i),
+                    info->bits_per_code);
         end = bit_writer_finish(&bits);
         packet.block_sizes[layer] = (size_t)(end - packet.blocks[layer]);
         first_stage += info->layer_stages[layer];
@@ -147,7 +149,8 @@ void stream_packet_at(const Bytes *bytes, size_t i, size_t *begin, size_t *end)
     *begin = *end = size;
     for (size_t k = 0; k <= i; k++) {
         *begin = *end;
-        cr_assert_eq(packet_parse(&packet, &header, bytes->data + *begin, bytes->size - *begin, true, &n_needed, NULL), PACKET_FOUND);
+        cr_assert_eq(packet_parse(&packet, &header, bytes->data + *begin, bytes->size - *begin, true, &n_needed, NULL),
+                     PACKET_FOUND);
         *end = *begin + packet.size;
     }
 }

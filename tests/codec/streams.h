@@ -26,7 +26,8 @@ void header_example(StreamHeader *header);
 /* A sound stream of n_samples samples with codes from (seed); cut to the first n_layers layers of the header. */
 void stream_example(Bytes *bytes, const StreamHeader *header, int64_t n_samples, uint64_t seed);
 
-/* Where packet i of a sound stream begins and ends; the end packet is the one after the last. Fails the test if there is none. */
+/* Where packet i of a sound stream begins and ends; the end packet is the one after the last. Fails the test if there
+ * is none. */
 void stream_packet_at(const Bytes *bytes, size_t i, size_t *begin, size_t *end);
 
 #endif

@@ -41,7 +41,8 @@ Test(bitpack, gives_back_codes_of_every_width_and_count)
             cr_assert_eq(bytes[bitpack_size(n, code_bits)], 0xEE, "width %d, %zu codes: wrote too far", code_bits, n);
             bit_reader_init(&reader, bytes, bitpack_size(n, code_bits));
             for (size_t i = 0; i < n; i++)
-                cr_assert_eq(bit_reader_get(&reader, code_bits), codes[i], "width %d, %zu codes: code %zu", code_bits, n, i);
+                cr_assert_eq(bit_reader_get(&reader, code_bits), codes[i], "width %d, %zu codes: code %zu", code_bits,
+                             n, i);
         }
 }
 

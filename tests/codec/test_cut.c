@@ -13,8 +13,13 @@
 
 static RsdStatus cut(Bytes *in, Bytes *out, int n_layers, double bitrate_bps, RsdStreamInfo *info, RsdError *err)
 {
-    RsdCutOptions options = {.read = bytes_read, .read_ctx = in, .write = bytes_write, .write_ctx = out, .n_layers = n_layers,
-                             .bitrate_bps = bitrate_bps, .name = "test.rsd"};
+    RsdCutOptions options = {.read = bytes_read,
+                             .read_ctx = in,
+                             .write = bytes_write,
+                             .write_ctx = out,
+                             .n_layers = n_layers,
+                             .bitrate_bps = bitrate_bps,
+                             .name = "test.rsd"};
 
     in->at = 0;
     out->size = 0;
@@ -141,7 +146,7 @@ Test(cut, lets_each_allocation_fail_once)
     bytes_clear(&out);
 }
 
-Test(layers, split_at_the_customary_rates)
+Test(stream_layers, split_at_the_customary_rates)
 {
     static const struct {
         int n_stages, n_layers, layers[4];

@@ -48,9 +48,10 @@ Test(header, comes_back_as_it_was_written)
 
 Test(header, is_laid_out_as_the_format_description_says)
 {
-    static const uint8_t EXPECTED[] = {
-        'R', 'S', 'D', 1, 1, 0, 56, 0, 0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
-        0x80, 0x3E, 0, 0, 0x40, 0x01, 50, 0, 1, 1, 1, 10, 3, 8, 3, 0, 3, 0, 6, 0, 's', 'p', 'e', 'e', 'c', 'h', '1', '6'};
+    static const uint8_t EXPECTED[] = {'R',  'S',  'D',  1,    1,    0,    56,   0,    0x01, 0x23, 0x45, 0x67, 0x89,
+                                       0xAB, 0xCD, 0xEF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x80, 0x3E,
+                                       0,    0,    0x40, 0x01, 50,   0,    1,    1,    1,    10,   3,    8,    3,
+                                       0,    3,    0,    6,    0,    's',  'p',  'e',  'e',  'c',  'h',  '1',  '6'};
     StreamHeader header;
     uint8_t bytes[HEADER_MAX_SIZE];
 
@@ -119,7 +120,8 @@ Test(header, refuses_every_field_out_of_range_in_its_own_words)
         if (CASES[i].at != 6)
             mend_crc(bytes);
         cr_expect_eq(parse(&back, bytes, size, &err), CASES[i].status, "case %zu: %s", i, err.text);
-        cr_expect_not_null(strstr(err.text, CASES[i].says), "case %zu: \"%s\" does not say \"%s\"", i, err.text, CASES[i].says);
+        cr_expect_not_null(strstr(err.text, CASES[i].says), "case %zu: \"%s\" does not say \"%s\"", i, err.text,
+                           CASES[i].says);
     }
 }
 

@@ -1,4 +1,5 @@
-/* test_packet_reader.c - scanning sound and damaged streams: every byte flipped, every cut, lost, doubled and hostile packets.
+/* test_packet_reader.c - scanning sound and damaged streams: every byte flipped, every cut, lost, doubled and hostile
+ * packets.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -106,7 +107,8 @@ Test(packet_reader, reads_sound_streams_of_every_kind_of_length)
 
                 make(&bytes, LENGTHS[i], known);
                 bytes.block = block * block * block; /* all, 1, 8 */
-                cr_assert_eq(read_all(&bytes, false, &sum, &report, &err), RSD_OK, "%lld: %s", (long long)LENGTHS[i], err.text);
+                cr_assert_eq(read_all(&bytes, false, &sum, &report, &err), RSD_OK, "%lld: %s", (long long)LENGTHS[i],
+                             err.text);
                 cr_assert_eq(sum.n_codes, LENGTHS[i]);
                 cr_assert_eq(report.n_samples, LENGTHS[i]);
                 cr_assert_eq(report.n_bytes, (int64_t)bytes.size);
@@ -150,8 +152,8 @@ Test(packet_reader, finds_every_flipped_byte_and_loses_at_most_one_packet)
             continue;
         RsdStatus status = read_all(&bytes, true, &sum, &report, &err);
 
-        cr_assert_eq(sum.n_codes + sum.n_lost_samples, 40100, "byte %zu: %lld + %lld samples", i, (long long)sum.n_codes,
-                     (long long)sum.n_lost_samples);
+        cr_assert_eq(sum.n_codes + sum.n_lost_samples, 40100, "byte %zu: %lld + %lld samples", i,
+                     (long long)sum.n_codes, (long long)sum.n_lost_samples);
         if (i < sound.size - 22) {
             cr_assert_eq(status, RSD_OK, "byte %zu: %s", i, err.text);
             cr_assert(report.n_lost + (report.n_layers_lost > 0) == 1, "byte %zu: %lld packets and %lld layers lost", i,
@@ -243,7 +245,8 @@ Test(packet_reader, finds_the_way_again_after_lost_and_inserted_bytes)
         splice(&bytes, at, at + n_out, noise, n_in);
         cr_assert_eq(read_all(&bytes, true, &sum, &report, &err), RSD_OK, "%u: %s", i, err.text);
         cr_assert_eq(report.n_samples, 64000, "%u", i);
-        cr_assert(report.n_lost + report.n_layers_lost >= 1 && report.n_lost <= 1, "%u: %lld lost", i, (long long)report.n_lost);
+        cr_assert(report.n_lost + report.n_layers_lost >= 1 && report.n_lost <= 1, "%u: %lld lost", i,
+                  (long long)report.n_lost);
         bytes_clear(&bytes);
     }
 }
@@ -323,14 +326,14 @@ Test(packet_reader, does_not_believe_forged_packets)
         bool known;
         const char *says;
     } CASES[] = {
-        {1, PACKET_CODES, 16777214, PACKET_SAMPLES, false, "expected 1"},     /* 16 million seconds of silence */
+        {1, PACKET_CODES, 16777214, PACKET_SAMPLES, false, "expected 1"}, /* 16 million seconds of silence */
         {1, PACKET_CODES, 3602, PACKET_SAMPLES, false, "expected 1"},
         {1, PACKET_CODES, 16777215, PACKET_SAMPLES, false, "number 16777215; at most 16777214"},
-        {1, PACKET_CODES, 4, PACKET_SAMPLES, true, "expected 1"},             /* beyond the end that the header states */
-        {1, PACKET_LAST, 1, PACKET_SAMPLES, true, "the header says"},         /* an end that the header does not state */
+        {1, PACKET_CODES, 4, PACKET_SAMPLES, true, "expected 1"},     /* beyond the end that the header states */
+        {1, PACKET_LAST, 1, PACKET_SAMPLES, true, "the header says"}, /* an end that the header does not state */
         {1, PACKET_LAST, 1, 0, false, "0 samples"},
         {1, PACKET_LAST, 1, PACKET_SAMPLES + 1, false, "16001 samples"},
-        {1, PACKET_LAST, 1, 320 * 49, false, "need 184"},                     /* right count, wrong number of codes */
+        {1, PACKET_LAST, 1, 320 * 49, false, "need 184"}, /* right count, wrong number of codes */
         {1, 0, 1, PACKET_SAMPLES, false, "type 0"},
         {4, PACKET_END, 3, 48000, false, "end mark"},
         {4, PACKET_END, 4, 64001, false, "end mark: 64001 samples are not 4 packets"},
@@ -349,7 +352,8 @@ Test(packet_reader, does_not_believe_forged_packets)
         forge(&bytes, CASES[i].packet, CASES[i].type, CASES[i].number, CASES[i].n_samples);
         cr_expect_eq(read_all(&bytes, false, &sum, &report, &err), RSD_ERR_CORRUPT, "case %zu", i);
         cr_expect_not_null(strstr(err.text, CASES[i].says), "case %zu: %s", i, err.text);
-        cr_expect_eq(sum.n_codes, (int64_t)CASES[i].packet * PACKET_SAMPLES, "case %zu: %lld samples", i, (long long)sum.n_codes);
+        cr_expect_eq(sum.n_codes, (int64_t)CASES[i].packet * PACKET_SAMPLES, "case %zu: %lld samples", i,
+                     (long long)sum.n_codes);
         read_all(&bytes, true, &sum, &report, &err);
         cr_expect_eq(report.n_samples, 64000, "case %zu: %lld samples", i, (long long)report.n_samples);
         bytes_clear(&bytes);
@@ -401,7 +405,8 @@ Test(packet_reader, passes_optional_packets_on_and_refuses_reserved_ones)
 
     for (int type = 3; type < 15; type++) {
         Bytes bytes = {0};
-        Packet packet = {.type = type, .number = 1, .n_blocks = 2, .blocks = {BLOCKS[0], BLOCKS[1]}, .block_sizes = {5, 0}};
+        Packet packet = {
+            .type = type, .number = 1, .n_blocks = 2, .blocks = {BLOCKS[0], BLOCKS[1]}, .block_sizes = {5, 0}};
         RsdStreamReport report;
         RsdError err = {RSD_OK, ""};
         Sum sum;
@@ -547,7 +552,7 @@ Test(scan, reads_to_the_end_and_tells_of_the_first_damage)
     bytes.data[begin + 40] ^= 1;
     cr_assert_eq(rsd_stream_scan(&info, &report, bytes_read, &bytes, "test.rsd", &err), RSD_ERR_CORRUPT);
     cr_assert_not_null(strstr(err.text, "test.rsd: packet 3 at 3.00 s: checksum"), "%s", err.text);
-    cr_assert_not_null(strstr(err.text, "1 packets lost, 1.00 s"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "1 packet lost, 1.00 s"), "%s", err.text);
     cr_assert_eq(report.n_lost, 2);
     cr_assert_eq(report.n_samples, 160000);
     cr_assert(report.has_end);
