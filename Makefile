@@ -41,12 +41,9 @@ KERNEL_DIRS := engine/kernels/ref $(if $(filter x86 arm,$(ARCH)),engine/kernels/
 LIB_SRC := $(sort $(wildcard engine/*.c engine/*/*.c $(KERNEL_DIRS:=/*.c) media/*.c models/*.c losses/*.c codec/*.c))
 PROGRAM_SRC := $(sort $(wildcard trainer/*.c cli/*.c))
 MODULE_SRC := $(sort $(wildcard media/libav/*.c))
-# Criterion cannot start under the thread sanitizer; tests/plain runs the same tests there.
-PLAIN_SRC := tests/plain/plain_runner.c
-WITH_PLAIN := $(filter thread,$(SANITIZE))
-TEST_SRC := $(filter-out tests/bench/% tests/fuzz/% tests/quality/% $(if $(WITH_PLAIN),,$(PLAIN_SRC)), \
+TEST_SRC := $(filter-out tests/bench/% tests/fuzz/% tests/quality/%, \
               $(sort $(wildcard tests/*.c tests/*/*.c tests/*/*/*.c)))
-TEST_HELPER_SRC := $(filter-out $(PLAIN_SRC),$(foreach f,$(TEST_SRC),$(if $(filter test_%,$(notdir $f)),,$f)))
+TEST_HELPER_SRC := $(foreach f,$(TEST_SRC),$(if $(filter test_%,$(notdir $f)),,$f))
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
@@ -154,22 +151,19 @@ $B/residua-av.so: $(MODULE_OBJ) $(STATIC_LIB)
 $(RUNNER): $(TEST_OBJ) $(PROGRAM_REST) $(STATIC_LIB)
 	$(if $(filter yes,$(HAVE_CRITERION)),,@echo "make check needs criterion: Debian package libcriterion-dev, then ./configure"; exit 1)
 	$(call say,LINK)
-	$Q$(CC) $(LINK_FLAGS) -o $@ $(TEST_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) \
-	    $(if $(WITH_PLAIN),$(filter-out -lcriterion,$(TEST_LIBS)),$(TEST_LIBS)) $(LIB_LIBS)
+	$Q$(CC) $(LINK_FLAGS) -o $@ $(TEST_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) $(TEST_LIBS) $(LIB_LIBS)
 
 $B/tests/bench/bench: $(BENCH_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB)
 	$(call say,LINK)
 	$Q$(CC) $(LINK_FLAGS) -o $@ $(BENCH_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) $(TEST_LIBS) $(LIB_LIBS)
 
-$B/tests/quality/quality: $(QUALITY_OBJ) $(STATIC_LIB)
+$B/tests/quality/quality: $(QUALITY_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB)
 	$(call say,LINK)
-	$Q$(CC) $(LINK_FLAGS) -o $@ $(QUALITY_OBJ) $(STATIC_LIB) $(QUALITY_LIBS) $(LIB_LIBS)
+	$Q$(CC) $(LINK_FLAGS) -o $@ $(QUALITY_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) $(TEST_LIBS) $(LIB_LIBS)
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
-# Allocations that are refused on purpose must give NULL under the sanitizers too.
-RUN_TESTS = ASAN_OPTIONS=allocator_may_return_null=1:$$ASAN_OPTIONS TSAN_OPTIONS=allocator_may_return_null=1:$$TSAN_OPTIONS \
-            RESIDUA_BUILD='$(abspath $B)' RESIDUA_SOURCE='$(CURDIR)' $(RUNNER) $(TEST_ARGS)
+RUN_TESTS = RESIDUA_BUILD='$(abspath $B)' RESIDUA_SOURCE='$(CURDIR)' $(RUNNER) $(TEST_ARGS)
 
 .PHONY: check check-long bench quality fuzz demo check-layers
 check: all $(RUNNER)
@@ -183,6 +177,23 @@ bench: all $(if $(BENCH_SRC),$B/tests/bench/bench)
 
 quality: all $(if $(QUALITY_SRC),$B/tests/quality/quality)
 	$(if $(QUALITY_SRC),$B/tests/quality/quality $(QUALITY_ARGS),@echo "no quality measurements in this tree"; exit 1)
+
+# libFuzzer in its own folder, FUZZ_TIME seconds for each target of tests/fuzz/fuzz_*.c; a target writes its own first inputs.
+FUZZ_TIME ?= 60
+FUZZ_OBJ := $(call objects,$(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)) tests/codec/tiny_codec.c)
+FUZZ_RUN = -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 -artifact_prefix=$$f-
+
+fuzz:
+	+$(MAKE) CC=clang BUILD=build-fuzz SANITIZE=fuzzer-no-link,address,undefined fuzz-run
+
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ_SRC:%.c=$B/%.run)
+	@set -e; for f in $(FUZZ_SRC:%.c=$B/%); do mkdir -p $$f.corpus; $$f.run --make-corpus $$f.corpus; \
+	  $$f.run $(FUZZ_RUN) $$f.corpus; done
+
+$B/tests/fuzz/%.run: $B/tests/fuzz/%.o $(FUZZ_OBJ) $(STATIC_LIB)
+	$(call say,LINK)
+	$Q$(CC) $(subst fuzzer-no-link,fuzzer,$(LINK_FLAGS)) -o $@ $< $(FUZZ_OBJ) $(STATIC_LIB) $(LIB_LIBS)
 
 demo: all
 	sh samples/demo.sh '$(abspath $B)'
@@ -205,6 +216,7 @@ help:
 	@echo 'make check        install what is missing, build, run every test (TEST_ARGS="--filter suite/*" for some)'
 	@echo 'make check-long   the same with the long variants'
 	@echo 'make bench        time the kernels, the ops, a training step and the codec'
+	@echo 'make fuzz         feed the readers mutated input, FUZZ_TIME seconds each (clang)'
 	@echo 'make quality      measure the built-in models against other codecs'
 	@echo 'make check-layers print includes that cross the layers of docs/house-style.md'
 	@echo 'make clean        remove $B; distclean also removes what ./configure wrote'
