@@ -1,0 +1,134 @@
+/* bench.c - timing, comparison, printing.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tests/bench/bench.h"
+
+#include <cblas.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/rng.h"
+
+#define RUNS_MIN 3
+
+double bench_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double time_once(BenchRun run, void *ctx)
+{
+    double start = bench_now();
+
+    run(ctx);
+    return bench_now() - start;
+}
+
+void bench_fastest_two(const Bench *bench, BenchRun a, void *a_ctx, BenchRun b, void *b_ctx, double *a_s, double *b_s)
+{
+    double end = bench_now() + bench->seconds;
+
+    *a_s = *b_s = 1e30;
+    for (int i = 0; i < RUNS_MIN || bench_now() < end; i++) {
+        double a_time = time_once(a, a_ctx), b_time = b ? time_once(b, b_ctx) : 0.0;
+
+        if (a_time < *a_s)
+            *a_s = a_time;
+        if (b_time < *b_s)
+            *b_s = b_time;
+    }
+}
+
+double bench_fastest(const Bench *bench, BenchRun run, void *ctx)
+{
+    double best, none;
+
+    bench_fastest_two(bench, run, ctx, NULL, NULL, &best, &none);
+    return best;
+}
+
+void bench_product_init(BenchProduct *p, int64_t m, int64_t n, int64_t k, bool transpose_b)
+{
+    RsdError err;
+
+    *p = (BenchProduct){.m = m, .n = n, .k = k, .transpose_b = transpose_b};
+    bench_must(mem_alloc(&p->a, (size_t)(m * k), sizeof(float), &err), &err);
+    bench_must(mem_alloc(&p->b, (size_t)(k * n), sizeof(float), &err), &err);
+    bench_must(mem_calloc(&p->c, (size_t)(m * n), sizeof(float), &err), &err);
+    bench_fill(p->a, m * k, 1);
+    bench_fill(p->b, k * n, 2);
+    openblas_set_num_threads(1);
+}
+
+void bench_product_clear(BenchProduct *p)
+{
+    mem_free(&p->a);
+    mem_free(&p->b);
+    mem_free(&p->c);
+}
+
+void bench_product_run(void *ctx)
+{
+    const BenchProduct *p = ctx;
+
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, p->transpose_b ? CblasTrans : CblasNoTrans, (blasint)p->m, (blasint)p->n,
+                (blasint)p->k, 1.0f, p->a, (blasint)p->k, p->b, (blasint)(p->transpose_b ? p->k : p->n), 0.0f, p->c,
+                (blasint)p->n);
+}
+
+static void print_json(const BenchFigure *f)
+{
+    printf("{\"part\":\"%s\",\"what\":\"%s\",\"seconds\":%.6g", f->part, f->what, f->seconds);
+    if (f->unit)
+        printf(",\"rate\":%.6g,\"unit\":\"%s\"", f->rate, f->unit);
+    if (f->ratio_to)
+        printf(",\"ratio\":%.4g,\"ratio_to\":\"%s\"", f->ratio, f->ratio_to);
+    if (f->target > 0.0)
+        printf(",\"target\":%.4g,\"reached\":%s", f->target, f->ratio >= f->target ? "true" : "false");
+    printf("}\n");
+}
+
+void bench_print(const Bench *bench, const BenchFigure *f)
+{
+    if (bench->json) {
+        print_json(f);
+    } else {
+        printf("  %-52s %10.3f ms", f->what, f->seconds * 1e3);
+        if (f->unit)
+            printf(" %9.1f %-8s", f->rate, f->unit);
+        if (f->ratio_to)
+            printf(" %6.2f x %s", f->ratio, f->ratio_to);
+        if (f->target > 0.0)
+            printf("%s (target %.2f)", f->ratio >= f->target ? "" : " BELOW", f->target);
+        printf("\n");
+    }
+    fflush(stdout);
+}
+
+void bench_heading(const Bench *bench, const char *text)
+{
+    if (!bench->json)
+        printf("\n%s\n", text);
+}
+
+void bench_must(RsdStatus status, const RsdError *err)
+{
+    if (status == RSD_OK)
+        return;
+    fprintf(stderr, "bench: %s: %s\n", rsd_status_name(status), err->text);
+    exit(1);
+}
+
+void bench_fill(float *x, int64_t n, uint32_t seed)
+{
+    Rng rng = rng_at(5, RNG_TEST, 0, seed);
+
+    for (int64_t i = 0; i < n; i++)
+        x[i] = rng_between(&rng, -1.0f, 1.0f);
+}

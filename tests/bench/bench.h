@@ -1,0 +1,68 @@
+/* bench.h - what the benchmarks share: timing, comparison with OpenBLAS, and printing.
+ *
+ * A machine is never quiet, so two things are compared by running them in turns, many times, and taking the fastest run of
+ * each. Figures are ratios wherever there is something to compare with.
+ *
+ *   build/tests/bench/bench [--json] [--only PART] [--seconds S] [--no-peer]
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_TESTS_BENCH_H
+#define RESIDUA_TESTS_BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/tape.h"
+
+typedef struct Bench {
+    bool json;
+    bool peer;      /* run PyTorch beside us */
+    double seconds; /* spent on each figure */
+    RsdThreads *threads;
+    Tape *tape;     /* on one thread */
+} Bench;
+
+typedef void (*BenchRun)(void *ctx);
+
+double bench_now(void); /* seconds */
+/* Fastest of the runs that fit into the time: of one thing, or of two things in turns. At least three runs. */
+double bench_fastest(const Bench *bench, BenchRun run, void *ctx);
+void bench_fastest_two(const Bench *bench, BenchRun a, void *a_ctx, BenchRun b, void *b_ctx, double *a_s, double *b_s);
+
+/* A product c [m, n] = a [m, k] b [k, n] by OpenBLAS on one thread; transpose_b for the form of a weight gradient. */
+typedef struct BenchProduct {
+    int64_t m, n, k;
+    bool transpose_b;
+    float *a, *b, *c;
+} BenchProduct;
+void bench_product_init(BenchProduct *p, int64_t m, int64_t n, int64_t k, bool transpose_b);
+void bench_product_clear(BenchProduct *p);
+void bench_product_run(void *ctx);
+
+/* Prints one figure: what, seconds, its rate in `unit` (0: none), and the ratio to a reference (0: none), with the target
+ * the ratio should reach (0: none). */
+typedef struct BenchFigure {
+    const char *part, *what;
+    double seconds, rate;
+    const char *unit;
+    double ratio;
+    const char *ratio_to;
+    double target;
+} BenchFigure;
+void bench_print(const Bench *bench, const BenchFigure *figure);
+void bench_heading(const Bench *bench, const char *text);
+
+/* Stops with a sentence when status is not RSD_OK. */
+void bench_must(RsdStatus status, const RsdError *err);
+/* Uniform values in [-1, 1) that are the same in every run. */
+void bench_fill(float *x, int64_t n, uint32_t seed);
+
+/* The parts. */
+void bench_conv(Bench *bench);
+void bench_search(Bench *bench);
+void bench_ops(Bench *bench);
+void bench_step(Bench *bench);
+void bench_codec(Bench *bench);
+
+#endif
