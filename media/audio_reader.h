@@ -31,7 +31,7 @@ typedef struct AudioInfo {
     int rate_hz, channels;             /* of what is delivered */
     int source_rate_hz, source_channels;
     int64_t n_samples;                 /* per channel as delivered, -1 when unknown (pipes); an estimate if !exact */
-    bool exact;
+    bool exact;                        /* true: a file that is not damaged gives n_samples, neither more nor less */
     int64_t n_replaced;                /* so far: samples of the source that were NaN or infinite */
     char codec[32], container[32];
 } AudioInfo;

@@ -23,7 +23,7 @@ typedef struct AudioSource AudioSource;
 struct AudioSource {
     int rate_hz, channels;
     int64_t n_frames; /* samples per channel, -1 unknown */
-    bool exact;       /* n_frames is what read will deliver; otherwise an estimate */
+    bool exact;       /* n_frames is what read delivers, unless the file is damaged; otherwise an estimate */
     char codec[32], container[32];
 
     /* Stores up to max_frames frames, dst[i * channels + c]. OK with *n_read 0 is the end; fewer than max_frames is not.

@@ -34,7 +34,7 @@ function door(header) {
     if (header ~ /^libavutil\/(sha|mem)\.h$/) return "^(engine/base/checksum\\.c|media/|engine/dsp/fft\\.c)"
     if (header ~ /^libavutil\//) return "^(media/|engine/dsp/fft\\.c)"
     if (header ~ /^lib(av|sw)[a-z]*\//) return "^media/"
-    if (header ~ /^(sndfile|png)\.h$/) return "^media/"
+    if (header ~ /^(sndfile|png|soxr)\.h$/) return "^media/"
     if (header ~ /^(cblas|openblas_config|f77blas)\.h$/) return "^engine/kernels/"
     if (header ~ /^(jansson|zip)\.h$/) return "^engine/weights/"
     if (header ~ /^ini\.h$/) return "^trainer/config\\.c"

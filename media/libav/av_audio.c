@@ -14,6 +14,7 @@
 #include <libswresample/swresample.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/mem.h"
 #include "media/libav/av_parts.h"
@@ -37,7 +38,8 @@ typedef struct AvSource {
     unsigned queue_size;
     int64_t queue_len, queue_at;
     int64_t n_done;           /* frames that entered the queue */
-    bool is_ogg, is_bare;     /* bare: a run of frames without an index (MP3, ADTS), where junk at both ends is usual */
+    bool is_ogg, is_pcm;
+    bool is_bare;             /* a run of frames without an index (MP3, ADTS), where junk at both ends is usual */
     bool have_ahead, demuxer_ended, decoder_ended, cut;
     int64_t next_pts;         /* Ogg: where the next frame should start */
     int64_t n_packets, n_bad, n_failures;
@@ -117,7 +119,8 @@ static RsdStatus send_packet(AvSource *s, RsdError *err)
     if (code == AVERROR(ENOMEM))
         return av_failure(code, NULL, "cannot decode", err);
     s->last_is_bad = false;
-    if (code < 0 || (s->packet->flags & AV_PKT_FLAG_CORRUPT)) {
+    /* a short last packet of plain samples is marked as damaged and is none */
+    if (code < 0 || ((s->packet->flags & AV_PKT_FLAG_CORRUPT) && !s->is_pcm)) {
         if (!s->is_bare || s->n_packets > 0)
             note_damage(s);
     }
@@ -177,12 +180,13 @@ static RsdStatus convert_frame(AvSource *s, RsdError *err)
                       f->nb_samples);
     if (got < 0)
         return av_failure(got, NULL, "cannot convert the decoder's samples", err);
+    s->queue_at = got < s->length.skip ? got : s->length.skip;
+    s->length.skip -= s->queue_at;
     limit = av_length_limit(&s->length, !s->have_ahead && s->demuxer_ended);
-    if (got > limit - s->n_done)
-        got = limit > s->n_done ? (int)(limit - s->n_done) : 0;
+    if (got - s->queue_at > limit - s->n_done)
+        got = (int)(s->queue_at + (limit > s->n_done ? limit - s->n_done : 0));
     s->queue_len = got;
-    s->queue_at = 0;
-    s->n_done += got;
+    s->n_done += got - s->queue_at;
     return RSD_OK;
 }
 
@@ -232,6 +236,9 @@ static RsdStatus judge(const AvSource *s, RsdError *err)
     double time_s = (double)s->n_done / s->base.rate_hz;
     int64_t n_bad = s->n_bad - (s->is_bare && s->last_is_bad); /* a tag at the end of an MP3 looks like a packet */
 
+    if (s->n_done == 0 && s->length.by_packets && !s->input.seekable)
+        return error_set(err, RSD_ERR_UNSUPPORTED, "an MP4 whose index or sound cannot be reached in a pipe; give the file by "
+                         "its name, or write it with its index in front (ffmpeg -movflags +faststart)");
     if (n_bad > 0 && s->n_done == 0)
         return error_set(err, RSD_ERR_CORRUPT, "none of its %lld packets of %s can be decoded", (long long)s->n_packets,
                          s->base.codec);
@@ -247,6 +254,17 @@ static RsdStatus judge(const AvSource *s, RsdError *err)
     return RSD_OK;
 }
 
+/* A decoder may give a little less than the file states; the stated length is a promise to the caller. */
+static size_t pad_end(AvSource *s, float *dst, size_t max_frames)
+{
+    int64_t missing = s->length.limit - s->n_done;
+    size_t take = (uint64_t)missing < max_frames ? (size_t)missing : max_frames;
+
+    memset(dst, 0, take * (size_t)s->base.channels * sizeof *dst);
+    s->n_done += (int64_t)take;
+    return take;
+}
+
 static RsdStatus read_frames(AudioSource *source, float *dst, size_t max_frames, size_t *n_read, RsdError *err)
 {
     AvSource *s = (AvSource *)source;
@@ -256,8 +274,12 @@ static RsdStatus read_frames(AudioSource *source, float *dst, size_t max_frames,
     *n_read = 0;
     if (status != RSD_OK)
         return status;
-    if (take == 0)
-        return judge(s, err);
+    if (take == 0) {
+        status = judge(s, err);
+        if (status == RSD_OK && s->length.limit > s->n_done)
+            *n_read = pad_end(s, dst, max_frames);
+        return status;
+    }
     if (take > max_frames)
         take = max_frames;
     memcpy(dst, s->queue + s->queue_at * s->base.channels, take * (size_t)s->base.channels * sizeof *dst);
@@ -268,7 +290,14 @@ static RsdStatus read_frames(AudioSource *source, float *dst, size_t max_frames,
 
 /* --- opening ---------------------------------------------------------------------------------------------------------- */
 
-static RsdStatus open_demuxer(AvSource *s, int fd, bool seekable, RsdError *err)
+static bool starts_like_mp4(int fd)
+{
+    char head[8];
+
+    return pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && memcmp(head + 4, "ftyp", 4) == 0;
+}
+
+static RsdStatus open_demuxer(AvSource *s, int fd, bool seekable, bool use_edit_list, RsdError *err)
 {
     RsdStatus status = av_input_open(&s->input, fd, seekable, err);
     AVDictionary *options = NULL;
@@ -282,16 +311,19 @@ static RsdStatus open_demuxer(AvSource *s, int fd, bool seekable, RsdError *err)
     s->format->pb = s->input.io;
     s->format->io_open = refuse_open;
     av_dict_set(&options, "protocol_whitelist", "none", 0);
+    av_dict_set_int(&options, "use_editlist", use_edit_list, 0);
     code = avformat_open_input(&s->format, NULL, NULL, &options);
     av_dict_free(&options);
     if (code == AVERROR(EPERM))
         return error_set(err, RSD_ERR_UNSUPPORTED, "a play list that points to other files; give those files instead");
+    if (code < 0 && !s->input.failed && seekable && starts_like_mp4(fd))
+        return error_set(err, RSD_ERR_CORRUPT, "an MP4 without its index (moov): cut short, or still being written");
     if (code < 0)
         return av_failure(code, &s->input, "no sound or video format that is known here", err);
     return RSD_OK;
 }
 
-static RsdStatus choose_stream(AvSource *s, RsdError *err)
+static RsdStatus choose_stream(AvSource *s, bool skip_manually, RsdError *err)
 {
     const AVCodec *codec = NULL;
     AVStream *stream;
@@ -318,6 +350,8 @@ static RsdStatus choose_stream(AvSource *s, RsdError *err)
     code = avcodec_parameters_to_context(s->decoder, stream->codecpar);
     s->decoder->pkt_timebase = stream->time_base;
     s->decoder->thread_count = 1;
+    if (skip_manually)
+        s->decoder->flags2 |= AV_CODEC_FLAG2_SKIP_MANUAL;
     if (stream->codecpar->codec_id == AV_CODEC_ID_FLAC)
         s->decoder->err_recognition |= AV_EF_CRCCHECK;
     if (code >= 0)
@@ -328,11 +362,13 @@ static RsdStatus choose_stream(AvSource *s, RsdError *err)
 static void describe(AvSource *s, bool seekable)
 {
     const AVStream *stream = s->format->streams[s->stream_index];
-    const char *name = s->length.is_mp4 ? "mp4" : s->format->iformat->name;
+    bool is_mp4 = strstr(s->format->iformat->name, "mp4") != NULL;
+    const char *name = is_mp4 ? "mp4" : s->format->iformat->name;
 
     s->base.n_frames = -1;
-    if (seekable && s->length.tagged >= 0)
-        s->base.n_frames = s->length.tagged;
+    s->base.exact = s->length.limit >= 0;
+    if (s->base.exact)
+        s->base.n_frames = s->length.limit;
     else if (seekable && stream->duration > 0)
         s->base.n_frames = av_rescale_q(stream->duration, stream->time_base, (AVRational){1, s->base.rate_hz});
     else if (seekable && s->format->duration > 0)
@@ -346,11 +382,14 @@ RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, RsdError *err)
     RsdStatus status = RSD_OK;
     AvSource *s = NULL;
     const AVCodecParameters *par;
+    Mp4Probe mp4;
+    bool read_mp4 = seekable && mp4_probe(&mp4, fd);
 
     TRY(mem_calloc(&s, 1, sizeof *s, err));
     s->next_pts = AV_NOPTS_VALUE;
-    TRY(open_demuxer(s, fd, seekable, err));
-    TRY(choose_stream(s, err));
+    TRY(open_demuxer(s, fd, seekable, !read_mp4, err));
+    read_mp4 &= strstr(s->format->iformat->name, "mp4") != NULL;
+    TRY(choose_stream(s, read_mp4, err));
     par = s->format->streams[s->stream_index]->codecpar;
     CHECK(par->ch_layout.nb_channels >= 1 && par->ch_layout.nb_channels <= AUDIO_MAX_CHANNELS, err, RSD_ERR_UNSUPPORTED,
           "%d channels; 1 to %d can be read", par->ch_layout.nb_channels, AUDIO_MAX_CHANNELS);
@@ -363,7 +402,8 @@ RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, RsdError *err)
     s->is_ogg = strcmp(s->format->iformat->name, "ogg") == 0;
     s->is_bare = strcmp(s->format->iformat->name, "mp3") == 0 || strcmp(s->format->iformat->name, "aac") == 0;
     s->cut = s->is_ogg && seekable && av_length_ogg_is_cut(fd);
-    av_length_init(&s->length, s->format, s->format->streams[s->stream_index]);
+    s->is_pcm = av_get_exact_bits_per_sample(par->codec_id) > 0;
+    av_length_init(&s->length, s->format, s->format->streams[s->stream_index], &s->input, read_mp4 ? &mp4 : NULL);
     describe(s, seekable);
     s->packet = av_packet_alloc();
     s->ahead = av_packet_alloc();

@@ -14,6 +14,33 @@
 
 #define BUFFER_SIZE 32768
 
+/* Keeps the first AV_HEAD_SIZE bytes, starting again behind an ID3v2 tag (ID3v2.4, 3.1: a size of 4 x 7 bits). */
+static void keep_head(AvInput *input, const uint8_t *src, size_t size)
+{
+    uint8_t *head = input->head;
+    int64_t skip = input->head_from - input->n_read;
+
+    if (skip < (int64_t)size && input->head_size < AV_HEAD_SIZE) {
+        size_t from = skip > 0 ? (size_t)skip : 0, room = AV_HEAD_SIZE - input->head_size;
+        size_t take = size - from < room ? size - from : room;
+
+        memcpy(head + input->head_size, src + from, take);
+        input->head_size += take;
+    }
+    input->n_read += (int64_t)size;
+    if (input->head_from == 0 && input->head_size >= 10 && memcmp(head, "ID3", 3) == 0) {
+        int64_t tag_size = (head[6] & 127) << 21 | (head[7] & 127) << 14 | (head[8] & 127) << 7 | (head[9] & 127);
+        int64_t kept = (int64_t)input->head_size;
+
+        input->head_from = 10 + tag_size + (head[5] & 16 ? 10 : 0);
+        input->head_size = 0;
+        if (input->head_from < kept) { /* a short tag: part of what follows is here already */
+            memmove(head, head + input->head_from, (size_t)(kept - input->head_from));
+            input->head_size = (size_t)(kept - input->head_from);
+        }
+    }
+}
+
 static int read_bytes(void *ctx, uint8_t *dst, int size)
 {
     AvInput *input = ctx;
@@ -26,6 +53,8 @@ static int read_bytes(void *ctx, uint8_t *dst, int size)
         input->failed = errno;
         return AVERROR(errno);
     }
+    if (input->keep_head)
+        keep_head(input, dst, (size_t)got);
     return got == 0 ? AVERROR_EOF : (int)got;
 }
 
@@ -37,6 +66,7 @@ static int64_t seek_bytes(void *ctx, int64_t offset, int whence)
 
     if (whence & AVSEEK_SIZE)
         return fstat(input->fd, &info) == 0 ? info.st_size : AVERROR(errno);
+    input->keep_head = false; /* bytes no longer come in order */
     at = lseek(input->fd, offset, whence & ~AVSEEK_FORCE);
     return at < 0 ? AVERROR(errno) : at;
 }
@@ -45,7 +75,7 @@ RsdStatus av_input_open(AvInput *input, int fd, bool seekable, RsdError *err)
 {
     unsigned char *buffer = av_malloc(BUFFER_SIZE);
 
-    *input = (AvInput){.fd = fd};
+    *input = (AvInput){.fd = fd, .seekable = seekable, .keep_head = true};
     if (buffer)
         input->io = avio_alloc_context(buffer, BUFFER_SIZE, 0, input, read_bytes, NULL, seekable ? seek_bytes : NULL);
     if (!input->io) {

@@ -1,12 +1,11 @@
-/* av_length.c - where the audio of a file ends when packets alone do not say.
+/* av_length.c - where the audio of a file begins and ends when libavformat's trimming does not say exactly.
  *
- * A lossy codec works in whole frames, so the last one is padded. MP3 (LAME tag), Ogg and Matroska mark the padding and
- * libavformat cuts it. MP4 and MOV say it in three ways, none of which it cuts:
- *   - iTunSMPB, a tag with the number of frames without delay and padding: exact, followed when present;
- *   - the edit list: a duration in ticks of the movie, often 1 ms, so up to 1 ms wrong;
- *   - the durations of the packets, of which the last may be shorter than a frame: exact, but many writers leave
- *     it at a whole frame.
- * So the packets decide when they agree with the edit list to one millisecond, the shorter of both otherwise.
+ * A lossy codec works in whole frames behind a delay, so some decoded samples are not part of the recording. libavformat
+ * knows and libavcodec drops them for MP3 with a LAME tag, Ogg and Matroska. What is left:
+ *   - MP4 and MOV: a tag (iTunSMPB) with delay and length, else the edit list and the table of durations (av_mp4.h);
+ *   - the same through a pipe, where the index cannot be read twice: libavformat's edit list, which is right to a
+ *     millisecond, and the durations of its packets;
+ *   - MP3: the same tag, read from the first bytes (av_mp3.h), because libavformat follows it only when it can seek.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,6 +18,7 @@
 #include <libavutil/mathematics.h>
 
 #include "engine/base/bytes.h"
+#include "media/libav/av_mp3.h"
 #include "media/libav/av_parts.h"
 
 #define PIPE_SIZE_FROM 0x7fff0000 /* data sizes of WAV files written to a pipe, see media/chunk_probe.c */
@@ -26,16 +26,19 @@
 #define OGG_MAX_PAGE_SIZE 65307
 
 /* " 00000000 00000840 000001C0 00000000000ABCDE ...": zero, delay, padding, length */
-static int64_t parse_tag(const AVFormatContext *format, const AVStream *stream)
+static bool parse_tag(const AVFormatContext *format, const AVStream *stream, int64_t *delay, int64_t *len)
 {
     AVDictionaryEntry *tag = av_dict_get(stream->metadata, "iTunSMPB", NULL, 0);
-    uint64_t delay, padding, len;
+    uint64_t front, back, middle;
 
     if (!tag)
         tag = av_dict_get(format->metadata, "iTunSMPB", NULL, 0);
-    if (!tag || sscanf(tag->value, " %*8x %8" SCNx64 " %8" SCNx64 " %16" SCNx64, &delay, &padding, &len) != 3)
-        return -1;
-    return len > 0 && len < (uint64_t)1 << 48 ? (int64_t)len : -1;
+    if (!tag || sscanf(tag->value, " %*8x %8" SCNx64 " %8" SCNx64 " %16" SCNx64, &front, &back, &middle) != 3 ||
+        middle == 0 || middle > (uint64_t)1 << 46)
+        return false;
+    *delay = (int64_t)front;
+    *len = (int64_t)middle;
+    return true;
 }
 
 static bool named(const AVFormatContext *format, const char *name)
@@ -43,28 +46,56 @@ static bool named(const AVFormatContext *format, const char *name)
     return strstr(format->iformat->name, name) != NULL;
 }
 
-void av_length_init(AvLength *length, const AVFormatContext *format, const AVStream *stream)
+/* Skip and limit of an MP4 whose boxes were read. */
+static void use_track(AvLength *length, const AVFormatContext *format, const AVStream *stream, const Mp4Probe *mp4)
+{
+    AVRational to = {1, length->rate_hz};
+
+    for (int i = 0; i < mp4->n_tracks; i++) {
+        const Mp4Track *track = &mp4->tracks[i];
+        AVRational from = {1, (int)track->timescale};
+
+        if (track->id != (uint32_t)stream->id || track->timescale > INT32_MAX)
+            continue;
+        length->skip = av_rescale_q(track->skip, from, to);
+        length->limit = av_rescale_q(track->len, from, to);
+        if (!track->has_edit && !parse_tag(format, stream, &length->skip, &length->limit))
+            length->skip = stream->codecpar->initial_padding;
+        length->promised = length->limit;
+        return;
+    }
+}
+
+void av_length_init(AvLength *length, const AVFormatContext *format, const AVStream *stream, const AvInput *input,
+                    const Mp4Probe *mp4)
 {
     int block_size = stream->codecpar->block_align;
     bool from_header = format->duration_estimation_method == AVFMT_DURATION_FROM_STREAM && stream->duration > 0;
     int64_t stated = -1;
 
-    *length = (AvLength){.is_mp4 = named(format, "mp4"),
-                         .time_base = stream->time_base,
+    *length = (AvLength){.time_base = stream->time_base,
                          .rate_hz = stream->codecpar->sample_rate,
-                         .tagged = -1,
+                         .limit = -1,
                          .edited = -1,
                          .first_pts = AV_NOPTS_VALUE,
                          .promised = -1};
+    if (mp4) {
+        length->manual = true;
+        use_track(length, format, stream, mp4);
+        return;
+    }
     if (stream->duration > 0)
         stated = av_rescale_q(stream->duration, stream->time_base, (AVRational){1, length->rate_hz});
-    if (length->is_mp4) {
-        length->tagged = parse_tag(format, stream);
+    if (named(format, "mp4")) {
+        length->by_packets = true;
         length->edited = stated;
     }
-    if (!from_header)
+    if (strcmp(format->iformat->name, "mp3") == 0)
+        length->limit = mp3_stated_len(input->head, input->head_size);
+    length->promised = length->limit;
+    if (!from_header || length->promised >= 0)
         return;
-    if (length->is_mp4 || named(format, "mp3") || named(format, "flac") || named(format, "aiff"))
+    if (named(format, "mp4") || named(format, "mp3") || named(format, "flac") || named(format, "aiff"))
         length->promised = stated;
     if (named(format, "wav") && (block_size <= 0 || stated < PIPE_SIZE_FROM / block_size))
         length->promised = stated;
@@ -83,10 +114,10 @@ int64_t av_length_limit(const AvLength *length, bool complete)
 {
     int64_t by_packets, tolerance = length->rate_hz / 1000 + 1;
 
-    if (!length->is_mp4)
+    if (length->limit >= 0)
+        return length->limit;
+    if (!length->by_packets)
         return INT64_MAX;
-    if (length->tagged >= 0)
-        return length->tagged;
     if (!complete)
         return length->edited > 0 ? length->edited + tolerance : INT64_MAX;
     if (length->sum <= 0)

@@ -8,12 +8,20 @@
 #include <libavformat/avformat.h>
 
 #include "media/av_module.h"
+#include "media/libav/av_mp4.h"
+
+#define AV_HEAD_SIZE 2048
 
 /* av_input.c: a descriptor as AVIOContext, read through our own callbacks, so that no protocol of libavformat is used. */
 typedef struct AvInput {
     AVIOContext *io;
     int fd;
-    int failed; /* errno of a read that failed, 0 for none */
+    int failed;        /* errno of a read that failed, 0 for none */
+    bool seekable;
+    bool keep_head;    /* still at the start: what is needed of it later is kept, a pipe cannot go back */
+    int64_t n_read, head_from;
+    size_t head_size;
+    uint8_t head[AV_HEAD_SIZE]; /* the first bytes, behind an ID3v2 tag if there is one */
 } AvInput;
 RsdStatus av_input_open(AvInput *input, int fd, bool seekable, RsdError *err);
 void av_input_close(AvInput *input);
@@ -21,19 +29,21 @@ void av_input_close(AvInput *input);
 /* Our status for an AVERROR code; the sentence says `doing` and libav's words. */
 RsdStatus av_failure(int code, const AvInput *input, const char *doing, RsdError *err);
 
-/* av_length.c: where the audio ends, by what the container says beside the packets. Formats that libavformat trims by
- * itself (MP3 with a LAME tag, Ogg, Matroska) have no limit here. */
+/* av_length.c: which of the decoded frames belong to the recording, by what the container says beside the packets. */
 typedef struct AvLength {
-    bool is_mp4;
+    bool manual;             /* skip and limit are ours: libavcodec must not drop anything */
+    bool by_packets;         /* an MP4 whose index we did not read (pipe): the packets' durations tell the end */
     AVRational time_base;
     int rate_hz;
-    int64_t tagged;          /* iTunSMPB: frames without delay and padding, -1 none */
-    int64_t edited;          /* edit list, in frames, -1 none */
-    int64_t first_pts, sum;  /* of the packets so far, in time_base */
+    int64_t skip;            /* frames at the start that are not delivered (manual) */
+    int64_t limit;           /* frames to deliver, -1 not known */
+    int64_t edited;          /* by_packets: libavformat's duration, -1 none */
+    int64_t first_pts, sum;  /* by_packets, in time_base */
     int64_t promised;        /* frames a complete file has by its header, -1 when it does not say */
 } AvLength;
-/* Call after avformat_find_stream_info. */
-void av_length_init(AvLength *length, const AVFormatContext *format, const AVStream *stream);
+/* Call after avformat_find_stream_info. mp4 is NULL unless mp4_probe succeeded and edit lists are switched off. */
+void av_length_init(AvLength *length, const AVFormatContext *format, const AVStream *stream, const AvInput *input,
+                    const Mp4Probe *mp4);
 /* Call with each packet that goes to the decoder. */
 void av_length_add(AvLength *length, const AVPacket *packet);
 /* Frames that may be delivered, INT64_MAX for no limit; exact when the packets so far are all there are (`complete`). */
