@@ -41,9 +41,12 @@ KERNEL_DIRS := engine/kernels/ref $(if $(filter x86 arm,$(ARCH)),engine/kernels/
 LIB_SRC := $(sort $(wildcard engine/*.c engine/*/*.c $(KERNEL_DIRS:=/*.c) media/*.c models/*.c losses/*.c codec/*.c))
 PROGRAM_SRC := $(sort $(wildcard trainer/*.c cli/*.c))
 MODULE_SRC := $(sort $(wildcard media/libav/*.c))
-TEST_SRC := $(filter-out tests/bench/% tests/fuzz/% tests/quality/%, \
+# Criterion cannot start under the thread sanitizer; tests/plain runs the same tests there.
+PLAIN_SRC := tests/plain/plain_runner.c
+WITH_PLAIN := $(filter thread,$(SANITIZE))
+TEST_SRC := $(filter-out tests/bench/% tests/fuzz/% tests/quality/% $(if $(WITH_PLAIN),,$(PLAIN_SRC)), \
               $(sort $(wildcard tests/*.c tests/*/*.c tests/*/*/*.c)))
-TEST_HELPER_SRC := $(foreach f,$(TEST_SRC),$(if $(filter test_%,$(notdir $f)),,$f))
+TEST_HELPER_SRC := $(filter-out $(PLAIN_SRC),$(foreach f,$(TEST_SRC),$(if $(filter test_%,$(notdir $f)),,$f)))
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
@@ -151,19 +154,22 @@ $B/residua-av.so: $(MODULE_OBJ) $(STATIC_LIB)
 $(RUNNER): $(TEST_OBJ) $(PROGRAM_REST) $(STATIC_LIB)
 	$(if $(filter yes,$(HAVE_CRITERION)),,@echo "make check needs criterion: Debian package libcriterion-dev, then ./configure"; exit 1)
 	$(call say,LINK)
-	$Q$(CC) $(LINK_FLAGS) -o $@ $(TEST_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) $(TEST_LIBS) $(LIB_LIBS)
+	$Q$(CC) $(LINK_FLAGS) -o $@ $(TEST_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) \
+	    $(if $(WITH_PLAIN),$(filter-out -lcriterion,$(TEST_LIBS)),$(TEST_LIBS)) $(LIB_LIBS)
 
 $B/tests/bench/bench: $(BENCH_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB)
 	$(call say,LINK)
 	$Q$(CC) $(LINK_FLAGS) -o $@ $(BENCH_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) $(TEST_LIBS) $(LIB_LIBS)
 
-$B/tests/quality/quality: $(QUALITY_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB)
+$B/tests/quality/quality: $(QUALITY_OBJ) $(STATIC_LIB)
 	$(call say,LINK)
-	$Q$(CC) $(LINK_FLAGS) -o $@ $(QUALITY_OBJ) $(TEST_HELPER_OBJ) $(PROGRAM_REST) $(STATIC_LIB) $(PROGRAM_LIBS) $(TEST_LIBS) $(LIB_LIBS)
+	$Q$(CC) $(LINK_FLAGS) -o $@ $(QUALITY_OBJ) $(STATIC_LIB) $(QUALITY_LIBS) $(LIB_LIBS)
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
-RUN_TESTS = RESIDUA_BUILD='$(abspath $B)' RESIDUA_SOURCE='$(CURDIR)' $(RUNNER) $(TEST_ARGS)
+# Allocations that are refused on purpose must give NULL under the sanitizers too.
+RUN_TESTS = ASAN_OPTIONS=allocator_may_return_null=1:$$ASAN_OPTIONS TSAN_OPTIONS=allocator_may_return_null=1:$$TSAN_OPTIONS \
+            RESIDUA_BUILD='$(abspath $B)' RESIDUA_SOURCE='$(CURDIR)' $(RUNNER) $(TEST_ARGS)
 
 .PHONY: check check-long bench quality fuzz demo check-layers
 check: all $(RUNNER)

@@ -66,7 +66,8 @@ static RsdStatus create(Tensor **out, int n_dims, const int64_t *shape, bool wit
     if (with_grad)
         TRY(mem_calloc(&tensor->buffer->grad, (size_t)count, sizeof(float), err));
     tensor->n_dims = n_dims;
-    memcpy(tensor->shape, shape, (size_t)n_dims * sizeof *shape);
+    if (n_dims > 0) /* no axes: shape may be NULL */
+        memcpy(tensor->shape, shape, (size_t)n_dims * sizeof *shape);
     tensor->data = tensor->buffer->data;
     tensor->grad = tensor->buffer->grad;
     tensor->needs_grad = with_grad;
@@ -109,7 +110,8 @@ RsdStatus tensor_view(Tensor **out, const Tensor *tensor, int n_dims, const int6
     TRY(mem_alloc(&view, 1, sizeof *view, err));
     *view = *tensor;
     view->n_dims = n_dims;
-    memcpy(view->shape, shape, (size_t)n_dims * sizeof *shape);
+    if (n_dims > 0)
+        memcpy(view->shape, shape, (size_t)n_dims * sizeof *shape);
     atomic_fetch_add(&view->buffer->n_handles, 1);
     *out = view;
 fail:

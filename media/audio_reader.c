@@ -134,7 +134,7 @@ RsdStatus audio_reader_open(AudioReader **out, const char *path, const AudioRead
     static const AudioReaderOptions keep_all = {0};
     RsdStatus status = RSD_OK;
     AudioReader *r = NULL;
-    bool seekable;
+    bool seekable = false;
 
     *out = NULL;
     if (!options)

@@ -61,7 +61,7 @@ static void try_directory(Search *search, const char *dir, size_t len)
     search->module = entry();
 }
 
-/* path names a file; looks beside it, one above (build/tests/run) and in ../lib/residua. */
+/* path names a file: looks beside it, one and two directories above (build/tests/bench/) and in ../lib/residua. */
 static void try_beside(Search *search, const char *path)
 {
     char dir[PATH_MAX + 16], *slash;
@@ -69,18 +69,15 @@ static void try_beside(Search *search, const char *path)
     if (strlen(path) >= PATH_MAX)
         return;
     snprintf(dir, sizeof dir, "%s", path);
-    slash = strrchr(dir, '/');
-    if (!slash)
-        return; /* a bare name came from PATH: the working directory must not be searched */
-    *slash = '\0';
-    try_directory(search, dir, strlen(dir));
-    slash = strrchr(dir, '/');
-    if (!slash)
-        return;
-    *slash = '\0';
-    try_directory(search, dir, strlen(dir));
-    strcat(dir, "/lib/residua");
-    try_directory(search, dir, strlen(dir));
+    for (int level = 0; level < 3 && (slash = strrchr(dir, '/')) != NULL; level++) {
+        *slash = '\0';
+        try_directory(search, dir, strlen(dir));
+        if (level == 1) {
+            strcpy(slash, "/lib/residua");
+            try_directory(search, dir, strlen(dir));
+            *slash = '\0';
+        }
+    }
 }
 
 static void search_everywhere(Search *search)

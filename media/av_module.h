@@ -5,8 +5,8 @@
  * returns one table; it uses nothing of the program.
  *
  * The module is looked for in each directory of the environment variable RESIDUA_MODULES (separated by colons), then
- * beside the file this code is in and one directory above (build tree), then in ../lib/residua from there (a moved
- * installation), then in the configured $(libdir)/residua.
+ * beside the running program and up to two directories above (build tree) and in ../lib/residua from there (a moved
+ * installation), the same for the library this code is in, then in the configured $(libdir)/residua.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -9,7 +9,11 @@
 #include <string.h>
 
 #include "engine/ops/arithmetic.h"
+#include "engine/ops/norm.h"
+#include "engine/ops/shape.h"
 #include "engine/ops/weight_norm.h"
+
+#define GROUP_NORM_EPS 1e-5f /* audio.md 1.5 */
 
 static int groups_of(const ConvLayer *layer)
 {
@@ -88,8 +92,7 @@ static RsdStatus normalise(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor
     *y = x;
     if (!layer->group_norm)
         return RSD_OK;
-    (void)tape;
-    return error_set(err, RSD_ERR_UNSUPPORTED, "group norm has no op yet");
+    return op_group_norm(tape, x, 1, layer->norm_weight, layer->norm_bias, GROUP_NORM_EPS, y, err);
 }
 
 RsdStatus conv1d(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor **y, RsdError *err)
@@ -105,14 +108,33 @@ fail:
     return error_prefix(err, status, "%s", layer->name);
 }
 
+/* Group norm looks at the full output of a transposed convolution, before its fixed padding is trimmed; the published code
+ * does so, and the statistics would differ otherwise. */
+static RsdStatus transpose_normalise_trim(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor *w, Tensor **y, RsdError *err)
+{
+    int fixed = layer->kernel - layer->params.stride, right = layer->params.rule == PAD_CAUSAL ? fixed : fixed / 2;
+    Conv1dParams untrimmed = layer->params;
+    Tensor *h;
+    RsdStatus status = RSD_OK;
+
+    untrimmed.rule = PAD_NONE;
+    TRY(op_conv_transpose1d(tape, x, w, layer->bias, &untrimmed, &h, err));
+    TRY(normalise(tape, layer, h, &h, err));
+    TRY(op_slice(tape, h, 2, fixed - right, h->shape[2] - fixed, y, err));
+fail:
+    return status;
+}
+
 RsdStatus conv_transpose1d(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor **y, RsdError *err)
 {
-    Tensor *w, *h;
+    Tensor *w;
     RsdStatus status = RSD_OK;
 
     TRY(plain_weight(tape, layer, &w, err));
-    TRY(op_conv_transpose1d(tape, x, w, layer->bias, &layer->params, &h, err));
-    TRY(normalise(tape, layer, h, y, err));
+    if (layer->group_norm)
+        TRY(transpose_normalise_trim(tape, layer, x, w, y, err));
+    else
+        TRY(op_conv_transpose1d(tape, x, w, layer->bias, &layer->params, y, err));
     return RSD_OK;
 fail:
     return error_prefix(err, status, "%s", layer->name);
@@ -168,10 +190,10 @@ RsdStatus lstm_layer_register(LstmLayer *layer, ParamSet *params, Rng *rng, RsdE
             const char *name;
             int n_dims;
             Tensor **tensor;
-        } weights[] = {{"weight_ih", 2, &layer->weight_ih[i]},
-                       {"weight_hh", 2, &layer->weight_hh[i]},
-                       {"bias_ih", 1, &layer->bias_ih[i]},
-                       {"bias_hh", 1, &layer->bias_hh[i]}};
+        } weights[] = {{"weight_ih", 2, &layer->weights[i].w_ih},
+                       {"weight_hh", 2, &layer->weights[i].w_hh},
+                       {"bias_ih", 1, &layer->weights[i].b_ih},
+                       {"bias_hh", 1, &layer->weights[i].b_hh}};
 
         for (size_t j = 0; j < sizeof weights / sizeof *weights; j++) {
             char suffix[24];
@@ -194,7 +216,8 @@ RsdStatus lstm_with_skip(Tape *tape, const LstmLayer *layer, Tensor *x, Tensor *
     *y = x;
     if (layer->n_layers == 0)
         return RSD_OK;
-    CHECK(layer->n_layers == 0, err, RSD_ERR_UNSUPPORTED, "LSTM has no op yet");
+    for (int i = 0; i < layer->n_layers; i++)
+        TRY(op_lstm(tape, h, &layer->weights[i], &h, err));
     TRY(op_add(tape, h, x, y, err));
     return RSD_OK;
 fail:

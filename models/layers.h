@@ -15,6 +15,7 @@
 #define RESIDUA_LAYERS_H
 
 #include "engine/ops/conv1d.h"
+#include "engine/ops/lstm.h"
 #include "engine/tape.h"
 #include "models/params.h"
 
@@ -33,7 +34,7 @@ typedef struct ConvLayer {
 typedef struct LstmLayer {
     char name[LAYER_NAME_SIZE];
     int dim, n_layers; /* n_layers 0: the layer is the identity */
-    Tensor *weight_ih[LSTM_MAX_LAYERS], *weight_hh[LSTM_MAX_LAYERS], *bias_ih[LSTM_MAX_LAYERS], *bias_hh[LSTM_MAX_LAYERS];
+    LstmWeights weights[LSTM_MAX_LAYERS]; /* owned by the ParamSet */
 } LstmLayer;
 
 /* Adds the weights to the set and, in a set for training, draws them from rng: U(+-1/sqrt(fan_in)) for weight and bias,

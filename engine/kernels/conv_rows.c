@@ -66,6 +66,19 @@ static void split_line(const TileKernels *tk, const ConvPlan *plan, float *rows,
             rows[q * plan->pitch + t] = line[t * plan->split + plan->phase[q]];
 }
 
+/* Asks for the samples of a channel before they are needed: rows are short and far apart, which the processor does not
+ * foresee by itself. */
+static void prefetch_channel(const ConvPlan *plan, const ConvTile *tile, const float *x)
+{
+    int64_t first = plan->src_origin + tile->first * plan->split, end = first + (tile->n + plan->halo) * plan->split;
+
+    if (first < 0)
+        first = 0;
+    end = lesser(end, plan->n_src);
+    for (int64_t i = first; i < end; i += MEM_ALIGN / (int64_t)sizeof *x)
+        __builtin_prefetch(x + i);
+}
+
 /* Rows of one channel; x points at the channel in the tile's first signal. */
 static void fill_channel(const TileKernels *tk, const ConvPlan *plan, const ConvTile *tile, const float *x,
                          const float *context, bool elu, float *line, float *rows)
@@ -92,6 +105,8 @@ void conv_rows_fill(const TileKernels *tk, const ConvPlan *plan, const ConvTile 
     for (int64_t c = 0; c < plan->c_src; c++) {
         int64_t row = (tile->b * plan->groups + group) * plan->c_src + c;
 
+        if (c + 1 < plan->c_src)
+            prefetch_channel(plan, tile, source->x + (row + 1) * plan->n_src);
         fill_channel(tk, plan, tile, source->x + row * plan->n_src,
                      source->context ? source->context + row * plan->n_context : NULL, source->elu, line,
                      rows + c * plan->n_phases * plan->pitch);

@@ -137,12 +137,13 @@ Test(seanet, wrong_inputs_are_refused)
 
 Test(seanet, networks_that_need_the_future_refuse_a_stream)
 {
-    SeanetConfig configs[2] = {small_config(), small_config()};
-    const char *parts[2] = {"not causal", "reflect"};
+    SeanetConfig configs[3] = {small_config(), small_config(), small_config()};
+    const char *parts[3] = {"not causal", "reflect", "group norm"};
 
     configs[0].causal = false;
     configs[1].pad = PAD_REFLECT;
-    for (int c = 0; c < 2; c++) {
+    configs[2].norm = SEANET_NORM_GROUP;
+    for (int c = 0; c < 3; c++) {
         StreamState *stream;
         Tensor *z;
         Rig rig;
@@ -222,6 +223,15 @@ Test(seanet, chunks_equal_the_whole_with_dilated_units_conv_shortcuts_and_two_ch
     config.n_residual = 3;
     config.true_skip = false;
     check_streaming(config, 2, 5);
+}
+
+Test(seanet, chunks_equal_the_whole_with_an_lstm_and_plain_weights)
+{
+    SeanetConfig config = small_config();
+
+    config.n_lstm = 2;
+    config.norm = SEANET_NORM_NONE;
+    check_streaming(config, 2, 6);
 }
 
 Test(seanet, chunks_equal_the_whole_at_the_size_of_speech16)
@@ -366,6 +376,26 @@ Test(seanet, gradient_matches_finite_differences_with_reflection_shortcuts_and_d
     config.true_skip = false;
     config.n_residual = 2;
     config.norm = SEANET_NORM_NONE;
+    config.n_ratios = 2;
+    check_gradient(config);
+}
+
+Test(seanet, gradient_matches_finite_differences_with_lstm_and_group_norm)
+{
+    SeanetConfig config = small_config();
+
+    config.norm = SEANET_NORM_GROUP;
+    config.n_lstm = 2;
+    config.n_ratios = 2;
+    config.channels = 2;
+    check_gradient(config);
+}
+
+Test(seanet, gradient_matches_finite_differences_with_lstm_and_weight_norm)
+{
+    SeanetConfig config = small_config();
+
+    config.n_lstm = 1;
     config.n_ratios = 2;
     check_gradient(config);
 }
