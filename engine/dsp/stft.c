@@ -384,3 +384,20 @@ void stft_envelope(const Stft *stft, int64_t n_frames, float *envelope)
     for (int64_t i = 0; i < len; i++)
         envelope[i] = envelope[i] > 1e-11f ? 1.0f / envelope[i] : 0.0f;
 }
+
+void stft_block_read(const float *columns, int64_t stride, int64_t rows, int n_frames, float *block)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int l = 0; l < LANES; l++)
+            block[r * LANES + l] = l < n_frames ? columns[r * stride + l] : 0.0f;
+}
+
+void stft_block_write(const float *block, int64_t rows, int n_frames, float *columns, int64_t stride, bool add)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int l = 0; l < n_frames; l++) {
+            float *at = columns + r * stride + l;
+
+            *at = add ? *at + block[r * LANES + l] : block[r * LANES + l];
+        }
+}

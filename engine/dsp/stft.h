@@ -79,6 +79,10 @@ void stft_synthesise_adjoint(const Stft *stft, const SpectrumKernels *kernels, c
                              float *dre, float *dim, void *work);
 /* envelope[i] [stft_padded_len(n)] = 1 / sum over frames of window^2, 0 where no frame reaches. */
 void stft_envelope(const Stft *stft, int64_t n_frames, float *envelope);
+/* Between a block [rows, 8] and n_frames <= 8 columns of a spectrogram whose rows are `stride` apart. Reading fills unused
+ * lanes with zeros; writing adds when `add` is true. */
+void stft_block_read(const float *columns, int64_t stride, int64_t rows, int n_frames, float *block);
+void stft_block_write(const float *block, int64_t rows, int n_frames, float *columns, int64_t stride, bool add);
 /* Samples of `padded` before the first sample of the signal. */
 int64_t stft_pad_left(const Stft *stft);
 
