@@ -25,22 +25,51 @@ static double mel_of_hz(double f_hz, MelScale scale)
     return SLANEY_BREAK_MEL + log(f_hz / SLANEY_BREAK_HZ) / log(6.4) * SLANEY_LOG_STEP;
 }
 
-static double hz_of_mel(double mel, MelScale scale)
+static double hz_of_slaney_mel(double mel)
 {
-    if (scale == MEL_HTK)
-        return 700.0 * (pow(10.0, mel / 2595.0) - 1.0);
     if (mel < SLANEY_BREAK_MEL)
         return mel * SLANEY_STEP_HZ;
     return SLANEY_BREAK_HZ * exp((mel - SLANEY_BREAK_MEL) / SLANEY_LOG_STEP * log(6.4));
 }
 
+/* The HTK form is computed in float32 throughout, as the published training code does: where a filter just touches a bin
+ * its weight is of the size of that rounding, and the logarithm of such a filter's output shows it. */
+static float htk_point(const MelConfig *c, int i)
+{
+    const float low = (float)mel_of_hz(c->f_min_hz, MEL_HTK), high = (float)mel_of_hz(c->f_max_hz, MEL_HTK);
+    const int n = c->n_mels + 2;
+    const float step = (high - low) / (float)(n - 1);
+    const float mel = i < n / 2 ? low + step * (float)i : high - step * (float)(n - 1 - i);
+
+    return 700.0f * (powf(10.0f, mel / 2595.0f) - 1.0f);
+}
+
+static double slaney_point(const MelConfig *c, int i)
+{
+    const double low = mel_of_hz(c->f_min_hz, MEL_SLANEY), high = mel_of_hz(c->f_max_hz, MEL_SLANEY);
+
+    return hz_of_slaney_mel(low + i * (high - low) / (c->n_mels + 1));
+}
+
+static float triangle_f32(float f_hz, float low, float centre, float high)
+{
+    return fminf((f_hz - low) / (centre - low), (high - f_hz) / (high - centre));
+}
+
+static double triangle(double f_hz, double low, double centre, double high)
+{
+    return fmin((f_hz - low) / (centre - low), (high - f_hz) / (high - centre));
+}
+
 static double weight_at(const MelConfig *c, const double *points_hz, int filter, int bin)
 {
-    const double f_hz = (double)bin * c->rate_hz / c->n_fft;
     const double low = points_hz[filter], centre = points_hz[filter + 1], high = points_hz[filter + 2];
-    const double weight = fmin((f_hz - low) / (centre - low), (high - f_hz) / (high - centre));
+    const double f_hz = (double)bin * c->rate_hz / c->n_fft;
+    const double weight = c->scale == MEL_HTK
+                              ? (double)triangle_f32((float)f_hz, (float)low, (float)centre, (float)high)
+                              : triangle(f_hz, low, centre, high);
 
-    return weight <= 0.0 ? 0.0 : c->unit_area ? weight * 2.0 / (high - low) : weight;
+    return !(weight > 0.0) ? 0.0 : c->unit_area ? weight * 2.0 / (high - low) : weight;
 }
 
 static void band_clear(BandMatrix *m)
@@ -108,7 +137,7 @@ RsdStatus mel_create(MelBank **out, const MelConfig *config, RsdError *err)
 {
     MelBank *mel = NULL;
     MelConfig c = *config;
-    double *points_hz = NULL, low, step;
+    double *points_hz = NULL;
     float *dense = NULL;
     RsdStatus status = RSD_OK;
 
@@ -119,10 +148,8 @@ RsdStatus mel_create(MelBank **out, const MelConfig *config, RsdError *err)
     mel->bins = c.n_fft / 2 + 1;
     TRY(mem_alloc(&points_hz, (size_t)c.n_mels + 2, sizeof *points_hz, err));
     TRY(mem_alloc(&dense, (size_t)c.n_mels * (size_t)mel->bins, sizeof *dense, err));
-    low = mel_of_hz(c.f_min_hz, c.scale);
-    step = (mel_of_hz(c.f_max_hz, c.scale) - low) / (c.n_mels + 1);
     for (int i = 0; i < c.n_mels + 2; i++)
-        points_hz[i] = hz_of_mel(low + i * step, c.scale);
+        points_hz[i] = c.scale == MEL_HTK ? (double)htk_point(&c, i) : slaney_point(&c, i);
     for (int r = 0; r < c.n_mels; r++)
         for (int k = 0; k < mel->bins; k++)
             dense[(size_t)r * (size_t)mel->bins + (size_t)k] = (float)weight_at(&c, points_hz, r, k);
