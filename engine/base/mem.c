@@ -9,6 +9,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+/* Blocks from HUGE_FROM bytes on are aligned to a large page and ask for large pages: kernels that walk over rows far apart
+ * otherwise spend their time on address translation. */
+#define HUGE_PAGE ((size_t)1 << 21)
+#define HUGE_FROM ((size_t)1 << 22)
 
 static _Atomic int64_t fail_countdown = -1;
 static _Atomic int64_t n_allocations;
@@ -29,8 +35,12 @@ static void *allocate(size_t count, size_t size)
         return NULL;
     atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
     bytes = (bytes + MEM_ALIGN) / MEM_ALIGN * MEM_ALIGN; /* never zero */
-    if (posix_memalign(&block, MEM_ALIGN, bytes) != 0)
+    if (posix_memalign(&block, bytes >= HUGE_FROM ? HUGE_PAGE : MEM_ALIGN, bytes) != 0)
         return NULL;
+#if defined(MADV_HUGEPAGE)
+    if (bytes >= HUGE_FROM)
+        (void)madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a wish: without it all works, slower */
+#endif
     return block;
 }
 
