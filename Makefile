@@ -138,7 +138,7 @@ $(STATIC_LIB): $(LIB_OBJ) $B/lib.list
 
 $(SHARED_LIB): $(LIB_OBJ) $B/lib.list
 	$(call say,LINK)
-	$Q$(CC) -shared $(LINK_FLAGS) -Wl,-soname,$(SONAME) -o $@ $(LIB_OBJ) $(LIB_LIBS)
+	$Q$(CC) -shared $(LINK_FLAGS) -Wl,-soname,$(SONAME) $(if $(SANITIZE),,-Wl$(comma)-z$(comma)defs) -o $@ $(LIB_OBJ) $(LIB_LIBS)
 	@ln -sf $(SONAME) $B/libresidua.so
 
 $B/residua: $(PROGRAM_OBJ) $(STATIC_LIB)
@@ -168,7 +168,8 @@ $B/tests/quality/quality: $(QUALITY_OBJ) $(STATIC_LIB)
 # --- tests ------------------------------------------------------------------------------------------------------------
 
 # Allocations that are refused on purpose must give NULL under the sanitizers too.
-RUN_TESTS = ASAN_OPTIONS=allocator_may_return_null=1:$$ASAN_OPTIONS TSAN_OPTIONS=allocator_may_return_null=1:$$TSAN_OPTIONS \
+SAME_BUILD = make BUILD=$(abspath $B) CC=$(CC) SANITIZE=$(SANITIZE) WERROR=$(WERROR) EXTRA_CFLAGS=$(EXTRA_CFLAGS)
+RUN_TESTS = RESIDUA_CC='$(CC) $(SANITIZE_FLAGS)' RESIDUA_MAKE='$(SAME_BUILD)' ASAN_OPTIONS=allocator_may_return_null=1:$$ASAN_OPTIONS TSAN_OPTIONS=allocator_may_return_null=1:$$TSAN_OPTIONS \
             RESIDUA_BUILD='$(abspath $B)' RESIDUA_SOURCE='$(CURDIR)' $(RUNNER) $(TEST_ARGS)
 
 .PHONY: check check-long bench quality fuzz demo check-layers
@@ -207,6 +208,73 @@ demo: all
 check-layers:
 	@sh tests/check-layers.sh
 
+# --- installation -----------------------------------------------------------------------------------------------------
+
+# The installed static library is one object whose internal names are local: it can clash with nobody's.
+$B/public/libresidua.a: $(LIB_OBJ) $B/lib.list
+	@mkdir -p $(@D)
+	$(call say,AR)
+	$Q$(LD) -r -o $(@D)/residua.o $(LIB_OBJ)
+	$Q$(OBJCOPY) --localize-hidden $(@D)/residua.o
+	@rm -f $@
+	$Q$(AR) rcs $@ $(@D)/residua.o
+
+PC_VALUES = -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(exec_prefix)|' -e 's|@libdir@|$(libdir)|' \
+            -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' -e 's|@libs@|$(LIB_LIBS)|'
+$B/residua.pc: codec/residua.pc.in FORCE
+	@mkdir -p $B
+	$Qsed $(PC_VALUES) codec/residua.pc.in >$@
+
+INSTALL ?= install
+INSTALL_DATA := $(INSTALL) -m 644
+HEADERS := codec/residua.h:residua.h engine/base/status.h:engine/base/status.h
+MAN1 := $(wildcard docs/*.1)
+COMPLETION_BASH := $(wildcard docs/completion/residua.bash)
+COMPLETION_ZSH := $(wildcard docs/completion/_residua)
+COMPLETION_FISH := $(wildcard docs/completion/residua.fish)
+
+# Every file that is installed, as folder:name, for uninstall.
+INSTALLED = $(if $(PROGRAM),$(bindir)/residua) $(libdir)/libresidua.a $(libdir)/libresidua.so.$(VERSION) $(libdir)/$(SONAME) \
+            $(libdir)/libresidua.so $(libdir)/pkgconfig/residua.pc $(if $(MODULE),$(libdir)/residua/residua-av.so) \
+            $(foreach h,$(HEADERS),$(includedir)/residua/$(word 2,$(subst :, ,$h))) \
+            $(MAN1:docs/%=$(mandir)/man1/%) \
+            $(if $(COMPLETION_BASH),$(datadir)/bash-completion/completions/residua) \
+            $(if $(COMPLETION_ZSH),$(datadir)/zsh/site-functions/_residua) \
+            $(if $(COMPLETION_FISH),$(datadir)/fish/vendor_completions.d/residua.fish)
+
+.PHONY: install uninstall dist format
+install: all $B/public/libresidua.a $B/residua.pc
+	$(INSTALL) -d $(sort $(dir $(addprefix $(DESTDIR),$(INSTALLED))))
+	$(if $(PROGRAM),$(INSTALL) -m 755 $(PROGRAM) $(DESTDIR)$(bindir)/residua)
+	$(INSTALL_DATA) $B/public/libresidua.a $(DESTDIR)$(libdir)/libresidua.a
+	$(INSTALL) -m 755 $(SHARED_LIB) $(DESTDIR)$(libdir)/libresidua.so.$(VERSION)
+	ln -sf libresidua.so.$(VERSION) $(DESTDIR)$(libdir)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(libdir)/libresidua.so
+	$(if $(MODULE),$(INSTALL) -m 755 $(MODULE) $(DESTDIR)$(libdir)/residua/residua-av.so)
+	$(INSTALL_DATA) $B/residua.pc $(DESTDIR)$(libdir)/pkgconfig/residua.pc
+	$(foreach h,$(HEADERS),$(INSTALL_DATA) $(subst :, $(DESTDIR)$(includedir)/residua/,$h) &&) true
+	$(if $(MAN1),$(INSTALL_DATA) $(MAN1) $(DESTDIR)$(mandir)/man1/)
+	$(if $(COMPLETION_BASH),$(INSTALL_DATA) $(COMPLETION_BASH) $(DESTDIR)$(datadir)/bash-completion/completions/residua)
+	$(if $(COMPLETION_ZSH),$(INSTALL_DATA) $(COMPLETION_ZSH) $(DESTDIR)$(datadir)/zsh/site-functions/_residua)
+	$(if $(COMPLETION_FISH),$(INSTALL_DATA) $(COMPLETION_FISH) $(DESTDIR)$(datadir)/fish/vendor_completions.d/residua.fish)
+
+# Folders that only residua uses go when they are empty.
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	-rmdir $(addprefix $(DESTDIR),$(libdir)/residua $(includedir)/residua/engine/base $(includedir)/residua/engine \
+	    $(includedir)/residua)
+
+# A source archive of the committed tree, the same bytes for the same commit.
+DIST_VERSION := $(shell sed -n 's/^.define RSD_VERSION "\(.*\)"/\1/p' codec/residua.h)
+dist:
+	git archive --format=tar --prefix=residua-$(DIST_VERSION)/ HEAD | gzip -n -9 >residua-$(DIST_VERSION).tar.gz
+	@echo residua-$(DIST_VERSION).tar.gz
+
+format:
+	$(if $(CLANG_FORMAT),,@echo "make format needs clang-format: Debian package clang-format, then ./configure"; exit 1)
+	$(CLANG_FORMAT) -i $(wildcard $(addsuffix /*.[ch],cli codec engine engine/* engine/kernels/* losses media media/libav models \
+	    samples tests tests/* tests/*/* trainer))
+
 # --- housekeeping -----------------------------------------------------------------------------------------------------
 
 .PHONY: clean distclean help
@@ -225,5 +293,7 @@ help:
 	@echo 'make fuzz         feed the readers mutated input, FUZZ_TIME seconds each (clang)'
 	@echo 'make quality      measure the built-in models against other codecs'
 	@echo 'make check-layers print includes that cross the layers of docs/house-style.md'
+	@echo 'make install      DESTDIR= prefix= ...: program, libraries, header, residua.pc, manual; make uninstall removes them'
+	@echo 'make dist         residua-VERSION.tar.gz of the committed tree; make format applies .clang-format'
 	@echo 'make clean        remove $B; distclean also removes what ./configure wrote'
 	@echo 'Variables: V=1 CC= BUILD=dir WERROR=1 SANITIZE=address,undefined|thread'

@@ -2,7 +2,8 @@
  *
  * Criterion's sandbox needs memory at addresses that the thread sanitizer keeps for itself, so that it cannot start. Its tests
  * are rows in the linker section cr_tst; this file walks the section, forks for each row and supplies the few functions of the
- * library that the macros call. It knows what our tests use: asserts, skips, init and fini, no parameters, no theories.
+ * library that the macros call. It knows what our tests of threads use: asserts, skips, init and fini. Tests with parameters,
+ * which run the tool in a process of its own, are left out.
  *
  *     build-thread/tests/run [--filter PATTERN] [--verbose]
  *
@@ -159,7 +160,7 @@ int main(int argc, char **argv)
     for (struct criterion_test **test = __start_cr_tst; test < __stop_cr_tst; test++) {
         int result;
 
-        if (!*test || (*test)->data->disabled || fnmatch(filter, (*test)->data->identifier_, FNM_EXTMATCH) != 0)
+        if (!*test || (*test)->data->disabled || (*test)->data->kind_ == CR_TEST_PARAMETERIZED || fnmatch(filter, (*test)->data->identifier_, FNM_EXTMATCH) != 0)
             continue;
         if (verbose)
             printf("[RUN ] %s\n", (*test)->data->identifier_);

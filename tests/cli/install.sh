@@ -1,0 +1,38 @@
+# What make install puts in place can be compiled against, shared and static, and make uninstall takes all of it away.
+cc=${RESIDUA_CC:-cc}
+make=${RESIDUA_MAKE:-make BUILD=$BUILD}
+unset MAKEFLAGS MAKELEVEL MFLAGS
+root=$PWD/root
+$make -s -C "$SOURCE" install DESTDIR="$root" prefix=/opt/residua >log 2>&1 || cat log
+(cd root/opt/residua && find . -path ./share -prune -o ! -type d -print | grep -v /bin/ | sort)
+
+cat >version.c <<'END'
+#include <residua.h>
+#include <stdio.h>
+#include <string.h>
+int main(void)
+{
+    return puts(strcmp(rsd_version(), RSD_VERSION) ? "library and header differ" : "library and header agree") < 0;
+}
+END
+export PKG_CONFIG_PATH="$root/opt/residua/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root" LD_LIBRARY_PATH="$root/opt/residua/lib"
+cflags="-std=c11 -Wall -Wextra -Werror $(pkg-config --cflags residua)"
+for program in version "$SOURCE/samples/roundtrip"; do
+    $cc $cflags "$program.c" -o "shared-${program##*/}" $(pkg-config --libs residua) -lm
+    # Our library static, those of others as the system has them.
+    $cc $cflags "$program.c" -o "static-${program##*/}" -Wl,-Bstatic $(pkg-config --libs residua) -Wl,-Bdynamic \
+        $(pkg-config --static --libs residua | sed 's/-lresidua//')
+done
+./shared-version
+./static-version
+readelf -d static-version | grep libresidua
+readelf -d shared-version | sed -n 's/.*NEEDED.*\(libresidua.*\)\]/shared needs \1/p'
+if ls "$SOURCE"/models/builtin/*.safetensors >/dev/null 2>&1; then
+    ./shared-roundtrip >shared.out || cat shared.out
+    ./static-roundtrip >static.out || cat static.out
+fi
+echo "exported names that are not ours: shared $(nm -D --defined-only "$root/opt/residua/lib/libresidua.so" | awk '$3 !~ /^rsd_/' | wc -l)," \
+    "static $(nm -g --defined-only "$root/opt/residua/lib/libresidua.a" | awk 'NF == 3 && $3 !~ /^rsd_/' | wc -l)"
+
+$make -s -C "$SOURCE" uninstall DESTDIR="$root" prefix=/opt/residua >log 2>&1 || cat log
+find root ! -type d
