@@ -39,7 +39,7 @@ RsdStatus resampler_create(Resampler **out, int in_hz, int out_hz, int channels,
     Resampler *r = NULL;
     soxr_error_t failure = NULL;
     soxr_io_spec_t io = soxr_io_spec(SOXR_FLOAT32_I, SOXR_FLOAT32_I);
-    soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
+    soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, SOXR_ROLLOFF_NONE);
     soxr_runtime_spec_t runtime = soxr_runtime_spec(1);
 
     CHECK(in_hz > 0 && out_hz > 0 && channels > 0, err, RSD_ERR_ARG, "cannot resample %d channels from %d Hz to %d Hz",

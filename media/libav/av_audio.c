@@ -316,6 +316,8 @@ static RsdStatus open_demuxer(AvSource *s, int fd, bool seekable, bool use_edit_
     av_dict_free(&options);
     if (code == AVERROR(EPERM))
         return error_set(err, RSD_ERR_UNSUPPORTED, "a play list that points to other files; give those files instead");
+    if (code == AVERROR_EOF && !s->input.failed)
+        return error_set(err, RSD_ERR_CORRUPT, "ends before any sound: cut short");
     if (code < 0 && !s->input.failed && seekable && starts_like_mp4(fd))
         return error_set(err, RSD_ERR_CORRUPT, "an MP4 without its index (moov): cut short, or still being written");
     if (code < 0)

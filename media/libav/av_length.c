@@ -93,6 +93,9 @@ void av_length_init(AvLength *length, const AVFormatContext *format, const AVStr
     if (strcmp(format->iformat->name, "mp3") == 0)
         length->limit = mp3_stated_len(input->head, input->head_size);
     length->promised = length->limit;
+    if (input->seekable && strcmp(format->iformat->name, "ogg") == 0 &&
+        format->duration_estimation_method != AVFMT_DURATION_FROM_BITRATE)
+        length->promised = stated - stream->codecpar->initial_padding; /* the last page's position; Opus counts its pre-skip */
     if (!from_header || length->promised >= 0)
         return;
     if (named(format, "mp4") || named(format, "mp3") || named(format, "flac") || named(format, "aiff"))
@@ -105,8 +108,13 @@ void av_length_add(AvLength *length, const AVPacket *packet)
 {
     if (packet->flags & AV_PKT_FLAG_DISCARD)
         return; /* outside the edit list: decoded for its state, never delivered */
-    if (length->first_pts == AV_NOPTS_VALUE)
+    if (length->first_pts == AV_NOPTS_VALUE) {
         length->first_pts = packet->pts == AV_NOPTS_VALUE ? 0 : packet->pts;
+        /* libavformat asks the decoder to drop what lies before time zero, except in fragmented files */
+        if (length->by_packets && length->first_pts < 0 &&
+            !av_packet_get_side_data(packet, AV_PKT_DATA_SKIP_SAMPLES, NULL))
+            length->skip = av_rescale_q(-length->first_pts, length->time_base, (AVRational){1, length->rate_hz});
+    }
     length->sum += packet->duration;
 }
 

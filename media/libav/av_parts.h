@@ -35,7 +35,7 @@ typedef struct AvLength {
     bool by_packets;         /* an MP4 whose index we did not read (pipe): the packets' durations tell the end */
     AVRational time_base;
     int rate_hz;
-    int64_t skip;            /* frames at the start that are not delivered (manual) */
+    int64_t skip;            /* frames at the start that are still to be dropped by us */
     int64_t limit;           /* frames to deliver, -1 not known */
     int64_t edited;          /* by_packets: libavformat's duration, -1 none */
     int64_t first_pts, sum;  /* by_packets, in time_base */
