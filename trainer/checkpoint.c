@@ -1,0 +1,312 @@
+/* checkpoint.c - the state of a run to and from a file, and the files of a run.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "trainer/checkpoint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/log.h"
+#include "engine/base/mem.h"
+#include "engine/weights/safetensors.h"
+
+#define KIND "audio-codec-checkpoint"
+#define VERSION 1
+#define NAME_FORMAT "checkpoint-%09" PRId64 ".safetensors"
+
+/* ---- state ---- */
+
+RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err)
+{
+    TrainState *state = NULL;
+    BalancerConfig balance = {.n_losses = cfg->loss.n_losses,
+                              .ema_decay = cfg->loss.balance_decay,
+                              .total_norm = cfg->loss.balance_norm,
+                              .per_batch_item = cfg->loss.balance_per_item,
+                              .balance_grads = cfg->loss.balance};
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    memcpy(balance.weights, cfg->loss.weights, sizeof balance.weights);
+    TRY(mem_calloc(&state, 1, sizeof *state, err));
+    state->best_score = INFINITY;
+    TRY(audio_codec_create(&state->codec, &cfg->model, (uint64_t)cfg->train.seed, err));
+    TRY(optimizer_create(&state->optimizer, &cfg->optimizer, state->codec->params, kernels, err));
+    TRY(balancer_init(&state->balancer, &balance, err));
+    *out = state;
+    return RSD_OK;
+fail:
+    train_state_destroy(&state);
+    return status;
+}
+
+void train_state_destroy(TrainState **state)
+{
+    if (!*state)
+        return;
+    optimizer_destroy(&(*state)->optimizer);
+    audio_codec_destroy(&(*state)->codec);
+    mem_free(state);
+}
+
+/* ---- saving ---- */
+
+static RsdStatus put_int(SafetensorsWriter *writer, const char *key, int64_t value, RsdError *err)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%" PRId64, value);
+    return safetensors_writer_metadata(writer, key, text, err);
+}
+
+RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
+{
+    SafetensorsWriter *writer = NULL;
+    const Optimizer *opt = state->optimizer;
+    int64_t n_losses = state->balancer.config.n_losses;
+    char *config_text = NULL, best[40];
+    RsdStatus status = RSD_OK;
+
+    TRY(train_config_print(&config_text, cfg, false, err));
+    TRY(safetensors_writer_create(&writer, err));
+    TRY(safetensors_writer_metadata(writer, "residua.kind", KIND, err));
+    TRY(put_int(writer, "residua.version", VERSION, err));
+    TRY(put_int(writer, "train.step", state->step, err));
+    TRY(put_int(writer, "train.updates", opt->n_updates, err));
+    TRY(put_int(writer, "train.best_step", state->best_step, err));
+    snprintf(best, sizeof best, "%a", state->best_score);
+    TRY(safetensors_writer_metadata(writer, "train.best_score", best, err));
+    TRY(put_int(writer, "data.fingerprint", state->data_fingerprint, err));
+    TRY(safetensors_writer_metadata(writer, "config", config_text, err));
+    TRY(params_save(state->codec->params, writer, "model.", DTYPE_F32, err));
+    TRY(safetensors_writer_f32(writer, "optim.m", 1, &opt->n_elements, opt->m, DTYPE_F32, err));
+    TRY(safetensors_writer_f32(writer, "optim.v", 1, &opt->n_elements, opt->v, DTYPE_F32, err));
+    TRY(safetensors_writer_f32(writer, "optim.average", 1, &opt->n_elements, opt->average, DTYPE_F32, err));
+    TRY(safetensors_writer_raw(writer, "balancer.total", DTYPE_F64, 1, &n_losses, state->balancer.total, err));
+    TRY(safetensors_writer_raw(writer, "balancer.count", DTYPE_F64, 1, &n_losses, state->balancer.count, err));
+    TRY(safetensors_writer_finish(writer, path, err));
+fail:
+    safetensors_writer_destroy(&writer);
+    mem_free(&config_text);
+    return status;
+}
+
+/* ---- loading ---- */
+
+static RsdStatus get_text(const char **value, const Safetensors *st, const char *path, const char *key, RsdError *err)
+{
+    *value = safetensors_metadata(st, key);
+    if (!*value)
+        return error_set(err, RSD_ERR_CORRUPT, "%s: the metadata lack '%s'", path, key);
+    return RSD_OK;
+}
+
+static RsdStatus get_int(int64_t *value, const Safetensors *st, const char *path, const char *key, RsdError *err)
+{
+    const char *text;
+    char *end;
+    RsdStatus status = RSD_OK;
+
+    TRY(get_text(&text, st, path, key, err));
+    errno = 0;
+    *value = strtoll(text, &end, 10);
+    CHECK(end != text && !*end && !errno && *value >= 0, err, RSD_ERR_CORRUPT, "%s: %s is '%.40s', not a number", path, key, text);
+fail:
+    return status;
+}
+
+static RsdStatus get_floats(float *dst, int64_t count, const Safetensors *st, const char *path, const char *name, RsdError *err)
+{
+    const SafetensorsEntry *entry = safetensors_find(st, name);
+
+    if (!entry || entry->dtype != DTYPE_F32)
+        return error_set(err, RSD_ERR_CORRUPT, "%s: there is no float32 array '%s'", path, name);
+    return safetensors_read_f32(st, entry, dst, count, err);
+}
+
+static RsdStatus get_doubles(double *dst, int64_t count, const Safetensors *st, const char *path, const char *name, RsdError *err)
+{
+    const SafetensorsEntry *entry = safetensors_find(st, name);
+
+    if (!entry || entry->dtype != DTYPE_F64 || entry->size != (size_t)count * sizeof *dst)
+        return error_set(err, RSD_ERR_CORRUPT, "%s: there is no array '%s' of %" PRId64 " doubles", path, name, count);
+    memcpy(dst, entry->data, entry->size);
+    return RSD_OK;
+}
+
+static RsdStatus check_same_model(const TrainConfig *cfg, const TrainConfig *was, const char *path, RsdError *err)
+{
+    char key[64];
+
+    if (train_config_difference(cfg, was, "model", key))
+        return error_set(err, RSD_ERR_MODEL,
+                         "%s: belongs to a model with another %s than the configuration; go on with the old configuration, or "
+                         "train into another --out folder", path, key);
+    return RSD_OK;
+}
+
+/* The balancer's averages belong to losses by their place; with other losses they start anew. */
+static RsdStatus load_balancer(TrainState *state, const TrainConfig *cfg, const TrainConfig *was, const Safetensors *st,
+                               const char *path, RsdError *err)
+{
+    int64_t n = state->balancer.config.n_losses;
+    RsdStatus status = RSD_OK;
+
+    if (cfg->loss.n_losses != was->loss.n_losses || memcmp(cfg->loss.names, was->loss.names, sizeof cfg->loss.names) != 0) {
+        log_note(LOG_WARNING, "%s: was trained with other losses; the balancer starts anew", path);
+        memset(state->balancer.total, 0, sizeof state->balancer.total);
+        memset(state->balancer.count, 0, sizeof state->balancer.count);
+        return RSD_OK;
+    }
+    TRY(get_doubles(state->balancer.total, n, st, path, "balancer.total", err));
+    TRY(get_doubles(state->balancer.count, n, st, path, "balancer.count", err));
+fail:
+    return status;
+}
+
+RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char *path, TrainConfig *was, RsdError *err)
+{
+    Safetensors *st = NULL;
+    Optimizer *opt = state->optimizer;
+    const char *text;
+    int64_t version, fingerprint;
+    RsdStatus status = RSD_OK;
+
+    TRY(safetensors_open(&st, path, err));
+    text = safetensors_metadata(st, "residua.kind");
+    CHECK(text && !strcmp(text, KIND), err, RSD_ERR_CORRUPT, "%s: is not a checkpoint of `residua train` (kind %.40s)", path,
+          text ? text : "missing");
+    TRY(get_int(&version, st, path, "residua.version", err));
+    CHECK(version == VERSION, err, RSD_ERR_UNSUPPORTED, "%s: is a checkpoint of version %" PRId64 ", this program reads %d", path,
+          version, VERSION);
+    TRY(get_text(&text, st, path, "config", err));
+    train_config_init(was);
+    TRY(train_config_parse(was, text, path, err));
+    TRY(check_same_model(cfg, was, path, err));
+    TRY(get_int(&state->step, st, path, "train.step", err));
+    TRY(get_int(&opt->n_updates, st, path, "train.updates", err));
+    TRY(get_int(&state->best_step, st, path, "train.best_step", err));
+    TRY(get_text(&text, st, path, "train.best_score", err));
+    state->best_score = strtod(text, NULL);
+    TRY(get_int(&fingerprint, st, path, "data.fingerprint", err));
+    state->data_fingerprint = (uint32_t)fingerprint;
+    TRY(params_load(state->codec->params, st, "model.", err));
+    rvq_refresh(state->codec->rvq);
+    TRY(get_floats(opt->m, opt->n_elements, st, path, "optim.m", err));
+    TRY(get_floats(opt->v, opt->n_elements, st, path, "optim.v", err));
+    TRY(get_floats(opt->average, opt->n_elements, st, path, "optim.average", err));
+    TRY(load_balancer(state, cfg, was, st, path, err));
+fail:
+    safetensors_close(&st);
+    return status;
+}
+
+/* ---- files of a run ---- */
+
+RsdStatus checkpoint_path(char path[CHECKPOINT_PATH_SIZE], const char *run_dir, int64_t step, RsdError *err)
+{
+    if (snprintf(path, CHECKPOINT_PATH_SIZE, "%s/" NAME_FORMAT, run_dir, step) >= CHECKPOINT_PATH_SIZE)
+        return error_set(err, RSD_ERR_ARG, "%.80s...: the path is too long", run_dir);
+    return RSD_OK;
+}
+
+/* The step in a checkpoint's file name, -1 for any other name. */
+static int64_t step_of(const char *name)
+{
+    char expected[64];
+    int64_t step;
+
+    if (sscanf(name, "checkpoint-%" SCNd64, &step) != 1 || step < 0)
+        return -1;
+    snprintf(expected, sizeof expected, NAME_FORMAT, step);
+    return strcmp(name, expected) ? -1 : step;
+}
+
+static int compare_descending(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+RsdStatus checkpoint_list(int64_t **steps, size_t *n_steps, const char *run_dir, RsdError *err)
+{
+    DIR *dir = opendir(run_dir);
+    struct dirent *item;
+    size_t capacity = 0;
+    RsdStatus status = RSD_OK;
+
+    *steps = NULL;
+    *n_steps = 0;
+    if (!dir && errno == ENOENT)
+        return RSD_OK;
+    CHECK(dir, err, RSD_ERR_IO, "%s: cannot read the folder: %s", run_dir, strerror(errno));
+    while ((item = readdir(dir))) {
+        int64_t step = step_of(item->d_name);
+
+        if (step < 0)
+            continue;
+        if (*n_steps == capacity) {
+            TRY(mem_resize(steps, capacity, capacity ? 2 * capacity : 16, sizeof **steps, err));
+            capacity = capacity ? 2 * capacity : 16;
+        }
+        (*steps)[(*n_steps)++] = step;
+    }
+    if (*n_steps)
+        qsort(*steps, *n_steps, sizeof **steps, compare_descending);
+fail:
+    if (dir)
+        closedir(dir);
+    if (status != RSD_OK)
+        mem_free(steps);
+    return status;
+}
+
+RsdStatus checkpoint_load_newest(TrainState *state, const TrainConfig *cfg, const char *run_dir,
+                                 char path[CHECKPOINT_PATH_SIZE], TrainConfig *was, RsdError *err)
+{
+    int64_t *steps = NULL;
+    size_t n_steps;
+    RsdError reason = {0};
+    RsdStatus status = RSD_OK;
+
+    path[0] = '\0';
+    TRY(checkpoint_list(&steps, &n_steps, run_dir, err));
+    for (size_t i = 0; i < n_steps; i++) {
+        TRY(checkpoint_path(path, run_dir, steps[i], err));
+        status = checkpoint_load(state, cfg, path, was, &reason);
+        if (status != RSD_ERR_CORRUPT && status != RSD_ERR_NUMERIC)
+            break;
+        log_note(LOG_WARNING, "%s; an earlier checkpoint is tried", reason.text);
+    }
+    if (status != RSD_OK && err)
+        *err = reason;
+fail:
+    mem_free(&steps);
+    return status;
+}
+
+RsdStatus checkpoint_prune(const char *run_dir, int keep, RsdError *err)
+{
+    int64_t *steps = NULL;
+    size_t n_steps;
+    char path[CHECKPOINT_PATH_SIZE];
+    RsdStatus status = RSD_OK;
+
+    TRY(checkpoint_list(&steps, &n_steps, run_dir, err));
+    for (size_t i = (size_t)keep; i < n_steps; i++) {
+        TRY(checkpoint_path(path, run_dir, steps[i], err));
+        if (unlink(path) != 0 && errno != ENOENT)
+            log_note(LOG_WARNING, "%s: cannot be removed: %s", path, strerror(errno));
+    }
+fail:
+    mem_free(&steps);
+    return status;
+}

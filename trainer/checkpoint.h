@@ -1,0 +1,54 @@
+/* checkpoint.h - everything a run needs to go on as if it had never stopped, in one safetensors file.
+ *
+ *   model.*                          weights and codebooks with their averages, float32
+ *   optim.m, optim.v, optim.average  Adam's moments and the averaged weights, laid end to end
+ *   balancer.total, balancer.count   float64
+ *   metadata                         step, updates, best score, configuration as INI text, fingerprint of the data
+ *
+ * Nothing in it depends on the time or the machine: two runs that took the same steps write the same bytes.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_CHECKPOINT_H
+#define RESIDUA_CHECKPOINT_H
+
+#include "trainer/config.h"
+
+/* All that changes in the course of a run. */
+typedef struct TrainState {
+    AudioCodec *codec;
+    Optimizer *optimizer;
+    Balancer balancer;
+    int64_t step;             /* steps done */
+    double best_score;        /* lowest validation score so far; infinite before the first */
+    int64_t best_step;
+    uint32_t data_fingerprint;
+} TrainState;
+
+#define CHECKPOINT_PATH_SIZE 4096
+
+/* Step 0: random weights from cfg->train.seed. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
+RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err);
+void train_state_destroy(TrainState **state);
+
+/* Writes beside the name and renames, so that an older file of that name survives a full disk or a kill. Errors: RSD_ERR_IO,
+ * RSD_ERR_MEMORY. */
+RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err);
+
+/* Fills a state made from cfg. *was gets the configuration the file was written with, so that the caller can tell what has changed.
+ * Errors: RSD_ERR_MODEL (another architecture: names the key and both values), RSD_ERR_CORRUPT, RSD_ERR_IO, ... */
+RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char *path, TrainConfig *was, RsdError *err);
+
+/* RUN/checkpoint-000012000.safetensors */
+RsdStatus checkpoint_path(char path[CHECKPOINT_PATH_SIZE], const char *run_dir, int64_t step, RsdError *err);
+/* Steps of the checkpoints in run_dir, newest first; *steps is the caller's (mem_free). A folder that does not exist has
+ * none. Errors: RSD_ERR_IO, RSD_ERR_MEMORY. */
+RsdStatus checkpoint_list(int64_t **steps, size_t *n_steps, const char *run_dir, RsdError *err);
+/* Loads the newest sound one; damaged ones are named as warnings and passed over. *path: the one taken, empty if there is
+ * none. */
+RsdStatus checkpoint_load_newest(TrainState *state, const TrainConfig *cfg, const char *run_dir,
+                                 char path[CHECKPOINT_PATH_SIZE], TrainConfig *was, RsdError *err);
+/* Removes all but the newest `keep` numbered checkpoints. */
+RsdStatus checkpoint_prune(const char *run_dir, int keep, RsdError *err);
+
+#endif

@@ -1,0 +1,163 @@
+/* optimizer.c - Adam over blocks of parameters.
+ *
+ * The parameters are cut into blocks of POINT_BLOCK elements once; every pass hands these blocks to the threads, and sums are
+ * added up block by block, so that the number of threads changes nothing.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "trainer/optimizer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/kernels/kernels.h"
+#include "engine/kernels/point.h"
+
+struct OptimizerBlock {
+    Tensor *tensor;
+    int64_t start, n; /* in the tensor */
+    int64_t at;       /* in m, v and average */
+    double sum_sq;
+};
+
+static int64_t blocks_of(int64_t count)
+{
+    return (count + POINT_BLOCK - 1) / POINT_BLOCK;
+}
+
+static void cut_blocks(Optimizer *opt)
+{
+    int64_t at = 0, i_block = 0;
+
+    for (size_t i = 0; i < opt->params->n_items; i++) {
+        Tensor *tensor = opt->params->items[i].tensor;
+        int64_t count = tensor_count(tensor);
+
+        if (!opt->params->items[i].trainable)
+            continue;
+        memcpy(opt->average + at, tensor->data, (size_t)count * sizeof(float));
+        for (int64_t start = 0; start < count; start += POINT_BLOCK) {
+            int64_t n = count - start < POINT_BLOCK ? count - start : POINT_BLOCK;
+
+            opt->blocks[i_block++] = (OptimizerBlock){.tensor = tensor, .start = start, .n = n, .at = at + start};
+        }
+        at += count;
+    }
+}
+
+RsdStatus optimizer_create(Optimizer **out, const OptimizerConfig *config, ParamSet *params, const struct Kernels *kernels,
+                           RsdError *err)
+{
+    Optimizer *opt = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&opt, 1, sizeof *opt, err));
+    opt->config = *config;
+    opt->params = params;
+    opt->kernels = kernels;
+    for (size_t i = 0; i < params->n_items; i++) {
+        if (params->items[i].trainable) {
+            opt->n_elements += tensor_count(params->items[i].tensor);
+            opt->n_blocks += blocks_of(tensor_count(params->items[i].tensor));
+        }
+    }
+    TRY(mem_calloc(&opt->m, (size_t)opt->n_elements, sizeof(float), err));
+    TRY(mem_calloc(&opt->v, (size_t)opt->n_elements, sizeof(float), err));
+    TRY(mem_calloc(&opt->average, (size_t)opt->n_elements, sizeof(float), err));
+    TRY(mem_calloc(&opt->blocks, (size_t)opt->n_blocks, sizeof *opt->blocks, err));
+    cut_blocks(opt);
+    *out = opt;
+    return RSD_OK;
+fail:
+    optimizer_destroy(&opt);
+    return status;
+}
+
+void optimizer_destroy(Optimizer **optimizer)
+{
+    if (!*optimizer)
+        return;
+    mem_free(&(*optimizer)->m);
+    mem_free(&(*optimizer)->v);
+    mem_free(&(*optimizer)->average);
+    mem_free(&(*optimizer)->blocks);
+    mem_free(optimizer);
+}
+
+static void square_task(void *ctx, int64_t i, int worker)
+{
+    Optimizer *opt = ctx;
+    OptimizerBlock *block = &opt->blocks[i];
+    const float *grad = block->tensor->grad + block->start;
+
+    (void)worker;
+    block->sum_sq = opt->kernels->point->dot(grad, grad, block->n);
+}
+
+double optimizer_grad_norm(Optimizer *opt, RsdThreads *threads)
+{
+    double sum = 0.0;
+
+    threads_for(threads, opt->n_blocks, square_task, opt);
+    for (int64_t i = 0; i < opt->n_blocks; i++)
+        sum += opt->blocks[i].sum_sq;
+    return sqrt(sum);
+}
+
+typedef struct UpdateJob {
+    Optimizer *opt;
+    AdamStep step;
+    float average_decay;
+} UpdateJob;
+
+static void update_task(void *ctx, int64_t i, int worker)
+{
+    const UpdateJob *job = ctx;
+    Optimizer *opt = job->opt;
+    const OptimizerBlock *block = &opt->blocks[i];
+    float *weights = block->tensor->data + block->start;
+
+    (void)worker;
+    opt->kernels->point->adam(weights, opt->m + block->at, opt->v + block->at, block->tensor->grad + block->start, block->n,
+                              &job->step);
+    opt->kernels->point->track(opt->average + block->at, weights, job->average_decay, block->n);
+}
+
+void optimizer_update(Optimizer *opt, float lr, double grad_norm, RsdThreads *threads)
+{
+    const OptimizerConfig *cfg = &opt->config;
+    double t = (double)++opt->n_updates, young = (1.0 + t) / (10.0 + t);
+    bool clip = cfg->clip_norm > 0.0f && grad_norm > (double)cfg->clip_norm;
+    UpdateJob job = {.opt = opt,
+                     .step = {.lr = lr,
+                              .beta1 = cfg->beta1,
+                              .beta2 = cfg->beta2,
+                              .eps = cfg->epsilon,
+                              .decay = cfg->kind == OPTIMIZER_ADAMW ? cfg->weight_decay : 0.0f,
+                              .correct1 = (float)(1.0 / (1.0 - pow((double)cfg->beta1, t))),
+                              .correct2 = (float)(1.0 / (1.0 - pow((double)cfg->beta2, t))),
+                              .grad_scale = clip ? (float)((double)cfg->clip_norm / grad_norm) : 1.0f},
+                     .average_decay = (float)fmin((double)cfg->ema_decay, young)};
+
+    threads_for(threads, opt->n_blocks, update_task, &job);
+}
+
+void optimizer_swap_average(Optimizer *opt)
+{
+    float kept[256];
+
+    for (int64_t i = 0; i < opt->n_blocks; i++) {
+        float *weights = opt->blocks[i].tensor->data + opt->blocks[i].start;
+        float *average = opt->average + opt->blocks[i].at;
+
+        for (int64_t j = 0; j < opt->blocks[i].n; j += 256) {
+            size_t size = (size_t)(opt->blocks[i].n - j < 256 ? opt->blocks[i].n - j : 256) * sizeof(float);
+
+            memcpy(kept, weights + j, size);
+            memcpy(weights + j, average + j, size);
+            memcpy(average + j, kept, size);
+        }
+    }
+}
