@@ -1,0 +1,289 @@
+/* audio_step.c - forward, losses, backward, update.
+ *
+ * [1] audio.md 1.6, 1.9, 7.5.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "trainer/audio_step.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/base/mem.h"
+
+const char *const STEP_PHASE_NAMES[N_PHASES] = {"data", "encode", "quantize", "decode", "loss", "backward", "update"};
+
+#define VALID_LOSS "mel_dac"
+#define STAGES_SAMPLE 0 /* of RNG_QUANTIZER; the quantiser's own start at RVQ_FIRST_SAMPLE */
+#define KMEANS_STEP ((uint64_t)1 << 40) /* batches for the first codebooks come from steps no run reaches */
+
+double step_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+RsdStatus audio_step_create(AudioStep **out, const TrainConfig *config, RsdThreads *threads, RsdError *err)
+{
+    AudioStep *step = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&step, 1, sizeof *step, err));
+    step->config = config;
+    step->threads = threads;
+    step->segment_len = train_config_segment_len(config);
+    TRY(tape_create(&step->tape, threads, 0, err));
+    for (int i = 0; i < config->loss.n_losses; i++)
+        TRY(audio_loss_create(&step->losses[i], config->loss.names[i], config->model.rate_hz, (int)step->segment_len, err));
+    TRY(audio_loss_create(&step->distance, VALID_LOSS, config->model.rate_hz, 0, err));
+    *out = step;
+    return RSD_OK;
+fail:
+    audio_step_destroy(&step);
+    return status;
+}
+
+void audio_step_destroy(AudioStep **step)
+{
+    if (!*step)
+        return;
+    for (int i = 0; i < BALANCER_MAX_LOSSES; i++)
+        audio_loss_destroy(&(*step)->losses[i]);
+    audio_loss_destroy(&(*step)->distance);
+    tape_destroy(&(*step)->tape);
+    mem_free(step);
+}
+
+int audio_step_stages(const TrainConfig *cfg, int64_t step)
+{
+    Rng rng = rng_at((uint64_t)cfg->train.seed, RNG_QUANTIZER, (uint64_t)step, STAGES_SAMPLE);
+    bool heads = rng_below(&rng, 2) == 1;
+    int n_q = cfg->model.rvq.n_q;
+
+    if (cfg->train.stages == STAGES_ALL)
+        return n_q;
+    if (cfg->train.stages == STAGES_RATES || (cfg->train.stages == STAGES_MIXED && heads))
+        return audio_codec_stages_for(&cfg->model, cfg->train.rates_bps[rng_below(&rng, (uint32_t)cfg->train.n_rates)]);
+    return 1 + (int)rng_below(&rng, (uint32_t)n_q);
+}
+
+/* ---- first codebooks ---- */
+
+typedef struct CropJob {
+    Dataset *data;
+    uint64_t seed, step;
+    size_t len;
+    float *crops;
+    RsdStatus *statuses;
+    RsdError *errors;
+} CropJob;
+
+static void crop_task(void *ctx, int64_t i, int worker)
+{
+    CropJob *job = ctx;
+
+    (void)worker;
+    job->statuses[i] = dataset_crop(job->data, job->seed, job->step, (uint32_t)i, job->len, job->crops + (size_t)i * job->len,
+                                    &job->errors[i]);
+}
+
+static RsdStatus make_batch(AudioStep *step, Dataset *data, uint64_t at_step, float *crops, RsdError *err)
+{
+    int batch = step->config->data.batch;
+    CropJob job = {.data = data, .seed = (uint64_t)step->config->train.seed, .step = at_step, .crops = crops};
+    RsdStatus status = RSD_OK;
+
+    job.len = (size_t)step->segment_len;
+    TRY(arena_calloc(step->tape->arena, &job.statuses, (size_t)batch, sizeof *job.statuses, err));
+    TRY(arena_calloc(step->tape->arena, &job.errors, (size_t)batch, sizeof *job.errors, err));
+    threads_for(step->threads, batch, crop_task, &job);
+    for (int i = 0; i < batch; i++) {
+        if (job.statuses[i] != RSD_OK && err)
+            *err = job.errors[i];
+        TRY(job.statuses[i]);
+    }
+fail:
+    return status;
+}
+
+RsdStatus audio_step_init_codebooks(AudioStep *step, TrainState *state, Dataset *data, RsdError *err)
+{
+    const TrainConfig *cfg = step->config;
+    int64_t shape[3] = {cfg->data.batch, 1, step->segment_len}, z_count = 0;
+    int64_t z_shape[3] = {(int64_t)cfg->data.batch * cfg->train.kmeans_batches, cfg->model.rvq.dim, 0};
+    float *crops = NULL, *all_z = NULL;
+    Tensor *x, *z;
+    RsdStatus status = RSD_OK;
+
+    if (rvq_is_initialised(state->codec->rvq))
+        return RSD_OK;
+    step->tape->recording = false;
+    TRY(mem_alloc(&crops, (size_t)(shape[0] * shape[2]), sizeof *crops, err));
+    for (int i = 0; i < cfg->train.kmeans_batches; i++) {
+        tape_reset(step->tape);
+        TRY(make_batch(step, data, KMEANS_STEP + (uint64_t)i, crops, err));
+        TRY(tape_input(step->tape, &x, 3, shape, crops, err));
+        TRY(seanet_encode(step->tape, state->codec->net, x, &z, err));
+        if (!all_z) {
+            z_count = tensor_count(z);
+            z_shape[2] = z->shape[2];
+            TRY(mem_alloc(&all_z, (size_t)(z_count * cfg->train.kmeans_batches), sizeof *all_z, err));
+        }
+        memcpy(all_z + i * z_count, z->data, (size_t)z_count * sizeof *all_z);
+    }
+    tape_reset(step->tape);
+    TRY(tape_input(step->tape, &z, 3, z_shape, all_z, err));
+    TRY(rvq_init_codebooks(step->tape, state->codec->rvq, z, (uint64_t)cfg->train.seed, err));
+fail:
+    tape_reset(step->tape);
+    mem_free(&crops);
+    mem_free(&all_z);
+    return status;
+}
+
+/* ---- training ---- */
+
+/* The value of each loss of y against x, and its gradient with respect to y. */
+static RsdStatus run_losses(AudioStep *step, Tensor *x, const Tensor *y, StepReport *report, const float **grads, int64_t at_step,
+                            RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < step->config->loss.n_losses; i++) {
+        Tensor *leaf, *value;
+
+        TRY(tape_leaf(step->tape, y, true, &leaf, err));
+        TRY(audio_loss_apply(step->tape, step->losses[i], leaf, x, &value, err));
+        report->losses[i] = (double)value->data[0];
+        CHECK(isfinite(report->losses[i]), err, RSD_ERR_NUMERIC, "step %lld: the loss %s is not finite (%g)", (long long)at_step,
+              step->config->loss.names[i], report->losses[i]);
+        TRY(tape_backward(step->tape, value, err));
+        grads[i] = leaf->grad;
+    }
+fail:
+    return status;
+}
+
+/* Puts weight into the gradient of a scalar, so that the next replay carries it along. */
+static RsdStatus seed_scalar(Tape *tape, Tensor *scalar, float weight, RsdError *err)
+{
+    float *grad;
+    bool add;
+    RsdStatus status = tape_grad(tape, scalar, &grad, &add, err);
+
+    if (status == RSD_OK && grad)
+        *grad = weight;
+    return status;
+}
+
+static void end_phase(StepReport *report, StepPhase phase, double *since)
+{
+    double now = step_clock();
+
+    report->phase_s[phase] += now - *since;
+    *since = now;
+}
+
+RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch, StepReport *report, RsdError *err)
+{
+    const TrainConfig *cfg = step->config;
+    Tape *tape = step->tape;
+    AudioCodec *codec = state->codec;
+    int64_t shape[3] = {cfg->data.batch, 1, step->segment_len};
+    const float *grads[BALANCER_MAX_LOSSES] = {0};
+    float *combined;
+    double since = step_clock();
+    Tensor *x, *z, *zq, *commitment, *y;
+    RsdStatus status = RSD_OK;
+
+    memset(report, 0, sizeof *report);
+    report->n_q = audio_step_stages(cfg, state->step);
+    report->lr = schedule_lr(&cfg->schedule, state->step, cfg->train.steps);
+    tape_reset(tape);
+    tape->recording = true;
+    TRY(tape_input(tape, &x, 3, shape, batch, err));
+    TRY(seanet_encode(tape, codec->net, x, &z, err));
+    end_phase(report, PHASE_ENCODE, &since);
+    status = rvq_train(tape, codec->rvq, z, report->n_q, (uint64_t)cfg->train.seed, (uint64_t)state->step, false, &zq, &commitment,
+                       &report->rvq, err);
+    if (status != RSD_OK)
+        error_prefix(err, status, "step %lld", (long long)state->step);
+    TRY(status);
+    report->commitment = (double)commitment->data[0];
+    end_phase(report, PHASE_QUANTIZE, &since);
+    TRY(seanet_decode(tape, codec->net, zq, &y, err));
+    end_phase(report, PHASE_DECODE, &since);
+
+    TRY(run_losses(step, x, y, report, grads, state->step, err));
+    TRY(arena_alloc(tape->arena, &combined, (size_t)tensor_count(y), sizeof *combined, err));
+    TRY(balancer_apply(&state->balancer, grads, shape[0], shape[2], combined, report->shares, err));
+    end_phase(report, PHASE_LOSS, &since);
+
+    params_zero_grad(codec->params);
+    TRY(seed_scalar(tape, commitment, cfg->loss.commitment, err));
+    TRY(tape_backward_from(tape, y, combined, err));
+    end_phase(report, PHASE_BACKWARD, &since);
+
+    report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
+    report->skipped = !isfinite(report->grad_norm);
+    if (!report->skipped)
+        optimizer_update(state->optimizer, report->lr, report->grad_norm, step->threads);
+    state->step++;
+    end_phase(report, PHASE_UPDATE, &since);
+fail:
+    tape->recording = false;
+    return status;
+}
+
+/* ---- evaluation ---- */
+
+static RsdStatus measure(AudioStep *step, AudioLoss *loss, const char *name, Tensor *y, Tensor *x, double *value, RsdError *err)
+{
+    Tensor *out;
+    RsdStatus status = RSD_OK;
+
+    TRY(audio_loss_apply(step->tape, loss, y, x, &out, err));
+    *value = (double)out->data[0];
+    CHECK(isfinite(*value), err, RSD_ERR_NUMERIC, "validation: %s is not finite", name);
+fail:
+    return status;
+}
+
+RsdStatus audio_step_evaluate(AudioStep *step, const TrainState *state, const float *clip, int64_t n, ClipReport *report, RsdError *err)
+{
+    const TrainConfig *cfg = step->config;
+    const AudioCodec *codec = state->codec;
+    int64_t shape[3] = {1, 1, n}, n_frames;
+    uint16_t *codes; /* stage by stage, so that fewer stages are the start of more */
+    Tensor *x, *z, *zq, *y;
+    RsdStatus status = RSD_OK;
+
+    memset(report, 0, sizeof *report);
+    tape_reset(step->tape);
+    step->tape->recording = false;
+    TRY(tape_input(step->tape, &x, 3, shape, clip, err));
+    TRY(seanet_encode(step->tape, codec->net, x, &z, err));
+    n_frames = z->shape[2];
+    TRY(arena_alloc(step->tape->arena, &codes, (size_t)(n_frames * cfg->model.rvq.n_q), sizeof *codes, err));
+    TRY(rvq_encode(step->tape, codec->rvq, z, cfg->model.rvq.n_q, codes, err));
+    for (int i = 0; i < cfg->train.n_rates; i++) {
+        int n_q = audio_codec_stages_for(&cfg->model, cfg->train.rates_bps[i]);
+
+        TRY(rvq_decode(step->tape, codec->rvq, codes, 1, n_q, n_frames, &zq, err));
+        TRY(seanet_decode(step->tape, codec->net, zq, &y, err));
+        TRY(measure(step, step->distance, VALID_LOSS, y, x, &report->distance[i], err));
+        for (int j = 0; j < cfg->loss.n_losses; j++) {
+            double value;
+
+            TRY(measure(step, step->losses[j], cfg->loss.names[j], y, x, &value, err));
+            report->losses[j] += value / cfg->train.n_rates;
+        }
+    }
+fail:
+    tape_reset(step->tape);
+    return status;
+}

@@ -1,0 +1,591 @@
+/* train_audio.c - the loop around the step.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "trainer/train_audio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/base/log.h"
+#include "engine/base/mem.h"
+#include "engine/kernels/kernels.h"
+#include "trainer/loader.h"
+#include "trainer/run_log.h"
+
+#define SAVE_RESERVE_S 2.0 /* a run with a time limit starts no step later than this before it */
+
+typedef struct Run {
+    const TrainConfig *config;
+    const TrainOptions *options;
+    MediaList *train_list, *valid_list;
+    Dataset *data;
+    Loader *loader;
+    Validation *validation;
+    AudioStep *step;
+    TrainState *state;
+    RunLog log;
+    int lock;                       /* file descriptor, -1: none */
+    char last_checkpoint[CHECKPOINT_PATH_SIZE];
+    int64_t last_saved_step;
+    double started, last_saved, last_valid;
+    int64_t last_valid_step, first_step;
+    int n_bad_steps;                /* in a row */
+    /* since the last line of the log */
+    int n_logged;
+    double sum_losses[BALANCER_MAX_LOSSES], mean_losses[BALANCER_MAX_LOSSES], sum_grad_norm, sum_commitment, sum_phase_s[N_PHASES];
+    double log_started, audio_per_s, step_s;
+} Run;
+
+/* ---- opening ---- */
+
+static RsdStatus open_data(Run *run, RsdError *err)
+{
+    const TrainConfig *cfg = run->config;
+    const TrainOptions *options = run->options;
+    RsdStatus status = RSD_OK;
+
+    TRY(media_list_scan(&run->train_list, options->dirs, options->n_dirs, cfg->model.rate_hz, options->threads, err));
+    if (options->n_valid_dirs)
+        TRY(media_list_scan(&run->valid_list, options->valid_dirs, options->n_valid_dirs, cfg->model.rate_hz, options->threads, err));
+    else if (cfg->data.valid_every && run->train_list->n_files >= (size_t)cfg->data.valid_every)
+        TRY(media_list_split(run->train_list, cfg->data.valid_every, &run->valid_list, err));
+    CHECK(media_list_hours(run->train_list) * 3600.0 >= cfg->data.segment_s, err, RSD_ERR_ARG,
+          "the recordings last %.2f s in all, less than one crop of data.segment = %g s; give more data or shorter crops",
+          media_list_hours(run->train_list) * 3600.0, cfg->data.segment_s);
+    TRY(dataset_create(&run->data, run->train_list, &cfg->data, err));
+    TRY(validation_create(&run->validation, run->valid_list, cfg, err));
+fail:
+    return status;
+}
+
+static RsdStatus open_model(Run *run, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(audio_step_create(&run->step, run->config, run->options->threads, err));
+    TRY(train_state_create(&run->state, run->config, kernels_pick(), err));
+    run->state->data_fingerprint = media_list_fingerprint(run->train_list);
+fail:
+    return status;
+}
+
+static void close_run(Run *run)
+{
+    loader_destroy(&run->loader);
+    validation_destroy(&run->validation);
+    dataset_destroy(&run->data);
+    audio_step_destroy(&run->step);
+    train_state_destroy(&run->state);
+    media_list_destroy(&run->train_list);
+    media_list_destroy(&run->valid_list);
+    run_log_close(&run->log);
+    if (run->lock >= 0)
+        close(run->lock);
+}
+
+static RsdStatus run_path(char path[CHECKPOINT_PATH_SIZE], const Run *run, const char *name, RsdError *err)
+{
+    if (snprintf(path, CHECKPOINT_PATH_SIZE, "%s/%s", run->options->run_dir, name) >= CHECKPOINT_PATH_SIZE)
+        return error_set(err, RSD_ERR_ARG, "%.80s...: the path is too long", run->options->run_dir);
+    return RSD_OK;
+}
+
+/* Makes the folder and takes its lock, so that two processes never write the same run. */
+static RsdStatus open_folder(Run *run, RsdError *err)
+{
+    const char *dir = run->options->run_dir;
+    RsdStatus status = RSD_OK;
+
+    CHECK(mkdir(dir, 0777) == 0 || errno == EEXIST, err, RSD_ERR_IO, "%s: cannot make the folder: %s", dir, strerror(errno));
+    run->lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK(run->lock >= 0, err, RSD_ERR_IO, "%s: cannot open the folder: %s", dir, strerror(errno));
+    CHECK(access(dir, W_OK) == 0, err, RSD_ERR_IO, "%s: cannot write into the folder: %s", dir, strerror(errno));
+    CHECK(flock(run->lock, LOCK_EX | LOCK_NB) == 0, err, RSD_ERR_EXISTS, "%s: another process is training in this folder", dir);
+fail:
+    return status;
+}
+
+/* A resumed run is exact only when nothing that matters has changed; what did change is told. */
+static void note_changes(const Run *run, const TrainConfig *was, uint32_t fingerprint)
+{
+    static const char *const sections[] = {"data", "train", "loss", "optim"};
+    char key[64];
+
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+        if (train_config_difference(run->config, was, sections[i], key))
+            log_note(LOG_WARNING, "%s differs from the run so far (%s at least); it goes on with the new values", sections[i], key);
+    if (fingerprint != media_list_fingerprint(run->train_list))
+        log_note(LOG_WARNING, "the recordings are not those of the run so far; it goes on with the new ones");
+}
+
+static RsdStatus resume_or_start(Run *run, RsdError *err)
+{
+    const TrainOptions *options = run->options;
+    int64_t *steps = NULL;
+    size_t n_steps;
+    TrainConfig *was = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(checkpoint_list(&steps, &n_steps, options->run_dir, err));
+    CHECK(options->resume || !n_steps, err, RSD_ERR_EXISTS,
+          "%s: holds a run at step %lld; go on with --resume or choose another --out", options->run_dir, (long long)steps[0]);
+    if (n_steps) {
+        TRY(mem_alloc(&was, 1, sizeof *was, err));
+        TRY(checkpoint_load_newest(run->state, run->config, options->run_dir, run->last_checkpoint, was, err));
+        note_changes(run, was, run->state->data_fingerprint);
+        run->state->data_fingerprint = media_list_fingerprint(run->train_list);
+    }
+    run->first_step = run->state->step;
+    run->last_saved_step = n_steps ? run->state->step : -1;
+fail:
+    mem_free(&steps);
+    mem_free(&was);
+    return status;
+}
+
+/* ---- saving ---- */
+
+static RsdStatus save(Run *run, RsdError *err)
+{
+    char path[CHECKPOINT_PATH_SIZE];
+    double since = step_clock();
+    RsdStatus status = RSD_OK;
+
+    if (run->last_saved_step == run->state->step)
+        return RSD_OK;
+    TRY(checkpoint_path(path, run->options->run_dir, run->state->step, err));
+    TRY(checkpoint_save(run->state, run->config, path, err));
+    memcpy(run->last_checkpoint, path, sizeof path);
+    run->last_saved_step = run->state->step;
+    run->last_saved = step_clock();
+    run_log_begin(&run->log, "checkpoint");
+    run_log_int(&run->log, "step", run->state->step);
+    run_log_text(&run->log, "path", path);
+    run_log_number(&run->log, "seconds", run->last_saved - since);
+    run_log_end(&run->log);
+    TRY(checkpoint_prune(run->options->run_dir, run->config->train.keep, err));
+fail:
+    return status;
+}
+
+/* In the middle of a run a full disk is not the end: the older checkpoint is whole, and space may come back. */
+static void save_or_warn(Run *run)
+{
+    RsdError err = {0};
+
+    if (save(run, &err) != RSD_OK)
+        log_note(LOG_WARNING, "step %lld: no checkpoint was written: %s", (long long)run->state->step, err.text);
+    run->last_saved = step_clock();
+}
+
+/* The averaged weights as a model file. */
+static RsdStatus export_model(Run *run, RsdError *err)
+{
+    char path[CHECKPOINT_PATH_SIZE], step_text[32], score_text[32];
+    const char *const notes[] = {"train.step", step_text, "train.score", score_text, NULL};
+    RsdStatus status = RSD_OK;
+
+    snprintf(step_text, sizeof step_text, "%lld", (long long)run->state->step);
+    snprintf(score_text, sizeof score_text, "%.6g", run->state->best_score);
+    optimizer_swap_average(run->state->optimizer);
+    TRY(run_path(path, run, "model.safetensors", err));
+    TRY(audio_codec_save(run->state->codec, path, DTYPE_F32, false, notes, err));
+    if (run->options->export_half) {
+        TRY(run_path(path, run, "model-f16.safetensors", err));
+        TRY(audio_codec_save(run->state->codec, path, DTYPE_F16, false, notes, err));
+    }
+fail:
+    optimizer_swap_average(run->state->optimizer);
+    return status;
+}
+
+static RsdStatus write_config(Run *run, RsdError *err)
+{
+    char path[CHECKPOINT_PATH_SIZE], *text = NULL;
+    FILE *file = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(run_path(path, run, "config.ini", err));
+    TRY(train_config_print(&text, run->config, true, err));
+    file = fopen(path, "we");
+    CHECK(file, err, RSD_ERR_IO, "%s: %s", path, strerror(errno));
+    CHECK(fputs(text, file) >= 0 && fflush(file) == 0, err, RSD_ERR_IO, "%s: %s", path, strerror(errno));
+fail:
+    if (file)
+        fclose(file);
+    mem_free(&text);
+    return status;
+}
+
+/* ---- validation ---- */
+
+static void log_validation(Run *run, const ValidReport *report, bool best)
+{
+    RunLog *log = &run->log;
+
+    run_log_begin(log, "valid");
+    run_log_int(log, "step", run->state->step);
+    run_log_number(log, "score", report->score);
+    run_log_int(log, "best", best);
+    run_log_int(log, "clips", report->n_clips);
+    run_log_open_object(log, "mel_distance");
+    for (int i = 0; i < run->config->train.n_rates; i++) {
+        char key[32];
+
+        snprintf(key, sizeof key, "%d", run->config->train.rates_bps[i]);
+        run_log_number(log, key, report->distance[i]);
+    }
+    run_log_close_object(log);
+    run_log_open_object(log, "loss");
+    for (int i = 0; i < run->config->loss.n_losses; i++)
+        run_log_number(log, run->config->loss.names[i], report->losses[i]);
+    run_log_close_object(log);
+    run_log_number(log, "seconds", report->seconds);
+    run_log_end(log);
+}
+
+static RsdStatus validate(Run *run, RsdError *err)
+{
+    ValidReport report;
+    char path[CHECKPOINT_PATH_SIZE], text[256];
+    size_t used = 0;
+    bool best;
+    RsdStatus status = RSD_OK;
+
+    if (!run->validation || run->last_valid_step == run->state->step)
+        return RSD_OK;
+    TRY(validation_run(run->validation, run->step, run->state, &report, err));
+    best = report.score < run->state->best_score;
+    if (best) {
+        run->state->best_score = report.score;
+        run->state->best_step = run->state->step;
+        TRY(run_path(path, run, "checkpoint-best.safetensors", err));
+        TRY(checkpoint_save(run->state, run->config, path, err));
+        TRY(export_model(run, err));
+    }
+    log_validation(run, &report, best);
+    for (int i = 0; i < run->config->train.n_rates && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.4f at %g kbit/s", i ? ", " : "", report.distance[i],
+                                 run->config->train.rates_bps[i] / 1000.0);
+    log_note(LOG_INFO, "step %lld: mel distance %s%s", (long long)run->state->step, text, best ? " (best so far)" : "");
+    run->last_valid = step_clock();
+    run->last_valid_step = run->state->step;
+fail:
+    return status;
+}
+
+/* ---- log and progress ---- */
+
+static void log_start(Run *run)
+{
+    const TrainConfig *cfg = run->config;
+    char report[MEDIA_REPORT_SIZE];
+
+    run_log_begin(&run->log, run->first_step ? "resume" : "start");
+    run_log_int(&run->log, "step", run->first_step);
+    run_log_int(&run->log, "steps", cfg->train.steps);
+    run_log_text(&run->log, "model", cfg->model.name);
+    run_log_int(&run->log, "parameters", run->state->optimizer->n_elements);
+    run_log_text(&run->log, "data", media_list_report(report, run->train_list));
+    run_log_int(&run->log, "valid_clips", validation_count(run->validation));
+    run_log_text(&run->log, "kernels", kernels_pick()->name);
+    run_log_int(&run->log, "threads", rsd_threads_count(run->options->threads));
+    run_log_end(&run->log);
+}
+
+static void log_step(Run *run, const StepReport *report)
+{
+    const LossConfig *loss = &run->config->loss;
+    RunLog *log = &run->log;
+    double n = run->n_logged;
+
+    run_log_begin(log, "step");
+    run_log_int(log, "step", run->state->step);
+    run_log_open_object(log, "loss");
+    for (int i = 0; i < loss->n_losses; i++)
+        run_log_number(log, loss->names[i], run->sum_losses[i] / n);
+    run_log_close_object(log);
+    run_log_number(log, "commitment", run->sum_commitment / n);
+    run_log_open_object(log, "share");
+    for (int i = 0; i < loss->n_losses; i++)
+        run_log_number(log, loss->names[i], (double)report->shares[i]);
+    run_log_close_object(log);
+    run_log_number(log, "grad_norm", run->sum_grad_norm / n);
+    run_log_number(log, "lr", (double)report->lr);
+    run_log_int(log, "stages", report->n_q);
+    run_log_number(log, "perplexity_first", (double)report->rvq.perplexity[0]);
+    run_log_number(log, "perplexity_last", (double)report->rvq.perplexity[report->n_q - 1]);
+    run_log_number(log, "quantizer_error", (double)report->rvq.relative_error);
+    run_log_number(log, "audio_per_s", run->audio_per_s);
+    run_log_open_object(log, "ms");
+    for (int i = 0; i < N_PHASES; i++)
+        run_log_number(log, STEP_PHASE_NAMES[i], 1000.0 * run->sum_phase_s[i] / n);
+    run_log_close_object(log);
+    run_log_end(log);
+}
+
+static double seconds_left(const Run *run)
+{
+    double left = (double)(run->config->train.steps - run->state->step) * run->step_s;
+    double limit = run->config->train.time_limit_s - (step_clock() - run->started);
+
+    return run->config->train.time_limit_s > 0 && limit < left ? fmax(limit, 0.0) : left;
+}
+
+static void account(Run *run, const StepReport *report)
+{
+    const TrainConfig *cfg = run->config;
+    bool due = run->state->step % cfg->train.log_every == 0 || run->state->step == cfg->train.steps;
+    double now = step_clock();
+
+    run->n_logged++;
+    for (int i = 0; i < cfg->loss.n_losses; i++) {
+        run->sum_losses[i] += report->losses[i];
+        run->mean_losses[i] = run->sum_losses[i] / run->n_logged;
+    }
+    for (int i = 0; i < N_PHASES; i++)
+        run->sum_phase_s[i] += report->phase_s[i];
+    run->sum_grad_norm += report->grad_norm;
+    run->sum_commitment += report->commitment;
+    run->step_s = (now - run->log_started) / run->n_logged;
+    run->audio_per_s = cfg->data.batch * (double)run->step->segment_len / cfg->model.rate_hz / run->step_s;
+    if (run->options->progress) {
+        TrainProgress progress = {.step = run->state->step,
+                                  .n_steps = cfg->train.steps,
+                                  .config = cfg,
+                                  .report = report,
+                                  .mean_losses = run->mean_losses,
+                                  .mean_grad_norm = run->sum_grad_norm / run->n_logged,
+                                  .audio_per_s = run->audio_per_s,
+                                  .left_s = seconds_left(run),
+                                  .score = run->state->best_score,
+                                  .logged = due};
+
+        run->options->progress(run->options->progress_ctx, &progress);
+    }
+    if (!due)
+        return;
+    log_step(run, report);
+    run->n_logged = 0;
+    run->sum_grad_norm = run->sum_commitment = 0.0;
+    memset(run->sum_losses, 0, sizeof run->sum_losses);
+    memset(run->sum_phase_s, 0, sizeof run->sum_phase_s);
+    run->log_started = now;
+}
+
+/* ---- the loop ---- */
+
+static RsdStatus check_step(Run *run, const StepReport *report, RsdError *err)
+{
+    if (!report->skipped) {
+        run->n_bad_steps = 0;
+        return RSD_OK;
+    }
+    run->n_bad_steps++;
+    if (run->n_bad_steps > run->config->train.max_bad_steps)
+        return error_set(err, RSD_ERR_NUMERIC, "step %lld: the gradient is not finite, for the %d. time in a row",
+                         (long long)run->state->step - 1, run->n_bad_steps);
+    log_note(LOG_WARNING, "step %lld: the gradient is not finite; the step is skipped", (long long)run->state->step - 1);
+    return RSD_OK;
+}
+
+static bool is_due(int64_t step, int every, double now, double last, double period_s)
+{
+    return (every > 0 && step % every == 0) || (period_s > 0 && now - last >= period_s);
+}
+
+static RsdStatus run_steps(Run *run, TrainEnd *end, RsdError *err)
+{
+    const TrainRunConfig *cfg = &run->config->train;
+    double spent_elsewhere;
+    RsdStatus status = RSD_OK;
+
+    *end = TRAIN_FINISHED;
+    while (run->state->step < cfg->steps) {
+        StepReport report;
+        const float *batch;
+        double since = step_clock(), waited;
+
+        if (run->options->stop && *run->options->stop) {
+            *end = TRAIN_STOPPED;
+            break;
+        }
+        if (cfg->time_limit_s > 0 && since - run->started + run->step_s + SAVE_RESERVE_S > cfg->time_limit_s) {
+            *end = TRAIN_TIME_LIMIT;
+            break;
+        }
+        TRY(loader_next(run->loader, &batch, err));
+        waited = step_clock() - since;
+        TRY(audio_step_run(run->step, run->state, batch, &report, err));
+        report.phase_s[PHASE_DATA] = waited;
+        account(run, &report);
+        TRY(check_step(run, &report, err));
+        spent_elsewhere = step_clock();
+        if (is_due(run->state->step, cfg->valid_steps, spent_elsewhere, run->last_valid, cfg->valid_period_s))
+            TRY(validate(run, err));
+        if (is_due(run->state->step, cfg->checkpoint_steps, spent_elsewhere, run->last_saved, cfg->checkpoint_period_s))
+            save_or_warn(run);
+        /* Speed and time left are those of steps alone. */
+        run->log_started += step_clock() - spent_elsewhere;
+    }
+fail:
+    return status;
+}
+
+static RsdStatus finish(Run *run, TrainEnd end, RsdError *err)
+{
+    static const char *const reasons[] = {"finished", "stopped", "time limit"};
+    RsdStatus status = RSD_OK;
+
+    /* A stop wants to be quick: what is validated then is validated on resume. */
+    if (end != TRAIN_STOPPED)
+        TRY(validate(run, err));
+    TRY(save(run, err));
+    if (!run->validation)
+        TRY(export_model(run, err));
+    run_log_begin(&run->log, "end");
+    run_log_int(&run->log, "step", run->state->step);
+    run_log_text(&run->log, "reason", reasons[end]);
+    run_log_number(&run->log, "seconds", step_clock() - run->started);
+    run_log_number(&run->log, "best_score", run->state->best_score);
+    run_log_int(&run->log, "best_step", run->state->best_step);
+    run_log_end(&run->log);
+fail:
+    return status;
+}
+
+static void log_failure(Run *run, RsdStatus status, RsdError *err)
+{
+    run_log_begin(&run->log, "error");
+    run_log_int(&run->log, "step", run->state ? run->state->step : 0);
+    run_log_text(&run->log, "status", rsd_status_name(status));
+    run_log_text(&run->log, "text", err && err->text[0] ? err->text : "");
+    run_log_end(&run->log);
+    if (status == RSD_ERR_NUMERIC && err) {
+        size_t len = strlen(err->text);
+
+        snprintf(err->text + len, sizeof err->text - len, "; the last checkpoint is %s; go on from it with --resume and a lower optim.lr",
+                 run->last_checkpoint[0] ? run->last_checkpoint : "(none yet)");
+    }
+}
+
+RsdStatus train_audio(const TrainConfig *cfg, const TrainOptions *options, TrainSummary *summary, RsdError *err)
+{
+    Run run = {.config = cfg, .options = options, .lock = -1, .last_valid_step = -1};
+    char path[CHECKPOINT_PATH_SIZE];
+    TrainEnd end = TRAIN_FINISHED;
+    RsdStatus status = RSD_OK;
+
+    memset(summary, 0, sizeof *summary);
+    run.started = run.last_saved = run.last_valid = run.log_started = step_clock();
+    TRY(train_config_check(cfg, err));
+    TRY(open_data(&run, err));
+    TRY(open_model(&run, err));
+    TRY(open_folder(&run, err));
+    TRY(resume_or_start(&run, err));
+    TRY(run_path(path, &run, "log.jsonl", err));
+    TRY(run_log_open(&run.log, path, err));
+    TRY(write_config(&run, err));
+    log_start(&run);
+    if (run.state->step < cfg->train.steps) {
+        TRY(loader_create(&run.loader, run.data, &cfg->data, (size_t)run.step->segment_len, (uint64_t)cfg->train.seed,
+                          (uint64_t)run.state->step, err));
+        TRY(audio_step_init_codebooks(run.step, run.state, run.data, err));
+    }
+    run.log_started = step_clock();
+    TRY(run_steps(&run, &end, err));
+    TRY(finish(&run, end, err));
+fail:
+    if (status != RSD_OK)
+        log_failure(&run, status, err);
+    if (run.state) {
+        summary->end = end;
+        summary->step = run.state->step;
+        summary->first_step = run.first_step;
+        summary->best_score = run.state->best_score;
+        summary->best_step = run.state->best_step;
+    }
+    memcpy(summary->checkpoint, run.last_checkpoint, sizeof summary->checkpoint);
+    summary->seconds = step_clock() - run.started;
+    close_run(&run);
+    return status;
+}
+
+/* ---- plan ---- */
+
+static size_t cached_size(const MediaList *list, int64_t limit)
+{
+    double size = media_list_hours(list) * 3600.0 * list->rate_hz * (double)sizeof(int16_t);
+
+    return size < (double)limit ? (size_t)size : (size_t)limit;
+}
+
+static RsdStatus measure_steps(Run *run, int n_measured, TrainPlan *plan, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(loader_create(&run->loader, run->data, &run->config->data, (size_t)run->step->segment_len,
+                      (uint64_t)run->config->train.seed, 0, err));
+    TRY(audio_step_init_codebooks(run->step, run->state, run->data, err));
+    for (int i = 0; i < n_measured; i++) {
+        const float *batch;
+        StepReport report;
+        double since = step_clock(), waited, total;
+
+        TRY(loader_next(run->loader, &batch, err));
+        waited = step_clock() - since;
+        TRY(audio_step_run(run->step, run->state, batch, &report, err));
+        report.phase_s[PHASE_DATA] = waited;
+        total = step_clock() - since - waited;
+        /* The first step also takes memory from the system, so the fastest counts. */
+        if (i == 0 || total < plan->step_s) {
+            plan->step_s = total;
+            memcpy(plan->phase_s, report.phase_s, sizeof plan->phase_s);
+        }
+    }
+    plan->step_size = arena_peak_size(run->step->tape->arena);
+fail:
+    return status;
+}
+
+RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, int n_measured, TrainPlan *plan, RsdError *err)
+{
+    Run run = {.config = cfg, .options = options, .lock = -1};
+    int64_t *steps = NULL;
+    size_t n_steps = 0;
+    RsdStatus status = RSD_OK;
+
+    memset(plan, 0, sizeof *plan);
+    TRY(train_config_check(cfg, err));
+    TRY(open_data(&run, err));
+    TRY(open_model(&run, err));
+    if (options->run_dir)
+        TRY(checkpoint_list(&steps, &n_steps, options->run_dir, err));
+    plan->resume_step = n_steps ? steps[0] : 0;
+    media_list_report(plan->data_report, run.train_list);
+    if (run.valid_list)
+        media_list_report(plan->valid_report, run.valid_list);
+    plan->data_hours = media_list_hours(run.train_list);
+    plan->n_valid_clips = validation_count(run.validation);
+    plan->valid_seconds = validation_seconds(run.validation);
+    plan->n_parameters = run.state->optimizer->n_elements;
+    plan->n_codebook_numbers = (int64_t)cfg->model.rvq.n_q * cfg->model.rvq.codebook_size * cfg->model.rvq.dim;
+    plan->encoder_macs_per_s = seanet_macs_per_second(&cfg->model.seanet, cfg->model.rate_hz, false);
+    plan->decoder_macs_per_s = seanet_macs_per_second(&cfg->model.seanet, cfg->model.rate_hz, true);
+    plan->state_size = (size_t)(5 * plan->n_parameters + 2 * plan->n_codebook_numbers) * sizeof(float);
+    plan->cache_size = cached_size(run.train_list, cfg->data.cache_size);
+    if (n_measured > 0)
+        TRY(measure_steps(&run, n_measured, plan, err));
+    plan->total_s = plan->step_s * (double)(cfg->train.steps - plan->resume_step);
+fail:
+    mem_free(&steps);
+    close_run(&run);
+    return status;
+}

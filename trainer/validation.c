@@ -1,0 +1,121 @@
+/* validation.c - held-out clips.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "trainer/validation.h"
+
+#include <string.h>
+
+#include "engine/base/mem.h"
+
+#define SHORTEST_S 0.5
+
+typedef struct Clip {
+    float *samples;
+    int64_t n; /* a multiple of the hop */
+} Clip;
+
+struct Validation {
+    Clip *clips;
+    int n_clips, rate_hz;
+};
+
+/* Leaves *clip empty when the file is of no use. */
+static RsdStatus read_clip(Clip *clip, Dataset *files, size_t file, const TrainConfig *cfg, RsdError *err)
+{
+    int64_t hop = seanet_hop(&cfg->model.seanet);
+    int64_t n = (int64_t)(cfg->data.valid_clip_s * cfg->model.rate_hz);
+    size_t n_present;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_alloc(&clip->samples, (size_t)n, sizeof *clip->samples, err));
+    if (dataset_read(files, file, 0, (size_t)n, clip->samples, &n_present, NULL) == RSD_OK &&
+        n_present >= (size_t)(SHORTEST_S * cfg->model.rate_hz))
+        clip->n = (int64_t)n_present / hop * hop;
+    if (!clip->n)
+        mem_free(&clip->samples);
+fail:
+    return status;
+}
+
+RsdStatus validation_create(Validation **out, const MediaList *list, const TrainConfig *cfg, RsdError *err)
+{
+    Validation *v = NULL;
+    Dataset *files = NULL;
+    DataConfig uncached = cfg->data;
+    size_t n_wanted = (size_t)cfg->data.valid_clips;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    if (!list || !list->n_files)
+        return RSD_OK;
+    if (n_wanted > list->n_files)
+        n_wanted = list->n_files;
+    uncached.cache_size = 0;
+    TRY(dataset_create(&files, list, &uncached, err));
+    TRY(mem_calloc(&v, 1, sizeof *v, err));
+    v->rate_hz = cfg->model.rate_hz;
+    TRY(mem_calloc(&v->clips, n_wanted, sizeof *v->clips, err));
+    for (size_t i = 0; i < n_wanted; i++) {
+        TRY(read_clip(&v->clips[v->n_clips], files, i * list->n_files / n_wanted, cfg, err));
+        v->n_clips += v->clips[v->n_clips].n > 0;
+    }
+    if (v->n_clips) {
+        *out = v;
+        v = NULL;
+    }
+fail:
+    validation_destroy(&v);
+    dataset_destroy(&files);
+    return status;
+}
+
+void validation_destroy(Validation **validation)
+{
+    if (!*validation)
+        return;
+    for (int i = 0; (*validation)->clips && i < (*validation)->n_clips; i++)
+        mem_free(&(*validation)->clips[i].samples);
+    mem_free(&(*validation)->clips);
+    mem_free(validation);
+}
+
+int validation_count(const Validation *validation)
+{
+    return validation ? validation->n_clips : 0;
+}
+
+double validation_seconds(const Validation *validation)
+{
+    double n = 0.0;
+
+    for (int i = 0; i < validation_count(validation); i++)
+        n += (double)validation->clips[i].n;
+    return validation ? n / validation->rate_hz : 0.0;
+}
+
+RsdStatus validation_run(const Validation *validation, AudioStep *step, TrainState *state, ValidReport *report, RsdError *err)
+{
+    const TrainConfig *cfg = step->config;
+    double since = step_clock();
+    RsdStatus status = RSD_OK;
+
+    memset(report, 0, sizeof *report);
+    report->n_clips = validation->n_clips;
+    optimizer_swap_average(state->optimizer);
+    for (int i = 0; i < validation->n_clips; i++) {
+        ClipReport clip;
+
+        TRY(audio_step_evaluate(step, state, validation->clips[i].samples, validation->clips[i].n, &clip, err));
+        for (int j = 0; j < cfg->train.n_rates; j++)
+            report->distance[j] += clip.distance[j] / validation->n_clips;
+        for (int j = 0; j < cfg->loss.n_losses; j++)
+            report->losses[j] += clip.losses[j] / validation->n_clips;
+    }
+    for (int j = 0; j < cfg->train.n_rates; j++)
+        report->score += report->distance[j] / cfg->train.n_rates;
+    report->seconds = step_clock() - since;
+fail:
+    optimizer_swap_average(state->optimizer);
+    return status;
+}
