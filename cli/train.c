@@ -21,13 +21,25 @@
 #define REDRAW_PERIOD_S 0.2 /* between two updates of the line on a terminal */
 
 typedef enum OptionId {
-    OPT_DATA, OPT_VALID, OPT_OUT, OPT_RESUME, OPT_SET, OPT_STEPS, OPT_TIME_LIMIT, OPT_THREADS, OPT_DRY_RUN, OPT_PRINT_CONFIG, OPT_HALF,
-    OPT_QUIET, OPT_VERBOSE, OPT_HELP
+    OPT_DATA,
+    OPT_VALID,
+    OPT_OUT,
+    OPT_RESUME,
+    OPT_SET,
+    OPT_STEPS,
+    OPT_TIME_LIMIT,
+    OPT_THREADS,
+    OPT_DRY_RUN,
+    OPT_PRINT_CONFIG,
+    OPT_HALF,
+    OPT_QUIET,
+    OPT_VERBOSE,
+    OPT_HELP
 } OptionId;
 
 typedef struct Option {
     OptionId id;
-    char letter; /* 0: long form only */
+    char letter;              /* 0: long form only */
     const char *name, *value; /* value NULL: a switch */
     const char *help;
 } Option;
@@ -67,8 +79,9 @@ static void print_help(void)
     for (size_t i = 0; i < N_OPTIONS; i++) {
         char left[48];
 
-        snprintf(left, sizeof left, "%s%c%s--%s %s", OPTIONS[i].letter ? "-" : " ", OPTIONS[i].letter ? OPTIONS[i].letter : ' ',
-                 OPTIONS[i].letter ? ", " : "  ", OPTIONS[i].name, OPTIONS[i].value ? OPTIONS[i].value : "");
+        snprintf(left, sizeof left, "%s%c%s--%s %s", OPTIONS[i].letter ? "-" : " ",
+                 OPTIONS[i].letter ? OPTIONS[i].letter : ' ', OPTIONS[i].letter ? ", " : "  ", OPTIONS[i].name,
+                 OPTIONS[i].value ? OPTIONS[i].value : "");
         printf("  %-26s %s\n", left, OPTIONS[i].help);
     }
 }
@@ -97,8 +110,8 @@ static RsdStatus refuse_option(const char *arg, RsdError *err)
     for (size_t i = 0; i < N_OPTIONS; i++)
         names[i] = OPTIONS[i].name;
     near = text_nearest(arg + strspn(arg, "-"), names, N_OPTIONS);
-    return error_set(err, RSD_ERR_ARG, "there is no option %.60s%s%s%s", arg, near ? "; did you mean --" : "", near ? near : "",
-                     near ? "?" : "; `residua train --help` lists them");
+    return error_set(err, RSD_ERR_ARG, "there is no option %.60s%s%s%s", arg, near ? "; did you mean --" : "",
+                     near ? near : "", near ? "?" : "; `residua train --help` lists them");
 }
 
 static RsdStatus add(const char **list, size_t *n, const char *value, const char *option, RsdError *err)
@@ -132,8 +145,8 @@ static RsdStatus take_option(Request *r, const Option *option, const char *value
         break;
     case OPT_THREADS:
         TRY(text_parse_quantity(&number, value, UNIT_NONE, err));
-        CHECK(number >= 0 && number <= 256 && number == floor(number), err, RSD_ERR_ARG, "--threads %.40s: 0 to 256 are possible",
-              value);
+        CHECK(number >= 0 && number <= 256 && number == floor(number), err, RSD_ERR_ARG,
+              "--threads %.40s: 0 to 256 are possible", value);
         r->n_threads = (int)number;
         break;
     case OPT_RESUME:
@@ -176,8 +189,9 @@ static RsdStatus parse_arguments(Request *r, int argc, char **argv, RsdError *er
             continue;
         }
         if (only_names || argv[i][0] != '-' || !argv[i][1]) {
-            CHECK(!r->config, err, RSD_ERR_ARG, "'%.60s' is one name too many; the configuration is '%.60s', folders follow --data",
-                  argv[i], r->config);
+            CHECK(!r->config, err, RSD_ERR_ARG,
+                  "'%.60s' is one name too many; the configuration is '%.60s', folders follow --data", argv[i],
+                  r->config);
             r->config = argv[i];
             continue;
         }
@@ -194,9 +208,11 @@ static RsdStatus parse_arguments(Request *r, int argc, char **argv, RsdError *er
         while (option->value && strstr(option->value, "...") && i + 1 < argc && argv[i + 1][0] != '-')
             TRY(take_option(r, option, argv[++i], err));
     }
-    CHECK(r->help || r->config || r->print_config, err, RSD_ERR_ARG, "no configuration was given: residua train CONFIG --data DIR... --out RUN");
+    CHECK(r->help || r->config || r->print_config, err, RSD_ERR_ARG,
+          "no configuration was given: residua train CONFIG --data DIR... --out RUN");
     CHECK(r->help || r->print_config || r->n_data, err, RSD_ERR_ARG, "no data was given: add --data DIR...");
-    CHECK(r->help || r->print_config || r->dry_run || r->out, err, RSD_ERR_ARG, "no output folder was given: add --out RUN");
+    CHECK(r->help || r->print_config || r->dry_run || r->out, err, RSD_ERR_ARG,
+          "no output folder was given: add --out RUN");
 fail:
     return status;
 }
@@ -273,10 +289,11 @@ static void show_progress(void *ctx, const TrainProgress *p)
         return;
     screen->last_shown_s = now;
     for (int i = 0; i < p->config->loss.n_losses && used < sizeof losses; i++)
-        used += (size_t)snprintf(losses + used, sizeof losses - used, "%s %.4g  ", p->config->loss.names[i], p->mean_losses[i]);
+        used += (size_t)snprintf(losses + used, sizeof losses - used, "%s %.4g  ", p->config->loss.names[i],
+                                 p->mean_losses[i]);
     clear_line(screen);
-    fprintf(stderr, "step %lld/%lld  %sgrad %.3g  %.1f audio-s/s  %s left", (long long)p->step, (long long)p->n_steps, losses,
-            p->mean_grad_norm, p->audio_per_s, print_duration(left, p->left_s));
+    fprintf(stderr, "step %lld/%lld  %sgrad %.3g  %.1f audio-s/s  %s left", (long long)p->step, (long long)p->n_steps,
+            losses, p->mean_grad_norm, p->audio_per_s, print_duration(left, p->left_s));
     if (isfinite(p->score))
         fprintf(stderr, "  best %.4f", p->score);
     if (screen->verbose)
@@ -299,11 +316,13 @@ static void print_plan(const TrainConfig *cfg, const TrainPlan *p)
     else
         printf("validation  none\n");
     printf("model       %s: %.2f M parameters, %.2f M in %d codebooks; hop %d, %g frames/s\n", cfg->model.name,
-           (double)p->n_parameters / 1e6, (double)p->n_codebook_numbers / 1e6, cfg->model.rvq.n_q, seanet_hop(&cfg->model.seanet),
-           (double)cfg->model.rate_hz / seanet_hop(&cfg->model.seanet));
-    printf("cost        encoder %.1f, decoder %.1f MMAC per second of audio\n", p->encoder_macs_per_s / 1e6, p->decoder_macs_per_s / 1e6);
+           (double)p->n_parameters / 1e6, (double)p->n_codebook_numbers / 1e6, cfg->model.rvq.n_q,
+           seanet_hop(&cfg->model.seanet), (double)cfg->model.rate_hz / seanet_hop(&cfg->model.seanet));
+    printf("cost        encoder %.1f, decoder %.1f MMAC per second of audio\n", p->encoder_macs_per_s / 1e6,
+           p->decoder_macs_per_s / 1e6);
     for (int i = 0; i < cfg->train.n_rates && used < sizeof stages; i++)
-        used += (size_t)snprintf(stages + used, sizeof stages - used, "%s%g", i ? ", " : "", cfg->train.rates_bps[i] / 1000.0);
+        used += (size_t)snprintf(stages + used, sizeof stages - used, "%s%g", i ? ", " : "",
+                                 cfg->train.rates_bps[i] / 1000.0);
     printf("rates       %s kbit/s\n", stages);
     printf("steps       %lld of %d x %.3g s", (long long)cfg->train.steps, cfg->data.batch,
            (double)train_config_segment_len(cfg) / cfg->model.rate_hz);
@@ -313,8 +332,8 @@ static void print_plan(const TrainConfig *cfg, const TrainPlan *p)
     for (int i = 0; i < cfg->loss.n_losses; i++)
         printf(" %s %g%s", cfg->loss.names[i], (double)cfg->loss.weights[i], i + 1 < cfg->loss.n_losses ? "," : "");
     printf("%s\n", cfg->loss.balance ? ", balanced" : "");
-    printf("memory      %.0f MB for a step, %.0f MB for weights and moments, %.0f MB of decoded audio\n", (double)p->step_size / 1e6,
-           (double)p->state_size / 1e6, (double)p->cache_size / 1e6);
+    printf("memory      %.0f MB for a step, %.0f MB for weights and moments, %.0f MB of decoded audio\n",
+           (double)p->step_size / 1e6, (double)p->state_size / 1e6, (double)p->cache_size / 1e6);
     printf("speed       %.0f ms per step, %.1f audio-s/s:", 1000.0 * p->step_s,
            cfg->data.batch * (double)train_config_segment_len(cfg) / cfg->model.rate_hz / p->step_s);
     for (int i = PHASE_ENCODE; i < N_PHASES; i++)
@@ -332,10 +351,14 @@ static void print_summary(const TrainSummary *s, const Request *r)
 
     if (r->quiet)
         return;
-    fprintf(stderr, "residua: %s at step %lld after %s", s->end == TRAIN_FINISHED ? "done" : s->end == TRAIN_TIME_LIMIT ? "time limit reached" : "stopped",
+    fprintf(stderr, "residua: %s at step %lld after %s",
+            s->end == TRAIN_FINISHED     ? "done"
+            : s->end == TRAIN_TIME_LIMIT ? "time limit reached"
+                                         : "stopped",
             (long long)s->step, print_duration(text, s->seconds));
     if (isfinite(s->best_score))
-        fprintf(stderr, "; best mel distance %.4f at step %lld, model in %s/model.safetensors", s->best_score, (long long)s->best_step, r->out);
+        fprintf(stderr, "; best mel distance %.4f at step %lld, model in %s/model.safetensors", s->best_score,
+                (long long)s->best_step, r->out);
     fprintf(stderr, "%s\n", s->end == TRAIN_FINISHED ? "" : "; --resume goes on");
 }
 

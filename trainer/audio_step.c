@@ -15,7 +15,7 @@
 const char *const STEP_PHASE_NAMES[N_PHASES] = {"data", "encode", "quantize", "decode", "loss", "backward", "update"};
 
 #define VALID_LOSS "mel_dac"
-#define STAGES_SAMPLE 0 /* of RNG_QUANTIZER; the quantiser's own start at RVQ_FIRST_SAMPLE */
+#define STAGES_SAMPLE 0                 /* of RNG_QUANTIZER; the quantiser's own start at RVQ_FIRST_SAMPLE */
 #define KMEANS_STEP ((uint64_t)1 << 40) /* batches for the first codebooks come from steps no run reaches */
 
 double step_clock(void)
@@ -38,7 +38,8 @@ RsdStatus audio_step_create(AudioStep **out, const TrainConfig *config, RsdThrea
     step->segment_len = train_config_segment_len(config);
     TRY(tape_create(&step->tape, threads, 0, err));
     for (int i = 0; i < config->loss.n_losses; i++)
-        TRY(audio_loss_create(&step->losses[i], config->loss.names[i], config->model.rate_hz, (int)step->segment_len, err));
+        TRY(audio_loss_create(&step->losses[i], config->loss.names[i], config->model.rate_hz, (int)step->segment_len,
+                              err));
     TRY(audio_loss_create(&step->distance, VALID_LOSS, config->model.rate_hz, 0, err));
     *out = step;
     return RSD_OK;
@@ -87,8 +88,8 @@ static void crop_task(void *ctx, int64_t i, int worker)
     CropJob *job = ctx;
 
     (void)worker;
-    job->statuses[i] = dataset_crop(job->data, job->seed, job->step, (uint32_t)i, job->len, job->crops + (size_t)i * job->len,
-                                    &job->errors[i]);
+    job->statuses[i] = dataset_crop(job->data, job->seed, job->step, (uint32_t)i, job->len,
+                                    job->crops + (size_t)i * job->len, &job->errors[i]);
 }
 
 static RsdStatus make_batch(AudioStep *step, Dataset *data, uint64_t at_step, float *crops, RsdError *err)
@@ -148,8 +149,8 @@ fail:
 /* ---- training ---- */
 
 /* The value of each loss of y against x, and its gradient with respect to y. */
-static RsdStatus run_losses(AudioStep *step, Tensor *x, const Tensor *y, StepReport *report, const float **grads, int64_t at_step,
-                            RsdError *err)
+static RsdStatus run_losses(AudioStep *step, Tensor *x, const Tensor *y, StepReport *report, const float **grads,
+                            int64_t at_step, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
@@ -159,8 +160,8 @@ static RsdStatus run_losses(AudioStep *step, Tensor *x, const Tensor *y, StepRep
         TRY(tape_leaf(step->tape, y, true, &leaf, err));
         TRY(audio_loss_apply(step->tape, step->losses[i], leaf, x, &value, err));
         report->losses[i] = (double)value->data[0];
-        CHECK(isfinite(report->losses[i]), err, RSD_ERR_NUMERIC, "step %lld: the loss %s is not finite (%g)", (long long)at_step,
-              step->config->loss.names[i], report->losses[i]);
+        CHECK(isfinite(report->losses[i]), err, RSD_ERR_NUMERIC, "step %lld: the loss %s is not finite (%g)",
+              (long long)at_step, step->config->loss.names[i], report->losses[i]);
         TRY(tape_backward(step->tape, value, err));
         grads[i] = leaf->grad;
     }
@@ -208,8 +209,8 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     TRY(tape_input(tape, &x, 3, shape, batch, err));
     TRY(seanet_encode(tape, codec->net, x, &z, err));
     end_phase(report, PHASE_ENCODE, &since);
-    status = rvq_train(tape, codec->rvq, z, report->n_q, (uint64_t)cfg->train.seed, (uint64_t)state->step, false, &zq, &commitment,
-                       &report->rvq, err);
+    status = rvq_train(tape, codec->rvq, z, report->n_q, (uint64_t)cfg->train.seed, (uint64_t)state->step, false, &zq,
+                       &commitment, &report->rvq, err);
     if (status != RSD_OK)
         error_prefix(err, status, "step %lld", (long long)state->step);
     TRY(status);
@@ -241,7 +242,8 @@ fail:
 
 /* ---- evaluation ---- */
 
-static RsdStatus measure(AudioStep *step, AudioLoss *loss, const char *name, Tensor *y, Tensor *x, double *value, RsdError *err)
+static RsdStatus measure(AudioStep *step, AudioLoss *loss, const char *name, Tensor *y, Tensor *x, double *value,
+                         RsdError *err)
 {
     Tensor *out;
     RsdStatus status = RSD_OK;
@@ -253,7 +255,8 @@ fail:
     return status;
 }
 
-RsdStatus audio_step_evaluate(AudioStep *step, const TrainState *state, const float *clip, int64_t n, ClipReport *report, RsdError *err)
+RsdStatus audio_step_evaluate(AudioStep *step, const TrainState *state, const float *clip, int64_t n,
+                              ClipReport *report, RsdError *err)
 {
     const TrainConfig *cfg = step->config;
     const AudioCodec *codec = state->codec;

@@ -2,9 +2,9 @@
  *
  *   x --encode--> z --quantise (n stages, random)--> zq --decode--> y        recorded on the tape
  *                 |                                                |
- *             commitment                               leaf of y --loss 1--> dL1/dy   each loss is a small graph of its own
- *                                                      leaf of y --loss 2--> dL2/dy
- *   balancer: G = sum of the shares of dLi/dy;  one replay carries G and the commitment's gradient back to all weights
+ *             commitment                               leaf of y --loss 1--> dL1/dy   each loss is a small graph of its
+ * own leaf of y --loss 2--> dL2/dy balancer: G = sum of the shares of dLi/dy;  one replay carries G and the
+ * commitment's gradient back to all weights
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,19 +14,28 @@
 #include "losses/audio_loss.h"
 #include "trainer/checkpoint.h"
 
-typedef enum StepPhase { PHASE_DATA, PHASE_ENCODE, PHASE_QUANTIZE, PHASE_DECODE, PHASE_LOSS, PHASE_BACKWARD, PHASE_UPDATE, N_PHASES } StepPhase;
+typedef enum StepPhase {
+    PHASE_DATA,
+    PHASE_ENCODE,
+    PHASE_QUANTIZE,
+    PHASE_DECODE,
+    PHASE_LOSS,
+    PHASE_BACKWARD,
+    PHASE_UPDATE,
+    N_PHASES
+} StepPhase;
 extern const char *const STEP_PHASE_NAMES[N_PHASES];
 
 typedef struct StepReport {
     int n_q;
     double losses[BALANCER_MAX_LOSSES]; /* values, before weights */
     double commitment;
-    float shares[BALANCER_MAX_LOSSES];  /* of the gradient */
-    double grad_norm;                   /* before clipping */
+    float shares[BALANCER_MAX_LOSSES]; /* of the gradient */
+    double grad_norm;                  /* before clipping */
     float lr;
-    bool skipped;                       /* the gradient was not finite; weights are as they were */
+    bool skipped; /* the gradient was not finite; weights are as they were */
     RvqStats rvq;
-    double phase_s[N_PHASES];           /* wall time; PHASE_DATA is the caller's */
+    double phase_s[N_PHASES]; /* wall time; PHASE_DATA is the caller's */
 } StepReport;
 
 /* What a step needs beside the state: the tape, the losses, buffers. */
@@ -36,7 +45,7 @@ typedef struct AudioStep {
     Tape *tape;
     int64_t segment_len;
     AudioLoss *losses[BALANCER_MAX_LOSSES];
-    AudioLoss *distance;       /* mel_dac, for validation */
+    AudioLoss *distance; /* mel_dac, for validation */
 } AudioStep;
 
 /* config and threads are borrowed until destroy. Errors: RSD_ERR_ARG (a loss cannot be made), RSD_ERR_MEMORY. */
@@ -52,16 +61,17 @@ int audio_step_stages(const TrainConfig *cfg, int64_t step);
 /* First codebooks by k-means over kmeans_batches batches, when there are none yet. */
 RsdStatus audio_step_init_codebooks(AudioStep *step, TrainState *state, Dataset *data, RsdError *err);
 
-/* One step on batch [config->data.batch, segment_len]; raises state->step. Errors: RSD_ERR_NUMERIC naming the step and the
- * loss that is not finite (weights are as they were), RSD_ERR_MEMORY. */
+/* One step on batch [config->data.batch, segment_len]; raises state->step. Errors: RSD_ERR_NUMERIC naming the step and
+ * the loss that is not finite (weights are as they were), RSD_ERR_MEMORY. */
 RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch, StepReport *report, RsdError *err);
 
-/* Codes of one clip [n], n a multiple of the hop, at each of the target rates: mel distance per rate, and the mean over the
- * rates of each training loss. No state changes. Errors: RSD_ERR_NUMERIC, RSD_ERR_MEMORY. */
+/* Codes of one clip [n], n a multiple of the hop, at each of the target rates: mel distance per rate, and the mean over
+ * the rates of each training loss. No state changes. Errors: RSD_ERR_NUMERIC, RSD_ERR_MEMORY. */
 typedef struct ClipReport {
     double distance[TRAIN_MAX_RATES];
     double losses[BALANCER_MAX_LOSSES];
 } ClipReport;
-RsdStatus audio_step_evaluate(AudioStep *step, const TrainState *state, const float *clip, int64_t n, ClipReport *report, RsdError *err);
+RsdStatus audio_step_evaluate(AudioStep *step, const TrainState *state, const float *clip, int64_t n,
+                              ClipReport *report, RsdError *err);
 
 #endif

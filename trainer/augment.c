@@ -10,8 +10,8 @@
 #define FRAME_S 0.02
 #define ACTIVE_RANGE_DB 40.0
 #define SILENCE_DB (-200.0f)
-#define TILT_HZ 1000.0       /* pivot: bass below, treble above */
-#define PHASE_LOW_HZ 80.0    /* corners of the all-pass filters are drawn between these */
+#define TILT_HZ 1000.0    /* pivot: bass below, treble above */
+#define PHASE_LOW_HZ 80.0 /* corners of the all-pass filters are drawn between these */
 #define PHASE_HIGH_HZ 3000.0
 #define PEAK_MAX 0.99f
 #define DITHER_OFF_DB (-140.0f)

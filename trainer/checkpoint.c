@@ -117,12 +117,14 @@ static RsdStatus get_int(int64_t *value, const Safetensors *st, const char *path
     TRY(get_text(&text, st, path, key, err));
     errno = 0;
     *value = strtoll(text, &end, 10);
-    CHECK(end != text && !*end && !errno && *value >= 0, err, RSD_ERR_CORRUPT, "%s: %s is '%.40s', not a number", path, key, text);
+    CHECK(end != text && !*end && !errno && *value >= 0, err, RSD_ERR_CORRUPT, "%s: %s is '%.40s', not a number", path,
+          key, text);
 fail:
     return status;
 }
 
-static RsdStatus get_floats(float *dst, int64_t count, const Safetensors *st, const char *path, const char *name, RsdError *err)
+static RsdStatus get_floats(float *dst, int64_t count, const Safetensors *st, const char *path, const char *name,
+                            RsdError *err)
 {
     const SafetensorsEntry *entry = safetensors_find(st, name);
 
@@ -131,7 +133,8 @@ static RsdStatus get_floats(float *dst, int64_t count, const Safetensors *st, co
     return safetensors_read_f32(st, entry, dst, count, err);
 }
 
-static RsdStatus get_doubles(double *dst, int64_t count, const Safetensors *st, const char *path, const char *name, RsdError *err)
+static RsdStatus get_doubles(double *dst, int64_t count, const Safetensors *st, const char *path, const char *name,
+                             RsdError *err)
 {
     const SafetensorsEntry *entry = safetensors_find(st, name);
 
@@ -146,9 +149,11 @@ static RsdStatus check_same_model(const TrainConfig *cfg, const TrainConfig *was
     char key[64];
 
     if (train_config_difference(cfg, was, "model", key))
-        return error_set(err, RSD_ERR_MODEL,
-                         "%s: belongs to a model with another %s than the configuration; go on with the old configuration, or "
-                         "train into another --out folder", path, key);
+        return error_set(
+            err, RSD_ERR_MODEL,
+            "%s: belongs to a model with another %s than the configuration; go on with the old configuration, or "
+            "train into another --out folder",
+            path, key);
     return RSD_OK;
 }
 
@@ -159,7 +164,8 @@ static RsdStatus load_balancer(TrainState *state, const TrainConfig *cfg, const 
     int64_t n = state->balancer.config.n_losses;
     RsdStatus status = RSD_OK;
 
-    if (cfg->loss.n_losses != was->loss.n_losses || memcmp(cfg->loss.names, was->loss.names, sizeof cfg->loss.names) != 0) {
+    if (cfg->loss.n_losses != was->loss.n_losses ||
+        memcmp(cfg->loss.names, was->loss.names, sizeof cfg->loss.names) != 0) {
         log_note(LOG_WARNING, "%s: was trained with other losses; the balancer starts anew", path);
         memset(state->balancer.total, 0, sizeof state->balancer.total);
         memset(state->balancer.count, 0, sizeof state->balancer.count);
@@ -181,11 +187,11 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
 
     TRY(safetensors_open(&st, path, err));
     text = safetensors_metadata(st, "residua.kind");
-    CHECK(text && !strcmp(text, KIND), err, RSD_ERR_CORRUPT, "%s: is not a checkpoint of `residua train` (kind %.40s)", path,
-          text ? text : "missing");
+    CHECK(text && !strcmp(text, KIND), err, RSD_ERR_CORRUPT, "%s: is not a checkpoint of `residua train` (kind %.40s)",
+          path, text ? text : "missing");
     TRY(get_int(&version, st, path, "residua.version", err));
-    CHECK(version == VERSION, err, RSD_ERR_UNSUPPORTED, "%s: is a checkpoint of version %" PRId64 ", this program reads %d", path,
-          version, VERSION);
+    CHECK(version == VERSION, err, RSD_ERR_UNSUPPORTED,
+          "%s: is a checkpoint of version %" PRId64 ", this program reads %d", path, version, VERSION);
     TRY(get_text(&text, st, path, "config", err));
     train_config_init(was);
     TRY(train_config_parse(was, text, path, err));

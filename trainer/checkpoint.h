@@ -19,8 +19,8 @@ typedef struct TrainState {
     AudioCodec *codec;
     Optimizer *optimizer;
     Balancer balancer;
-    int64_t step;             /* steps done */
-    double best_score;        /* lowest validation score so far; infinite before the first */
+    int64_t step;      /* steps done */
+    double best_score; /* lowest validation score so far; infinite before the first */
     int64_t best_step;
     uint32_t data_fingerprint;
 } TrainState;
@@ -31,21 +31,22 @@ typedef struct TrainState {
 RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err);
 void train_state_destroy(TrainState **state);
 
-/* Writes beside the name and renames, so that an older file of that name survives a full disk or a kill. Errors: RSD_ERR_IO,
- * RSD_ERR_MEMORY. */
+/* Writes beside the name and renames, so that an older file of that name survives a full disk or a kill. Errors:
+ * RSD_ERR_IO, RSD_ERR_MEMORY. */
 RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err);
 
-/* Fills a state made from cfg. *was gets the configuration the file was written with, so that the caller can tell what has changed.
- * Errors: RSD_ERR_MODEL (another architecture: names the key and both values), RSD_ERR_CORRUPT, RSD_ERR_IO, ... */
+/* Fills a state made from cfg. *was gets the configuration the file was written with, so that the caller can tell what
+ * has changed. Errors: RSD_ERR_MODEL (another architecture: names the key and both values), RSD_ERR_CORRUPT,
+ * RSD_ERR_IO, ... */
 RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char *path, TrainConfig *was, RsdError *err);
 
 /* RUN/checkpoint-000012000.safetensors */
 RsdStatus checkpoint_path(char path[CHECKPOINT_PATH_SIZE], const char *run_dir, int64_t step, RsdError *err);
-/* Steps of the checkpoints in run_dir, newest first; *steps is the caller's (mem_free). A folder that does not exist has
- * none. Errors: RSD_ERR_IO, RSD_ERR_MEMORY. */
+/* Steps of the checkpoints in run_dir, newest first; *steps is the caller's (mem_free). A folder that does not exist
+ * has none. Errors: RSD_ERR_IO, RSD_ERR_MEMORY. */
 RsdStatus checkpoint_list(int64_t **steps, size_t *n_steps, const char *run_dir, RsdError *err);
-/* Loads the newest sound one; damaged ones are named as warnings and passed over. *path: the one taken, empty if there is
- * none. */
+/* Loads the newest sound one; damaged ones are named as warnings and passed over. *path: the one taken, empty if there
+ * is none. */
 RsdStatus checkpoint_load_newest(TrainState *state, const TrainConfig *cfg, const char *run_dir,
                                  char path[CHECKPOINT_PATH_SIZE], TrainConfig *was, RsdError *err);
 /* Removes all but the newest `keep` numbered checkpoints. */

@@ -37,8 +37,9 @@ static RsdStatus refuse_key(const char *section, const char *name, RsdError *err
         known_section = known_section || !strcmp(section, CONFIG_SECTIONS[i]);
     if (!known_section) {
         near = text_nearest(section, CONFIG_SECTIONS, CONFIG_N_SECTIONS);
-        return error_set(err, RSD_ERR_ARG, "there is no section [%.40s]%s%s%s; sections are model, data, train, loss and optim",
-                         section, near ? "; did you mean [" : "", near ? near : "", near ? "]?" : "");
+        return error_set(err, RSD_ERR_ARG,
+                         "there is no section [%.40s]%s%s%s; sections are model, data, train, loss and optim", section,
+                         near ? "; did you mean [" : "", near ? near : "", near ? "]?" : "");
     }
     for (size_t i = 0; i < CONFIG_N_KEYS; i++)
         if (!strcmp(CONFIG_KEYS[i].section, section))
@@ -50,8 +51,10 @@ static RsdStatus refuse_key(const char *section, const char *name, RsdError *err
         return error_set(err, RSD_ERR_ARG, "[%s] has no key '%.40s'; did you mean '%s'?", section, name, near);
     for (size_t i = 0; i < CONFIG_N_KEYS; i++)
         if (!strcmp(CONFIG_KEYS[i].name, name))
-            return error_set(err, RSD_ERR_ARG, "[%s] has no key '%.40s'; it belongs to [%s]", section, name, CONFIG_KEYS[i].section);
-    return error_set(err, RSD_ERR_ARG, "[%s] has no key '%.40s'; `residua train --print-config` lists all of them", section, name);
+            return error_set(err, RSD_ERR_ARG, "[%s] has no key '%.40s'; it belongs to [%s]", section, name,
+                             CONFIG_KEYS[i].section);
+    return error_set(err, RSD_ERR_ARG, "[%s] has no key '%.40s'; `residua train --print-config` lists all of them",
+                     section, name);
 }
 
 /* Switches a loss on, changes its weight, or switches it off with weight 0. */
@@ -116,7 +119,7 @@ typedef struct Reading {
     const char *text, *name;
     int line;
     int first_line[CONFIG_N_KEYS]; /* where a key was given, 0: nowhere */
-    RsdStatus status;       /* of the first mistake; later lines are not looked at */
+    RsdStatus status;              /* of the first mistake; later lines are not looked at */
     RsdError error;
 } Reading;
 
@@ -130,8 +133,8 @@ static char *next_line(char *buffer, int size, void *stream)
         return NULL;
     reading->line++;
     if (len + 2 > (size_t)size) {
-        reading->status = error_set(&reading->error, RSD_ERR_ARG, "%s:%d: the line is longer than %d bytes", reading->name,
-                                    reading->line, LINE_SIZE - 2);
+        reading->status = error_set(&reading->error, RSD_ERR_ARG, "%s:%d: the line is longer than %d bytes",
+                                    reading->name, reading->line, LINE_SIZE - 2);
         return NULL;
     }
     memcpy(buffer, reading->text, len);
@@ -149,8 +152,9 @@ static int take_pair(void *user, const char *section, const char *name, const ch
     if (reading->status != RSD_OK)
         return 1;
     if (key && reading->first_line[key - CONFIG_KEYS]) {
-        reading->status = error_set(&reading->error, RSD_ERR_ARG, "%s:%d: %s.%s was given on line %d already", reading->name,
-                                    reading->line, section, name, reading->first_line[key - CONFIG_KEYS]);
+        reading->status =
+            error_set(&reading->error, RSD_ERR_ARG, "%s:%d: %s.%s was given on line %d already", reading->name,
+                      reading->line, section, name, reading->first_line[key - CONFIG_KEYS]);
         return 1;
     }
     if (key)
@@ -191,7 +195,8 @@ RsdStatus train_config_load(TrainConfig *cfg, const char *path, RsdError *err)
     errno = 0;
     size = fread(text, 1, CONFIG_SIZE_MAX + 1, file);
     CHECK(!ferror(file), err, RSD_ERR_IO, "%s: %s", path, strerror(errno));
-    CHECK(size <= CONFIG_SIZE_MAX && !memchr(text, '\0', size), err, RSD_ERR_ARG, "%s: is not a configuration file", path);
+    CHECK(size <= CONFIG_SIZE_MAX && !memchr(text, '\0', size), err, RSD_ERR_ARG, "%s: is not a configuration file",
+          path);
     text[size] = '\0';
     TRY(train_config_parse(cfg, text, path, err));
 fail:
@@ -207,8 +212,9 @@ RsdStatus train_config_set(TrainConfig *cfg, const char *assignment, RsdError *e
     char section[64], name[64];
     RsdStatus status = RSD_OK;
 
-    CHECK(equals && dot && dot < equals && (size_t)(dot - assignment) < sizeof section && (size_t)(equals - dot) <= sizeof name, err,
-          RSD_ERR_ARG, "--set %.80s: expected section.key=value, such as model.base_channels=16", assignment);
+    CHECK(equals && dot && dot < equals && (size_t)(dot - assignment) < sizeof section &&
+              (size_t)(equals - dot) <= sizeof name,
+          err, RSD_ERR_ARG, "--set %.80s: expected section.key=value, such as model.base_channels=16", assignment);
     snprintf(section, sizeof section, "%.*s", (int)(dot - assignment), assignment);
     snprintf(name, sizeof name, "%.*s", (int)(equals - dot - 1), dot + 1);
     status = assign(cfg, section, name, equals + 1, err);
@@ -231,7 +237,8 @@ int64_t train_config_segment_len(const TrainConfig *cfg)
 
 RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
 {
-    double lowest = audio_codec_bitrate_bps(&cfg->model, 1), highest = audio_codec_bitrate_bps(&cfg->model, cfg->model.rvq.n_q);
+    double lowest = audio_codec_bitrate_bps(&cfg->model, 1),
+           highest = audio_codec_bitrate_bps(&cfg->model, cfg->model.rvq.n_q);
     int k = cfg->model.rvq.codebook_size;
     RsdStatus status = RSD_OK;
 
@@ -240,12 +247,14 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
     CHECK(cfg->data.augment.level_low_db <= cfg->data.augment.level_high_db, err, RSD_ERR_ARG,
           "data.level_low = %g dB is above data.level_high = %g dB", (double)cfg->data.augment.level_low_db,
           (double)cfg->data.augment.level_high_db);
-    CHECK(cfg->data.valid_every != 1, err, RSD_ERR_ARG, "data.valid_every = 1 would hold every file out; use 2 or more, or 0 for none");
+    CHECK(cfg->data.valid_every != 1, err, RSD_ERR_ARG,
+          "data.valid_every = 1 would hold every file out; use 2 or more, or 0 for none");
     CHECK(cfg->schedule.kind == SCHEDULE_CONSTANT || cfg->schedule.lr_final <= cfg->schedule.lr, err, RSD_ERR_ARG,
           "optim.lr_final = %g is above optim.lr = %g", (double)cfg->schedule.lr_final, (double)cfg->schedule.lr);
     for (int i = 0; i < cfg->train.n_rates; i++)
         CHECK(cfg->train.rates_bps[i] >= lowest && cfg->train.rates_bps[i] <= highest, err, RSD_ERR_ARG,
-              "train.rates: %d bit/s is not possible; the model reaches %g to %g bit/s", cfg->train.rates_bps[i], lowest, highest);
+              "train.rates: %d bit/s is not possible; the model reaches %g to %g bit/s", cfg->train.rates_bps[i],
+              lowest, highest);
 fail:
     return status;
 }
@@ -271,7 +280,8 @@ RsdStatus train_config_print(char **text, const TrainConfig *cfg, bool with_help
             for (int j = 0; !strcmp(section, "loss") && j < cfg->loss.n_losses; j++) {
                 config_float_print(value, cfg->loss.weights[j], UNIT_NONE);
                 if (with_help)
-                    used += (size_t)snprintf(out + used, PRINT_SIZE - used, "; %s\n", audio_loss_summary(cfg->loss.names[j]));
+                    used += (size_t)snprintf(out + used, PRINT_SIZE - used, "; %s\n",
+                                             audio_loss_summary(cfg->loss.names[j]));
                 used += (size_t)snprintf(out + used, PRINT_SIZE - used, "%s = %s\n", cfg->loss.names[j], value);
             }
         }

@@ -1,7 +1,7 @@
 /* config.h - a training run's settings: an INI file checked against one table of known keys.
  *
- * Every key has a section, a type, a unit, a range, a default and a sentence of help; parsing, `--set`, error messages and
- * the printed effective configuration are all made from that table. This is the one place that sees inih.
+ * Every key has a section, a type, a unit, a range, a default and a sentence of help; parsing, `--set`, error messages
+ * and the printed effective configuration are all made from that table. This is the one place that sees inih.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,15 +28,15 @@ typedef struct TrainRunConfig {
     int64_t steps, seed;
     int stages; /* StageChoice */
     int n_rates, rates_bps[TRAIN_MAX_RATES];
-    int kmeans_batches;              /* batches behind the first codebooks */
-    int max_bad_steps;               /* steps in a row that may be skipped for a gradient that is not finite */
-    int log_every;                   /* steps between two lines of the log */
-    int valid_steps;                 /* steps between two validations; 0: only by time */
-    double valid_period_s;           /* time between two validations; 0: only by steps */
+    int kmeans_batches;    /* batches behind the first codebooks */
+    int max_bad_steps;     /* steps in a row that may be skipped for a gradient that is not finite */
+    int log_every;         /* steps between two lines of the log */
+    int valid_steps;       /* steps between two validations; 0: only by time */
+    double valid_period_s; /* time between two validations; 0: only by steps */
     int checkpoint_steps;
     double checkpoint_period_s;
-    int keep;                        /* latest checkpoints that stay on disk */
-    double time_limit_s;             /* 0: none */
+    int keep;            /* latest checkpoints that stay on disk */
+    double time_limit_s; /* 0: none */
 } TrainRunConfig;
 
 typedef struct LossConfig {
@@ -60,8 +60,8 @@ typedef struct TrainConfig {
 
 /* Every key at its default; no loss is switched on. */
 void train_config_init(TrainConfig *cfg);
-/* Applies a file, or a text called `name` in messages, to cfg. A message names file, line, key, what was found and what is
- * possible; an unknown key comes with the nearest known one. Errors: RSD_ERR_ARG, RSD_ERR_IO, RSD_ERR_MEMORY. */
+/* Applies a file, or a text called `name` in messages, to cfg. A message names file, line, key, what was found and what
+ * is possible; an unknown key comes with the nearest known one. Errors: RSD_ERR_ARG, RSD_ERR_IO, RSD_ERR_MEMORY. */
 RsdStatus train_config_load(TrainConfig *cfg, const char *path, RsdError *err);
 RsdStatus train_config_parse(TrainConfig *cfg, const char *text, const char *name, RsdError *err);
 /* "section.key=value", from --set. */
@@ -69,8 +69,8 @@ RsdStatus train_config_set(TrainConfig *cfg, const char *assignment, RsdError *e
 /* Rules between keys; call when everything is set. Errors: RSD_ERR_ARG. */
 RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err);
 
-/* The whole effective configuration as INI text that train_config_parse reads back to the same values; with_help puts each key's
- * explanation before it. *text is the caller's (mem_free). Errors: RSD_ERR_MEMORY. */
+/* The whole effective configuration as INI text that train_config_parse reads back to the same values; with_help puts
+ * each key's explanation before it. *text is the caller's (mem_free). Errors: RSD_ERR_MEMORY. */
 RsdStatus train_config_print(char **text, const TrainConfig *cfg, bool with_help, RsdError *err);
 
 /* First key of a section whose value differs between a and b, as "section.key"; NULL when the section is the same. */

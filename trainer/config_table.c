@@ -12,137 +12,143 @@
 
 #define AT(field) offsetof(TrainConfig, field)
 
-#define NUMBER(section, name, type, unit, low, high, standard, field, help)                                                \
-    {section, name, KEY_##type, UNIT_##unit, low, high, standard, AT(field), help, {0}, 0, 0}
-#define FLAG(section, name, standard, field, help) {section, name, KEY_BOOL, UNIT_NONE, 0, 1, standard, AT(field), help, {0}, 0, 0}
-#define WORD(section, name, standard, field, help) {section, name, KEY_NAME, UNIT_NONE, 0, 0, standard, AT(field), help, {0}, 0, 0}
-#define CHOICE(section, name, standard, field, help, ...)                                                                  \
-    {section, name, KEY_CHOICE, UNIT_NONE, 0, 0, standard, AT(field), help, {__VA_ARGS__}, 0, 0}
-#define LIST(section, name, unit, low, high, standard, field, count_field, max_count, help)                                \
-    {section, name, KEY_INTS, UNIT_##unit, low, high, standard, AT(field), help, {0}, AT(count_field), max_count}
+#define NUMBER(section, name, type, unit, low, high, standard, field, help)                                            \
+    {                                                                                                                  \
+        section, name, KEY_##type, UNIT_##unit, low, high, standard, AT(field), help, {0}, 0, 0                        \
+    }
+#define FLAG(section, name, standard, field, help)                                                                     \
+    {                                                                                                                  \
+        section, name, KEY_BOOL, UNIT_NONE, 0, 1, standard, AT(field), help, {0}, 0, 0                                 \
+    }
+#define WORD(section, name, standard, field, help)                                                                     \
+    {                                                                                                                  \
+        section, name, KEY_NAME, UNIT_NONE, 0, 0, standard, AT(field), help, {0}, 0, 0                                 \
+    }
+#define CHOICE(section, name, standard, field, help, ...)                                                              \
+    {                                                                                                                  \
+        section, name, KEY_CHOICE, UNIT_NONE, 0, 0, standard, AT(field), help, {__VA_ARGS__}, 0, 0                     \
+    }
+#define LIST(section, name, unit, low, high, standard, field, count_field, max_count, help)                            \
+    {                                                                                                                  \
+        section, name, KEY_INTS, UNIT_##unit, low, high, standard, AT(field), help, {0}, AT(count_field), max_count    \
+    }
 
 const ConfigKey CONFIG_KEYS[] = {
     WORD("model", "name", "speech16", model.name, "name in the model file"),
     NUMBER("model", "rate", INT, HZ, 4000, 192000, "16kHz", model.rate_hz, "sample rate"),
     NUMBER("model", "channels", INT, NONE, 1, 1, "1", model.seanet.channels, "audio channels"),
     NUMBER("model", "base_channels", INT, NONE, 1, 512, "16", model.seanet.base_channels,
-            "feature channels at the signal's rate; doubled at each stage"),
+           "feature channels at the signal's rate; doubled at each stage"),
     LIST("model", "ratios", NONE, 1, 64, "8,5,4,2", model.seanet.ratios, model.seanet.n_ratios, SEANET_MAX_STAGES,
-            "strides in decoder order; their product is the hop"),
-    NUMBER("model", "latent_dim", INT, NONE, 1, 4096, "64", model.seanet.latent_dim,
-            "dimension of what is quantised"),
+         "strides in decoder order; their product is the hop"),
+    NUMBER("model", "latent_dim", INT, NONE, 1, 4096, "64", model.seanet.latent_dim, "dimension of what is quantised"),
     NUMBER("model", "kernel", INT, NONE, 1, 127, "7", model.seanet.kernel, "width of the first convolution"),
-    NUMBER("model", "last_kernel", INT, NONE, 1, 127, "7", model.seanet.last_kernel,
-            "width of the last convolution"),
+    NUMBER("model", "last_kernel", INT, NONE, 1, 127, "7", model.seanet.last_kernel, "width of the last convolution"),
     NUMBER("model", "residual_kernel", INT, NONE, 1, 127, "3", model.seanet.residual_kernel,
-            "width inside residual units"),
+           "width inside residual units"),
     NUMBER("model", "residual_units", INT, NONE, 1, SEANET_MAX_UNITS, "1", model.seanet.n_residual,
-            "residual units per stage"),
+           "residual units per stage"),
     NUMBER("model", "dilation_base", INT, NONE, 1, 8, "2", model.seanet.dilation_base,
-            "residual unit j has dilation base^j"),
+           "residual unit j has dilation base^j"),
     NUMBER("model", "compress", INT, NONE, 1, 16, "2", model.seanet.compress,
-            "residual units have this many times fewer channels inside"),
+           "residual units have this many times fewer channels inside"),
     NUMBER("model", "lstm_layers", INT, NONE, 0, 8, "0", model.seanet.n_lstm, "LSTM layers in the middle"),
     FLAG("model", "causal", "yes", model.seanet.causal, "no look-ahead: the model can stream"),
     FLAG("model", "true_skip", "yes", model.seanet.true_skip, "residual units add their input as it is"),
     CHOICE("model", "padding", "zero", model.seanet.pad, "what lies beyond the ends", "zero", "reflect"),
-    CHOICE("model", "norm", "weight", model.seanet.norm,
-            "normalisation of convolutions", "none", "weight", "group"),
+    CHOICE("model", "norm", "weight", model.seanet.norm, "normalisation of convolutions", "none", "weight", "group"),
     NUMBER("model", "codebooks", INT, NONE, 1, RVQ_MAX_STAGES, "12", model.rvq.n_q, "quantiser stages"),
     NUMBER("model", "codebook_size", INT, NONE, 2, 65536, "1024", model.rvq.codebook_size,
-            "entries per codebook, a power of two"),
+           "entries per codebook, a power of two"),
     NUMBER("model", "codebook_decay", FLOAT, NONE, 0, 0.99999, "0.99", model.rvq.ema_decay,
-            "decay of the codebooks' moving averages"),
+           "decay of the codebooks' moving averages"),
     NUMBER("model", "dead_below", FLOAT, NONE, 0, 1, "0.1", model.rvq.dead_below,
-            "an entry used less than this share of its fair part is drawn anew"),
+           "an entry used less than this share of its fair part is drawn anew"),
 
     NUMBER("data", "batch", INT, NONE, 1, 4096, "16", data.batch, "crops per step"),
     NUMBER("data", "segment", DOUBLE, SECONDS, 0.01, 60, "1s", data.segment_s,
-            "length of a crop, rounded to whole frames"),
+           "length of a crop, rounded to whole frames"),
     NUMBER("data", "min_level", FLOAT, DB, -200, 0, "-50dB", data.min_level_db,
-            "quieter crops are drawn again, 8 times at most"),
+           "quieter crops are drawn again, 8 times at most"),
     NUMBER("data", "cache", INT64, BYTES, 0, 0x1p40, "1GiB", data.cache_size,
-            "memory for decoded recordings; beyond it files are decoded each time"),
+           "memory for decoded recordings; beyond it files are decoded each time"),
     NUMBER("data", "max_broken", INT, NONE, 0, 1e9, "100", data.max_broken,
-            "recordings that may prove broken before the run stops"),
+           "recordings that may prove broken before the run stops"),
     NUMBER("data", "workers", INT, NONE, 0, 64, "1", data.workers,
-            "threads that prepare crops; 0 prepares them between steps"),
+           "threads that prepare crops; 0 prepares them between steps"),
     NUMBER("data", "prefetch", INT, NONE, 1, 64, "4", data.prefetch, "batches prepared ahead"),
     NUMBER("data", "valid_every", INT, NONE, 0, 1e6, "50", data.valid_every,
-            "every k-th file is held out for validation; 0 holds none out"),
+           "every k-th file is held out for validation; 0 holds none out"),
     NUMBER("data", "valid_clips", INT, NONE, 1, 10000, "24", data.valid_clips, "clips in a validation"),
     NUMBER("data", "valid_clip", DOUBLE, SECONDS, 0.1, 60, "3s", data.valid_clip_s, "length of these clips"),
     NUMBER("data", "level_low", FLOAT, DB, -100, 0, "-30dB", data.augment.level_low_db,
-            "crops are brought to a random level from here"),
+           "crops are brought to a random level from here"),
     NUMBER("data", "level_high", FLOAT, DB, -100, 0, "-16dB", data.augment.level_high_db, "to here"),
     NUMBER("data", "max_gain", FLOAT, DB, 0, 100, "24dB", data.augment.max_gain_db,
-            "but amplified by no more than this"),
+           "but amplified by no more than this"),
     NUMBER("data", "mix", FLOAT, NONE, 0, 1, "0.2", data.augment.mix_probability,
-            "probability that two crops are added"),
+           "probability that two crops are added"),
     NUMBER("data", "mix_low", FLOAT, DB, -100, 0, "-12dB", data.augment.mix_low_db,
-            "level of the second against the first, from here to 0 dB"),
+           "level of the second against the first, from here to 0 dB"),
     NUMBER("data", "polarity", FLOAT, NONE, 0, 1, "0.5", data.augment.polarity_probability,
-            "probability of a flipped sign"),
+           "probability of a flipped sign"),
     NUMBER("data", "phase", FLOAT, NONE, 0, 1, "0.2", data.augment.phase_probability,
-            "probability of random all-pass filters"),
-    NUMBER("data", "tilt", FLOAT, DB, 0, 24, "3dB", data.augment.tilt_db,
-            "random treble against bass, up to +- this"),
+           "probability of random all-pass filters"),
+    NUMBER("data", "tilt", FLOAT, DB, 0, 24, "3dB", data.augment.tilt_db, "random treble against bass, up to +- this"),
     NUMBER("data", "dither", FLOAT, DB, -300, 0, "-90dB", data.augment.dither_db,
-            "level of added noise; below -140 dB there is none"),
+           "level of added noise; below -140 dB there is none"),
 
     NUMBER("train", "steps", INT64, NONE, 1, 1e12, "100000", train.steps, "steps in all"),
     NUMBER("train", "seed", INT64, NONE, 0, 0x1p53, "1", train.seed, "of all random choices"),
     CHOICE("train", "stages", "mixed", train.stages,
-            "quantiser stages of a step: all, uniform 1..codebooks, those of the rates, or half uniform and half rates", "all", "uniform", "rates", "mixed"),
+           "quantiser stages of a step: all, uniform 1..codebooks, those of the rates, or half uniform and half rates",
+           "all", "uniform", "rates", "mixed"),
     LIST("train", "rates", BITRATE, 1, 1e9, "1.5k,3k,6k", train.rates_bps, train.n_rates, TRAIN_MAX_RATES,
-            "target bitrates: weighted in training, reported in validation"),
+         "target bitrates: weighted in training, reported in validation"),
     NUMBER("train", "kmeans_batches", INT, NONE, 1, 1000, "8", train.kmeans_batches,
-            "batches from which the first codebooks are made"),
+           "batches from which the first codebooks are made"),
     NUMBER("train", "max_bad_steps", INT, NONE, 0, 1000, "3", train.max_bad_steps,
-            "steps in a row that may be skipped because a gradient is not finite"),
+           "steps in a row that may be skipped because a gradient is not finite"),
     NUMBER("train", "log_every", INT, NONE, 1, 1e6, "20", train.log_every, "steps per line of the log"),
     NUMBER("train", "valid_steps", INT, NONE, 0, 1e9, "1000", train.valid_steps,
-            "steps between validations; 0 goes by time alone"),
+           "steps between validations; 0 goes by time alone"),
     NUMBER("train", "valid_period", DOUBLE, SECONDS, 0, 1e7, "0s", train.valid_period_s,
-            "time between validations; 0 goes by steps alone"),
+           "time between validations; 0 goes by steps alone"),
     NUMBER("train", "checkpoint_steps", INT, NONE, 0, 1e9, "0", train.checkpoint_steps,
-            "steps between checkpoints; 0 goes by time alone"),
+           "steps between checkpoints; 0 goes by time alone"),
     NUMBER("train", "checkpoint_period", DOUBLE, SECONDS, 0, 1e7, "5m", train.checkpoint_period_s,
-            "time between checkpoints; 0 goes by steps alone"),
+           "time between checkpoints; 0 goes by steps alone"),
     NUMBER("train", "keep", INT, NONE, 1, 1000, "3", train.keep,
-            "latest checkpoints that are kept, beside the best one"),
+           "latest checkpoints that are kept, beside the best one"),
     NUMBER("train", "time_limit", DOUBLE, SECONDS, 0, 1e8, "0s", train.time_limit_s,
-            "saves and ends after this time; 0 is no limit"),
+           "saves and ends after this time; 0 is no limit"),
 
     NUMBER("loss", "commitment", FLOAT, NONE, 0, 1e6, "1", loss.commitment,
-            "weight of the commitment loss, outside the balancer"),
+           "weight of the commitment loss, outside the balancer"),
     FLAG("loss", "balance", "yes", loss.balance,
-            "each loss gets its weight's share of the gradient, whatever its scale"),
+         "each loss gets its weight's share of the gradient, whatever its scale"),
     NUMBER("loss", "balance_decay", FLOAT, NONE, 0, 0.99999, "0.999", loss.balance_decay,
-            "decay of the balancer's averages"),
+           "decay of the balancer's averages"),
     NUMBER("loss", "balance_norm", FLOAT, NONE, 1e-9, 1e9, "1", loss.balance_norm, "norm of the balanced gradient"),
     FLAG("loss", "balance_per_item", "yes", loss.balance_per_item, "the balancer takes norms per crop"),
 
     CHOICE("optim", "method", "adam", optimizer.kind, "adam or adamw (decoupled weight decay)", "adam", "adamw"),
     NUMBER("optim", "lr", FLOAT, NONE, 0, 10, "0.0005", schedule.lr, "highest learning rate"),
     NUMBER("optim", "lr_final", FLOAT, NONE, 0, 10, "0.0001", schedule.lr_final,
-            "learning rate of the last step (cosine, hold)"),
-    CHOICE("optim", "schedule", "cosine", schedule.kind,
-            "constant, cosine, or hold and fall over the last decay_steps", "constant", "cosine", "hold"),
-    NUMBER("optim", "warmup", INT64, NONE, 0, 1e9, "500", schedule.warmup_steps,
-            "steps of linear rise at the start"),
+           "learning rate of the last step (cosine, hold)"),
+    CHOICE("optim", "schedule", "cosine", schedule.kind, "constant, cosine, or hold and fall over the last decay_steps",
+           "constant", "cosine", "hold"),
+    NUMBER("optim", "warmup", INT64, NONE, 0, 1e9, "500", schedule.warmup_steps, "steps of linear rise at the start"),
     NUMBER("optim", "decay_steps", INT64, NONE, 0, 1e12, "5000", schedule.decay_steps,
-            "steps of the fall with schedule = hold"),
+           "steps of the fall with schedule = hold"),
     NUMBER("optim", "beta1", FLOAT, NONE, 0, 0.99999, "0.8", optimizer.beta1, "decay of the mean gradient"),
-    NUMBER("optim", "beta2", FLOAT, NONE, 0, 0.99999, "0.99", optimizer.beta2,
-            "decay of the mean squared gradient"),
+    NUMBER("optim", "beta2", FLOAT, NONE, 0, 0.99999, "0.99", optimizer.beta2, "decay of the mean squared gradient"),
     NUMBER("optim", "epsilon", FLOAT, NONE, 1e-30, 1, "1e-08", optimizer.epsilon, "keeps the division finite"),
-    NUMBER("optim", "weight_decay", FLOAT, NONE, 0, 10, "0", optimizer.weight_decay,
-            "pull of weights towards zero"),
+    NUMBER("optim", "weight_decay", FLOAT, NONE, 0, 10, "0", optimizer.weight_decay, "pull of weights towards zero"),
     NUMBER("optim", "clip", FLOAT, NONE, 0, 1e9, "5", optimizer.clip_norm,
-            "gradients are scaled down to this norm; 0 is off"),
+           "gradients are scaled down to this norm; 0 is off"),
     NUMBER("optim", "ema", FLOAT, NONE, 0, 0.999999, "0.999", optimizer.ema_decay,
-            "decay of the averaged weights, which are validated and exported; 0 is off"),
+           "decay of the averaged weights, which are validated and exported; 0 is off"),
 };
 _Static_assert(sizeof CONFIG_KEYS / sizeof *CONFIG_KEYS == CONFIG_N_KEYS, "CONFIG_N_KEYS counts the table");
 
@@ -232,7 +238,8 @@ static RsdStatus parse_name(char *out, const char *text, RsdError *err)
 
     if (!len || len >= MODEL_NAME_SIZE ||
         strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != len)
-        return error_set(err, RSD_ERR_ARG, "'%.60s' is not a name of 1 to %d letters, digits, - and _", text, MODEL_NAME_SIZE - 1);
+        return error_set(err, RSD_ERR_ARG, "'%.60s' is not a name of 1 to %d letters, digits, - and _", text,
+                         MODEL_NAME_SIZE - 1);
     memset(out, 0, MODEL_NAME_SIZE);
     memcpy(out, text, len);
     return RSD_OK;

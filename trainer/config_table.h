@@ -13,14 +13,14 @@
 #include "trainer/config.h"
 
 typedef enum KeyType {
-    KEY_INT,       /* int */
-    KEY_INT64,     /* int64_t */
-    KEY_FLOAT,     /* float */
-    KEY_DOUBLE,    /* double */
-    KEY_BOOL,      /* bool: yes/no, true/false, on/off, 1/0 */
-    KEY_NAME,      /* char[MODEL_NAME_SIZE]: letters, digits, - and _ */
-    KEY_CHOICE,    /* int: place in `choices` */
-    KEY_INTS       /* int[max_count] with an int count at count_at: comma-separated */
+    KEY_INT,    /* int */
+    KEY_INT64,  /* int64_t */
+    KEY_FLOAT,  /* float */
+    KEY_DOUBLE, /* double */
+    KEY_BOOL,   /* bool: yes/no, true/false, on/off, 1/0 */
+    KEY_NAME,   /* char[MODEL_NAME_SIZE]: letters, digits, - and _ */
+    KEY_CHOICE, /* int: place in `choices` */
+    KEY_INTS    /* int[max_count] with an int count at count_at: comma-separated */
 } KeyType;
 
 #define CONFIG_MAX_CHOICES 5
@@ -34,7 +34,7 @@ typedef struct ConfigKey {
     size_t at;            /* offset in TrainConfig */
     const char *help;
     const char *choices[CONFIG_MAX_CHOICES];
-    size_t count_at;      /* KEY_INTS */
+    size_t count_at; /* KEY_INTS */
     int max_count;
 } ConfigKey;
 

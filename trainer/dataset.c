@@ -99,10 +99,10 @@ static int16_t round_sample(float x)
     return scaled >= 32767.0f ? 32767 : scaled <= -32768.0f ? -32768 : (int16_t)lrintf(scaled);
 }
 
-/* Decodes a file from its start and keeps samples start .. start + n - 1 in dst; *n_kept of them exist. Damage after some
- * sound samples ends the file there; it is reported by *damaged and err, not by the status. */
-static RsdStatus decode(const char *path, int rate_hz, int64_t start, size_t n, int16_t *dst, size_t *n_kept, bool *damaged,
-                        RsdError *err)
+/* Decodes a file from its start and keeps samples start .. start + n - 1 in dst; *n_kept of them exist. Damage after
+ * some sound samples ends the file there; it is reported by *damaged and err, not by the status. */
+static RsdStatus decode(const char *path, int rate_hz, int64_t start, size_t n, int16_t *dst, size_t *n_kept,
+                        bool *damaged, RsdError *err)
 {
     AudioReader *reader = NULL;
     AudioReaderOptions options = {.rate_hz = rate_hz, .channels = 1};
@@ -160,7 +160,8 @@ static RsdStatus fill_cache(Dataset *dataset, size_t file, RsdError *err)
     RsdStatus status = mem_alloc(&samples, (size_t)source->n_samples, sizeof *samples, &reason);
 
     if (status == RSD_OK)
-        status = decode(source->path, dataset->list->rate_hz, 0, (size_t)source->n_samples, samples, &n_kept, &damaged, &reason);
+        status = decode(source->path, dataset->list->rate_hz, 0, (size_t)source->n_samples, samples, &n_kept, &damaged,
+                        &reason);
     pthread_mutex_lock(&dataset->lock);
     if (status == RSD_OK) {
         cached->samples = samples;
@@ -192,7 +193,8 @@ static RsdStatus read_uncached(Dataset *dataset, size_t file, int64_t start, siz
     RsdStatus status = RSD_OK;
 
     TRY(mem_alloc(&samples, n, sizeof *samples, &reason));
-    TRY(decode(dataset->list->files[file].path, dataset->list->rate_hz, start, n, samples, n_present, &damaged, &reason));
+    TRY(decode(dataset->list->files[file].path, dataset->list->rate_hz, start, n, samples, n_present, &damaged,
+               &reason));
     for (size_t i = 0; i < *n_present; i++)
         dst[i] = (float)samples[i] * (1.0f / 32768.0f);
 fail:
@@ -234,7 +236,8 @@ fail:
     return status;
 }
 
-RsdStatus dataset_read(Dataset *dataset, size_t file, int64_t start, size_t n, float *dst, size_t *n_present, RsdError *err)
+RsdStatus dataset_read(Dataset *dataset, size_t file, int64_t start, size_t n, float *dst, size_t *n_present,
+                       RsdError *err)
 {
     const CachedFile *cached = &dataset->files[file];
     FileState state;
@@ -276,7 +279,8 @@ static size_t draw_file(const Dataset *dataset, Rng *rng)
 
 static RsdStatus too_many_broken(const Dataset *dataset, RsdError *err)
 {
-    return error_set(err, RSD_ERR_CORRUPT, "%d of %zu recordings are broken, more than data.max_broken = %d; repair or remove them",
+    return error_set(err, RSD_ERR_CORRUPT,
+                     "%d of %zu recordings are broken, more than data.max_broken = %d; repair or remove them",
                      dataset->n_broken, dataset->list->n_files, dataset->config.max_broken);
 }
 
@@ -320,7 +324,8 @@ static RsdStatus draw_loud_crop(Dataset *dataset, Rng *rng, size_t n, float *dst
     return RSD_OK;
 }
 
-RsdStatus dataset_crop(Dataset *dataset, uint64_t seed, uint64_t step, uint32_t sample, size_t n, float *dst, RsdError *err)
+RsdStatus dataset_crop(Dataset *dataset, uint64_t seed, uint64_t step, uint32_t sample, size_t n, float *dst,
+                       RsdError *err)
 {
     Rng choice = rng_at(seed, RNG_DATA, step, sample), change = rng_at(seed, RNG_AUGMENT, step, sample);
     const AugmentConfig *augment = &dataset->config.augment;

@@ -21,8 +21,9 @@
 #define PATH_SIZE 4096
 #define COUNT_BLOCK 8192
 
-static const char *const ENDINGS[] = {"wav", "wave", "flac", "ogg",  "oga", "opus", "mp3", "m4a", "mp4",  "aac",  "aif", "aiff",
-                                      "au",  "snd",  "caf",  "w64",  "rf64", "webm", "mka", "mkv", "mov", "wma", "amr", "spx"};
+static const char *const ENDINGS[] = {"wav",  "wave", "flac", "ogg",  "oga", "opus", "mp3", "m4a",
+                                      "mp4",  "aac",  "aif",  "aiff", "au",  "snd",  "caf", "w64",
+                                      "rf64", "webm", "mka",  "mkv",  "mov", "wma",  "amr", "spx"};
 #define N_ENDINGS (sizeof ENDINGS / sizeof *ENDINGS)
 
 static bool is_recording(const char *path)
@@ -197,8 +198,10 @@ RsdStatus media_list_scan(MediaList **out, const char *const *paths, size_t n_pa
         TRY(open_all(list, threads, err));
     }
     CHECK(list->n_files, err, RSD_ERR_CORRUPT,
-          "%s%s: no usable recording found (%zu broken, %zu files of other kinds); give folders with WAV, FLAC, Ogg, Opus or MP3 files",
-          n_paths ? paths[0] : "no folder given", n_paths > 1 ? " and the other folders" : "", list->n_broken, list->n_other);
+          "%s%s: no usable recording found (%zu broken, %zu files of other kinds); give folders with WAV, FLAC, Ogg, "
+          "Opus or MP3 files",
+          n_paths ? paths[0] : "no folder given", n_paths > 1 ? " and the other folders" : "", list->n_broken,
+          list->n_other);
     *out = list;
     return RSD_OK;
 fail:
@@ -293,7 +296,8 @@ static size_t print_kinds(char *text, size_t size, const Kind *kinds)
 
     for (size_t i = 0; i <= N_KINDS_MAX && used < size; i++)
         if (kinds[i].count)
-            used += (size_t)snprintf(text + used, size - used, "%s%s %zu", used ? ", " : "", kinds[i].name, kinds[i].count);
+            used +=
+                (size_t)snprintf(text + used, size - used, "%s%s %zu", used ? ", " : "", kinds[i].name, kinds[i].count);
     return used < size ? used : size - 1;
 }
 

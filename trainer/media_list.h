@@ -25,9 +25,9 @@ typedef struct MediaList {
     int rate_hz;
 } MediaList;
 
-/* Walks each folder (or takes a single file) and opens every file whose name ends like a recording's. Links to folders and
- * hidden files are passed over. Broken files are named once as a warning. The list is the same for any thread count.
- * Errors: RSD_ERR_IO (a folder cannot be read), RSD_ERR_CORRUPT (nothing usable found), RSD_ERR_MEMORY. */
+/* Walks each folder (or takes a single file) and opens every file whose name ends like a recording's. Links to folders
+ * and hidden files are passed over. Broken files are named once as a warning. The list is the same for any thread
+ * count. Errors: RSD_ERR_IO (a folder cannot be read), RSD_ERR_CORRUPT (nothing usable found), RSD_ERR_MEMORY. */
 RsdStatus media_list_scan(MediaList **out, const char *const *paths, size_t n_paths, int rate_hz, RsdThreads *threads,
                           RsdError *err);
 void media_list_destroy(MediaList **list);

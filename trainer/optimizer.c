@@ -1,7 +1,7 @@
 /* optimizer.c - Adam over blocks of parameters.
  *
- * The parameters are cut into blocks of POINT_BLOCK elements once; every pass hands these blocks to the threads, and sums are
- * added up block by block, so that the number of threads changes nothing.
+ * The parameters are cut into blocks of POINT_BLOCK elements once; every pass hands these blocks to the threads, and
+ * sums are added up block by block, so that the number of threads changes nothing.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -46,8 +46,8 @@ static void cut_blocks(Optimizer *opt)
     }
 }
 
-RsdStatus optimizer_create(Optimizer **out, const OptimizerConfig *config, ParamSet *params, const struct Kernels *kernels,
-                           RsdError *err)
+RsdStatus optimizer_create(Optimizer **out, const OptimizerConfig *config, ParamSet *params,
+                           const struct Kernels *kernels, RsdError *err)
 {
     Optimizer *opt = NULL;
     RsdStatus status = RSD_OK;
@@ -120,8 +120,8 @@ static void update_task(void *ctx, int64_t i, int worker)
     float *weights = block->tensor->data + block->start;
 
     (void)worker;
-    opt->kernels->point->adam(weights, opt->m + block->at, opt->v + block->at, block->tensor->grad + block->start, block->n,
-                              &job->step);
+    opt->kernels->point->adam(weights, opt->m + block->at, opt->v + block->at, block->tensor->grad + block->start,
+                              block->n, &job->step);
     opt->kernels->point->track(opt->average + block->at, weights, job->average_decay, block->n);
 }
 

@@ -13,7 +13,7 @@
 typedef enum OptimizerKind { OPTIMIZER_ADAM, OPTIMIZER_ADAMW } OptimizerKind;
 
 typedef struct OptimizerConfig {
-    int kind;           /* OptimizerKind; they differ in weight_decay, which Adam does not have */
+    int kind; /* OptimizerKind; they differ in weight_decay, which Adam does not have */
     float beta1, beta2, epsilon;
     float weight_decay; /* weights shrink by lr * weight_decay in each step, apart from the gradient */
     float clip_norm;    /* gradients are scaled down to this norm; 0 is off */
@@ -23,21 +23,22 @@ typedef struct OptimizerConfig {
 struct Kernels;
 typedef struct OptimizerBlock OptimizerBlock;
 
-/* m, v and average hold the trainable parameters in order, laid end to end; plain arrays, so that a checkpoint stores them. */
+/* m, v and average hold the trainable parameters in order, laid end to end; plain arrays, so that a checkpoint stores
+ * them. */
 typedef struct Optimizer {
     OptimizerConfig config;
     ParamSet *params; /* borrowed */
     const struct Kernels *kernels;
     int64_t n_elements, n_updates;
-    float *m, *v;     /* [n_elements] */
-    float *average;   /* [n_elements], starts as the weights */
+    float *m, *v;   /* [n_elements] */
+    float *average; /* [n_elements], starts as the weights */
     OptimizerBlock *blocks;
     int64_t n_blocks;
 } Optimizer;
 
 /* params and kernels are borrowed until destroy; no parameter may be added meanwhile. Errors: RSD_ERR_MEMORY. */
-RsdStatus optimizer_create(Optimizer **out, const OptimizerConfig *config, ParamSet *params, const struct Kernels *kernels,
-                           RsdError *err);
+RsdStatus optimizer_create(Optimizer **out, const OptimizerConfig *config, ParamSet *params,
+                           const struct Kernels *kernels, RsdError *err);
 void optimizer_destroy(Optimizer **optimizer);
 
 /* Euclidean norm of all gradients; sums in a fixed order in double. Infinite or NaN when a gradient is. */

@@ -1,7 +1,7 @@
 /* run_log.h - the log of a training run: one JSON object per line, appended, never rewritten.
  *
- * Every line has "type", "time" (seconds since 1970) and the keys of its type, listed in docs/training.md. Numbers that are
- * not finite are written as null.
+ * Every line has "type", "time" (seconds since 1970) and the keys of its type, listed in docs/training.md. Numbers that
+ * are not finite are written as null.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,8 +22,8 @@ typedef struct RunLog {
 RsdStatus run_log_open(RunLog *log, const char *path, RsdError *err);
 void run_log_close(RunLog *log);
 
-/* A line: begin, any number of keys, end (which flushes, so that a killed run loses nothing). Without an open file all of
- * them do nothing. A full disk is no reason to stop training: it is noted once as a warning. */
+/* A line: begin, any number of keys, end (which flushes, so that a killed run loses nothing). Without an open file all
+ * of them do nothing. A full disk is no reason to stop training: it is noted once as a warning. */
 void run_log_begin(RunLog *log, const char *type);
 void run_log_number(RunLog *log, const char *key, double value);
 void run_log_int(RunLog *log, const char *key, int64_t value);

@@ -31,15 +31,16 @@ typedef struct Run {
     AudioStep *step;
     TrainState *state;
     RunLog log;
-    int lock;                       /* file descriptor, -1: none */
+    int lock; /* file descriptor, -1: none */
     char last_checkpoint[CHECKPOINT_PATH_SIZE];
     int64_t last_saved_step;
     double started, last_saved, last_valid;
     int64_t last_valid_step, first_step;
-    int n_bad_steps;                /* in a row */
+    int n_bad_steps; /* in a row */
     /* since the last line of the log */
     int n_logged;
-    double sum_losses[BALANCER_MAX_LOSSES], mean_losses[BALANCER_MAX_LOSSES], sum_grad_norm, sum_commitment, sum_phase_s[N_PHASES];
+    double sum_losses[BALANCER_MAX_LOSSES], mean_losses[BALANCER_MAX_LOSSES], sum_grad_norm, sum_commitment,
+        sum_phase_s[N_PHASES];
     double log_started, audio_per_s, step_s;
 } Run;
 
@@ -53,12 +54,14 @@ static RsdStatus open_data(Run *run, RsdError *err)
 
     TRY(media_list_scan(&run->train_list, options->dirs, options->n_dirs, cfg->model.rate_hz, options->threads, err));
     if (options->n_valid_dirs)
-        TRY(media_list_scan(&run->valid_list, options->valid_dirs, options->n_valid_dirs, cfg->model.rate_hz, options->threads, err));
+        TRY(media_list_scan(&run->valid_list, options->valid_dirs, options->n_valid_dirs, cfg->model.rate_hz,
+                            options->threads, err));
     else if (cfg->data.valid_every && run->train_list->n_files >= (size_t)cfg->data.valid_every)
         TRY(media_list_split(run->train_list, cfg->data.valid_every, &run->valid_list, err));
-    CHECK(media_list_hours(run->train_list) * 3600.0 >= cfg->data.segment_s, err, RSD_ERR_ARG,
-          "the recordings last %.2f s in all, less than one crop of data.segment = %g s; give more data or shorter crops",
-          media_list_hours(run->train_list) * 3600.0, cfg->data.segment_s);
+    CHECK(
+        media_list_hours(run->train_list) * 3600.0 >= cfg->data.segment_s, err, RSD_ERR_ARG,
+        "the recordings last %.2f s in all, less than one crop of data.segment = %g s; give more data or shorter crops",
+        media_list_hours(run->train_list) * 3600.0, cfg->data.segment_s);
     TRY(dataset_create(&run->data, run->train_list, &cfg->data, err));
     TRY(validation_create(&run->validation, run->valid_list, cfg, err));
 fail:
@@ -103,11 +106,13 @@ static RsdStatus open_folder(Run *run, RsdError *err)
     const char *dir = run->options->run_dir;
     RsdStatus status = RSD_OK;
 
-    CHECK(mkdir(dir, 0777) == 0 || errno == EEXIST, err, RSD_ERR_IO, "%s: cannot make the folder: %s", dir, strerror(errno));
+    CHECK(mkdir(dir, 0777) == 0 || errno == EEXIST, err, RSD_ERR_IO, "%s: cannot make the folder: %s", dir,
+          strerror(errno));
     run->lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     CHECK(run->lock >= 0, err, RSD_ERR_IO, "%s: cannot open the folder: %s", dir, strerror(errno));
     CHECK(access(dir, W_OK) == 0, err, RSD_ERR_IO, "%s: cannot write into the folder: %s", dir, strerror(errno));
-    CHECK(flock(run->lock, LOCK_EX | LOCK_NB) == 0, err, RSD_ERR_EXISTS, "%s: another process is training in this folder", dir);
+    CHECK(flock(run->lock, LOCK_EX | LOCK_NB) == 0, err, RSD_ERR_EXISTS,
+          "%s: another process is training in this folder", dir);
 fail:
     return status;
 }
@@ -120,7 +125,8 @@ static void note_changes(const Run *run, const TrainConfig *was, uint32_t finger
 
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
         if (train_config_difference(run->config, was, sections[i], key))
-            log_note(LOG_WARNING, "%s differs from the run so far (%s at least); it goes on with the new values", sections[i], key);
+            log_note(LOG_WARNING, "%s differs from the run so far (%s at least); it goes on with the new values",
+                     sections[i], key);
     if (fingerprint != media_list_fingerprint(run->train_list))
         log_note(LOG_WARNING, "the recordings are not those of the run so far; it goes on with the new ones");
 }
@@ -135,7 +141,8 @@ static RsdStatus resume_or_start(Run *run, RsdError *err)
 
     TRY(checkpoint_list(&steps, &n_steps, options->run_dir, err));
     CHECK(options->resume || !n_steps, err, RSD_ERR_EXISTS,
-          "%s: holds a run at step %lld; go on with --resume or choose another --out", options->run_dir, (long long)steps[0]);
+          "%s: holds a run at step %lld; go on with --resume or choose another --out", options->run_dir,
+          (long long)steps[0]);
     if (n_steps) {
         TRY(mem_alloc(&was, 1, sizeof *was, err));
         TRY(checkpoint_load_newest(run->state, run->config, options->run_dir, run->last_checkpoint, was, err));
@@ -272,8 +279,8 @@ static RsdStatus validate(Run *run, RsdError *err)
     }
     log_validation(run, &report, best);
     for (int i = 0; i < run->config->train.n_rates && used < sizeof text; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.4f at %g kbit/s", i ? ", " : "", report.distance[i],
-                                 run->config->train.rates_bps[i] / 1000.0);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.4f at %g kbit/s", i ? ", " : "",
+                                 report.distance[i], run->config->train.rates_bps[i] / 1000.0);
     log_note(LOG_INFO, "step %lld: mel distance %s%s", (long long)run->state->step, text, best ? " (best so far)" : "");
     run->last_valid = step_clock();
     run->last_valid_step = run->state->step;
@@ -392,7 +399,8 @@ static RsdStatus check_step(Run *run, const StepReport *report, RsdError *err)
     if (run->n_bad_steps > run->config->train.max_bad_steps)
         return error_set(err, RSD_ERR_NUMERIC, "step %lld: the gradient is not finite, for the %d. time in a row",
                          (long long)run->state->step - 1, run->n_bad_steps);
-    log_note(LOG_WARNING, "step %lld: the gradient is not finite; the step is skipped", (long long)run->state->step - 1);
+    log_note(LOG_WARNING, "step %lld: the gradient is not finite; the step is skipped",
+             (long long)run->state->step - 1);
     return RSD_OK;
 }
 
@@ -471,7 +479,8 @@ static void log_failure(Run *run, RsdStatus status, RsdError *err)
     if (status == RSD_ERR_NUMERIC && err) {
         size_t len = strlen(err->text);
 
-        snprintf(err->text + len, sizeof err->text - len, "; the last checkpoint is %s; go on from it with --resume and a lower optim.lr",
+        snprintf(err->text + len, sizeof err->text - len,
+                 "; the last checkpoint is %s; go on from it with --resume and a lower optim.lr",
                  run->last_checkpoint[0] ? run->last_checkpoint : "(none yet)");
     }
 }
@@ -555,7 +564,8 @@ fail:
     return status;
 }
 
-RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, int n_measured, TrainPlan *plan, RsdError *err)
+RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, int n_measured, TrainPlan *plan,
+                           RsdError *err)
 {
     Run run = {.config = cfg, .options = options, .lock = -1};
     int64_t *steps = NULL;

@@ -4,7 +4,8 @@
  *   RUN/config.ini                          the effective configuration
  *   RUN/checkpoint-000012000.safetensors    the newest few; `resume` goes on from the newest sound one
  *   RUN/checkpoint-best.safetensors         the state with the lowest validation score
- *   RUN/model.safetensors                   its averaged weights, ready to use (the last ones when there is no validation)
+ *   RUN/model.safetensors                   its averaged weights, ready to use (the last ones when there is no
+ * validation)
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,23 +20,23 @@
 typedef struct TrainProgress {
     int64_t step, n_steps;
     const TrainConfig *config;
-    const StepReport *report;     /* of the last step */
-    const double *mean_losses;    /* since the last line of the log */
+    const StepReport *report;  /* of the last step */
+    const double *mean_losses; /* since the last line of the log */
     double mean_grad_norm;
-    double audio_per_s;           /* seconds of audio trained on per second */
-    double left_s;                /* until the last step or the time limit */
-    double score;                 /* best validation so far, infinite before the first */
-    bool logged;                  /* this step also wrote a line to the log */
+    double audio_per_s; /* seconds of audio trained on per second */
+    double left_s;      /* until the last step or the time limit */
+    double score;       /* best validation so far, infinite before the first */
+    bool logged;        /* this step also wrote a line to the log */
 } TrainProgress;
 
 typedef struct TrainOptions {
     const char *const *dirs, *const *valid_dirs; /* valid_dirs may be empty: then every k-th file is held out */
     size_t n_dirs, n_valid_dirs;
     const char *run_dir;
-    bool resume;       /* go on from the newest checkpoint; without one, start */
-    bool export_half;  /* also RUN/model-f16.safetensors */
+    bool resume;      /* go on from the newest checkpoint; without one, start */
+    bool export_half; /* also RUN/model-f16.safetensors */
     RsdThreads *threads;
-    const volatile sig_atomic_t *stop;           /* set: save and end after the step at work; may be NULL */
+    const volatile sig_atomic_t *stop; /* set: save and end after the step at work; may be NULL */
     void (*progress)(void *ctx, const TrainProgress *progress); /* after each step; may be NULL */
     void *progress_ctx;
 } TrainOptions;
@@ -50,9 +51,10 @@ typedef struct TrainSummary {
     char checkpoint[CHECKPOINT_PATH_SIZE]; /* the newest */
 } TrainSummary;
 
-/* Trains until cfg->train.steps, the time limit or a stop. Errors: RSD_ERR_EXISTS (run_dir holds a run and resume was not
- * asked for; another process trains there), RSD_ERR_NUMERIC (step, loss and last checkpoint are named), RSD_ERR_MODEL (the checkpoint
- * belongs to another architecture), RSD_ERR_CORRUPT (no or too much broken data), RSD_ERR_ARG, RSD_ERR_IO, RSD_ERR_MEMORY. */
+/* Trains until cfg->train.steps, the time limit or a stop. Errors: RSD_ERR_EXISTS (run_dir holds a run and resume was
+ * not asked for; another process trains there), RSD_ERR_NUMERIC (step, loss and last checkpoint are named),
+ * RSD_ERR_MODEL (the checkpoint belongs to another architecture), RSD_ERR_CORRUPT (no or too much broken data),
+ * RSD_ERR_ARG, RSD_ERR_IO, RSD_ERR_MEMORY. */
 RsdStatus train_audio(const TrainConfig *cfg, const TrainOptions *options, TrainSummary *summary, RsdError *err);
 
 /* What train_audio would do; nothing is written. Runs n_measured steps to know memory and time. */
@@ -65,6 +67,7 @@ typedef struct TrainPlan {
     double step_s, phase_s[N_PHASES], total_s;
     size_t step_size, state_size, cache_size; /* bytes: temporaries of a step, weights with moments, decoded audio */
 } TrainPlan;
-RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, int n_measured, TrainPlan *plan, RsdError *err);
+RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, int n_measured, TrainPlan *plan,
+                           RsdError *err);
 
 #endif

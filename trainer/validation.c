@@ -94,7 +94,8 @@ double validation_seconds(const Validation *validation)
     return validation ? n / validation->rate_hz : 0.0;
 }
 
-RsdStatus validation_run(const Validation *validation, AudioStep *step, TrainState *state, ValidReport *report, RsdError *err)
+RsdStatus validation_run(const Validation *validation, AudioStep *step, TrainState *state, ValidReport *report,
+                         RsdError *err)
 {
     const TrainConfig *cfg = step->config;
     double since = step_clock();

@@ -21,16 +21,16 @@ typedef struct UnitName {
 } UnitName;
 
 static const UnitName UNIT_NAMES[] = {
-    {UNIT_NONE, "k", 1e3, false},        {UNIT_NONE, "M", 1e6, false},       {UNIT_NONE, "G", 1e9, false},
-    {UNIT_SECONDS, "us", 1e-6, false},   {UNIT_SECONDS, "ms", 1e-3, true},   {UNIT_SECONDS, "s", 1, true},
-    {UNIT_SECONDS, "m", 60, true},       {UNIT_SECONDS, "min", 60, false},   {UNIT_SECONDS, "h", 3600, true},
-    {UNIT_SECONDS, "d", 86400, false},   {UNIT_BYTES, "B", 1, false},        {UNIT_BYTES, "kB", 1e3, false},
-    {UNIT_BYTES, "MB", 1e6, false},      {UNIT_BYTES, "GB", 1e9, false},     {UNIT_BYTES, "KiB", 0x1p10, true},
-    {UNIT_BYTES, "MiB", 0x1p20, true},   {UNIT_BYTES, "GiB", 0x1p30, true},  {UNIT_BYTES, "k", 0x1p10, false},
-    {UNIT_BYTES, "M", 0x1p20, false},    {UNIT_BYTES, "G", 0x1p30, false},   {UNIT_BITRATE, "k", 1e3, true},
-    {UNIT_BITRATE, "M", 1e6, false},     {UNIT_BITRATE, "bps", 1, false},    {UNIT_BITRATE, "kbps", 1e3, false},
-    {UNIT_BITRATE, "bit/s", 1, false},   {UNIT_BITRATE, "kbit/s", 1e3, false}, {UNIT_HZ, "Hz", 1, true},
-    {UNIT_HZ, "kHz", 1e3, true},         {UNIT_HZ, "MHz", 1e6, false},       {UNIT_HZ, "k", 1e3, false},
+    {UNIT_NONE, "k", 1e3, false},      {UNIT_NONE, "M", 1e6, false},         {UNIT_NONE, "G", 1e9, false},
+    {UNIT_SECONDS, "us", 1e-6, false}, {UNIT_SECONDS, "ms", 1e-3, true},     {UNIT_SECONDS, "s", 1, true},
+    {UNIT_SECONDS, "m", 60, true},     {UNIT_SECONDS, "min", 60, false},     {UNIT_SECONDS, "h", 3600, true},
+    {UNIT_SECONDS, "d", 86400, false}, {UNIT_BYTES, "B", 1, false},          {UNIT_BYTES, "kB", 1e3, false},
+    {UNIT_BYTES, "MB", 1e6, false},    {UNIT_BYTES, "GB", 1e9, false},       {UNIT_BYTES, "KiB", 0x1p10, true},
+    {UNIT_BYTES, "MiB", 0x1p20, true}, {UNIT_BYTES, "GiB", 0x1p30, true},    {UNIT_BYTES, "k", 0x1p10, false},
+    {UNIT_BYTES, "M", 0x1p20, false},  {UNIT_BYTES, "G", 0x1p30, false},     {UNIT_BITRATE, "k", 1e3, true},
+    {UNIT_BITRATE, "M", 1e6, false},   {UNIT_BITRATE, "bps", 1, false},      {UNIT_BITRATE, "kbps", 1e3, false},
+    {UNIT_BITRATE, "bit/s", 1, false}, {UNIT_BITRATE, "kbit/s", 1e3, false}, {UNIT_HZ, "Hz", 1, true},
+    {UNIT_HZ, "kHz", 1e3, true},       {UNIT_HZ, "MHz", 1e6, false},         {UNIT_HZ, "k", 1e3, false},
     {UNIT_DB, "dB", 1, true},
 };
 #define N_UNIT_NAMES (sizeof UNIT_NAMES / sizeof *UNIT_NAMES)

@@ -27,8 +27,8 @@ RsdStatus text_parse_quantity(double *out, const char *text, Unit unit, RsdError
 #define QUANTITY_TEXT_SIZE 48
 const char *text_print_quantity(char text[QUANTITY_TEXT_SIZE], double value, Unit unit);
 
-/* The name closest to `word` by insertions, deletions, exchanges and swaps of neighbours, NULL when none is close enough
- * to be what was meant. names: n_names strings; entries may be NULL. */
+/* The name closest to `word` by insertions, deletions, exchanges and swaps of neighbours, NULL when none is close
+ * enough to be what was meant. names: n_names strings; entries may be NULL. */
 const char *text_nearest(const char *word, const char *const *names, size_t n_names);
 
 #endif

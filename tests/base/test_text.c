@@ -17,42 +17,46 @@ typedef struct Case {
 Test(text, reads_numbers_with_units)
 {
     static const Case cases[] = {
-        {"1.5s", UNIT_SECONDS, 1.5},   {"250 ms", UNIT_SECONDS, 0.25}, {"10m", UNIT_SECONDS, 600}, {"2h", UNIT_SECONDS, 7200},
-        {"90min", UNIT_SECONDS, 5400}, {"64MiB", UNIT_BYTES, 0x1p26},  {"64M", UNIT_BYTES, 0x1p26}, {"1kB", UNIT_BYTES, 1000},
-        {"6k", UNIT_BITRATE, 6000},    {"6kbit/s", UNIT_BITRATE, 6000}, {"0.5k", UNIT_BITRATE, 500}, {"16k", UNIT_HZ, 16000},
-        {"44.1kHz", UNIT_HZ, 44100},   {"-30dB", UNIT_DB, -30},        {"-16", UNIT_DB, -16},       {" 3e-4", UNIT_NONE, 3e-4},
-        {"30k", UNIT_NONE, 30000},
+        {"1.5s", UNIT_SECONDS, 1.5},     {"250 ms", UNIT_SECONDS, 0.25}, {"10m", UNIT_SECONDS, 600},
+        {"2h", UNIT_SECONDS, 7200},      {"90min", UNIT_SECONDS, 5400},  {"64MiB", UNIT_BYTES, 0x1p26},
+        {"64M", UNIT_BYTES, 0x1p26},     {"1kB", UNIT_BYTES, 1000},      {"6k", UNIT_BITRATE, 6000},
+        {"6kbit/s", UNIT_BITRATE, 6000}, {"0.5k", UNIT_BITRATE, 500},    {"16k", UNIT_HZ, 16000},
+        {"44.1kHz", UNIT_HZ, 44100},     {"-30dB", UNIT_DB, -30},        {"-16", UNIT_DB, -16},
+        {" 3e-4", UNIT_NONE, 3e-4},      {"30k", UNIT_NONE, 30000},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         double value = 0.0;
 
         cr_expect_eq(text_parse_quantity(&value, cases[i].text, cases[i].unit, NULL), RSD_OK, "%s", cases[i].text);
-        cr_expect_float_eq(value, cases[i].value, 1e-12 * (1 + fabs(cases[i].value)), "%s gives %g", cases[i].text, value);
+        cr_expect_float_eq(value, cases[i].value, 1e-12 * (1 + fabs(cases[i].value)), "%s gives %g", cases[i].text,
+                           value);
     }
 }
 
 Test(text, refuses_what_is_not_a_number)
 {
-    static const Case cases[] = {{"", UNIT_NONE, 0},        {"abc", UNIT_NONE, 0},   {"1.5x", UNIT_SECONDS, 0}, {"nan", UNIT_NONE, 0},
-                                 {"inf", UNIT_NONE, 0},     {"0x10", UNIT_NONE, 0},  {"1s", UNIT_BYTES, 0},     {"1 2", UNIT_NONE, 0},
-                                 {"1e999", UNIT_NONE, 0},   {"s", UNIT_SECONDS, 0},  {"1ms", UNIT_HZ, 0},       {"1e308G", UNIT_NONE, 0}};
+    static const Case cases[] = {{"", UNIT_NONE, 0},     {"abc", UNIT_NONE, 0}, {"1.5x", UNIT_SECONDS, 0},
+                                 {"nan", UNIT_NONE, 0},  {"inf", UNIT_NONE, 0}, {"0x10", UNIT_NONE, 0},
+                                 {"1s", UNIT_BYTES, 0},  {"1 2", UNIT_NONE, 0}, {"1e999", UNIT_NONE, 0},
+                                 {"s", UNIT_SECONDS, 0}, {"1ms", UNIT_HZ, 0},   {"1e308G", UNIT_NONE, 0}};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         double value;
         RsdError err = {0};
 
-        cr_expect_eq(text_parse_quantity(&value, cases[i].text, cases[i].unit, &err), RSD_ERR_ARG, "'%s'", cases[i].text);
+        cr_expect_eq(text_parse_quantity(&value, cases[i].text, cases[i].unit, &err), RSD_ERR_ARG, "'%s'",
+                     cases[i].text);
         cr_expect(err.text[0]);
     }
 }
 
 Test(text, prints_what_it_reads_back)
 {
-    static const Case cases[] = {{"90s", UNIT_SECONDS, 90},   {"2h", UNIT_SECONDS, 7200},
-                                 {"250ms", UNIT_SECONDS, 0.25}, {"6k", UNIT_BITRATE, 6000},
-                                 {"64MiB", UNIT_BYTES, 0x1p26}, {"16kHz", UNIT_HZ, 16000},     {"-16dB", UNIT_DB, -16},
-                                 {"0.0003", UNIT_NONE, 3e-4},  {"0s", UNIT_SECONDS, 0}};
+    static const Case cases[] = {
+        {"90s", UNIT_SECONDS, 90},  {"2h", UNIT_SECONDS, 7200},    {"250ms", UNIT_SECONDS, 0.25},
+        {"6k", UNIT_BITRATE, 6000}, {"64MiB", UNIT_BYTES, 0x1p26}, {"16kHz", UNIT_HZ, 16000},
+        {"-16dB", UNIT_DB, -16},    {"0.0003", UNIT_NONE, 3e-4},   {"0s", UNIT_SECONDS, 0}};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[QUANTITY_TEXT_SIZE];

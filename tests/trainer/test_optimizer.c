@@ -1,0 +1,194 @@
+/* test_optimizer.c - Adam against the textbook in double; clipping; averages; threads.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <math.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "engine/kernels/kernels.h"
+#include "trainer/optimizer.h"
+
+#define N_STEPS 40
+
+static const int64_t SHAPES[][2] = {{3, 5}, {1, 1}, {130, 140}}; /* the last one spans several blocks */
+#define N_TENSORS 3
+#define N_ALL (15 + 1 + 18200)
+
+static ParamSet *make_params(void)
+{
+    ParamSet *params;
+    Tensor *tensor;
+    Rng rng = rng_at(5, RNG_TEST, 0, 0);
+    RsdError err = {0};
+
+    cr_assert_eq(params_create(&params, &err), RSD_OK);
+    for (int i = 0; i < N_TENSORS; i++) {
+        char name[8] = {'p', (char)('0' + i)};
+
+        cr_assert_eq(params_add(params, name, 2, SHAPES[i], true, &tensor, &err), RSD_OK);
+        params_fill_uniform(tensor, &rng, 1.0f);
+        name[0] = 's';
+        cr_assert_eq(params_add(params, name, 2, SHAPES[i], false, &tensor, &err), RSD_OK);
+    }
+    return params;
+}
+
+static void fill_grads(ParamSet *params, int step)
+{
+    for (size_t i = 0; i < params->n_items; i++) {
+        Rng rng = rng_at(6, RNG_TEST, (uint64_t)step, (uint32_t)i);
+
+        if (params->items[i].trainable)
+            for (int64_t j = 0; j < tensor_count(params->items[i].tensor); j++)
+                params->items[i].tensor->grad[j] = 0.1f * rng_normal(&rng);
+    }
+}
+
+static void flatten(const ParamSet *params, double *weights, double *grads)
+{
+    int64_t at = 0;
+
+    for (size_t i = 0; i < params->n_items; i++)
+        for (int64_t j = 0; params->items[i].trainable && j < tensor_count(params->items[i].tensor); j++, at++) {
+            if (weights)
+                weights[at] = (double)params->items[i].tensor->data[j];
+            if (grads)
+                grads[at] = (double)params->items[i].tensor->grad[j];
+        }
+    cr_assert_eq(at, N_ALL);
+}
+
+static void compare_with_textbook(OptimizerKind kind, float clip)
+{
+    static double w[N_ALL], m[N_ALL], v[N_ALL], average[N_ALL], grads[N_ALL], result[N_ALL];
+    OptimizerConfig cfg = {.kind = (int)kind,
+                           .beta1 = 0.8f,
+                           .beta2 = 0.95f,
+                           .epsilon = 1e-8f,
+                           .weight_decay = 0.1f,
+                           .clip_norm = clip,
+                           .ema_decay = 0.9f};
+    double b1 = (double)cfg.beta1, b2 = (double)cfg.beta2,
+           decay = kind == OPTIMIZER_ADAMW ? (double)cfg.weight_decay : 0.0;
+    ParamSet *params = make_params();
+    Optimizer *opt;
+    RsdThreads *threads;
+
+    cr_assert_eq(rsd_threads_create(&threads, 2, NULL), RSD_OK);
+    cr_assert_eq(optimizer_create(&opt, &cfg, params, kernels_pick(), NULL), RSD_OK);
+    flatten(params, w, NULL);
+    memcpy(average, w, sizeof w);
+    memset(m, 0, sizeof m);
+    memset(v, 0, sizeof v);
+    for (int t = 1; t <= N_STEPS; t++) {
+        double norm = 0.0, scale, lr = 0.01 / t, d = fmin(0.9, (1.0 + t) / (10.0 + t)), found;
+
+        fill_grads(params, t);
+        flatten(params, NULL, grads);
+        for (int i = 0; i < N_ALL; i++)
+            norm += grads[i] * grads[i];
+        norm = sqrt(norm);
+        found = optimizer_grad_norm(opt, threads);
+        cr_expect_float_eq(found, norm, 1e-9 * norm);
+        scale = clip > 0 && norm > (double)clip ? (double)clip / norm : 1.0;
+        for (int i = 0; i < N_ALL; i++) {
+            double g = scale * grads[i];
+
+            m[i] = b1 * m[i] + (1 - b1) * g;
+            v[i] = b2 * v[i] + (1 - b2) * g * g;
+            w[i] = w[i] * (1 - lr * decay) - lr * (m[i] / (1 - pow(b1, t))) / (sqrt(v[i] / (1 - pow(b2, t))) + 1e-8);
+            average[i] += (1 - d) * (w[i] - average[i]);
+        }
+        optimizer_update(opt, (float)lr, found, threads);
+    }
+    flatten(params, result, NULL);
+    for (int i = 0; i < N_ALL; i++)
+        cr_assert_float_eq(result[i], w[i], 2e-6, "weight %d: %.9g, expected %.9g", i, result[i], w[i]);
+    optimizer_swap_average(opt);
+    flatten(params, result, NULL);
+    for (int i = 0; i < N_ALL; i++)
+        cr_assert_float_eq(result[i], average[i], 2e-6, "average %d: %.9g, expected %.9g", i, result[i], average[i]);
+    optimizer_destroy(&opt);
+    params_destroy(&params);
+    rsd_threads_destroy(&threads);
+}
+
+Test(optimizer, adam_follows_the_textbook)
+{
+    compare_with_textbook(OPTIMIZER_ADAM, 0.0f);
+}
+
+Test(optimizer, adamw_with_clipping_follows_the_textbook)
+{
+    compare_with_textbook(OPTIMIZER_ADAMW, 3.0f);
+}
+
+static void run(int n_threads, double *weights, double *norm)
+{
+    OptimizerConfig cfg = {.beta1 = 0.8f, .beta2 = 0.95f, .epsilon = 1e-8f, .clip_norm = 1.0f, .ema_decay = 0.99f};
+    ParamSet *params = make_params();
+    Optimizer *opt;
+    RsdThreads *threads;
+
+    cr_assert_eq(rsd_threads_create(&threads, n_threads, NULL), RSD_OK);
+    cr_assert_eq(optimizer_create(&opt, &cfg, params, kernels_pick(), NULL), RSD_OK);
+    for (int t = 0; t < 3; t++) {
+        fill_grads(params, t);
+        *norm = optimizer_grad_norm(opt, threads);
+        optimizer_update(opt, 0.01f, *norm, threads);
+    }
+    flatten(params, weights, NULL);
+    optimizer_destroy(&opt);
+    params_destroy(&params);
+    rsd_threads_destroy(&threads);
+}
+
+Test(optimizer, threads_change_no_bit)
+{
+    static double one[N_ALL], three[N_ALL];
+    double norm_one, norm_three;
+
+    run(1, one, &norm_one);
+    run(3, three, &norm_three);
+    cr_expect_eq(norm_one, norm_three);
+    cr_expect_eq(memcmp(one, three, sizeof one), 0);
+}
+
+Test(optimizer, swapping_twice_restores_every_bit)
+{
+    static double before[N_ALL], after[N_ALL];
+    OptimizerConfig cfg = {.beta1 = 0.8f, .beta2 = 0.95f, .epsilon = 1e-8f, .ema_decay = 0.99f};
+    ParamSet *params = make_params();
+    Optimizer *opt;
+
+    cr_assert_eq(optimizer_create(&opt, &cfg, params, kernels_pick(), NULL), RSD_OK);
+    fill_grads(params, 0);
+    optimizer_update(opt, 0.01f, 1.0, NULL);
+    flatten(params, before, NULL);
+    optimizer_swap_average(opt);
+    flatten(params, after, NULL);
+    cr_expect_neq(memcmp(before, after, sizeof before), 0);
+    optimizer_swap_average(opt);
+    flatten(params, after, NULL);
+    cr_expect_eq(memcmp(before, after, sizeof before), 0);
+    optimizer_destroy(&opt);
+    params_destroy(&params);
+}
+
+Test(optimizer, infinite_and_nan_gradients_show_in_the_norm)
+{
+    OptimizerConfig cfg = {.beta1 = 0.8f, .beta2 = 0.95f, .epsilon = 1e-8f};
+    ParamSet *params = make_params();
+    Optimizer *opt;
+
+    cr_assert_eq(optimizer_create(&opt, &cfg, params, kernels_pick(), NULL), RSD_OK);
+    fill_grads(params, 0);
+    params->items[4].tensor->grad[12345] = NAN;
+    cr_expect_not(isfinite(optimizer_grad_norm(opt, NULL)));
+    params->items[4].tensor->grad[12345] = -INFINITY;
+    cr_expect_not(isfinite(optimizer_grad_norm(opt, NULL)));
+    optimizer_destroy(&opt);
+    params_destroy(&params);
+}

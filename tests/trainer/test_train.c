@@ -1,0 +1,339 @@
+/* test_train.c - whole runs on a folder of tones: learning, exact resume, clean ends, what goes wrong.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "engine/base/log.h"
+#include "engine/base/mem.h"
+#include "tests/trainer/recordings.h"
+#include "trainer/train_audio.h"
+
+static char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE];
+static TrainConfig cfg;
+static int n_warnings;
+static char last_warning[RSD_ERROR_TEXT_SIZE];
+
+static void keep_warning(void *ctx, LogLevel level, const char *text)
+{
+    (void)ctx;
+    if (level != LOG_WARNING)
+        return;
+    n_warnings++;
+    snprintf(last_warning, sizeof last_warning, "%s", text);
+}
+
+static void set_up(void)
+{
+    recordings_make_folder(data_dir);
+    recordings_make_folder(base_dir);
+    recordings_write_tones(data_dir, 8);
+    recordings_tiny_config(&cfg);
+    n_warnings = 0;
+    log_set_sink(keep_warning, NULL);
+}
+
+static void tear_down(void)
+{
+    log_set_sink(NULL, NULL);
+    recordings_remove(data_dir);
+    recordings_remove(base_dir);
+}
+
+TestSuite(train, .init = set_up, .fini = tear_down);
+
+typedef struct Outcome {
+    RsdStatus status;
+    RsdError err;
+    TrainSummary summary;
+    double first_loss, last_loss; /* the first loss of the first and the last step */
+} Outcome;
+
+static volatile sig_atomic_t stop_flag;
+static int64_t stop_at;
+
+static void watch(void *ctx, const TrainProgress *progress)
+{
+    Outcome *outcome = ctx;
+
+    if (progress->step == 1)
+        outcome->first_loss = progress->report->losses[0];
+    outcome->last_loss = progress->report->losses[0];
+    if (stop_at && progress->step == stop_at)
+        stop_flag = 1;
+}
+
+static const char *run_path(const char *name)
+{
+    static char paths[4][2 * RECORDINGS_PATH_SIZE];
+    static int i;
+    char *path = paths[i++ % 4];
+
+    snprintf(path, sizeof paths[0], "%s/%s", base_dir, name);
+    return path;
+}
+
+static Outcome *train(const char *run, bool resume, int n_threads)
+{
+    static Outcome outcome;
+    const char *dirs[] = {data_dir};
+    char run_dir[2 * RECORDINGS_PATH_SIZE];
+    TrainOptions options = {.dirs = dirs,
+                            .n_dirs = 1,
+                            .run_dir = run_dir,
+                            .resume = resume,
+                            .stop = &stop_flag,
+                            .progress = watch,
+                            .progress_ctx = &outcome};
+
+    memset(&outcome, 0, sizeof outcome);
+    snprintf(run_dir, sizeof run_dir, "%s", run_path(run));
+    stop_flag = 0;
+    cr_assert_eq(rsd_threads_create(&options.threads, n_threads, NULL), RSD_OK);
+    outcome.status = train_audio(&cfg, &options, &outcome.summary, &outcome.err);
+    rsd_threads_destroy(&options.threads);
+    return &outcome;
+}
+
+static void expect_ok(const Outcome *outcome)
+{
+    cr_assert_eq(outcome->status, RSD_OK, "%s", outcome->err.text);
+}
+
+static bool exists(const char *run, const char *name)
+{
+    char path[3 * RECORDINGS_PATH_SIZE];
+
+    snprintf(path, sizeof path, "%s/%s", run_path(run), name);
+    return access(path, F_OK) == 0;
+}
+
+/* All tensors of two checkpoints have the same bits. */
+static void expect_same_state(const char *path_a, const char *path_b)
+{
+    Safetensors *a, *b;
+    RsdError err = {0};
+
+    cr_assert_eq(safetensors_open(&a, path_a, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(safetensors_open(&b, path_b, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(safetensors_count(a), safetensors_count(b));
+    cr_assert_gt(safetensors_count(a), 20);
+    for (size_t i = 0; i < safetensors_count(a); i++) {
+        const SafetensorsEntry *x = safetensors_entry(a, i), *y = safetensors_find(b, x->name);
+
+        cr_assert_not_null(y, "%s", x->name);
+        cr_assert_eq(x->size, y->size);
+        cr_expect_eq(memcmp(x->data, y->data, x->size), 0, "%s differs", x->name);
+    }
+    cr_expect_str_eq(safetensors_metadata(a, "train.step"), safetensors_metadata(b, "train.step"));
+    cr_expect_str_eq(safetensors_metadata(a, "train.updates"), safetensors_metadata(b, "train.updates"));
+    safetensors_close(&a);
+    safetensors_close(&b);
+}
+
+static const char *checkpoint(const char *run, int step)
+{
+    static char paths[2][3 * RECORDINGS_PATH_SIZE];
+    static int i;
+    char *path = paths[i++ % 2];
+
+    snprintf(path, sizeof paths[0], "%s/checkpoint-%09d.safetensors", run_path(run), step);
+    return path;
+}
+
+Test(train, a_small_run_reduces_the_loss_and_leaves_a_model)
+{
+    AudioCodec *codec;
+    RsdError err = {0};
+    Outcome *outcome;
+
+    train_config_set(&cfg, "train.steps=150", NULL);
+    train_config_set(&cfg, "train.stages=all", NULL);
+    train_config_set(&cfg, "data.valid_every=4", NULL);
+    train_config_set(&cfg, "train.valid_steps=50", NULL);
+    outcome = train("run", false, 2);
+    expect_ok(outcome);
+    cr_expect_eq((int)outcome->summary.end, (int)TRAIN_FINISHED);
+    cr_expect_lt(outcome->last_loss, 0.75 * outcome->first_loss, "loss %g at first, %g at last", outcome->first_loss,
+                 outcome->last_loss);
+    cr_expect(isfinite(outcome->summary.best_score));
+    cr_expect(exists("run", "log.jsonl") && exists("run", "config.ini") &&
+              exists("run", "checkpoint-best.safetensors"));
+    cr_expect(exists("run", "checkpoint-000000150.safetensors"));
+    cr_assert_eq(audio_codec_load(&codec, run_path("run/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_expect_eq(codec->config.rvq.n_q, 3);
+    audio_codec_destroy(&codec);
+}
+
+Test(train, resuming_equals_never_having_stopped)
+{
+    expect_ok(train("whole", false, 1));
+    stop_at = 3;
+    train_config_set(&cfg, "data.workers=2", NULL);
+    Outcome *outcome = train("parts", false, 2);
+    expect_ok(outcome);
+    cr_expect_eq((int)outcome->summary.end, (int)TRAIN_STOPPED);
+    cr_expect_eq(outcome->summary.step, 3);
+    cr_expect_not(exists("parts", "checkpoint-000000006.safetensors"));
+    stop_at = 0;
+    train_config_set(&cfg, "data.workers=1", NULL);
+    outcome = train("parts", true, 1);
+    expect_ok(outcome);
+    cr_expect_eq(outcome->summary.first_step, 3);
+    cr_expect_eq(outcome->summary.step, 6);
+    expect_same_state(checkpoint("whole", 6), checkpoint("parts", 6));
+}
+
+Test(train, validation_and_checkpoints_change_no_bit)
+{
+    train_config_set(&cfg, "data.valid_every=4", NULL);
+    expect_ok(train("plain", false, 2));
+    train_config_set(&cfg, "train.valid_steps=2", NULL);
+    train_config_set(&cfg, "train.checkpoint_steps=1", NULL);
+    train_config_set(&cfg, "train.keep=2", NULL);
+    expect_ok(train("busy", false, 2));
+    expect_same_state(checkpoint("plain", 6), checkpoint("busy", 6));
+    cr_expect(exists("busy", "checkpoint-000000005.safetensors"));
+    cr_expect_not(exists("busy", "checkpoint-000000004.safetensors"), "only the newest two are kept");
+}
+
+Test(train, a_finished_run_is_not_started_again_by_mistake)
+{
+    expect_ok(train("run", false, 1));
+    Outcome *outcome = train("run", false, 1);
+    cr_expect_eq(outcome->status, RSD_ERR_EXISTS);
+    cr_expect_not_null(strstr(outcome->err.text, "--resume"), "%s", outcome->err.text);
+    outcome = train("run", true, 1);
+    expect_ok(outcome);
+    cr_expect_eq(outcome->summary.step, 6, "nothing was left to do");
+}
+
+Test(train, another_architecture_is_refused)
+{
+    expect_ok(train("run", false, 1));
+    train_config_set(&cfg, "model.base_channels=8", NULL);
+    Outcome *outcome = train("run", true, 1);
+    cr_expect_eq(outcome->status, RSD_ERR_MODEL);
+    cr_expect_not_null(strstr(outcome->err.text, "model.base_channels"), "%s", outcome->err.text);
+}
+
+Test(train, a_damaged_checkpoint_is_passed_over)
+{
+    train_config_set(&cfg, "train.checkpoint_steps=2", NULL);
+    expect_ok(train("run", false, 1));
+    cr_assert_eq(truncate(checkpoint("run", 6), 1000), 0);
+    n_warnings = 0;
+    Outcome *outcome = train("run", true, 1);
+    expect_ok(outcome);
+    cr_expect_eq(outcome->summary.first_step, 4);
+    cr_expect_gt(n_warnings, 0);
+}
+
+Test(train, changed_settings_are_told_on_resume)
+{
+    stop_at = 2;
+    expect_ok(train("run", false, 1));
+    stop_at = 0;
+    train_config_set(&cfg, "optim.lr=0.002", NULL);
+    n_warnings = 0;
+    expect_ok(train("run", true, 1));
+    cr_expect_not_null(strstr(last_warning, "optim.lr"), "%s", last_warning);
+}
+
+Test(train, a_loss_that_is_not_finite_stops_the_run_with_a_reason)
+{
+    train_config_set(&cfg, "optim.lr=10", NULL);
+    train_config_set(&cfg, "optim.lr_final=10", NULL);
+    train_config_set(&cfg, "optim.warmup=0", NULL);
+    train_config_set(&cfg, "optim.clip=0", NULL);
+    train_config_set(&cfg, "train.steps=200", NULL);
+    train_config_set(&cfg, "train.checkpoint_steps=1", NULL);
+    train_config_set(&cfg, "model.norm=none", NULL);
+    Outcome *outcome = train("run", false, 1);
+    cr_expect_eq(outcome->status, RSD_ERR_NUMERIC, "%s", outcome->err.text);
+    cr_expect_not_null(strstr(outcome->err.text, "step "), "%s", outcome->err.text);
+    cr_expect_not_null(strstr(outcome->err.text, "the last checkpoint is "), "%s", outcome->err.text);
+}
+
+Test(train, a_time_limit_ends_the_run_with_a_checkpoint)
+{
+    train_config_set(&cfg, "train.steps=1000000", NULL);
+    train_config_set(&cfg, "train.time_limit=2.5s", NULL);
+    Outcome *outcome = train("run", false, 1);
+    expect_ok(outcome);
+    cr_expect_eq((int)outcome->summary.end, (int)TRAIN_TIME_LIMIT);
+    cr_expect_gt(outcome->summary.step, 0);
+    cr_expect_eq(access(outcome->summary.checkpoint, F_OK), 0);
+    cr_expect_lt(outcome->summary.seconds, 5.0);
+}
+
+Test(train, too_little_data_is_refused)
+{
+    train_config_set(&cfg, "data.segment=30s", NULL);
+    Outcome *outcome = train("run", false, 1);
+    cr_expect_eq(outcome->status, RSD_ERR_ARG);
+    cr_expect_not_null(strstr(outcome->err.text, "data.segment"), "%s", outcome->err.text);
+    cr_expect_not(exists("run", "log.jsonl"));
+}
+
+Test(train, a_folder_in_use_or_out_of_reach_is_refused)
+{
+    int fd;
+
+    cr_assert_eq(mkdir(run_path("busy"), 0777), 0);
+    fd = open(run_path("busy"), O_RDONLY | O_DIRECTORY);
+    cr_assert_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+    cr_expect_eq(train("busy", false, 1)->status, RSD_ERR_EXISTS);
+    close(fd);
+    cr_expect_eq(train("missing/run", false, 1)->status, RSD_ERR_IO);
+}
+
+Test(train, a_broken_file_among_the_data_does_not_stop_the_run)
+{
+    recordings_write_bytes(data_dir, "broken.wav", "RIFF....", 8);
+    expect_ok(train("run", false, 1));
+    cr_expect_eq(n_warnings, 1);
+}
+
+Test(train, the_number_of_stages_follows_the_configuration)
+{
+    int counts[RVQ_MAX_STAGES + 1] = {0};
+
+    train_config_init(&cfg);
+    for (int64_t step = 0; step < 6000; step++)
+        counts[audio_step_stages(&cfg, step)]++;
+    for (int n = 1; n <= 12; n++) {
+        double expected = 6000 * (0.5 / 12 + (n == 3 || n == 6 || n == 12 ? 0.5 / 3 : 0.0));
+
+        cr_expect(fabs(counts[n] - expected) < 5 * sqrt(expected), "%d stages: %d times, expected about %g", n,
+                  counts[n], expected);
+    }
+    cfg.train.stages = STAGES_ALL;
+    cr_expect_eq(audio_step_stages(&cfg, 17), 12);
+}
+
+Test(train, the_plan_writes_nothing_and_knows_the_model)
+{
+    const char *dirs[] = {data_dir};
+    TrainOptions options = {.dirs = dirs, .n_dirs = 1, .run_dir = run_path("plan")};
+    TrainPlan plan;
+    RsdError err = {0};
+
+    cr_assert_eq(rsd_threads_create(&options.threads, 1, NULL), RSD_OK);
+    cr_assert_eq(train_audio_plan(&cfg, &options, 2, &plan, &err), RSD_OK, "%s", err.text);
+    cr_expect_eq(plan.n_parameters, seanet_count_parameters(&cfg.model.seanet));
+    cr_expect_eq(plan.n_codebook_numbers, 3 * 16 * 8);
+    cr_expect_gt(plan.step_s, 0.0);
+    cr_expect_gt(plan.step_size, 1000);
+    cr_expect_neq(access(run_path("plan"), F_OK), 0);
+    rsd_threads_destroy(&options.threads);
+}
