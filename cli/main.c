@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "cli/exit_code.h"
 #include "cli/main.h"
 
 #include <stdio.h>
@@ -19,28 +20,6 @@ static const Command COMMANDS[] = {
     {"train", cli_train, "train a codec on folders of recordings"},
 };
 #define N_COMMANDS (sizeof COMMANDS / sizeof *COMMANDS)
-
-int cli_exit_code(RsdStatus status)
-{
-    switch (status) {
-    case RSD_OK:
-        return EXIT_DONE;
-    case RSD_ERR_ARG:
-        return EXIT_USAGE;
-    case RSD_ERR_CORRUPT:
-    case RSD_ERR_UNSUPPORTED:
-    case RSD_ERR_MODEL:
-        return EXIT_DAMAGED;
-    case RSD_ERR_IO:
-    case RSD_ERR_MEMORY:
-        return EXIT_SYSTEM;
-    case RSD_ERR_NUMERIC:
-    case RSD_ERR_INTERRUPTED:
-    case RSD_ERR_EXISTS:
-        return EXIT_SOME_FAILED;
-    }
-    return EXIT_SOME_FAILED;
-}
 
 static void print_usage(FILE *file)
 {

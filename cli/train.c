@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/exit_code.h"
 #include "cli/main.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
