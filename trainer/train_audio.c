@@ -567,12 +567,14 @@ fail:
 RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, int n_measured, TrainPlan *plan,
                            RsdError *err)
 {
-    Run run = {.config = cfg, .options = options, .lock = -1};
+    TrainConfig quick = *cfg;
+    Run run = {.config = &quick, .options = options, .lock = -1};
     int64_t *steps = NULL;
     size_t n_steps = 0;
     RsdStatus status = RSD_OK;
 
     memset(plan, 0, sizeof *plan);
+    quick.train.kmeans_batches = 1; /* the first codebooks are not what is measured */
     TRY(train_config_check(cfg, err));
     TRY(open_data(&run, err));
     TRY(open_model(&run, err));
