@@ -40,7 +40,8 @@ RsdStatus audio_step_create(AudioStep **out, const TrainConfig *config, RsdThrea
     for (int i = 0; i < config->loss.n_losses; i++)
         TRY(audio_loss_create(&step->losses[i], config->loss.names[i], config->model.rate_hz, (int)step->segment_len,
                               err));
-    TRY(audio_loss_create(&step->distance, VALID_LOSS, config->model.rate_hz, 0, err));
+    /* Clips may be as short as half a second. */
+    TRY(audio_loss_create(&step->distance, VALID_LOSS, config->model.rate_hz, config->model.rate_hz / 2, err));
     *out = step;
     return RSD_OK;
 fail:
