@@ -8,6 +8,7 @@
 #include <string.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,7 +60,18 @@ typedef struct Outcome {
 } Outcome;
 
 static volatile sig_atomic_t stop_flag;
-static int64_t stop_at;
+static int64_t stop_at, fill_disk_at;
+
+/* From now on no file can grow beyond `size`, as if the disk were full. */
+static void limit_files(rlim_t size)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = size;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
 
 static void watch(void *ctx, const TrainProgress *progress)
 {
@@ -70,6 +82,8 @@ static void watch(void *ctx, const TrainProgress *progress)
     outcome->last_loss = progress->report->losses[0];
     if (stop_at && progress->step == stop_at)
         stop_flag = 1;
+    if (fill_disk_at && progress->step == fill_disk_at)
+        limit_files(2048);
 }
 
 static const char *run_path(const char *name)
@@ -236,6 +250,25 @@ Test(train, a_damaged_checkpoint_is_passed_over)
     expect_ok(outcome);
     cr_expect_eq(outcome->summary.first_step, 4);
     cr_expect_gt(n_warnings, 0);
+}
+
+Test(train, a_full_disk_costs_no_older_checkpoint)
+{
+    Outcome *outcome;
+
+    train_config_set(&cfg, "train.checkpoint_steps=1", NULL);
+    fill_disk_at = 3;
+    outcome = train("run", false, 1);
+    limit_files(RLIM_INFINITY);
+    fill_disk_at = 0;
+    cr_expect_eq(outcome->status, RSD_ERR_IO, "%s", outcome->err.text);
+    cr_expect_eq(outcome->summary.step, 6, "training itself went on");
+    cr_expect_geq(n_warnings, 3);
+    cr_expect_not(exists("run", "checkpoint-000000003.safetensors"));
+    outcome = train("run", true, 1);
+    expect_ok(outcome);
+    cr_expect_eq(outcome->summary.first_step, 2);
+    cr_expect_eq(outcome->summary.step, 6);
 }
 
 Test(train, changed_settings_are_told_on_resume)
