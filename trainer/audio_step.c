@@ -121,7 +121,7 @@ RsdStatus audio_step_init_codebooks(AudioStep *step, TrainState *state, Dataset 
     Tensor *x, *z;
     RsdStatus status = RSD_OK;
 
-    if (rvq_is_initialised(state->codec->rvq))
+    if (state->step < cfg->train.quantizer_start || rvq_is_initialised(state->codec->rvq))
         return RSD_OK;
     step->tape->recording = false;
     TRY(mem_alloc(&crops, (size_t)(shape[0] * shape[2]), sizeof *crops, err));
@@ -199,7 +199,7 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     const float *grads[BALANCER_MAX_LOSSES] = {0};
     float *combined;
     double since = step_clock();
-    Tensor *x, *z, *zq, *commitment, *y;
+    Tensor *x, *z, *zq, *commitment = NULL, *y;
     RsdStatus status = RSD_OK;
 
     memset(report, 0, sizeof *report);
@@ -210,12 +210,15 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     TRY(tape_input(tape, &x, 3, shape, batch, err));
     TRY(seanet_encode(tape, codec->net, x, &z, err));
     end_phase(report, PHASE_ENCODE, &since);
-    status = rvq_train(tape, codec->rvq, z, report->n_q, (uint64_t)cfg->train.seed, (uint64_t)state->step, false, &zq,
-                       &commitment, &report->rvq, err);
-    if (status != RSD_OK)
-        error_prefix(err, status, "step %lld", (long long)state->step);
-    TRY(status);
-    report->commitment = (double)commitment->data[0];
+    zq = z;
+    if (state->step >= cfg->train.quantizer_start) {
+        status = rvq_train(tape, codec->rvq, z, report->n_q, (uint64_t)cfg->train.seed, (uint64_t)state->step, false,
+                           &zq, &commitment, &report->rvq, err);
+        if (status != RSD_OK)
+            error_prefix(err, status, "step %lld", (long long)state->step);
+        TRY(status);
+        report->commitment = (double)commitment->data[0];
+    }
     end_phase(report, PHASE_QUANTIZE, &since);
     TRY(seanet_decode(tape, codec->net, zq, &y, err));
     end_phase(report, PHASE_DECODE, &since);
@@ -226,7 +229,8 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     end_phase(report, PHASE_LOSS, &since);
 
     params_zero_grad(codec->params);
-    TRY(seed_scalar(tape, commitment, cfg->loss.commitment, err));
+    if (commitment)
+        TRY(seed_scalar(tape, commitment, cfg->loss.commitment, err));
     TRY(tape_backward_from(tape, y, combined, err));
     end_phase(report, PHASE_BACKWARD, &since);
 
@@ -273,11 +277,14 @@ RsdStatus audio_step_evaluate(AudioStep *step, const TrainState *state, const fl
     TRY(seanet_encode(step->tape, codec->net, x, &z, err));
     n_frames = z->shape[2];
     TRY(arena_alloc(step->tape->arena, &codes, (size_t)(n_frames * cfg->model.rvq.n_q), sizeof *codes, err));
-    TRY(rvq_encode(step->tape, codec->rvq, z, cfg->model.rvq.n_q, codes, err));
+    if (rvq_is_initialised(codec->rvq))
+        TRY(rvq_encode(step->tape, codec->rvq, z, cfg->model.rvq.n_q, codes, err));
     for (int i = 0; i < cfg->train.n_rates; i++) {
         int n_q = audio_codec_stages_for(&cfg->model, cfg->train.rates_bps[i]);
 
-        TRY(rvq_decode(step->tape, codec->rvq, codes, 1, n_q, n_frames, &zq, err));
+        zq = z;
+        if (rvq_is_initialised(codec->rvq))
+            TRY(rvq_decode(step->tape, codec->rvq, codes, 1, n_q, n_frames, &zq, err));
         TRY(seanet_decode(step->tape, codec->net, zq, &y, err));
         TRY(measure(step, step->distance, VALID_LOSS, y, x, &report->distance[i], err));
         for (int j = 0; j < cfg->loss.n_losses; j++) {

@@ -58,7 +58,8 @@ double step_clock(void);
 /* Stages used by step number `step`: a pure function of the configuration. */
 int audio_step_stages(const TrainConfig *cfg, int64_t step);
 
-/* First codebooks by k-means over kmeans_batches batches, when there are none yet. */
+/* Call before each step: when the quantiser's turn has come (train.quantizer_start) and it has no codebooks yet, makes
+ * them by k-means over kmeans_batches batches. */
 RsdStatus audio_step_init_codebooks(AudioStep *step, TrainState *state, Dataset *data, RsdError *err);
 
 /* One step on batch [config->data.batch, segment_len]; raises state->step. Errors: RSD_ERR_NUMERIC naming the step and

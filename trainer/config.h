@@ -28,11 +28,12 @@ typedef struct TrainRunConfig {
     int64_t steps, seed;
     int stages; /* StageChoice */
     int n_rates, rates_bps[TRAIN_MAX_RATES];
-    int kmeans_batches;    /* batches behind the first codebooks */
-    int max_bad_steps;     /* steps in a row that may be skipped for a gradient that is not finite */
-    int log_every;         /* steps between two lines of the log */
-    int valid_steps;       /* steps between two validations; 0: only by time */
-    double valid_period_s; /* time between two validations; 0: only by steps */
+    int64_t quantizer_start; /* first step with the quantiser; its codebooks are made then */
+    int kmeans_batches;      /* batches behind the first codebooks */
+    int max_bad_steps;       /* steps in a row that may be skipped for a gradient that is not finite */
+    int log_every;           /* steps between two lines of the log */
+    int valid_steps;         /* steps between two validations; 0: only by time */
+    double valid_period_s;   /* time between two validations; 0: only by steps */
     int checkpoint_steps;
     double checkpoint_period_s;
     int keep;            /* latest checkpoints that stay on disk */

@@ -105,6 +105,8 @@ const ConfigKey CONFIG_KEYS[] = {
            "all", "uniform", "rates", "mixed"),
     LIST("train", "rates", BITRATE, 1, 1e9, "1.5k,3k,6k", train.rates_bps, train.n_rates, TRAIN_MAX_RATES,
          "target bitrates: weighted in training, reported in validation"),
+    NUMBER("train", "quantizer_start", INT64, NONE, 0, 1e12, "0", train.quantizer_start,
+           "steps before the quantiser joins: until then the decoder gets the latents as they are"),
     NUMBER("train", "kmeans_batches", INT, NONE, 1, 1000, "8", train.kmeans_batches,
            "batches from which the first codebooks are made"),
     NUMBER("train", "max_bad_steps", INT, NONE, 0, 1000, "3", train.max_bad_steps,

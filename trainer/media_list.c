@@ -21,9 +21,9 @@
 #define PATH_SIZE 4096
 #define COUNT_BLOCK 8192
 
-static const char *const ENDINGS[] = {"wav",  "wave", "flac", "ogg",  "oga", "opus", "mp3", "m4a",
-                                      "mp4",  "aac",  "aif",  "aiff", "au",  "snd",  "caf", "w64",
-                                      "rf64", "webm", "mka",  "mkv",  "mov", "wma",  "amr", "spx"};
+static const char *const ENDINGS[] = {"wav",  "wave", "flac", "g722", "ogg", "oga", "opus", "mp3", "m4a",
+                                      "mp4",  "aac",  "aif",  "aiff", "au",  "snd", "caf",  "w64", "rf64",
+                                      "webm", "mka",  "mkv",  "mov",  "wma", "amr", "spx"};
 #define N_ENDINGS (sizeof ENDINGS / sizeof *ENDINGS)
 
 static bool is_recording(const char *path)

@@ -429,6 +429,8 @@ static RsdStatus run_steps(Run *run, TrainEnd *end, RsdError *err)
             *end = TRAIN_TIME_LIMIT;
             break;
         }
+        TRY(audio_step_init_codebooks(run->step, run->state, run->data, err));
+        since = step_clock();
         TRY(loader_next(run->loader, &batch, err));
         waited = step_clock() - since;
         TRY(audio_step_run(run->step, run->state, batch, &report, err));
@@ -506,7 +508,6 @@ RsdStatus train_audio(const TrainConfig *cfg, const TrainOptions *options, Train
     if (run.state->step < cfg->train.steps) {
         TRY(loader_create(&run.loader, run.data, &cfg->data, (size_t)run.step->segment_len, (uint64_t)cfg->train.seed,
                           (uint64_t)run.state->step, err));
-        TRY(audio_step_init_codebooks(run.step, run.state, run.data, err));
     }
     run.log_started = step_clock();
     TRY(run_steps(&run, &end, err));
@@ -575,6 +576,7 @@ RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, 
 
     memset(plan, 0, sizeof *plan);
     quick.train.kmeans_batches = 1; /* the first codebooks are not what is measured */
+    quick.train.quantizer_start = 0;
     TRY(train_config_check(cfg, err));
     TRY(open_data(&run, err));
     TRY(open_model(&run, err));

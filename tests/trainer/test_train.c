@@ -207,6 +207,19 @@ Test(train, resuming_equals_never_having_stopped)
     expect_same_state(checkpoint("whole", 6), checkpoint("parts", 6));
 }
 
+Test(train, a_quantiser_that_joins_later_resumes_exactly_too)
+{
+    train_config_set(&cfg, "train.quantizer_start=3", NULL);
+    train_config_set(&cfg, "data.valid_every=4", NULL);
+    train_config_set(&cfg, "train.valid_steps=2", NULL);
+    expect_ok(train("whole", false, 1));
+    stop_at = 2;
+    expect_ok(train("parts", false, 1));
+    stop_at = 0;
+    expect_ok(train("parts", true, 2));
+    expect_same_state(checkpoint("whole", 6), checkpoint("parts", 6));
+}
+
 Test(train, validation_and_checkpoints_change_no_bit)
 {
     train_config_set(&cfg, "data.valid_every=4", NULL);
