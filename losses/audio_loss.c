@@ -110,14 +110,16 @@ static const struct {
     {"l1", "mean absolute difference of the samples", create_l1},
     {"mse", "mean squared difference of the samples", create_mse},
     {"mel_dac", "log mel magnitudes at 7 windows of 32 to 2048 samples, absolute, summed (DAC)", create_mel_dac},
-    {"msspec", "mel powers at 5 windows of 64 to 1024 samples, absolute and squared log, averaged (EnCodec code)", create_msspec},
+    {"msspec", "mel powers at 5 windows of 64 to 1024 samples, absolute and squared log, averaged (EnCodec code)",
+     create_msspec},
     {"msspec_paper", "mel powers at 7 windows of 32 to 2048 samples, absolute and squared log, summed (EnCodec paper)",
      create_msspec_paper},
     {"mel_l1", "log mel powers with a window of 1024 samples, absolute", create_mel_l1},
     {"mrstft", "spectral convergence and log magnitudes at 3 resolutions", create_mrstft},
     {"stft", "spectral convergence and log magnitudes, window 600 in 1024 samples", create_stft_single},
     {"stft_dac", "magnitudes and log magnitudes at windows of 2048 and 512 samples, absolute (DAC)", create_stft_dac},
-    {"cstft", "complex spectra with amplitudes to the power 0.3, windows of about 40 and 20 ms, absolute", create_cstft},
+    {"cstft", "complex spectra with amplitudes to the power 0.3, windows of about 40 and 20 ms, absolute",
+     create_cstft},
     {"sisnr", "negative scale-invariant signal-to-noise ratio in dB over segments of 5 s", create_sisnr},
     {"sisdr", "negative scale-invariant signal-to-distortion ratio in dB over the whole signal", create_sisdr},
 };
@@ -189,8 +191,8 @@ RsdStatus audio_loss_alloc(AudioLoss **out, AudioLossApply apply, RsdError *err)
     return status;
 }
 
-RsdStatus audio_loss_add_scale(AudioLoss *loss, const StftConfig *stft, const MelConfig *mel, const SpectralScale *scale,
-                               RsdError *err)
+RsdStatus audio_loss_add_scale(AudioLoss *loss, const StftConfig *stft, const MelConfig *mel,
+                               const SpectralScale *scale, RsdError *err)
 {
     const int i = loss->n_scales;
     RsdStatus status = RSD_OK;

@@ -16,7 +16,8 @@ RsdStatus audio_loss_create(AudioLoss **out, const char *name, int rate_hz, int 
 void audio_loss_destroy(AudioLoss **loss);
 
 /* estimate and target [batch, channels, n] -> value, one element; gradients flow to the estimate only. */
-RsdStatus audio_loss_apply(Tape *tape, AudioLoss *loss, Tensor *estimate, Tensor *target, Tensor **value, RsdError *err);
+RsdStatus audio_loss_apply(Tape *tape, AudioLoss *loss, Tensor *estimate, Tensor *target, Tensor **value,
+                           RsdError *err);
 
 /* i-th known name, NULL past the end; a sentence that explains it. */
 const char *audio_loss_name(size_t i);

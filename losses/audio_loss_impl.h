@@ -27,8 +27,8 @@ struct AudioLoss {
 RsdStatus audio_loss_alloc(AudioLoss **out, AudioLossApply apply, RsdError *err);
 
 /* Adds a scale with its own plans; mel may be NULL. scale->stft and scale->mel are set here. */
-RsdStatus audio_loss_add_scale(AudioLoss *loss, const StftConfig *stft, const MelConfig *mel, const SpectralScale *scale,
-                               RsdError *err);
+RsdStatus audio_loss_add_scale(AudioLoss *loss, const StftConfig *stft, const MelConfig *mel,
+                               const SpectralScale *scale, RsdError *err);
 
 /* The apply of every loss that consists of scales. */
 RsdStatus audio_loss_apply_scales(Tape *tape, const AudioLoss *loss, Tensor *estimate, Tensor *target, Tensor **value,

@@ -40,7 +40,8 @@ static double norm_of(const PointKernels *kernels, const float *g, int64_t n)
     return sqrt(sum);
 }
 
-static double batch_norm_of(const PointKernels *kernels, const float *g, int64_t batch, int64_t item_count, bool per_item)
+static double batch_norm_of(const PointKernels *kernels, const float *g, int64_t batch, int64_t item_count,
+                            bool per_item)
 {
     double sum = 0.0;
 

@@ -33,11 +33,11 @@ typedef struct Balancer {
 /* Errors: RSD_ERR_ARG. */
 RsdStatus balancer_init(Balancer *balancer, const BalancerConfig *config, RsdError *err);
 
-/* grads: n_losses arrays [batch, item_count]; NULL where a loss is absent in this step: its average stays and the others
- * share its part. out [batch, item_count] must not overlap them. shares (may be NULL) [n_losses]: <n_i> over the sum of the
- * averages of the losses present, 0 for an absent one: how the losses would compete without balancing.
- * Errors: RSD_ERR_ARG when no loss is present or all that are have weight 0; RSD_ERR_NUMERIC when a gradient holds NaN or
- * infinity: the balancer is then as it was before the call. */
+/* grads: n_losses arrays [batch, item_count]; NULL where a loss is absent in this step: its average stays and the
+ * others share its part. out [batch, item_count] must not overlap them. shares (may be NULL) [n_losses]: <n_i> over the
+ * sum of the averages of the losses present, 0 for an absent one: how the losses would compete without balancing.
+ * Errors: RSD_ERR_ARG when no loss is present or all that are have weight 0; RSD_ERR_NUMERIC when a gradient holds NaN
+ * or infinity: the balancer is then as it was before the call. */
 RsdStatus balancer_apply(Balancer *balancer, const float *const *grads, int64_t batch, int64_t item_count, float *out,
                          float *shares, RsdError *err);
 

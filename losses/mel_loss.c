@@ -71,16 +71,17 @@ RsdStatus mel_loss_create(AudioLoss **out, const MelLossParams *p, int rate_hz, 
         total = 1.0f;
     for (int i = 0; i < p->n_scales; i++) {
         const MelLossScale *s = &p->scales[i];
-        const StftConfig stft = {.n_fft = s->window, .hop = s->hop, .pad = p->pad, .edge = STFT_EDGE_REFLECT, .norm = p->norm};
+        const StftConfig stft = {
+            .n_fft = s->window, .hop = s->hop, .pad = p->pad, .edge = STFT_EDGE_REFLECT, .norm = p->norm};
         const MelConfig mel = {.rate_hz = rate_hz, .n_fft = s->window, .n_mels = s->n_mels, .f_min_hz = p->f_min_hz,
                                .f_max_hz = p->f_max_hz, .scale = p->mel_scale, .unit_area = p->unit_area};
         const DistanceTerms terms = {.linear = s->linear / total, .log = s->log / total,
                                      .log_square = s->log_square / total, .log_scale = p->log_power * INV_LN_10,
                                      .log_floor = p->log_floor, .log_clamps = p->log_clamps};
 
-        TRY(audio_loss_add_scale(loss, &stft, &mel,
-                                 &(SpectralScale){.feature = p->of_power ? SPECTRAL_POWER : SPECTRAL_MAGNITUDE, .terms = terms},
-                                 err));
+        TRY(audio_loss_add_scale(
+            loss, &stft, &mel,
+            &(SpectralScale){.feature = p->of_power ? SPECTRAL_POWER : SPECTRAL_MAGNITUDE, .terms = terms}, err));
     }
     *out = loss;
     return RSD_OK;

@@ -35,8 +35,8 @@ typedef struct MelLossParams {
 
 /* Windows 32 to 2048 with 5 to 320 mels, log10 of the magnitude, summed (audio.md 2.5). */
 MelLossParams mel_loss_dac(void);
-/* Windows 2^first_log2 .. 2^last_log2, 64 mels from f_min_hz, |dM| + a (d log10 M)^2 of the power (audio.md 1.7): a is 1,
- * or sqrt(2^i - 1) with alphas; normalised: windows of unit energy and division by the sum of 1 + a. */
+/* Windows 2^first_log2 .. 2^last_log2, 64 mels from f_min_hz, |dM| + a (d log10 M)^2 of the power (audio.md 1.7): a is
+ * 1, or sqrt(2^i - 1) with alphas; normalised: windows of unit energy and division by the sum of 1 + a. */
 MelLossParams mel_loss_msspec(int first_log2, int last_log2, double f_min_hz, bool alphas, bool normalised);
 /* Window 1024, hop 256, 64 mels from 64 Hz: mean |d log10 M| or |d M|. */
 MelLossParams mel_loss_l1(bool of_log, bool normalised);

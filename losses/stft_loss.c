@@ -11,9 +11,15 @@
 
 StftLossParams stft_loss_single(int n_fft, int hop, int win_len, float factor)
 {
-    return (StftLossParams){.n_scales = 1, .scales = {{n_fft, hop, win_len}}, .in_double = true, .feature = SPECTRAL_MAGNITUDE,
-                            .floor = MAGNITUDE_FLOOR, .convergence = factor, .means_over_scales = true,
-                            .terms = {.log = factor, .log_scale = 1.0f, .log_floor = MAGNITUDE_FLOOR, .log_clamps = true}};
+    return (StftLossParams){
+        .n_scales = 1,
+        .scales = {{n_fft, hop, win_len}},
+        .in_double = true,
+        .feature = SPECTRAL_MAGNITUDE,
+        .floor = MAGNITUDE_FLOOR,
+        .convergence = factor,
+        .means_over_scales = true,
+        .terms = {.log = factor, .log_scale = 1.0f, .log_floor = MAGNITUDE_FLOOR, .log_clamps = true}};
 }
 
 StftLossParams stft_loss_multi(float factor)

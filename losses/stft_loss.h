@@ -1,4 +1,4 @@
-/* stft_loss.h - distances of spectrograms without filter banks: magnitudes, and complex values with compressed amplitude.
+/* stft_loss.h - distances of spectrograms without filter banks: magnitudes, and complex values with less contrast.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -35,9 +35,9 @@ StftLossParams stft_loss_multi(float factor);
 StftLossParams stft_loss_single(int n_fft, int hop, int win_len, float factor);
 /* Windows [n]: mean |d log10 max(|X|, 1e-5)^log_power| + mean |d |X||, hop a quarter, summed (audio.md 8.3). */
 StftLossParams stft_loss_dac(int n_windows, const int *windows, float log_power);
-/* Windows [n]: mean absolute difference of the real and imaginary parts of X |X|^-0.7, hop a quarter, summed (audio.md 7.5).
- * Windows have unit energy, so |X| is about the level of the signal; (|X|^2 + 1e-8) keeps the gradient finite and lets
- * what lies below -80 dB of full scale count less. */
+/* Windows [n]: mean absolute difference of the real and imaginary parts of X |X|^-0.7, hop a quarter, summed
+ * (audio.md 7.5). Windows have unit energy, so |X| is about the level of the signal; (|X|^2 + 1e-8) keeps the gradient
+ * finite and lets what lies below -80 dB of full scale count less. */
 StftLossParams stft_loss_compressed(int n_windows, const int *windows);
 
 void stft_loss_limit(StftLossParams *p, int max_window);

@@ -9,7 +9,8 @@
 
 #define SISNR_EPSILON 1.1920928955078125e-7 /* 2^-23, the step of float32 at 1; times the segment, audio.md 8.1 */
 
-static RsdStatus apply_l1(Tape *tape, const AudioLoss *loss, Tensor *estimate, Tensor *target, Tensor **value, RsdError *err)
+static RsdStatus apply_l1(Tape *tape, const AudioLoss *loss, Tensor *estimate, Tensor *target, Tensor **value,
+                          RsdError *err)
 {
     (void)loss;
     return op_l1(tape, estimate, target, NULL, value, err);
@@ -51,8 +52,8 @@ RsdStatus sisnr_loss_create(AudioLoss **out, double segment_s, double overlap, i
 
     *out = NULL;
     CHECK(len >= 1.0 && len <= 1e12 && overlap >= 0.0 && overlap < 1.0, err, RSD_ERR_ARG,
-          "segments of %g s at %d Hz with overlap %g: at least one sample and an overlap in [0, 1) are needed", segment_s,
-          rate_hz, overlap);
+          "segments of %g s at %d Hz with overlap %g: at least one sample and an overlap in [0, 1) are needed",
+          segment_s, rate_hz, overlap);
     TRY(audio_loss_alloc(out, apply_sisnr, err));
     (*out)->sisnr.segment_len = (int64_t)len;
     (*out)->sisnr.step = (int64_t)((double)(*out)->sisnr.segment_len * (1.0 - overlap));

@@ -2,10 +2,11 @@
  *
  * What libavutil 57 needs to be told, found by comparing every length up to 3000 with the sum that defines it:
  *  - its real transforms are right for multiples of 4 only, so other lengths go through the complex transform;
- *  - transforms that are not a power of two keep temporaries in their context. Such a plan has several contexts and a call
- *    borrows a free one, so that threads can share the plan;
+ *  - transforms that are not a power of two keep temporaries in their context. Such a plan has several contexts and a
+ *    call borrows a free one, so that threads can share the plan;
  *  - the imaginary part of the middle bin is not always written;
- *  - input and output must be aligned, and inverse real transforms overwrite their input: both pass through work memory.
+ *  - input and output must be aligned, and inverse real transforms overwrite their input: both pass through
+ *    work memory.
  *
  *   work:  | input, n + 2 or 2n numbers | output, the same |          each part starts on MEM_ALIGN
  *
@@ -47,7 +48,8 @@ static size_t number_size(const Fft *fft)
 
 static RsdStatus open_direction(Fft *fft, Direction *direction, bool inverse, RsdError *err)
 {
-    static const enum AVTXType types[2][2] = {{AV_TX_FLOAT_FFT, AV_TX_FLOAT_RDFT}, {AV_TX_DOUBLE_FFT, AV_TX_DOUBLE_RDFT}};
+    static const enum AVTXType types[2][2] = {{AV_TX_FLOAT_FFT, AV_TX_FLOAT_RDFT},
+                                              {AV_TX_DOUBLE_FFT, AV_TX_DOUBLE_RDFT}};
     double scale_f64 = inverse ? 1.0 / fft->n : 1.0;
     float scale_f32 = (float)scale_f64;
     const void *scale = fft->precision == FFT_FLOAT ? (const void *)&scale_f32 : (const void *)&scale_f64;
@@ -113,7 +115,7 @@ size_t fft_work_size(const Fft *fft)
 /* Runs one transform between the two halves of the work memory. */
 static void run(const Fft *fft, const Direction *shared, void *work)
 {
-    Direction *direction = (Direction *)shared; /* the contexts are a shared resource of a plan that is const to callers */
+    Direction *direction = (Direction *)shared; /* contexts are a shared resource of a plan that is const to callers */
     void *input = work, *output = (char *)work + fft->part_size;
     ptrdiff_t stride = (ptrdiff_t)number_size(fft) * (fft->real ? 1 : 2);
 

@@ -1,8 +1,8 @@
 /* fft.h - Fourier transforms of real signals, one at a time.
  *
  * A plan holds tables only and may be used by any number of threads at once; each call brings its own work memory. The
- * same input gives the same bits whichever thread asks. Any length from 1 is possible; lengths with a large prime factor
- * are slow. Many equal power-of-two transforms at once: FrameKernels in engine/kernels/spectrum.h.
+ * same input gives the same bits whichever thread asks. Any length from 1 is possible; lengths with a large prime
+ * factor are slow. Many equal power-of-two transforms at once: engine/kernels/spectrum.h.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,8 +32,8 @@ size_t fft_work_size(const Fft *fft);
 
 /* Plan of FFT_FLOAT. Spectra are pairs (re, im).
  *   fft_forward: spectrum[k] = sum_i x[i] exp(-2 pi i k / n), k = 0 .. bins - 1    x [n], spectrum [bins, 2]
- *   fft_inverse: the inverse, 1/n included; bins above n / 2 are taken as the conjugates of those below, so the imaginary
- *                parts of bin 0 and (n even) bin n / 2 have no effect.
+ *   fft_inverse: the inverse, 1/n included; bins above n / 2 are taken as the conjugates of those below, so the
+ *                imaginary parts of bin 0 and (n even) bin n / 2 have no effect.
  * Input and output may be the same memory. */
 void fft_forward(const Fft *fft, const float *x, float *spectrum, void *work);
 void fft_inverse(const Fft *fft, const float *spectrum, float *x, void *work);

@@ -32,8 +32,8 @@ static double hz_of_slaney_mel(double mel)
     return SLANEY_BREAK_HZ * exp((mel - SLANEY_BREAK_MEL) / SLANEY_LOG_STEP * log(6.4));
 }
 
-/* The HTK form is computed in float32 throughout, as the published training code does: where a filter just touches a bin
- * its weight is of the size of that rounding, and the logarithm of such a filter's output shows it. */
+/* The HTK form is computed in float32 throughout, as the published training code does: where a filter just touches a
+ * bin its weight is of the size of that rounding, and the logarithm of such a filter's output shows it. */
 static float htk_point(const MelConfig *c, int i)
 {
     const float low = (float)mel_of_hz(c->f_min_hz, MEL_HTK), high = (float)mel_of_hz(c->f_max_hz, MEL_HTK);
@@ -123,10 +123,10 @@ static RsdStatus check_config(MelConfig *c, RsdError *err)
 
     if (c->f_max_hz == 0.0)
         c->f_max_hz = c->rate_hz / 2.0;
-    CHECK(c->rate_hz >= 1 && c->n_fft >= 1, err, RSD_ERR_ARG, "mel filters for %d Hz and %d samples: both must be positive",
-          c->rate_hz, c->n_fft);
-    CHECK(c->n_mels >= 1 && c->n_mels <= N_MELS_MAX, err, RSD_ERR_ARG, "%d mel filters; 1 to %d are possible", c->n_mels,
-          N_MELS_MAX);
+    CHECK(c->rate_hz >= 1 && c->n_fft >= 1, err, RSD_ERR_ARG,
+          "mel filters for %d Hz and %d samples: both must be positive", c->rate_hz, c->n_fft);
+    CHECK(c->n_mels >= 1 && c->n_mels <= N_MELS_MAX, err, RSD_ERR_ARG, "%d mel filters; 1 to %d are possible",
+          c->n_mels, N_MELS_MAX);
     CHECK(c->f_min_hz >= 0.0 && c->f_min_hz < c->f_max_hz && c->f_max_hz <= 1e9, err, RSD_ERR_ARG,
           "mel filters from %g to %g Hz: the first must be at least 0 and below the second", c->f_min_hz, c->f_max_hz);
 fail:

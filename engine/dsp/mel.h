@@ -22,8 +22,8 @@ typedef struct MelConfig {
     bool unit_area; /* each triangle times 2 / (upper edge - lower edge) */
 } MelConfig;
 
-/* Triangles between n_mels + 2 points equally far apart on the scale, sampled at the bins of a transform of n_fft samples.
- * Where bins are sparse, filters between two bins have no weights. */
+/* Triangles between n_mels + 2 points equally far apart on the scale, sampled at the bins of a transform of n_fft
+ * samples. Where bins are sparse, filters between two bins have no weights. */
 typedef struct MelBank {
     MelConfig config;
     int bins;

@@ -1,7 +1,7 @@
 /* stft.c - short-time Fourier transforms of one signal.
  *
- * Lengths that are a power of two go through the block transforms of the kernels, eight frames at once; other lengths go
- * frame by frame through fft.c and are then laid out in blocks as well, so that nobody above sees a difference.
+ * Lengths that are a power of two go through the block transforms of the kernels, eight frames at once; other lengths
+ * go frame by frame through fft.c and are then laid out in blocks as well, so that nobody above sees a difference.
  *
  * The inverse real transform of a spectrum S is 2 / n times the adjoint of the forward one, with bin 0 and (n even) bin
  * n / 2 halved, because those stand for themselves only while every other bin stands for its conjugate too.
@@ -101,8 +101,8 @@ RsdStatus stft_create(Stft **out, const StftConfig *config, RsdError *err)
         c.win_len = c.n_fft;
     CHECK(c.n_fft >= 1 && c.n_fft <= FFT_MAX_LEN, err, RSD_ERR_ARG,
           "a short-time transform of %d samples; 1 to %d are possible", c.n_fft, FFT_MAX_LEN);
-    CHECK(c.hop >= 1 && c.hop <= c.n_fft, err, RSD_ERR_ARG, "a hop of %d samples between frames of %d; 1 to %d are possible",
-          c.hop, c.n_fft, c.n_fft);
+    CHECK(c.hop >= 1 && c.hop <= c.n_fft, err, RSD_ERR_ARG,
+          "a hop of %d samples between frames of %d; 1 to %d are possible", c.hop, c.n_fft, c.n_fft);
     CHECK(c.win_len >= 1 && c.win_len <= c.n_fft, err, RSD_ERR_ARG,
           "a window of %d samples in frames of %d; 1 to %d are possible", c.win_len, c.n_fft, c.n_fft);
     TRY(mem_calloc(&stft, 1, sizeof *stft, err));
@@ -256,14 +256,16 @@ static size_t spectrum_size(const Stft *stft)
 
 size_t stft_work_size(const Stft *stft)
 {
-    const size_t in_float = block_size(stft) + (stft->in_blocks ? block_size(stft) : spectrum_size(stft) + fft_work_size(stft->fft));
+    const size_t in_float = block_size(stft) +
+                            (stft->in_blocks ? block_size(stft) : spectrum_size(stft) + fft_work_size(stft->fft));
     const size_t in_double = stft->fft_f64 ? 2 * spectrum_size(stft) + fft_work_size(stft->fft_f64) : 0;
 
     return in_float > in_double ? in_float : in_double;
 }
 
 /* block [n_fft, 8], used up, to re, im [bins, 8]. */
-static void transform_block(const Stft *stft, const SpectrumKernels *kernels, float *block, float *re, float *im, void *work)
+static void transform_block(const Stft *stft, const SpectrumKernels *kernels, float *block, float *re, float *im,
+                            void *work)
 {
     float *spectrum = (float *)((char *)work + block_size(stft));
     void *fft_work = (char *)spectrum + spectrum_size(stft);
@@ -338,8 +340,8 @@ static void analyse_in_double(const Stft *stft, const float *padded, int n_frame
     }
 }
 
-void stft_analyse(const Stft *stft, const SpectrumKernels *kernels, const float *padded, int n_frames, float *re, float *im,
-                  void *work)
+void stft_analyse(const Stft *stft, const SpectrumKernels *kernels, const float *padded, int n_frames, float *re,
+                  float *im, void *work)
 {
     if (stft->fft_f64) {
         analyse_in_double(stft, padded, n_frames, re, im, work);
@@ -356,8 +358,8 @@ void stft_analyse_adjoint(const Stft *stft, const SpectrumKernels *kernels, cons
     kernels->add_frames(work, stft->analysis, stft->config.n_fft, stft->config.hop, n_frames, dpadded);
 }
 
-void stft_synthesise(const Stft *stft, const SpectrumKernels *kernels, float *re, float *im, int n_frames, float *padded,
-                     void *work)
+void stft_synthesise(const Stft *stft, const SpectrumKernels *kernels, float *re, float *im, int n_frames,
+                     float *padded, void *work)
 {
     halve_ends(stft, re, im);
     transform_block_adjoint(stft, kernels, re, im, work, work);

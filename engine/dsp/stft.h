@@ -1,6 +1,6 @@
 /* stft.h - short-time Fourier transforms of one signal: padding, frames, spectra in blocks of eight frames, and back.
  *
- *   x [n] --stft_pad--> padded --stft_analyse--> re, im --(a loss, a network)--> re, im --stft_synthesise--> padded --> y
+ *   x [n] --stft_pad--> padded --stft_analyse--> re, im --(loss, network)--> re, im --stft_synthesise--> padded --> y
  *                              <-stft_analyse_adjoint--                  gradients take the transposed way
  *
  * A block holds SPECTRUM_LANES frames, [bins, 8] per plane: see engine/kernels/spectrum.h. Plans are const to these
@@ -20,13 +20,13 @@
 typedef enum StftPad {
     STFT_PAD_NONE,   /* frames lie inside the signal: 1 + floor((n - n_fft) / hop) of them, none when n < n_fft */
     STFT_PAD_CENTRE, /* floor(n_fft / 2) on both sides, frame f is centred on sample f hop: 1 + floor(n / hop) */
-    STFT_PAD_SAME    /* floor((n_fft - hop) / 2) on both sides, then zeros on the right until ceil(n / hop) frames are full
-                        (audio.md 1.7 and, with zero edges, 6.3) */
+    STFT_PAD_SAME    /* floor((n_fft - hop) / 2) on both sides, then zeros on the right until ceil(n / hop) frames are
+                        full (audio.md 1.7 and, with zero edges, 6.3) */
 } StftPad;
 
 typedef enum StftEdge {
     STFT_EDGE_ZERO,
-    STFT_EDGE_REFLECT /* mirror without repeating the end; a signal shorter than the padding is mirrored again and again */
+    STFT_EDGE_REFLECT /* mirror without repeating the end; signals shorter than the padding are mirrored repeatedly */
 } StftEdge;
 
 typedef enum StftNorm {
@@ -41,8 +41,8 @@ typedef struct StftConfig {
     StftPad pad;
     StftEdge edge;
     StftNorm norm;
-    bool in_double; /* stft_analyse computes in double, several times slower: where a logarithm of single bins follows, the
-                       rounding of a float transform shows in bins that are almost silent beside loud ones */
+    bool in_double; /* stft_analyse computes in double, several times slower: where a logarithm of single bins follows,
+                       the rounding of a float transform shows in bins that are almost silent beside loud ones */
 } StftConfig;
 
 typedef struct Stft Stft;
@@ -56,7 +56,7 @@ int stft_bins(const Stft *stft);                      /* floor(n_fft / 2) + 1 */
 int64_t stft_frames(const Stft *stft, int64_t n);     /* of a signal of n samples; 0 for n = 0 */
 int64_t stft_padded_len(const Stft *stft, int64_t n); /* (frames - 1) hop + n_fft */
 
-/* Writes padded [stft_padded_len(n)] from x [n]; the adjoint adds to dx [n]. Samples after the last frame are left out. */
+/* Writes padded [stft_padded_len(n)] from x [n]; the adjoint adds to dx [n]. What follows the last frame is cut. */
 void stft_pad(const Stft *stft, const float *x, int64_t n, float *padded);
 void stft_pad_adjoint(const Stft *stft, const float *dpadded, int64_t n, float *dx);
 
@@ -64,23 +64,23 @@ void stft_pad_adjoint(const Stft *stft, const float *dpadded, int64_t n, float *
 size_t stft_work_size(const Stft *stft);
 
 /* Spectra of n_frames <= 8 frames that start at `padded`: re, im [bins, 8]; unused lanes are zero. */
-void stft_analyse(const Stft *stft, const SpectrumKernels *kernels, const float *padded, int n_frames, float *re, float *im,
-                  void *work);
+void stft_analyse(const Stft *stft, const SpectrumKernels *kernels, const float *padded, int n_frames, float *re,
+                  float *im, void *work);
 /* Adds to dpadded what the gradients dre, dim [bins, 8] of stft_analyse give. */
 void stft_analyse_adjoint(const Stft *stft, const SpectrumKernels *kernels, const float *dre, const float *dim,
                           int n_frames, float *dpadded, void *work);
 
 /* Inverse: adds window times inverse transform of n_frames spectra to `padded`, the normalisation undone. re and im are
  * used up. The sum over frames divided by stft_envelope is the signal. */
-void stft_synthesise(const Stft *stft, const SpectrumKernels *kernels, float *re, float *im, int n_frames, float *padded,
-                     void *work);
+void stft_synthesise(const Stft *stft, const SpectrumKernels *kernels, float *re, float *im, int n_frames,
+                     float *padded, void *work);
 /* Gradients of the spectra, dre, dim [bins, 8], from that of `padded`. */
 void stft_synthesise_adjoint(const Stft *stft, const SpectrumKernels *kernels, const float *dpadded, int n_frames,
                              float *dre, float *dim, void *work);
 /* envelope[i] [stft_padded_len(n)] = 1 / sum over frames of window^2, 0 where no frame reaches. */
 void stft_envelope(const Stft *stft, int64_t n_frames, float *envelope);
-/* Between a block [rows, 8] and n_frames <= 8 columns of a spectrogram whose rows are `stride` apart. Reading fills unused
- * lanes with zeros; writing adds when `add` is true. */
+/* Between a block [rows, 8] and n_frames <= 8 columns of a spectrogram whose rows are `stride` apart. Reading fills
+ * unused lanes with zeros; writing adds when `add` is true. */
 void stft_block_read(const float *columns, int64_t stride, int64_t rows, int n_frames, float *block);
 void stft_block_write(const float *block, int64_t rows, int n_frames, float *columns, int64_t stride, bool add);
 /* Samples of `padded` before the first sample of the signal. */

@@ -1,8 +1,8 @@
 /* spectrum.h - kernels on short-time spectra: eight frames at a time, from samples to a loss and back.
  *
- * Frames are taken in blocks of SPECTRUM_LANES; a block is an array of rows of eight numbers, one per frame, so that every
- * step after the windowing is the same arithmetic on whole vectors and a block stays in the cache from its samples to the
- * gradient of its samples:
+ * Frames are taken in blocks of SPECTRUM_LANES; a block is an array of rows of eight numbers, one per frame, so that
+ * every step after the windowing is the same arithmetic on whole vectors and a block stays in the cache from its
+ * samples to the gradient of its samples:
  *
  *             frame f0  f0+1 .. f0+7
  *   row 0      [ x       x       x ]     time block:     n_fft rows
@@ -10,8 +10,8 @@
  *   ...                                  mel block:      n_mels rows
  *
  * Spectrograms in tensors have frames fastest, [bins, frames]; a block is eight columns of one.
- * Blocks start on 32 bytes. Lanes that hold no frame are zero. Every set keeps the order of its sums, so results depend on
- * the values only.
+ * Blocks start on 32 bytes. Lanes that hold no frame are zero. Every set keeps the order of its sums, so results depend
+ * on the values only.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,8 +27,8 @@
 
 /* Tables of the block transform of n real samples, n a power of two from SPECTRUM_MIN_FFT to SPECTRUM_MAX_FFT, made by
  * engine/dsp/stft.c. The samples are taken as m = n / 2 complex numbers.
- *   stages  for each radix-4 stage of length l = m, m / 4, .. >= 4, for p = 0 .. l / 4 - 1: cos and -sin of 2 pi p j / l,
- *           j = 1, 2, 3: six numbers
+ *   stages  for each radix-4 stage of length l = m, m / 4, .. >= 4, for p = 0 .. l / 4 - 1: cos and -sin of
+ *           2 pi p j / l, j = 1, 2, 3: six numbers
  *   turns   for k = 0 .. m / 2: cos and -sin of 2 pi k / n, two numbers */
 #define SPECTRUM_MIN_FFT 16
 #define SPECTRUM_MAX_FFT 32768
@@ -69,28 +69,28 @@ struct SpectrumKernels {
 
     /* Element by element over n numbers:
      *   power      s = re^2 + im^2                     magnitude  s = sqrt(max(re^2 + im^2, floor))
-     * and their gradients: dre, dim (+)= ds ds/dre, ds ds/dim, 0 where re^2 + im^2 is below the floor or zero. dre may be re
-     * and dim may be im. */
+     * and their gradients: dre, dim (+)= ds ds/dre, ds ds/dim, 0 where re^2 + im^2 is below the floor or zero. dre may
+     * be re and dim may be im. */
     void (*power)(const float *re, const float *im, float *s, int64_t n);
     void (*power_grad)(const float *re, const float *im, const float *ds, float *dre, float *dim, int64_t n, bool add);
     void (*magnitude)(const float *re, const float *im, float floor, float *s, int64_t n);
     void (*magnitude_grad)(const float *re, const float *im, const float *s, float floor, const float *ds, float *dre,
                            float *dim, int64_t n, bool add);
 
-    /* Amplitude compression that keeps the phase: c = X (|X|^2 + eps)^((exponent - 1) / 2), eps > 0, so that |c| is about
-     * |X|^exponent and the gradient at 0 is finite. gain (NULL: not wanted) receives the factor, which the gradient needs.
-     * cre may be re, cim may be im. */
+    /* Amplitude compression that keeps the phase: c = X (|X|^2 + eps)^((exponent - 1) / 2), eps > 0, so that |c| is
+     * about |X|^exponent and the gradient at 0 is finite. gain (NULL: not wanted) receives the factor, which the
+     * gradient needs. cre may be re, cim may be im. */
     void (*compress)(const float *re, const float *im, float exponent, float eps, float *cre, float *cim, float *gain,
                      int64_t n);
-    void (*compress_grad)(const float *re, const float *im, const float *gain, float exponent, float eps, const float *dcre,
-                          const float *dcim, float *dre, float *dim, int64_t n, bool add);
+    void (*compress_grad)(const float *re, const float *im, const float *gain, float exponent, float eps,
+                          const float *dcre, const float *dcim, float *dre, float *dim, int64_t n, bool add);
 
     /* y [n_rows, columns] = m x, x [n_columns, columns]; rows are x_stride and y_stride apart. `add` adds to y. */
     void (*band)(const BandMatrix *m, const float *x, int64_t x_stride, float *y, int64_t y_stride, int64_t columns,
                  bool add);
 
-    /* sums[l] += the terms of row after row in lane l. da (NULL: not wanted) [rows, 8] receives the gradient with respect to
-     * a; |.| has gradient 0 at 0, a clamped logarithm below its floor. da may be a or b. */
+    /* sums[l] += the terms of row after row in lane l. da (NULL: not wanted) [rows, 8] receives the gradient with
+     * respect to a; |.| has gradient 0 at 0, a clamped logarithm below its floor. da may be a or b. */
     void (*distance)(const float *a, const float *b, int64_t rows, const DistanceTerms *terms, float *da,
                      double sums[SPECTRUM_LANES]);
     /* sums[l] += a^2, row after row. */

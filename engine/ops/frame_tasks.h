@@ -1,8 +1,8 @@
 /* frame_tasks.h - splits the frames of many signals into tasks that any number of threads may run.
  *
- * A task is a run of whole blocks of frames of one row. When tasks add overlapping frames into a signal, they run in two
- * waves, the even chunks of each row and then the odd ones; a chunk is at least as long as the overlap, so tasks of one wave
- * never touch the same sample, and every sample gets its terms in the same order for any number of threads.
+ * A task is a run of whole blocks of frames of one row. When tasks add overlapping frames into a signal, they run in
+ * two waves, the even chunks of each row and then the odd ones; a chunk is at least as long as the overlap, so tasks of
+ * one wave never touch the same sample, and every sample gets its terms in the same order for any number of threads.
  *
  *   row:   | chunk 0 | chunk 1 | chunk 2 | ...        wave 0: 0, 2, 4, ..     wave 1: 1, 3, 5, ..
  *

@@ -28,7 +28,8 @@ static void project_columns(void *ctx, int64_t i, int worker)
                        left < COLUMNS_PER_TASK ? left : COLUMNS_PER_TASK, job->add);
 }
 
-static void project(Tape *tape, const BandMatrix *matrix, const float *x, float *y, int64_t n_rows, int64_t columns, bool add)
+static void project(Tape *tape, const BandMatrix *matrix, const float *x, float *y, int64_t n_rows, int64_t columns,
+                    bool add)
 {
     Job job = {.kernels = tape->kernels->spectrum, .matrix = matrix, .x = x, .y = y, .columns = columns, .add = add};
 
@@ -50,8 +51,8 @@ static RsdStatus mel_backward(Tape *tape, Node *node, RsdError *err)
     RsdStatus status = tape_grad(tape, node->in[0], &dx, &add, err);
 
     if (status == RSD_OK && dx)
-        project(tape, &saved->mel->transposed, node->out->grad, dx, tensor_count(x) / (saved->mel->bins * columns), columns,
-                add);
+        project(tape, &saved->mel->transposed, node->out->grad, dx, tensor_count(x) / (saved->mel->bins * columns),
+                columns, add);
     return status;
 }
 

@@ -193,8 +193,9 @@ RsdStatus op_negative_sisnr(Tape *tape, const SisnrParams *p, Tensor *estimate, 
     job.n_rows = tensor_count(estimate) / job.n;
     job.segment_len = p->segment_len ? p->segment_len : job.n;
     job.step = p->segment_len ? p->step : job.n;
-    CHECK(job.segment_len >= 1 && job.step >= 1, err, RSD_ERR_ARG, "segments of %lld samples every %lld: both must be positive",
-          (long long)job.segment_len, (long long)job.step);
+    CHECK(job.segment_len >= 1 && job.step >= 1, err, RSD_ERR_ARG,
+          "segments of %lld samples every %lld: both must be positive", (long long)job.segment_len,
+          (long long)job.step);
     job.n_segments = (job.n + job.step - 1) / job.step;
     TRY(run(tape, &job, estimate, target, value, err));
 fail:

@@ -199,10 +199,12 @@ static double sum_of(const double *values, int64_t count)
 }
 
 /* Temporaries come from the arena and are given back by the caller. */
-static RsdStatus run_scale(Tape *tape, Job *job, const SpectralScale *scale, int64_t n_rows, double *value, RsdError *err)
+static RsdStatus run_scale(Tape *tape, Job *job, const SpectralScale *scale, int64_t n_rows, double *value,
+                           RsdError *err)
 {
     const int64_t n_frames = stft_frames(scale->stft, job->n), bins = stft_bins(scale->stft);
-    const int64_t rows = scale->feature == SPECTRAL_COMPRESSED ? 2 * bins : scale->mel ? scale->mel->filters.n_rows : bins;
+    const int64_t planes = scale->feature == SPECTRAL_COMPRESSED ? 2 : 1;
+    const int64_t rows = scale->mel ? scale->mel->filters.n_rows : planes * bins;
     const float per_element = (float)(1.0 / ((double)n_rows * (double)n_frames * (double)rows));
     double quotient = 0.0;
     int64_t n_tasks;
@@ -266,8 +268,8 @@ static RsdStatus distance_backward(Tape *tape, Node *node, RsdError *err)
     return status;
 }
 
-RsdStatus op_spectral_distance(Tape *tape, const SpectralScale *scales, int n_scales, Tensor *x, Tensor *y, Tensor **value,
-                               RsdError *err)
+RsdStatus op_spectral_distance(Tape *tape, const SpectralScale *scales, int n_scales, Tensor *x, Tensor *y,
+                               Tensor **value, RsdError *err)
 {
     Tensor *inputs[] = {x}, *result = NULL;
     const bool records = tape_will_record(tape, 1, inputs);

@@ -1,9 +1,9 @@
 /* spectral_distance.h - distance of two signals' spectrograms over several scales, with its gradient, in one pass.
  *
- * The separate ops of stft.h, spectrum.h and mel.h can express the same losses; here a block of eight frames goes through
- * transform, feature, filter bank, distance and back while it is in the cache, and nothing of the size of a spectrogram is
- * stored. When the tape records, the forward pass computes the gradient too (backward only scales it), since everything
- * it needs is at hand then.
+ * The separate ops of stft.h, spectrum.h and mel.h can express the same losses; here a block of eight frames goes
+ * through transform, feature, filter bank, distance and back while it is in the cache, and nothing of the size of a
+ * spectrogram is stored. When the tape records, the forward pass computes the gradient too (backward only scales it),
+ * since everything it needs is at hand then.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,10 +32,10 @@ typedef struct SpectralScale {
     float convergence;
 } SpectralScale;
 
-/* x, y [.., n] of one shape, each row along the last axis a signal -> value [1], the sum over the scales. Gradients flow to
- * x only. A signal too short for a single frame of a scale is an error (STFT_PAD_NONE only).
+/* x, y [.., n] of one shape, each row along the last axis a signal -> value [1], the sum over the scales. Gradients
+ * flow to x only. A signal too short for a single frame of a scale is an error (STFT_PAD_NONE only).
  * Errors: RSD_ERR_ARG naming the shapes, RSD_ERR_MEMORY. */
-RsdStatus op_spectral_distance(Tape *tape, const SpectralScale *scales, int n_scales, Tensor *x, Tensor *y, Tensor **value,
-                               RsdError *err);
+RsdStatus op_spectral_distance(Tape *tape, const SpectralScale *scales, int n_scales, Tensor *x, Tensor *y,
+                               Tensor **value, RsdError *err);
 
 #endif

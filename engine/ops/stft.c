@@ -1,7 +1,7 @@
 /* stft.c - short-time Fourier transform and its inverse as ops.
  *
- * Both directions and both gradients are one loop over blocks of frames between padded rows and spectrogram columns; they
- * differ in which of the two is read.
+ * Both directions and both gradients are one loop over blocks of frames between padded rows and spectrogram columns;
+ * they differ in which of the two is read.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -47,7 +47,8 @@ static void transform_range(void *ctx, FrameRange range, int worker)
     const int64_t bins = stft_bins(job->stft), hop = stft_config(job->stft)->hop;
     float *re = threads_scratch(job->threads, worker), *im = (float *)((char *)re + plane_size(job->stft));
     void *work = (char *)im + plane_size(job->stft);
-    float *re_plane = job->spectrogram + range.row * 2 * bins * job->n_frames, *im_plane = re_plane + bins * job->n_frames;
+    float *re_plane = job->spectrogram + range.row * 2 * bins * job->n_frames;
+    float *im_plane = re_plane + bins * job->n_frames;
 
     for (int64_t f = range.first; f < range.end; f += LANES) {
         const int n_frames = range.end - f < LANES ? (int)(range.end - f) : LANES;

@@ -54,7 +54,7 @@ static RsdStatus bank_of(const MelConfig *config, const MelBank **bank, RsdError
     return RSD_OK;
 }
 
-/* --- transforms ------------------------------------------------------------------------------------------------------- */
+/* --- transforms --------------------------------------------------------------------------------------------------- */
 
 static const StftConfig centre = {.n_fft = 32, .hop = 8, .pad = STFT_PAD_CENTRE, .edge = STFT_EDGE_REFLECT};
 static const StftConfig short_window = {.n_fft = 64, .hop = 10, .win_len = 30, .pad = STFT_PAD_CENTRE,
@@ -108,7 +108,7 @@ static void istft_in_double(const OpRow *row, const OpArray *in, OpArray *y)
         oracle_istft(c, in[0].data + r * in[0].count / rows, frames, out + r * n, n);
 }
 
-/* --- element by element ------------------------------------------------------------------------------------------------ */
+/* --- element by element ------------------------------------------------------------------------------------------- */
 
 static RsdStatus apply_magnitude(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
 {
@@ -155,7 +155,7 @@ static void compress_in_double(const OpRow *row, const OpArray *in, OpArray *y)
     }
 }
 
-/* --- filter banks ------------------------------------------------------------------------------------------------------ */
+/* --- filter banks ------------------------------------------------------------------------------------------------- */
 
 static const MelConfig htk = {.rate_hz = 16000, .n_fft = 64, .n_mels = 12, .f_min_hz = 64.0, .scale = MEL_HTK};
 static const MelConfig slaney = {.rate_hz = 24000, .n_fft = 48, .n_mels = 40, .f_max_hz = 9000.0, .scale = MEL_SLANEY,
@@ -186,7 +186,7 @@ static void mel_in_double(const OpRow *row, const OpArray *in, OpArray *y)
         }
 }
 
-/* --- spectral distances: estimate, target -------------------------------------------------------------------------------- */
+/* --- spectral distances: estimate, target ------------------------------------------------------------------------- */
 
 typedef struct DistanceRow {
     const StftConfig *stft;
@@ -199,7 +199,8 @@ static const DistanceRow mel_logs = {
     {.feature = SPECTRAL_MAGNITUDE,
      .terms = {.linear = 0.5f, .log = 1.0f, .log_scale = 0.43429448f, .log_floor = 1e-3f, .log_clamps = true}}};
 static const DistanceRow mel_squares = {
-    &same_mirrored, &(const MelConfig){.rate_hz = 16000, .n_fft = 128, .n_mels = 20, .f_min_hz = 64.0, .scale = MEL_HTK},
+    &same_mirrored,
+    &(const MelConfig){.rate_hz = 16000, .n_fft = 128, .n_mels = 20, .f_min_hz = 64.0, .scale = MEL_HTK},
     {.feature = SPECTRAL_POWER,
      .terms = {.linear = 1.0f, .log_square = 2.0f, .log_scale = 0.43429448f, .log_floor = 1e-5f}}};
 static const DistanceRow convergence = {
@@ -289,7 +290,7 @@ static void distance_in_double(const OpRow *row, const OpArray *in, OpArray *y)
     free(b);
 }
 
-/* --- ratios of signal to noise: estimate, target ------------------------------------------------------------------------- */
+/* --- ratios of signal to noise: estimate, target ------------------------------------------------------------------ */
 
 static const SisnrParams segments = {.segment_len = 20, .step = 8, .epsilon = 1e-4};
 static const SisnrParams whole = {.epsilon = 1e-6};
@@ -377,7 +378,7 @@ static void sisdr_in_double(const OpRow *row, const OpArray *in, OpArray *y)
     op_array_shape(y, 1, (int64_t[]){1})[0] = sum / (double)batch;
 }
 
-/* --- the rows ------------------------------------------------------------------------------------------------------------ */
+/* --- the rows ----------------------------------------------------------------------------------------------------- */
 
 #define SIGNALS {3, {2, 2, 53}, {0}, -1, 1}
 #define STFT_ROW(text, config, n)                                                                                      \
@@ -392,8 +393,8 @@ static void sisdr_in_double(const OpRow *row, const OpArray *in, OpArray *y)
      .attributes = &row, .apply = apply_distance, .reference = distance_in_double, .value_tolerance = 1e-6,            \
      .gradient_tolerance = 5e-5} /* near a silent bin ln |X| bends within one step of the differences */
 #define RATIO_ROW(text, params, call, oracle)                                                                          \
-    {.name = text, .n_inputs = 2, .in = {SIGNALS, {3, {2, 2, 53}, {0}, -1, 1, .constant = true}}, .attributes = &params,\
-     .apply = call, .reference = oracle, .value_tolerance = 1e-6, .gradient_tolerance = 1e-5}
+    {.name = text, .n_inputs = 2, .in = {SIGNALS, {3, {2, 2, 53}, {0}, -1, 1, .constant = true}},                      \
+     .attributes = &params, .apply = call, .reference = oracle, .value_tolerance = 1e-6, .gradient_tolerance = 1e-5}
 
 const OpRow op_rows_spectrum[] = {
     STFT_ROW("stft, centred and mirrored", centre, 61),
@@ -424,8 +425,9 @@ const OpRow op_rows_spectrum[] = {
      .apply = apply_compress, .reference = compress_in_double, .value_tolerance = 1e-6, .gradient_tolerance = 5e-6},
     {.name = "mel, HTK", .n_inputs = 1, .in = {{3, {2, 33, 13}, {0}, 0, 1}}, .attributes = &htk, .apply = apply_mel,
      .reference = mel_in_double, .value_tolerance = 1e-5, .gradient_tolerance = 1e-5}, /* weights computed in float32 */
-    {.name = "mel, Slaney, with empty filters", .n_inputs = 1, .in = {{3, {2, 25, 70}, {0}, 0, 1}}, .attributes = &slaney,
-     .apply = apply_mel, .reference = mel_in_double, .value_tolerance = 1e-6, .gradient_tolerance = 1e-6},
+    {.name = "mel, Slaney, with empty filters", .n_inputs = 1, .in = {{3, {2, 25, 70}, {0}, 0, 1}},
+     .attributes = &slaney, .apply = apply_mel, .reference = mel_in_double, .value_tolerance = 1e-6,
+     .gradient_tolerance = 1e-6},
     {.name = "mel 80", .n_inputs = 1, .in = {{3, {1, 257, 9}, {16, 257, 126}, 0, 1}}, .attributes = &wide,
      .apply = apply_mel, .reference = mel_in_double, .value_tolerance = 1e-6, .gradient_tolerance = 1e-6},
     DISTANCE_ROW("spectral distance, log mel", mel_logs, 16000),

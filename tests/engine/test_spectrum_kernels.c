@@ -43,10 +43,9 @@ static float *noise(size_t count, uint32_t sample)
     return x;
 }
 
-/* --- transforms ------------------------------------------------------------------------------------------------------ */
+/* --- transforms --------------------------------------------------------------------------------------------------- */
 
-/* The spectra of eight frames through the plan, whose window is constant 1 where n_fft == 1 only; so compare with the
- * double transform of the windowed frames. */
+/* The spectra of seven frames and an empty lane, through a plan, against double transforms of the windowed frames. */
 static void check_transform(const SpectrumKernels *k, const char *name, int n)
 {
     const StftConfig config = {.n_fft = n, .hop = n / 4, .pad = STFT_PAD_NONE};
@@ -163,7 +162,7 @@ Test(spectrum_kernels, adjoints_are_the_transposes)
     each_set(check_adjoints);
 }
 
-/* --- logarithm and power ------------------------------------------------------------------------------------------------ */
+/* --- logarithm and power ------------------------------------------------------------------------------------------ */
 
 static void check_logarithm(const SpectrumKernels *k, const char *name)
 {
@@ -213,7 +212,7 @@ Test(spectrum_kernels, powers_are_right_over_the_whole_range)
     each_set(check_power_function);
 }
 
-/* --- special values ------------------------------------------------------------------------------------------------------ */
+/* --- special values ----------------------------------------------------------------------------------------------- */
 
 static void check_special_values(const SpectrumKernels *k, const char *name)
 {
@@ -227,7 +226,8 @@ static void check_special_values(const SpectrumKernels *k, const char *name)
     ASSERT_CLOSE(name, s[4], 5.0, ((Tolerance){.rel = 1e-7}));
     ASSERT_CLOSE(name, s[2], 0.01, ((Tolerance){.rel = 1e-6}));
     k->magnitude_grad(re, im, s, 1e-4f, ones, dre, dim, 9, false);
-    cr_assert(dre[2] == 0.0f && dre[3] == 0.0f && dre[7] == 0.0f && dim[6] == 0.0f, "%s: gradient below the floor", name);
+    cr_assert(dre[2] == 0.0f && dre[3] == 0.0f && dre[7] == 0.0f && dim[6] == 0.0f, "%s: gradient below the floor",
+              name);
     ASSERT_CLOSE(name, dre[4], -0.6, ((Tolerance){.rel = 1e-6}));
     k->magnitude(re, im, 0.0f, s, 9);
     k->magnitude_grad(re, im, s, 0.0f, ones, dre, dim, 9, false);
@@ -266,12 +266,13 @@ Test(spectrum_kernels, distances_keep_nan_and_have_no_gradient_at_equality)
     each_set(check_distance_of_nan);
 }
 
-/* --- place and sums -------------------------------------------------------------------------------------------------------- */
+/* --- place and sums ----------------------------------------------------------------------------------------------- */
 
 /* An element's result must not depend on where it lies: any cut of an array gives the same bits. */
 static void check_places(const SpectrumKernels *k, const char *name)
 {
-    float *re = noise(67, 5), *im = noise(67, 6), *ds = noise(67, 7), *s = floats(67), *dre = floats(67), *dim = floats(67);
+    float *re = noise(67, 5), *im = noise(67, 6), *ds = noise(67, 7), *s = floats(67);
+    float *dre = floats(67), *dim = floats(67);
     float part[67], dre_part[67], dim_part[67], gain[67];
 
     k->magnitude(re, im, 0.3f, s, 67);

@@ -35,7 +35,7 @@ static void close_bench(Bench *bench)
     rsd_threads_destroy(&bench->threads);
 }
 
-/* --- golden ------------------------------------------------------------------------------------------------------------ */
+/* --- golden ------------------------------------------------------------------------------------------------------- */
 
 /* fb [bins, mels], or [mels, bins] when `mels_first`. */
 static void check_bank(const MelBank *mel, const char *file, bool mels_first)
@@ -126,7 +126,7 @@ Test(stft, mel_spectrograms_equal_the_published_ones)
     }
 }
 
-/* --- padding -------------------------------------------------------------------------------------------------------------- */
+/* --- padding ------------------------------------------------------------------------------------------------------ */
 
 static void check_padding(const StftConfig *config, int64_t n)
 {
@@ -182,7 +182,7 @@ Test(stft, padding_of_every_length_is_as_defined_and_its_adjoint_is_the_transpos
         }
 }
 
-/* --- inverse ---------------------------------------------------------------------------------------------------------------- */
+/* --- inverse ------------------------------------------------------------------------------------------------------ */
 
 static void check_round_trip(const StftConfig *config, int64_t n, int64_t first, int64_t end)
 {
@@ -210,8 +210,10 @@ static void check_round_trip(const StftConfig *config, int64_t n, int64_t first,
 Test(stft, the_inverse_gives_the_signal_back)
 {
     for (int norm = STFT_NORM_NONE; norm <= STFT_NORM_LENGTH; norm++) {
-        check_round_trip(&(StftConfig){.n_fft = 64, .hop = 16, .pad = STFT_PAD_SAME, .norm = (StftNorm)norm}, 1000, 0, 1000);
-        check_round_trip(&(StftConfig){.n_fft = 640, .hop = 160, .pad = STFT_PAD_SAME, .norm = (StftNorm)norm}, 1600, 0, 1600);
+        check_round_trip(&(StftConfig){.n_fft = 64, .hop = 16, .pad = STFT_PAD_SAME, .norm = (StftNorm)norm}, 1000, 0,
+                         1000);
+        check_round_trip(&(StftConfig){.n_fft = 640, .hop = 160, .pad = STFT_PAD_SAME, .norm = (StftNorm)norm}, 1600, 0,
+                         1600);
         check_round_trip(&(StftConfig){.n_fft = 32, .hop = 8, .win_len = 20, .pad = STFT_PAD_CENTRE,
                                        .edge = STFT_EDGE_REFLECT, .norm = (StftNorm)norm},
                          505, 0, 505);
@@ -234,12 +236,13 @@ Test(stft, frames_of_the_same_form_are_as_many_as_the_hops)
     memset(s->data, 0, (size_t)tensor_count(s) * sizeof(float));
     ASSERT_OK(op_istft(bench.tape, stft, s, 0, &y, &err), err);
     cr_assert_eq(y->shape[2], 7 * 16);
-    ASSERT_FAILS(op_istft(bench.tape, stft, s, 7 * 16 + 1, &y, &err), RSD_ERR_ARG, err, "7 frames cannot become 113 samples");
+    ASSERT_FAILS(op_istft(bench.tape, stft, s, 7 * 16 + 1, &y, &err), RSD_ERR_ARG, err,
+                 "7 frames cannot become 113 samples");
     stft_destroy(&stft);
     close_bench(&bench);
 }
 
-/* --- refusals ----------------------------------------------------------------------------------------------------------------- */
+/* --- refusals ----------------------------------------------------------------------------------------------------- */
 
 Test(stft, impossible_configurations_and_shapes_are_refused)
 {
@@ -252,15 +255,17 @@ Test(stft, impossible_configurations_and_shapes_are_refused)
     ASSERT_FAILS(stft_create(&stft, &(StftConfig){.n_fft = 0, .hop = 1}, &err), RSD_ERR_ARG, err, "of 0 samples");
     ASSERT_FAILS(stft_create(&stft, &(StftConfig){.n_fft = 8, .hop = 0}, &err), RSD_ERR_ARG, err, "hop of 0");
     ASSERT_FAILS(stft_create(&stft, &(StftConfig){.n_fft = 8, .hop = 9}, &err), RSD_ERR_ARG, err, "hop of 9");
-    ASSERT_FAILS(stft_create(&stft, &(StftConfig){.n_fft = 8, .hop = 2, .win_len = 9}, &err), RSD_ERR_ARG, err, "window of 9");
+    ASSERT_FAILS(stft_create(&stft, &(StftConfig){.n_fft = 8, .hop = 2, .win_len = 9}, &err), RSD_ERR_ARG, err,
+                 "window of 9");
     cr_assert_null(stft);
-    ASSERT_FAILS(mel_create(&mel, &(MelConfig){.rate_hz = 0, .n_fft = 8, .n_mels = 1, .f_max_hz = 10}, &err), RSD_ERR_ARG,
-                 err, "positive");
-    ASSERT_FAILS(mel_create(&mel, &(MelConfig){.rate_hz = 8000, .n_fft = 8, .n_mels = 0}, &err), RSD_ERR_ARG, err, "0 mel");
+    ASSERT_FAILS(mel_create(&mel, &(MelConfig){.rate_hz = 0, .n_fft = 8, .n_mels = 1, .f_max_hz = 10}, &err),
+                 RSD_ERR_ARG, err, "positive");
+    ASSERT_FAILS(mel_create(&mel, &(MelConfig){.rate_hz = 8000, .n_fft = 8, .n_mels = 0}, &err), RSD_ERR_ARG, err,
+                 "0 mel");
     ASSERT_FAILS(mel_create(&mel, &(MelConfig){.rate_hz = 8000, .n_fft = 8, .n_mels = 4, .f_min_hz = 4000.0}, &err),
                  RSD_ERR_ARG, err, "from 4000 to 4000 Hz");
-    ASSERT_FAILS(mel_create(&mel, &(MelConfig){.rate_hz = 8000, .n_fft = 8, .n_mels = 4, .f_min_hz = NAN}, &err), RSD_ERR_ARG,
-                 err, "nan");
+    ASSERT_FAILS(mel_create(&mel, &(MelConfig){.rate_hz = 8000, .n_fft = 8, .n_mels = 4, .f_min_hz = NAN}, &err),
+                 RSD_ERR_ARG, err, "nan");
     open_bench(&bench);
     ASSERT_OK(stft_create(&stft, &(StftConfig){.n_fft = 64, .hop = 16}, &err), err);
     ASSERT_OK(mel_create(&mel, &(MelConfig){.rate_hz = 8000, .n_fft = 64, .n_mels = 4}, &err), err);

@@ -224,7 +224,8 @@ Test(audio_loss, long_windows_are_left_out_on_request)
 Test(audio_loss, the_fused_form_equals_separate_ops)
 {
     const StftConfig stft_config = {.n_fft = 256, .hop = 64, .pad = STFT_PAD_CENTRE, .edge = STFT_EDGE_REFLECT};
-    const MelConfig mel_config = {.rate_hz = RATE_HZ, .n_fft = 256, .n_mels = 40, .scale = MEL_SLANEY, .unit_area = true};
+    const MelConfig mel_config = {
+        .rate_hz = RATE_HZ, .n_fft = 256, .n_mels = 40, .scale = MEL_SLANEY, .unit_area = true};
     MelLossParams p = mel_loss_dac();
     AudioLoss *loss;
     Stft *stft;

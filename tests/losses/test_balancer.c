@@ -66,7 +66,7 @@ static void check_variant(const char *name, const json_t *entry, const json_t *s
             snprintf(what, sizeof what, "%s, step %lld, share of %s", name, (long long)s, names[i]);
             ASSERT_CLOSE(what, shares[i], json_number_at(metrics, file), of_steps);
         }
-        /* each loss of the golden run is its gradient times x, so the effective loss is the combined gradient times x */
+        /* each golden loss is its gradient times x, so the effective loss is the combined gradient times x */
         for (int64_t i = 0; i < count; i++)
             sum += (double)out[i] * x->f64[i];
         snprintf(what, sizeof what, "%s, step %lld, effective loss", name, (long long)s);

@@ -82,8 +82,8 @@ static void compress(const float *re, const float *im, float exponent, float eps
     }
 }
 
-static void compress_grad(const float *re, const float *im, const float *gain, float exponent, float eps, const float *dcre,
-                          const float *dcim, float *dre, float *dim, int64_t n, bool add)
+static void compress_grad(const float *re, const float *im, const float *gain, float exponent, float eps,
+                          const float *dcre, const float *dcim, float *dre, float *dim, int64_t n, bool add)
 {
     for (int64_t i = 0; i < n; i++) {
         const float x = re[i], y = im[i], dx = dcre[i], dy = dcim[i];

@@ -1,13 +1,14 @@
 /* spectrum_fft.c - real transforms of eight frames at once, in plain C.
  *
- * The n real samples of a frame are m = n / 2 complex ones, z[j] = x[2 j] + i x[2 j + 1], which is how the rows of a block
- * lie already. Their transform Z is taken by Stockham's method: each stage reads four runs of one array and writes the
- * butterflies in order into the other, so nothing is permuted. Then, with E and O the transforms of the even and the odd
- * samples and W = exp(-2 pi i / n),
+ * The n real samples of a frame are m = n / 2 complex ones, z[j] = x[2 j] + i x[2 j + 1], which is how the rows of a
+ * block lie already. Their transform Z is taken by Stockham's method: each stage reads four runs of one array and
+ * writes the butterflies in order into the other, so nothing is permuted. Then, with E and O the transforms of the even
+ * and the odd samples and W = exp(-2 pi i / n),
  *
  *     Z[k] = E[k] + i O[k],   X[k] = E[k] + W^k O[k],   X[m - k] = conj(E[k] - W^k O[k]).
  *
- * The adjoint runs these steps backwards with conjugate turns. A complex row is eight real parts, then eight imaginary ones.
+ * The adjoint runs these steps backwards with conjugate turns. A complex row is eight real parts, then eight
+ * imaginary ones.
  *
  * [1] Van Loan, Computational Frameworks for the Fast Fourier Transform, SIAM 1992, 1.7 and 4.3.
  *

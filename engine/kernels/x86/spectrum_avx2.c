@@ -101,8 +101,8 @@ static void compress(const float *re, const float *im, float exponent, float eps
     }
 }
 
-static void compress_grad(const float *re, const float *im, const float *gain, float exponent, float eps, const float *dcre,
-                          const float *dcim, float *dre, float *dim, int64_t n, bool add)
+static void compress_grad(const float *re, const float *im, const float *gain, float exponent, float eps,
+                          const float *dcre, const float *dcim, float *dre, float *dim, int64_t n, bool add)
 {
     const __m256 least = _mm256_set1_ps(eps), factor = _mm256_set1_ps(exponent - 1.0f);
 
@@ -119,7 +119,7 @@ static void compress_grad(const float *re, const float *im, const float *gain, f
     }
 }
 
-/* Each column is one chain of multiply-adds over k in order; the processor runs the chains of several rows side by side. */
+/* Each column is one chain of multiply-adds over k in order; several rows' chains run side by side. */
 static void band(const BandMatrix *m, const float *x, int64_t x_stride, float *y, int64_t y_stride, int64_t columns,
                  bool add)
 {

@@ -1,4 +1,4 @@
-/* spectrum_avx2.h - what the files of the AVX2 spectrum set share: transforms, and logarithm and power of eight numbers.
+/* spectrum_avx2.h - what the files of the AVX2 spectrum set share: transforms, logarithm and power of eight numbers.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,7 +1,7 @@
 /* spectrum_fft_avx2.c - frames to blocks and back, and transforms of eight frames at once, with AVX2 and FMA.
  *
- * The method is that of ref/spectrum_fft.c: a complex row is two registers, so a radix-4 butterfly of eight frames is the
- * scalar one with registers for numbers. Samples become rows by 8 x 8 transposition.
+ * The method is that of ref/spectrum_fft.c: a complex row is two registers, so a radix-4 butterfly of eight frames is
+ * the scalar one with registers for numbers. Samples become rows by 8 x 8 transposition.
  *
  * SPDX-License-Identifier: MIT
  */
