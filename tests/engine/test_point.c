@@ -479,3 +479,36 @@ Test(point, fifty_steps_of_adam_match_the_formula_in_double)
 {
     each_set(check_adam);
 }
+
+/* --- softmax ------------------------------------------------------------------------------------------------------------ */
+
+static void check_softmax(const char *name, const PointKernels *point)
+{
+    float x[LONGEST], y[LONGEST];
+
+    for (int64_t n = 1; n <= LONGEST; n++)
+        for (int as_log = 0; as_log < 2; as_log++) {
+            double total = 0.0;
+
+            for (int64_t i = 0; i < n; i++) {
+                x[i] = -1000.0f + (float)(i * 7 % 11); /* far from 0, so that a lane counted too much would win */
+                total += exp((double)x[i] + 1000.0);
+            }
+            point->softmax(x, y, n, as_log);
+            for (int64_t i = 0; i < n; i++) {
+                const double log_share = (double)x[i] + 1000.0 - log(total), expected = as_log ? log_share : exp(log_share);
+
+                cr_assert(fabs((double)y[i] - expected) <= 1e-6 * fmax(1.0, fabs(expected)), "%s: element %lld of %lld: %.9g, "
+                          "expected %.9g", name, (long long)i, (long long)n, (double)y[i], expected);
+            }
+            x[n / 2] = NAN;
+            point->softmax(x, y, n, as_log);
+            for (int64_t i = 0; i < n; i++)
+                cr_assert(isnan(y[i]), "%s: NaN among %lld is lost at %lld", name, (long long)n, (long long)i);
+        }
+}
+
+Test(point, softmax_of_every_length_far_from_zero_and_with_nan)
+{
+    each_set(check_softmax);
+}

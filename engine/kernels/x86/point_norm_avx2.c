@@ -90,13 +90,25 @@ static double sum_exp(const float *x, __m256 most, float *y, int64_t n)
     return sum_total(total);
 }
 
+/* The largest of n elements, -infinity for none. A NaN may be passed over: it makes the sum of exponentials NaN anyway. */
+static float largest(const float *x, int64_t n)
+{
+    __m256 most = v_set(-INFINITY);
+    float lanes[8], result = -INFINITY;
+
+    EACH_VECTOR(n, __m256 v = LOAD(x); if (!whole) v = v_pick(_mm256_castsi256_ps(mask), v, most);
+                most = _mm256_max_ps(v, most););
+    _mm256_storeu_ps(lanes, most);
+    for (int k = 0; k < 8; k++)
+        if (lanes[k] > result)
+            result = lanes[k];
+    return result;
+}
+
 void avx2_softmax(const float *x, float *y, int64_t n, bool as_log)
 {
-    float most = n ? x[0] : 0.0f;
+    const float most = largest(x, n);
 
-    for (int64_t i = 1; i < n; i++)
-        if (x[i] > most)
-            most = x[i];
     if (as_log) {
         const __m256 shift = v_set(most), log_total = v_set((float)log(sum_exp(x, shift, NULL, n)));
 
