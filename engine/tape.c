@@ -51,8 +51,8 @@ RsdStatus tape_tensor(Tape *tape, Tensor **out, int n_dims, const int64_t *shape
     TRY(arena_calloc(tape->arena, &tensor, 1, sizeof *tensor, err));
     TRY(arena_alloc(tape->arena, &tensor->data, (size_t)count, sizeof(float), err));
     tensor->n_dims = n_dims;
-    for (int i = 0; i < n_dims; i++) /* no memcpy: shape may be NULL when there are no axes */
-        tensor->shape[i] = shape[i];
+    if (n_dims > 0) /* no axes: shape may be NULL */
+        memcpy(tensor->shape, shape, (size_t)n_dims * sizeof *shape);
     *out = tensor;
 fail:
     return status;
