@@ -103,7 +103,7 @@ RsdStatus audio_codec_create_empty(AudioCodec **out, const AudioCodecConfig *cfg
 
     *out = NULL;
     TRY(audio_codec_check_config(cfg, err));
-    TRY(params_create_for_inference(&params, err));
+    TRY(params_create_for_inference(&params, seanet_count_parameters(&cfg->seanet) + rvq_count_parameters(&cfg->rvq), err));
     TRY(create_around(out, cfg, params, 0, err));
 fail:
     return status;

@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#include "engine/base/mem.h"
-
 #define SMOOTHING 1e-5 /* epsilon of the smoothed counts, audio.md 1.6 */
 #define CODES_PER_TASK 64
 
@@ -32,17 +30,10 @@ void codebook_task(const VectorBatch *v, int64_t i, int64_t *item, int64_t *firs
 
 /* ---- search ---- */
 
-RsdStatus codebook_init(Codebook *cb, int64_t n_codes, int64_t dim, float *embed, float *count, float *sum, RsdError *err)
+void codebook_init(Codebook *cb, int64_t n_codes, int64_t dim, float *embed, float *count, float *sum, float *packed)
 {
     *cb = (Codebook){.n_codes = n_codes, .dim = dim, .embed = embed, .count = count, .sum = sum};
-    cb->book.n_codes = n_codes;
-    cb->book.dim = dim;
-    return mem_calloc(&cb->book.packed, search_packed_count(n_codes, dim), sizeof(float), err);
-}
-
-void codebook_clear(Codebook *cb)
-{
-    mem_free(&cb->book.packed);
+    cb->book = (SearchBook){.n_codes = n_codes, .dim = dim, .packed = packed};
 }
 
 void codebook_pack(Codebook *cb)

@@ -33,10 +33,9 @@ int64_t codebook_n_tasks(const VectorBatch *v);
 /* Task i covers columns *first .. *first + *n - 1 of batch item *item. */
 void codebook_task(const VectorBatch *v, int64_t i, int64_t *item, int64_t *first, int64_t *n);
 
-/* Memory for the search, owned by the codebook. Errors: RSD_ERR_MEMORY. */
-RsdStatus codebook_init(Codebook *cb, int64_t n_codes, int64_t dim, float *embed, float *count, float *sum, RsdError *err);
-void codebook_clear(Codebook *cb);
-/* After embed has changed. */
+/* packed [search_packed_count(n_codes, dim)]: room for the search, borrowed. */
+void codebook_init(Codebook *cb, int64_t n_codes, int64_t dim, float *embed, float *count, float *sum, float *packed);
+/* After embed has changed, and before the first search. */
 void codebook_pack(Codebook *cb);
 
 /* codes [batch * frames]: the nearest code of each vector, ties to the lowest index. */

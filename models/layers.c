@@ -142,22 +142,9 @@ fail:
 
 RsdStatus conv_layer_freeze(ConvLayer *layer, Tape *tape, RsdError *err)
 {
-    Tensor *w;
-    RsdStatus status = RSD_OK;
-
     if (!layer->weight_norm)
         return RSD_OK;
-    if (!layer->folded)
-        TRY(tensor_create(&layer->folded, layer->weight->n_dims, layer->weight->shape, err));
-    TRY(op_weight_norm(tape, layer->weight, layer->weight_g, &w, err));
-    memcpy(layer->folded->data, w->data, (size_t)tensor_count(w) * sizeof(float));
-fail:
-    return status;
-}
-
-void conv_layer_clear(ConvLayer *layer)
-{
-    tensor_destroy(&layer->folded);
+    return op_weight_norm(tape, layer->weight, layer->weight_g, &layer->folded, err);
 }
 
 int64_t conv_layer_count(const ConvLayer *layer)

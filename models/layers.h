@@ -28,7 +28,7 @@ typedef struct ConvLayer {
     bool transposed, weight_norm, group_norm;
     Conv1dParams params;
     Tensor *weight, *weight_g, *bias, *norm_weight, *norm_bias; /* owned by the ParamSet; weight is v under weight norm */
-    Tensor *folded;                                             /* owned; NULL until conv_layer_freeze */
+    Tensor *folded; /* in the memory of the tape that froze the layer; NULL until then */
 } ConvLayer;
 
 typedef struct LstmLayer {
@@ -50,10 +50,8 @@ RsdStatus conv_transpose1d(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor
 /* y = LSTM(x) + x, [batch, dim, n] -> the same shape. */
 RsdStatus lstm_with_skip(Tape *tape, const LstmLayer *layer, Tensor *x, Tensor **y, RsdError *err);
 
-/* Computes the plain weights from v and g once. The tape is used for memory and kernels only. */
+/* Computes the plain weights from v and g once; they live as long as the tape's memory. */
 RsdStatus conv_layer_freeze(ConvLayer *layer, Tape *tape, RsdError *err);
-/* Gives the folded weights back; the ParamSet keeps the rest. */
-void conv_layer_clear(ConvLayer *layer);
 
 /* Numbers that can be trained; multiply-accumulates for n_out output frames (n_in input frames when transposed). */
 int64_t conv_layer_count(const ConvLayer *layer);

@@ -19,12 +19,24 @@ RsdStatus params_create(ParamSet **out, RsdError *err)
     return mem_calloc(out, 1, sizeof **out, err);
 }
 
-RsdStatus params_create_for_inference(ParamSet **out, RsdError *err)
+RsdStatus params_create_for_inference(ParamSet **out, int64_t n_elements, RsdError *err)
 {
-    RsdStatus status = params_create(out, err);
+    ParamSet *params = NULL;
+    size_t size = (size_t)n_elements * sizeof(float);
+    void *reserved;
+    RsdStatus status = RSD_OK;
 
-    if (status == RSD_OK)
-        (*out)->for_inference = true;
+    *out = NULL;
+    TRY(params_create(&params, err));
+    params->for_inference = true;
+    TRY(arena_create(&params->memory, 0, err));
+    /* Tensors and alignment come on top. The arena keeps the block and hands it out again. */
+    TRY(arena_alloc(params->memory, &reserved, size + size / 16 + MEM_ALIGN, 1, err));
+    arena_reset(params->memory);
+    *out = params;
+    return RSD_OK;
+fail:
+    params_destroy(&params);
     return status;
 }
 
@@ -34,8 +46,10 @@ void params_destroy(ParamSet **params)
         return;
     for (size_t i = 0; i < (*params)->n_items; i++) {
         mem_free(&(*params)->items[i].name);
-        tensor_destroy(&(*params)->items[i].tensor);
+        if (!(*params)->memory)
+            tensor_destroy(&(*params)->items[i].tensor);
     }
+    arena_destroy(&(*params)->memory);
     mem_free(&(*params)->items);
     mem_free(params);
 }
@@ -53,6 +67,20 @@ static RsdStatus make_room(ParamSet *params, RsdError *err)
     return status;
 }
 
+static RsdStatus take_tensor(Tensor **out, Arena *memory, int n_dims, const int64_t *shape, RsdError *err)
+{
+    int64_t count;
+    RsdStatus status = RSD_OK;
+
+    TRY(shape_count(&count, n_dims, shape, err));
+    TRY(arena_calloc(memory, out, 1, sizeof **out, err));
+    TRY(arena_alloc(memory, &(*out)->data, (size_t)count, sizeof(float), err));
+    (*out)->n_dims = n_dims;
+    memcpy((*out)->shape, shape, (size_t)n_dims * sizeof *shape);
+fail:
+    return status;
+}
+
 RsdStatus params_add(ParamSet *params, const char *name, int n_dims, const int64_t *shape, bool trainable, Tensor **out,
                      RsdError *err)
 {
@@ -63,7 +91,9 @@ RsdStatus params_add(ParamSet *params, const char *name, int n_dims, const int64
     CHECK(!params_find(params, name), err, RSD_ERR_ARG, "the model has two parameters called %s", name);
     TRY(make_room(params, err));
     TRY(mem_strdup(&param.name, name, err));
-    if (trainable && !params->for_inference)
+    if (params->memory)
+        TRY(take_tensor(&param.tensor, params->memory, n_dims, shape, err));
+    else if (trainable)
         TRY(tensor_create_param(&param.tensor, n_dims, shape, err));
     else
         TRY(tensor_create(&param.tensor, n_dims, shape, err));

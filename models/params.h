@@ -1,14 +1,15 @@
 /* params.h - the named parameters of a model: created by networks, saved as safetensors, moved by optimisers.
  *
  * A set is made for training or for inference. In a set for inference nothing has a gradient, training state has no
- * memory and networks leave their weights zero instead of drawing random ones, because params_load fills them next: that
- * is what keeps the start-up of the program short.
+ * memory and networks leave their weights undefined instead of drawing random ones, because params_load fills them next:
+ * that is what keeps the start-up of the program short.
  *
  * SPDX-License-Identifier: MIT
  */
 #ifndef RESIDUA_PARAMS_H
 #define RESIDUA_PARAMS_H
 
+#include "engine/base/arena.h"
 #include "engine/base/rng.h"
 #include "engine/tensor.h"
 #include "engine/weights/safetensors.h"
@@ -24,14 +25,16 @@ typedef struct ParamSet {
     Param *items;
     size_t n_items, capacity;
     bool for_inference;
+    Arena *memory; /* of all tensors of a set for inference */
 } ParamSet;
 
 RsdStatus params_create(ParamSet **out, RsdError *err);
-/* A set for inference, see above. */
-RsdStatus params_create_for_inference(ParamSet **out, RsdError *err);
+/* A set for inference, see above. n_elements: about how many numbers will be added; they are taken in one piece. Contents of
+ * new tensors are undefined. */
+RsdStatus params_create_for_inference(ParamSet **out, int64_t n_elements, RsdError *err);
 void params_destroy(ParamSet **params);
 
-/* Adds a new zeroed tensor called name (copied). *out is owned by the set. Errors: RSD_ERR_ARG (name taken, bad shape),
+/* Adds a new tensor, zeroed in a set for training, called name (copied). *out is owned by the set. Errors: RSD_ERR_ARG (name taken, bad shape),
  * RSD_ERR_MEMORY. */
 RsdStatus params_add(ParamSet *params, const char *name, int n_dims, const int64_t *shape, bool trainable, Tensor **out,
                      RsdError *err);

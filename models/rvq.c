@@ -57,8 +57,8 @@ static RsdStatus add_stage(Rvq *rvq, int i, ParamSet *params, RsdError *err)
     TRY(params_add_training_state(params, name, 1, shape, &count, err));
     snprintf(name, sizeof name, "rvq.%d.sum", i);
     TRY(params_add_training_state(params, name, 2, shape, &sum, err));
-    TRY(codebook_init(&rvq->stages[i], shape[0], shape[1], embed->data, count ? count->data : NULL, sum ? sum->data : NULL,
-                      err));
+    codebook_init(&rvq->stages[i], shape[0], shape[1], embed->data, count ? count->data : NULL, sum ? sum->data : NULL,
+                  rvq->packed + (size_t)i * search_packed_count(shape[0], shape[1]));
 fail:
     return status;
 }
@@ -73,6 +73,7 @@ RsdStatus rvq_create(Rvq **out, const RvqConfig *cfg, ParamSet *params, RsdError
     TRY(mem_calloc(&rvq, 1, sizeof *rvq, err));
     rvq->config = *cfg;
     rvq->trainable = !params->for_inference;
+    TRY(mem_alloc(&rvq->packed, (size_t)cfg->n_q * search_packed_count(cfg->codebook_size, cfg->dim), sizeof(float), err));
     for (int i = 0; i < cfg->n_q; i++)
         TRY(add_stage(rvq, i, params, err));
     if (rvq->trainable)
@@ -88,8 +89,7 @@ void rvq_destroy(Rvq **rvq)
 {
     if (!*rvq)
         return;
-    for (int i = 0; i < (*rvq)->config.n_q; i++)
-        codebook_clear(&(*rvq)->stages[i]);
+    mem_free(&(*rvq)->packed);
     mem_free(rvq);
 }
 

@@ -11,6 +11,7 @@
 struct Rvq {
     RvqConfig config;
     bool trainable; /* the averages exist */
+    float *packed;  /* of all stages */
     Codebook stages[RVQ_MAX_STAGES];
 };
 

@@ -47,6 +47,8 @@ typedef struct Direction {
 struct Seanet {
     SeanetConfig config;
     Direction encoder, decoder;
+    RsdThreads *threads;
+    Tape *frozen; /* its arena holds the folded weights; NULL until seanet_freeze */
 };
 
 /* ---- description ---- */
@@ -247,21 +249,15 @@ static RsdStatus register_layer(void *ctx, ConvLayer *conv, LstmLayer *lstm, int
 
 static RsdStatus freeze_layer(void *ctx, ConvLayer *conv, LstmLayer *lstm, int samples_per_frame, RsdError *err)
 {
-    Tape *tape = ctx;
-    RsdStatus status = RSD_OK;
-
     (void)lstm, (void)samples_per_frame;
-    if (conv)
-        status = conv_layer_freeze(conv, tape, err);
-    tape_reset(tape);
-    return status;
+    return conv ? conv_layer_freeze(conv, ctx, err) : RSD_OK;
 }
 
-static RsdStatus clear_layer(void *ctx, ConvLayer *conv, LstmLayer *lstm, int samples_per_frame, RsdError *err)
+static RsdStatus unfreeze_layer(void *ctx, ConvLayer *conv, LstmLayer *lstm, int samples_per_frame, RsdError *err)
 {
     (void)ctx, (void)lstm, (void)samples_per_frame, (void)err;
     if (conv)
-        conv_layer_clear(conv);
+        conv->folded = NULL;
     return RSD_OK;
 }
 
@@ -368,22 +364,39 @@ void seanet_destroy(Seanet **net)
 {
     if (!*net)
         return;
-    (void)visit_all(*net, clear_layer, NULL, NULL);
+    tape_destroy(&(*net)->frozen);
+    rsd_threads_destroy(&(*net)->threads);
     mem_free(net);
+}
+
+/* A tape whose arena has one piece of memory for all weights. */
+static RsdStatus prepare_frozen_tape(Seanet *net, RsdError *err)
+{
+    size_t size = (size_t)seanet_count_parameters(&net->config) * sizeof(float);
+    void *reserved;
+    RsdStatus status = RSD_OK;
+
+    if (!net->threads)
+        TRY(rsd_threads_create(&net->threads, 1, err));
+    if (!net->frozen)
+        TRY(tape_create(&net->frozen, net->threads, 0, err));
+    tape_reset(net->frozen);
+    TRY(arena_alloc(net->frozen->arena, &reserved, size + size / 16 + MEM_ALIGN, 1, err));
+    tape_reset(net->frozen);
+fail:
+    return status;
 }
 
 RsdStatus seanet_freeze(Seanet *net, RsdError *err)
 {
-    RsdThreads *threads = NULL;
-    Tape *tape = NULL;
     RsdStatus status = RSD_OK;
 
-    TRY(rsd_threads_create(&threads, 1, err));
-    TRY(tape_create(&tape, threads, 0, err));
-    TRY(visit_all(net, freeze_layer, tape, err));
+    (void)visit_all(net, unfreeze_layer, NULL, NULL);
+    TRY(prepare_frozen_tape(net, err));
+    TRY(visit_all(net, freeze_layer, net->frozen, err));
+    return RSD_OK;
 fail:
-    tape_destroy(&tape);
-    rsd_threads_destroy(&threads);
+    (void)visit_all(net, unfreeze_layer, NULL, NULL);
     return status;
 }
 

@@ -180,6 +180,8 @@ RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *en
     CHECK(count >= 0 && (size_t)count == entry->size / item_size, err, RSD_ERR_ARG,
           "%s: tensor '%s' has shape %s; %" PRId64 " values are needed", st->place, entry->name,
           shape_text(shape, entry->n_dims, entry->shape), count);
+    if (entry->dtype == DTYPE_F16 && half_array_to_float(dst, at, (size_t)count))
+        return RSD_OK; /* the way of the built-in models; otherwise the loop below finds the value to name */
     for (int64_t i = 0; i < count; i++, at += item_size) {
         dst[i] = load_value(entry->dtype, at);
         CHECK(isfinite(dst[i]), err, RSD_ERR_NUMERIC, "%s: tensor '%s': value %" PRId64 " is %g", st->place, entry->name, i,

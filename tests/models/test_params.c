@@ -75,7 +75,7 @@ Test(params, a_set_for_inference_has_neither_gradients_nor_training_state)
     ParamSet *params;
     RsdError err;
 
-    ASSERT_OK(params_create_for_inference(&params, &err), err);
+    ASSERT_OK(params_create_for_inference(&params, 100, &err), err);
     ASSERT_OK(params_add(params, "a", 1, (int64_t[1]){3}, true, &a, &err), err);
     ASSERT_OK(params_add_training_state(params, "b", 1, (int64_t[1]){5}, &b, &err), err);
     cr_assert_null(a->grad);

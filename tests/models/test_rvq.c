@@ -524,7 +524,7 @@ Test(rvq, a_set_for_inference_has_no_averages_and_cannot_train)
     Rig rig;
 
     rig_open(&rig, config, 1);
-    ASSERT_OK(params_create_for_inference(&params, &rig.err), rig.err);
+    ASSERT_OK(params_create_for_inference(&params, 0, &rig.err), rig.err);
     ASSERT_OK(rvq_create(&rvq, &config, params, &rig.err), rig.err);
     cr_assert_eq(params_count_elements(params, false), 3 * 16 * 5);
     z = random_input(&rig, 1, 20, 0);

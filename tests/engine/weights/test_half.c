@@ -65,3 +65,28 @@ Test(half, bfloat_is_the_upper_half_of_a_float)
     cr_assert_eq(bfloat_to_float(0x0001), 0x1p-133f);
     cr_assert(isinf(bfloat_to_float(0x7f80)) && isnan(bfloat_to_float(0x7fc0)));
 }
+
+Test(half, arrays_convert_like_single_values_from_any_address)
+{
+    enum { N = 65536 };
+    static uint8_t bytes[2 * N + 1];
+    static float values[N];
+
+    for (int i = 0; i < N; i++) {
+        bytes[1 + 2 * i] = (uint8_t)i;
+        bytes[2 + 2 * i] = (uint8_t)(i >> 8);
+    }
+    cr_assert_not(half_array_to_float(values, bytes + 1, N), "infinities are among them");
+    for (int i = 0; i < N; i++) {
+        float expected = half_to_float((uint16_t)i);
+
+        if (isfinite(expected))
+            cr_assert_eq(memcmp(&values[i], &expected, sizeof expected), 0, "%04x: %g, expected %g", i, (double)values[i],
+                         (double)expected);
+    }
+    cr_assert(half_array_to_float(values, bytes + 1, 0x7c00));
+    cr_assert_not(half_array_to_float(values, bytes + 1, 0x7c01));
+    cr_assert(half_array_to_float(values, bytes + 1 + 2 * 0x8000, 0x7c00));
+    cr_assert_not(half_array_to_float(values, bytes + 1 + 2 * 0xffff, 1));
+    cr_assert(half_array_to_float(values, bytes, 0));
+}
