@@ -176,10 +176,10 @@ RUN_TESTS = RESIDUA_CC='$(CC) $(SANITIZE_FLAGS)' RESIDUA_MAKE='$(SAME_BUILD)' AS
 
 .PHONY: check check-long bench quality fuzz demo check-layers
 check: all $(RUNNER)
-	$(RUN_TESTS)
+	$Q$(RUN_TESTS)
 
 check-long: all $(RUNNER)
-	RESIDUA_LONG=1 $(RUN_TESTS)
+	$QRESIDUA_LONG=1 $(RUN_TESTS)
 
 bench: all $(if $(BENCH_SRC),$B/tests/bench/bench)
 	$(if $(BENCH_SRC),$B/tests/bench/bench $(BENCH_ARGS),@echo "no benchmarks in this tree"; exit 1)

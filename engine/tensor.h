@@ -22,7 +22,7 @@ typedef struct TensorBuffer TensorBuffer;
 typedef struct Tensor {
     int n_dims;
     int64_t shape[TENSOR_MAX_DIMS];
-    bool needs_grad;      /* a tape records what is computed from it */
+    bool needs_grad; /* a tape records what is computed from it */
     float *data;
     float *grad;          /* NULL: no gradient has reached it (see tape_grad) */
     TensorBuffer *buffer; /* NULL: the memory is the arena's */

@@ -235,7 +235,10 @@ typedef struct Worst {
 static void compare_one(Worst *worst, int64_t i, double actual, double expected, double allowed)
 {
     double distance = fabs(actual - expected);
-    double excess = actual == expected ? -1 : distance <= allowed ? -1 : isnan(distance) ? INFINITY : distance / allowed;
+    double excess = actual == expected    ? -1
+                    : distance <= allowed ? -1
+                    : isnan(distance)     ? INFINITY
+                                          : distance / allowed;
 
     if (excess < 0)
         return;
@@ -248,9 +251,9 @@ static const char *report(const char *what, const Worst *worst, int64_t count)
     if (worst->n_outside == 0)
         return NULL;
     snprintf(difference_text, sizeof difference_text,
-             "%s: [%lld] is %.9g, expected %.9g, difference %.3g, tolerance %.3g; %lld of %lld values are outside", what,
-             (long long)worst->index, worst->actual, worst->expected, fabs(worst->actual - worst->expected), worst->allowed,
-             (long long)worst->n_outside, (long long)count);
+             "%s: [%lld] is %.9g, expected %.9g, difference %.3g, tolerance %.3g; %lld of %lld values are outside",
+             what, (long long)worst->index, worst->actual, worst->expected, fabs(worst->actual - worst->expected),
+             worst->allowed, (long long)worst->n_outside, (long long)count);
     return difference_text;
 }
 
@@ -287,8 +290,8 @@ const char *difference_bits(const char *what, const float *actual, const float *
         memcpy(&a, &actual[i], sizeof a);
         memcpy(&e, &expected[i], sizeof e);
         if (a != e) {
-            snprintf(difference_text, sizeof difference_text, "%s: [%lld] of %lld is %.9g (%08x), expected %.9g (%08x)", what,
-                     (long long)i, (long long)count, (double)actual[i], a, (double)expected[i], e);
+            snprintf(difference_text, sizeof difference_text, "%s: [%lld] of %lld is %.9g (%08x), expected %.9g (%08x)",
+                     what, (long long)i, (long long)count, (double)actual[i], a, (double)expected[i], e);
             return difference_text;
         }
     }

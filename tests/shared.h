@@ -87,7 +87,8 @@ Tolerance tolerance_of(const json_t *index, const char *file);
 /* NULL when all values are within the tolerance, else a sentence with the worst index, both values, the tolerance and how
  * many are outside. NaN is never close to anything. The text is valid until the next call of the same thread. */
 const char *difference_f32(const char *what, const float *actual, const float *expected, int64_t count, Tolerance tol);
-const char *difference_f64(const char *what, const double *actual, const double *expected, int64_t count, Tolerance tol);
+const char *difference_f64(const char *what, const double *actual, const double *expected, int64_t count,
+                           Tolerance tol);
 const char *difference_bits(const char *what, const float *actual, const float *expected, int64_t count);
 
 #define ASSERT_NO_DIFFERENCE_(call)                                                                                    \

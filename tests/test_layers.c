@@ -40,7 +40,8 @@ Test(layers, forbidden_edges_are_named_with_their_line)
     static const struct {
         const char *folder, *file, *include, *expected;
     } cases[] = {
-        {"engine/base", "engine/base/a.c", "\"engine/dsp/fft.h\"", "engine/base/a.c:2: includes engine/dsp/fft.h: base may not use dsp"},
+        {"engine/base", "engine/base/a.c", "\"engine/dsp/fft.h\"",
+         "engine/base/a.c:2: includes engine/dsp/fft.h: base may not use dsp"},
         {"engine/kernels", "engine/kernels/a.c", "\"engine/tensor.h\"", "kernels may not use engine"},
         {"losses", "losses/a.c", "\"codec/residua.h\"", "losses may not use codec"},
         {"media", "media/a.h", "\"models/rvq.h\"", "media may not use models"},
@@ -51,12 +52,13 @@ Test(layers, forbidden_edges_are_named_with_their_line)
         {"engine/dsp", "engine/dsp/a.c", "<libavutil/tx.h>", "whose door is"},
         {"cli", "cli/a.c", "<jansson.h>", "whose door is"},
     };
-    static const char *const targets[] = {"engine/dsp/fft.h", "engine/tensor.h", "codec/residua.h", "models/rvq.h",
-                                          "media/audio_reader.h", "cli/options.h"};
+    static const char *const targets[] = {"engine/dsp/fft.h", "engine/tensor.h",      "codec/residua.h",
+                                          "models/rvq.h",     "media/audio_reader.h", "cli/options.h"};
     char tree[] = "/tmp/residua-layers-XXXXXX", command[512], output[8192];
 
     cr_assert_not_null(mkdtemp(tree));
-    snprintf(command, sizeof command, "cd %s && mkdir -p engine/base engine/kernels engine/dsp engine/ops codec models media cli losses trainer",
+    snprintf(command, sizeof command,
+             "cd %s && mkdir -p engine/base engine/kernels engine/dsp engine/ops codec models media cli losses trainer",
              tree);
     cr_assert_eq(system(command), 0);
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {

@@ -330,7 +330,8 @@ static RsdStatus settle(AtomicFile *file, RsdError *err)
     file->fd = -1;
     close_problem = close(fd) == 0 ? 0 : errno;
     if (sync_problem || close_problem)
-        return error_set(err, RSD_ERR_IO, "%s: cannot write: %s", file->name, strerror(sync_problem ? sync_problem : close_problem));
+        return error_set(err, RSD_ERR_IO, "%s: cannot write: %s", file->name,
+                         strerror(sync_problem ? sync_problem : close_problem));
     return RSD_OK;
 }
 
@@ -346,7 +347,8 @@ RsdStatus atomic_file_commit(AtomicFile *file, RsdError *err)
         return RSD_OK;
     result = file->overwrite ? rename(file->temporary, file->target) : rename_new(file->temporary, file->target);
     problem = result == 0 ? 0 : errno;
-    CHECK(problem != EEXIST, err, RSD_ERR_EXISTS, "%s: another program made this file meanwhile; it is kept", file->name);
+    CHECK(problem != EEXIST, err, RSD_ERR_EXISTS, "%s: another program made this file meanwhile; it is kept",
+          file->name);
     CHECK(problem == 0, err, RSD_ERR_IO, "%s: cannot rename the finished file: %s", file->name, strerror(problem));
     release_slot(&file->slot);
     mem_free(&file->temporary);

@@ -81,7 +81,8 @@ RsdStatus error_prefix(RsdError *err, RsdStatus status, const char *format, ...)
     va_start(args, format);
     len = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (len < 0 || ((size_t)len < sizeof text && snprintf(text + len, sizeof text - (size_t)len, ": %s", err->text) < 0))
+    if (len < 0 ||
+        ((size_t)len < sizeof text && snprintf(text + len, sizeof text - (size_t)len, ": %s", err->text) < 0))
         return status;
     err->status = status;
     store_text(err, text);

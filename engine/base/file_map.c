@@ -28,8 +28,8 @@ RsdStatus file_map_open(FileMap *map, const char *path, RsdError *err)
           S_ISDIR(info.st_mode) ? "is a directory" : "is a pipe or a device");
     if (info.st_size > 0) {
         mapping = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        CHECK(mapping != MAP_FAILED, err, errno == ENOMEM ? RSD_ERR_MEMORY : RSD_ERR_IO, "%s: cannot map %lld bytes: %s", path,
-              (long long)info.st_size, strerror(errno));
+        CHECK(mapping != MAP_FAILED, err, errno == ENOMEM ? RSD_ERR_MEMORY : RSD_ERR_IO,
+              "%s: cannot map %lld bytes: %s", path, (long long)info.st_size, strerror(errno));
         *map = (FileMap){mapping, (size_t)info.st_size, mapping};
     }
 fail:

@@ -19,11 +19,11 @@ typedef struct Rng {
 
 /* What a stream of numbers is for; two purposes never share numbers. */
 typedef enum RngStream {
-    RNG_INIT = 1,     /* initial weights */
-    RNG_DATA,         /* choice of file and crop */
-    RNG_AUGMENT,      /* gain, mixing, phase */
-    RNG_QUANTIZER,    /* number of stages, dead codes, k-means */
-    RNG_MODEL,        /* noise inside a network */
+    RNG_INIT = 1,  /* initial weights */
+    RNG_DATA,      /* choice of file and crop */
+    RNG_AUGMENT,   /* gain, mixing, phase */
+    RNG_QUANTIZER, /* number of stages, dead codes, k-means */
+    RNG_MODEL,     /* noise inside a network */
     RNG_TEST
 } RngStream;
 
@@ -31,9 +31,9 @@ typedef enum RngStream {
 Rng rng_at(uint64_t seed, RngStream stream, uint64_t step, uint32_t sample);
 
 uint32_t rng_u32(Rng *rng);
-uint32_t rng_below(Rng *rng, uint32_t n);            /* uniform in [0, n), without bias; n >= 1 */
-float rng_uniform(Rng *rng);                         /* [0, 1), 24 bits */
-float rng_between(Rng *rng, float low, float high);  /* [low, high) */
-float rng_normal(Rng *rng);                          /* mean 0, variance 1 (Box-Muller) */
+uint32_t rng_below(Rng *rng, uint32_t n);           /* uniform in [0, n), without bias; n >= 1 */
+float rng_uniform(Rng *rng);                        /* [0, 1), 24 bits */
+float rng_between(Rng *rng, float low, float high); /* [low, high) */
+float rng_normal(Rng *rng);                         /* mean 0, variance 1 (Box-Muller) */
 
 #endif

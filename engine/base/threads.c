@@ -60,7 +60,8 @@ static void *worker_main(void *arg)
     uint64_t seen = 0;
 
     for (;;) {
-        for (int spin = 0; spin < N_SPINS && atomic_load_explicit(&pool->generation, memory_order_acquire) == seen; spin++)
+        for (int spin = 0; spin < N_SPINS && atomic_load_explicit(&pool->generation, memory_order_acquire) == seen;
+             spin++)
             relax();
         if (atomic_load_explicit(&pool->generation, memory_order_acquire) == seen) {
             pthread_mutex_lock(&pool->lock);

@@ -42,14 +42,15 @@ static RsdStatus index_file(Safetensors *st, RsdError *err)
     uint64_t len;
     RsdStatus status = RSD_OK;
 
-    CHECK(st->size >= SAFETENSORS_PREFIX_SIZE, err, RSD_ERR_CORRUPT, "%s: %zu bytes are too short for a safetensors file",
-          st->place, st->size);
+    CHECK(st->size >= SAFETENSORS_PREFIX_SIZE, err, RSD_ERR_CORRUPT,
+          "%s: %zu bytes are too short for a safetensors file", st->place, st->size);
     len = get_u64le(st->bytes);
     CHECK(len <= SAFETENSORS_HEADER_MAX && len <= st->size - SAFETENSORS_PREFIX_SIZE, err, RSD_ERR_CORRUPT,
-          "%s: a header of %" PRIu64 " bytes does not fit a file of %zu; is it a safetensors file?", st->place, len, st->size);
+          "%s: a header of %" PRIu64 " bytes does not fit a file of %zu; is it a safetensors file?", st->place, len,
+          st->size);
     TRY(safetensors_header_parse(&st->header, (const char *)st->bytes + SAFETENSORS_PREFIX_SIZE, (size_t)len,
-                                 st->bytes + SAFETENSORS_PREFIX_SIZE + len, st->size - SAFETENSORS_PREFIX_SIZE - (size_t)len,
-                                 st->place, err));
+                                 st->bytes + SAFETENSORS_PREFIX_SIZE + len,
+                                 st->size - SAFETENSORS_PREFIX_SIZE - (size_t)len, st->place, err));
     TRY(mem_alloc(&st->by_name, st->header.n_entries, sizeof *st->by_name, err));
     for (size_t i = 0; i < st->header.n_entries; i++)
         st->by_name[i] = &st->header.entries[i];
@@ -167,16 +168,18 @@ static float load_value(Dtype dtype, const uint8_t *at)
     }
 }
 
-RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *entry, float *dst, int64_t count, RsdError *err)
+RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *entry, float *dst, int64_t count,
+                               RsdError *err)
 {
     size_t item_size = dtype_size(entry->dtype);
     const uint8_t *at = entry->data;
     char shape[SHAPE_TEXT_SIZE];
     RsdStatus status = RSD_OK;
 
-    CHECK(entry->dtype == DTYPE_F32 || entry->dtype == DTYPE_F16 || entry->dtype == DTYPE_BF16 || entry->dtype == DTYPE_F64, err,
-          RSD_ERR_UNSUPPORTED, "%s: tensor '%s' holds %s; floating-point numbers are needed", st->place, entry->name,
-          dtype_name(entry->dtype));
+    CHECK(entry->dtype == DTYPE_F32 || entry->dtype == DTYPE_F16 || entry->dtype == DTYPE_BF16 ||
+              entry->dtype == DTYPE_F64,
+          err, RSD_ERR_UNSUPPORTED, "%s: tensor '%s' holds %s; floating-point numbers are needed", st->place,
+          entry->name, dtype_name(entry->dtype));
     CHECK(count >= 0 && (size_t)count == entry->size / item_size, err, RSD_ERR_ARG,
           "%s: tensor '%s' has shape %s; %" PRId64 " values are needed", st->place, entry->name,
           shape_text(shape, entry->n_dims, entry->shape), count);
@@ -184,8 +187,8 @@ RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *en
         return RSD_OK; /* the way of the built-in models; otherwise the loop below finds the value to name */
     for (int64_t i = 0; i < count; i++, at += item_size) {
         dst[i] = load_value(entry->dtype, at);
-        CHECK(isfinite(dst[i]), err, RSD_ERR_NUMERIC, "%s: tensor '%s': value %" PRId64 " is %g", st->place, entry->name, i,
-              (double)dst[i]);
+        CHECK(isfinite(dst[i]), err, RSD_ERR_NUMERIC, "%s: tensor '%s': value %" PRId64 " is %g", st->place,
+              entry->name, i, (double)dst[i]);
     }
 fail:
     return status;

@@ -16,7 +16,18 @@
 
 typedef struct Safetensors Safetensors;
 
-typedef enum Dtype { DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_F64, DTYPE_I64, DTYPE_I32, DTYPE_I16, DTYPE_U8, DTYPE_I8, DTYPE_BOOL } Dtype;
+typedef enum Dtype {
+    DTYPE_F32,
+    DTYPE_F16,
+    DTYPE_BF16,
+    DTYPE_F64,
+    DTYPE_I64,
+    DTYPE_I32,
+    DTYPE_I16,
+    DTYPE_U8,
+    DTYPE_I8,
+    DTYPE_BOOL
+} Dtype;
 
 typedef struct SafetensorsEntry {
     const char *name; /* owned by the Safetensors */
@@ -43,7 +54,8 @@ void safetensors_metadata_at(const Safetensors *st, size_t i, const char **key, 
 
 /* Copies an entry into dst [product of shape], converted from F32, F16, BF16 or F64. Errors: RSD_ERR_ARG (count differs),
  * RSD_ERR_UNSUPPORTED (integer dtype), RSD_ERR_NUMERIC (NaN or infinity among the values). */
-RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *entry, float *dst, int64_t count, RsdError *err);
+RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *entry, float *dst, int64_t count,
+                               RsdError *err);
 
 /* SHA-256 over the whole file, computed on demand. */
 RsdStatus safetensors_hash(const Safetensors *st, uint8_t digest[32], RsdError *err);
@@ -57,8 +69,8 @@ RsdStatus safetensors_writer_metadata(SafetensorsWriter *writer, const char *key
 RsdStatus safetensors_writer_f32(SafetensorsWriter *writer, const char *name, int n_dims, const int64_t *shape,
                                  const float *src, Dtype stored_as, RsdError *err);
 /* Raw little-endian data of any dtype. */
-RsdStatus safetensors_writer_raw(SafetensorsWriter *writer, const char *name, Dtype dtype, int n_dims, const int64_t *shape,
-                                 const void *src, RsdError *err);
+RsdStatus safetensors_writer_raw(SafetensorsWriter *writer, const char *name, Dtype dtype, int n_dims,
+                                 const int64_t *shape, const void *src, RsdError *err);
 /* Writes what was added; a file of that name is replaced whole or stays as it was. Errors: RSD_ERR_ARG (a name added twice or not
  * UTF-8), RSD_ERR_NUMERIC (NaN, infinity, or too large for F16), RSD_ERR_IO, RSD_ERR_MEMORY. */
 RsdStatus safetensors_writer_finish(SafetensorsWriter *writer, const char *path, RsdError *err);

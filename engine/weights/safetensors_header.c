@@ -17,8 +17,8 @@
 
 #include "engine/base/mem.h"
 
-#define DEPTH_MAX 3            /* header, tensor, shape */
-#define TENSORS_MAX 100000     /* the largest published models have a few thousand */
+#define DEPTH_MAX 3        /* header, tensor, shape */
+#define TENSORS_MAX 100000 /* the largest published models have a few thousand */
 #define VALUES_MAX (16 * TENSORS_MAX)
 #define METADATA_KEY "__metadata__"
 
@@ -27,9 +27,10 @@ static const struct {
     const char *name;
     int dtype, size;
 } DTYPES[] = {
-    {"F32", DTYPE_F32, 4}, {"F16", DTYPE_F16, 2}, {"BF16", DTYPE_BF16, 2}, {"F64", DTYPE_F64, 8}, {"I64", DTYPE_I64, 8},
-    {"I32", DTYPE_I32, 4}, {"I16", DTYPE_I16, 2}, {"U8", DTYPE_U8, 1},     {"I8", DTYPE_I8, 1},   {"BOOL", DTYPE_BOOL, 1},
-    {"U16", -1, 2},        {"U32", -1, 4},        {"U64", -1, 8},          {"F8_E4M3", -1, 1},    {"F8_E5M2", -1, 1},
+    {"F32", DTYPE_F32, 4}, {"F16", DTYPE_F16, 2},   {"BF16", DTYPE_BF16, 2}, {"F64", DTYPE_F64, 8},
+    {"I64", DTYPE_I64, 8}, {"I32", DTYPE_I32, 4},   {"I16", DTYPE_I16, 2},   {"U8", DTYPE_U8, 1},
+    {"I8", DTYPE_I8, 1},   {"BOOL", DTYPE_BOOL, 1}, {"U16", -1, 2},          {"U32", -1, 4},
+    {"U64", -1, 8},        {"F8_E4M3", -1, 1},      {"F8_E5M2", -1, 1},
 };
 #define N_DTYPES (sizeof DTYPES / sizeof *DTYPES)
 
@@ -72,10 +73,12 @@ static RsdStatus check_extent(const char *text, size_t size, const char *place, 
         depth += (c == '{' || c == '[') - (c == '}' || c == ']');
         n_objects += c == '{';
         n_values += c == ',';
-        CHECK(depth <= DEPTH_MAX, err, RSD_ERR_CORRUPT, "%s: header byte %zu: nested deeper than a tensor's shape", place, i);
+        CHECK(depth <= DEPTH_MAX, err, RSD_ERR_CORRUPT, "%s: header byte %zu: nested deeper than a tensor's shape",
+              place, i);
     }
     CHECK(n_objects <= TENSORS_MAX + 2 && n_values <= VALUES_MAX, err, RSD_ERR_UNSUPPORTED,
-          "%s: %zu objects and %zu values in the header; at most %d tensors are read", place, n_objects, n_values, TENSORS_MAX);
+          "%s: %zu objects and %zu values in the header; at most %d tensors are read", place, n_objects, n_values,
+          TENSORS_MAX);
 fail:
     return status;
 }
@@ -98,8 +101,8 @@ static RsdStatus parse_dtype(Dtype *out, const json_t *value, const char *name, 
     for (size_t i = 0; i < N_DTYPES; i++) {
         if (strcmp(text, DTYPES[i].name) != 0)
             continue;
-        CHECK(DTYPES[i].dtype >= 0, err, RSD_ERR_UNSUPPORTED, "%s: tensor '%s' has dtype %s, which residua does not read",
-              place, name, text);
+        CHECK(DTYPES[i].dtype >= 0, err, RSD_ERR_UNSUPPORTED,
+              "%s: tensor '%s' has dtype %s, which residua does not read", place, name, text);
         *out = (Dtype)DTYPES[i].dtype;
         return RSD_OK;
     }
@@ -115,8 +118,8 @@ static RsdStatus parse_shape(SafetensorsEntry *entry, const json_t *value, const
     RsdStatus status = RSD_OK;
 
     CHECK(json_is_array(value), err, RSD_ERR_CORRUPT, "%s: tensor '%s' has no shape", place, entry->name);
-    CHECK(n_dims <= TENSOR_MAX_DIMS, err, RSD_ERR_UNSUPPORTED, "%s: tensor '%s' has %zu dimensions; at most %d are read", place,
-          entry->name, n_dims, TENSOR_MAX_DIMS);
+    CHECK(n_dims <= TENSOR_MAX_DIMS, err, RSD_ERR_UNSUPPORTED,
+          "%s: tensor '%s' has %zu dimensions; at most %d are read", place, entry->name, n_dims, TENSOR_MAX_DIMS);
     for (size_t i = 0; i < n_dims; i++) {
         uint64_t dim;
 
@@ -148,7 +151,8 @@ static RsdStatus parse_entry(SafetensorsEntry *entry, const char *name, const js
               get_size(json_array_get(offsets, 1), &end),
           err, RSD_ERR_CORRUPT, "%s: tensor '%s' has no data_offsets of two counts", place, name);
     CHECK(begin <= end && end <= data_size, err, RSD_ERR_CORRUPT,
-          "%s: tensor '%s' lies at %" PRIu64 " to %" PRIu64 " of %zu bytes of data", place, name, begin, end, data_size);
+          "%s: tensor '%s' lies at %" PRIu64 " to %" PRIu64 " of %zu bytes of data", place, name, begin, end,
+          data_size);
     CHECK(end - begin == entry->size, err, RSD_ERR_CORRUPT,
           "%s: tensor '%s' has %" PRIu64 " bytes, its shape and dtype need %zu", place, name, end - begin, entry->size);
     entry->data = data + begin;
@@ -198,14 +202,14 @@ static RsdStatus check_tiling(const SafetensorsHeader *header, const uint8_t *da
         const SafetensorsEntry *entry = &header->entries[i];
         const uint8_t *at = entry->data;
 
-        CHECK(at >= expected, err, RSD_ERR_CORRUPT, "%s: tensors '%s' and '%s' overlap", place, header->entries[i - 1].name,
-              entry->name);
+        CHECK(at >= expected, err, RSD_ERR_CORRUPT, "%s: tensors '%s' and '%s' overlap", place,
+              header->entries[i - 1].name, entry->name);
         CHECK(at == expected, err, RSD_ERR_CORRUPT, "%s: %td bytes before tensor '%s' belong to no tensor", place,
               at - expected, entry->name);
         expected = at + entry->size;
     }
-    CHECK(expected == data + data_size, err, RSD_ERR_CORRUPT, "%s: %td bytes behind the last tensor belong to none", place,
-          data + data_size - expected);
+    CHECK(expected == data + data_size, err, RSD_ERR_CORRUPT, "%s: %td bytes behind the last tensor belong to none",
+          place, data + data_size - expected);
 fail:
     return status;
 }
@@ -221,7 +225,8 @@ RsdStatus safetensors_header_parse(SafetensorsHeader *header, const char *text, 
     *header = (SafetensorsHeader){0};
     TRY(check_extent(text, size, place, err));
     root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    CHECK(root || json_error_code(&error) != json_error_out_of_memory, err, RSD_ERR_MEMORY, "%s: no memory for the header", place);
+    CHECK(root || json_error_code(&error) != json_error_out_of_memory, err, RSD_ERR_MEMORY,
+          "%s: no memory for the header", place);
     CHECK(root, err, RSD_ERR_CORRUPT, "%s: header byte %d: %s", place, error.position, error.text);
     TRY(mem_calloc(&header->entries, json_object_size(root), sizeof *header->entries, err));
     json_object_foreach (root, name, value) {

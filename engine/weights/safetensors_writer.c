@@ -88,14 +88,14 @@ fail:
     return status;
 }
 
-static RsdStatus add_array(SafetensorsWriter *writer, const char *name, int n_dims, const int64_t *shape, const void *src,
-                           Dtype dtype, SourceKind source, RsdError *err)
+static RsdStatus add_array(SafetensorsWriter *writer, const char *name, int n_dims, const int64_t *shape,
+                           const void *src, Dtype dtype, SourceKind source, RsdError *err)
 {
     SafetensorsEntry entry = {.name = name, .dtype = dtype, .n_dims = n_dims, .data = src};
     RsdStatus status = RSD_OK;
 
-    CHECK(n_dims >= 0 && n_dims <= TENSOR_MAX_DIMS, err, RSD_ERR_ARG, "tensor '%s' has %d dimensions; 0 to %d are possible",
-          name, n_dims, TENSOR_MAX_DIMS);
+    CHECK(n_dims >= 0 && n_dims <= TENSOR_MAX_DIMS, err, RSD_ERR_ARG,
+          "tensor '%s' has %d dimensions; 0 to %d are possible", name, n_dims, TENSOR_MAX_DIMS);
     for (int i = 0; i < n_dims; i++)
         entry.shape[i] = shape[i];
     TRY(add_entry(writer, &entry, source, err));
@@ -112,8 +112,8 @@ RsdStatus safetensors_writer_f32(SafetensorsWriter *writer, const char *name, in
     return add_array(writer, name, n_dims, shape, src, stored_as, SOURCE_F32, err);
 }
 
-RsdStatus safetensors_writer_raw(SafetensorsWriter *writer, const char *name, Dtype dtype, int n_dims, const int64_t *shape,
-                                 const void *src, RsdError *err)
+RsdStatus safetensors_writer_raw(SafetensorsWriter *writer, const char *name, Dtype dtype, int n_dims,
+                                 const int64_t *shape, const void *src, RsdError *err)
 {
     return add_array(writer, name, n_dims, shape, src, dtype, SOURCE_RAW, err);
 }

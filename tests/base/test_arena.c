@@ -31,7 +31,8 @@ static void take_pieces(Arena *arena, Rng *rng, size_t largest)
     }
     for (int i = 0; i < N_PIECES; i++)
         for (size_t k = 0; k < pieces[i].size; k++)
-            cr_assert_eq(pieces[i].data[k], i & 255, "piece %d of %zu bytes was overwritten at %zu", i, pieces[i].size, k);
+            cr_assert_eq(pieces[i].data[k], i & 255, "piece %d of %zu bytes was overwritten at %zu", i, pieces[i].size,
+                         k);
 }
 
 Test(arena, pieces_do_not_overlap_and_a_second_step_allocates_nothing)

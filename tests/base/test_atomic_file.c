@@ -180,7 +180,8 @@ Test(atomic_file, full_disk_is_reported_and_leaves_nothing)
     cr_assert_eq(count_files(), 0);
 
     ASSERT_OK(atomic_file_open(&file, "/dev/full", true, &err), err);
-    ASSERT_FAILS(atomic_file_write(file, "x", 1, &err), RSD_ERR_IO, err, "/dev/full: cannot write: No space left on device");
+    ASSERT_FAILS(atomic_file_write(file, "x", 1, &err), RSD_ERR_IO, err,
+                 "/dev/full: cannot write: No space left on device");
     atomic_file_close(&file);
 }
 
@@ -225,7 +226,8 @@ Test(atomic_file, a_killed_process_leaves_no_partial_file_under_the_name)
     if (child == 0) {
         AtomicFile *file;
 
-        if (atomic_file_open(&file, path, false, NULL) == RSD_OK && atomic_file_write(file, folder, sizeof folder, NULL) == RSD_OK)
+        if (atomic_file_open(&file, path, false, NULL) == RSD_OK &&
+            atomic_file_write(file, folder, sizeof folder, NULL) == RSD_OK)
             kill(getpid(), SIGKILL);
         _exit(1);
     }
@@ -304,7 +306,8 @@ Test(atomic_file, names_that_cannot_be_opened_are_answered_with_the_reason)
 
     ASSERT_FAILS(atomic_file_open(&file, "", true, &err), RSD_ERR_ARG, err, "empty");
     ASSERT_FAILS(atomic_file_open(&file, folder, true, &err), RSD_ERR_IO, err, "is a directory");
-    ASSERT_FAILS(atomic_file_open(&file, "/nonexistent/a", true, &err), RSD_ERR_IO, err, "/nonexistent/a: cannot write here: No such");
+    ASSERT_FAILS(atomic_file_open(&file, "/nonexistent/a", true, &err), RSD_ERR_IO, err,
+                 "/nonexistent/a: cannot write here: No such");
     memset(long_name, 'n', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
     snprintf(full, sizeof full, "%s/%s", folder, long_name);

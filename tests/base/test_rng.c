@@ -42,9 +42,10 @@ Test(rng, philox_gives_the_published_words)
 
 Test(rng, same_place_gives_the_same_numbers_and_every_other_place_others)
 {
-    Rng places[] = {rng_at(1, RNG_TEST, 2, 3), rng_at(2, RNG_TEST, 2, 3),          rng_at((uint64_t)1 << 32 | 1, RNG_TEST, 2, 3),
-                    rng_at(1, RNG_DATA, 2, 3), rng_at(1, RNG_TEST, 3, 3),          rng_at(1, RNG_TEST, 2, 4),
-                    rng_at(1, RNG_TEST, 3, 2), rng_at(1, RNG_TEST, 1ull << 32, 3), rng_at(1, RNG_TEST, 1ull << 47, 3)};
+    Rng places[] = {
+        rng_at(1, RNG_TEST, 2, 3), rng_at(2, RNG_TEST, 2, 3),          rng_at((uint64_t)1 << 32 | 1, RNG_TEST, 2, 3),
+        rng_at(1, RNG_DATA, 2, 3), rng_at(1, RNG_TEST, 3, 3),          rng_at(1, RNG_TEST, 2, 4),
+        rng_at(1, RNG_TEST, 3, 2), rng_at(1, RNG_TEST, 1ull << 32, 3), rng_at(1, RNG_TEST, 1ull << 47, 3)};
     Rng again = rng_at(1, RNG_TEST, 2, 3), first = places[0];
     enum { N = sizeof places / sizeof *places };
     uint64_t seen[N];
@@ -109,7 +110,8 @@ Test(rng, below_has_no_bias_where_the_remainder_is_large)
 Test(rng, streams_are_not_correlated)
 {
     enum { N = 200000 };
-    Rng a = rng_at(5, RNG_INIT, 0, 0), b = rng_at(5, RNG_DATA, 0, 0), c = rng_at(5, RNG_INIT, 0, 1), d = rng_at(5, RNG_INIT, 1, 0);
+    Rng a = rng_at(5, RNG_INIT, 0, 0), b = rng_at(5, RNG_DATA, 0, 0), c = rng_at(5, RNG_INIT, 0, 1),
+        d = rng_at(5, RNG_INIT, 1, 0);
     double with_b = 0, with_c = 0, with_d = 0;
 
     for (int i = 0; i < N; i++) {

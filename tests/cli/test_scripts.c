@@ -95,11 +95,13 @@ static int run_script(const Script *script, const char *folder)
 
     /* The folder of the run is beside the files of its output, so that a script sees an empty one. */
     snprintf(command, sizeof command,
-             "mkdir '%s/work' && SOURCE=$(realpath '%s') BUILD=$(realpath '%s') SHARED=$(realpath -q '%s') && export SOURCE BUILD SHARED && "
+             "mkdir '%s/work' && SOURCE=$(realpath '%s') BUILD=$(realpath '%s') SHARED=$(realpath -q '%s') && export "
+             "SOURCE BUILD SHARED && "
              "script=$(realpath '%s') && cd '%s/work' && NAME='%s' LC_ALL=C HOME='%s/work' PATH=\"$BUILD:$PATH\" "
              "timeout 300 sh -u \"$script\" >'%s/stdout' 2>'%s/stderr' </dev/null",
-             folder, source_path(&source, ""), build_path(&build, ""), shared_exists("") ? shared_path(&shared, "") : ".",
-             beside(&file, script, "sh"), folder, script->name, folder, folder, folder);
+             folder, source_path(&source, ""), build_path(&build, ""),
+             shared_exists("") ? shared_path(&shared, "") : ".", beside(&file, script, "sh"), folder, script->name,
+             folder, folder, folder);
     status = system(command);
     cr_assert(WIFEXITED(status), "%s: the shell was killed", script->name);
     return WEXITSTATUS(status);

@@ -160,7 +160,8 @@ int main(int argc, char **argv)
     for (struct criterion_test **test = __start_cr_tst; test < __stop_cr_tst; test++) {
         int result;
 
-        if (!*test || (*test)->data->disabled || (*test)->data->kind_ == CR_TEST_PARAMETERIZED || fnmatch(filter, (*test)->data->identifier_, FNM_EXTMATCH) != 0)
+        if (!*test || (*test)->data->disabled || (*test)->data->kind_ == CR_TEST_PARAMETERIZED ||
+            fnmatch(filter, (*test)->data->identifier_, FNM_EXTMATCH) != 0)
             continue;
         if (verbose)
             printf("[RUN ] %s\n", (*test)->data->identifier_);
@@ -175,7 +176,7 @@ int main(int argc, char **argv)
             printf("[FAIL] %s: exit %d\n", (*test)->data->identifier_, result);
         }
     }
-    printf("[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Skipped: %d\n", n_tested, n_tested - n_failed, n_failed,
-           n_skipped);
+    printf("[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Skipped: %d\n", n_tested, n_tested - n_failed,
+           n_failed, n_skipped);
     return n_failed || n_tested == 0;
 }

@@ -72,7 +72,8 @@ static void gather(const ConvJob *job, int64_t task, void *scratch)
                 sum[t] += w * line[t * s->stride + i * s->dilation];
         }
     }
-    memcpy(job->y + (b * s->c_coarse + co) * s->n_coarse, sum, (size_t)s->n_coarse * sizeof *sum);
+    if (s->n_coarse > 0)
+        memcpy(job->y + (b * s->c_coarse + co) * s->n_coarse, sum, (size_t)s->n_coarse * sizeof *sum);
 }
 
 static ConvWork scatter_work(const ConvShape *s)

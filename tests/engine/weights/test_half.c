@@ -28,7 +28,8 @@ Test(half, every_finite_half_has_its_defined_value_and_comes_back)
             cr_assert_eq(signbit(value) != 0, half >> 15);
             continue;
         }
-        cr_assert_eq((double)value, defined_value(half), "%04x is %.9g, expected %.9g", half, (double)value, defined_value(half));
+        cr_assert_eq((double)value, defined_value(half), "%04x is %.9g, expected %.9g", half, (double)value,
+                     defined_value(half));
         cr_assert_eq(half_from_float(value), half, "%04x comes back as %04x", half, half_from_float(value));
     }
 }
@@ -36,7 +37,8 @@ Test(half, every_finite_half_has_its_defined_value_and_comes_back)
 Test(half, rounds_to_nearest_and_ties_to_even_between_all_neighbours)
 {
     for (unsigned half = 0; half < 0x7bff; half++) {
-        float low = half_to_float((uint16_t)half), high = half_to_float((uint16_t)(half + 1)), middle = (low + high) / 2;
+        float low = half_to_float((uint16_t)half), high = half_to_float((uint16_t)(half + 1)),
+              middle = (low + high) / 2;
         unsigned even = half & 1 ? half + 1 : half;
 
         cr_assert_eq(half_from_float(middle), even, "%.9g between %04x and %04x", (double)middle, half, half + 1);

@@ -139,7 +139,8 @@ Test(safetensors, refuses_values_that_are_no_numbers_and_integers_as_floats)
     ASSERT_OK(safetensors_open_memory(&st, file.bytes, file.size, "file", &err), err);
     for (int i = 0; i < 4; i++) {
         put_u16le(file.bytes + file.size - 14, not_numbers[i]);
-        ASSERT_FAILS(safetensors_read_f32(st, safetensors_find(st, "a"), values, 2, &err), RSD_ERR_NUMERIC, err, "value 1");
+        ASSERT_FAILS(safetensors_read_f32(st, safetensors_find(st, "a"), values, 2, &err), RSD_ERR_NUMERIC, err,
+                     "value 1");
     }
     ASSERT_FAILS(safetensors_read_f32(st, safetensors_find(st, "d"), values, 1, &err), RSD_ERR_NUMERIC, err, "'d'");
     ASSERT_FAILS(safetensors_read_f32(st, safetensors_find(st, "i"), values, 1, &err), RSD_ERR_UNSUPPORTED, err, "I32");
@@ -183,7 +184,8 @@ static const struct {
     {"{" F32_AT("a", "[2]", "0", "8") "," F32_AT("b", "[1]", "4", "8") "}", 8, RSD_ERR_CORRUPT, "overlap"},
     {"{" F32_AT("a", "[1]", "0", "4") "," F32_AT("b", "[1]", "8", "12") "}", 12, RSD_ERR_CORRUPT, "4 bytes before"},
     {"{" F32_AT("a", "[1]", "0", "4") "," F32_AT("a", "[1]", "4", "8") "}", 8, RSD_ERR_CORRUPT, "duplicate"},
-    {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, RSD_ERR_CORRUPT, "duplicate"},
+    {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, RSD_ERR_CORRUPT,
+     "duplicate"},
     {"{\"a\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, RSD_ERR_CORRUPT, "unknown dtype"},
     {"{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, RSD_ERR_UNSUPPORTED, "F8_E4M3"},
     {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0]}}", 1, RSD_ERR_CORRUPT, "data_offsets"},
@@ -217,7 +219,8 @@ Test(safetensors, answers_hostile_headers_with_a_sentence)
 
 Test(safetensors, refuses_header_lengths_beyond_the_file_and_the_limit)
 {
-    static const uint64_t lengths[] = {3, 4, 100, 100000000, 100000001, (uint64_t)INT64_MAX, UINT64_MAX - 7, UINT64_MAX};
+    static const uint64_t lengths[] = {3,         4, 100, 100000000, 100000001, (uint64_t)INT64_MAX, UINT64_MAX - 7,
+                                       UINT64_MAX};
     uint8_t file[10] = {2, 0, 0, 0, 0, 0, 0, 0, '{', '}'};
     Safetensors *st;
     RsdError err;
@@ -226,7 +229,8 @@ Test(safetensors, refuses_header_lengths_beyond_the_file_and_the_limit)
     safetensors_close(&st);
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         put_u64le(file, lengths[i]);
-        ASSERT_FAILS(safetensors_open_memory(&st, file, sizeof file, "file", &err), RSD_ERR_CORRUPT, err, "does not fit");
+        ASSERT_FAILS(safetensors_open_memory(&st, file, sizeof file, "file", &err), RSD_ERR_CORRUPT, err,
+                     "does not fit");
     }
 }
 
@@ -403,13 +407,16 @@ Test(safetensors, reads_back_what_it_wrote_and_hashes_it)
     snprintf(path, sizeof path, "%s/out.safetensors", folder);
     for (int round = 0; round < 2; round++) { /* the second replaces the first */
         ASSERT_OK(safetensors_writer_create(&writer, &err), err);
-        ASSERT_OK(safetensors_writer_f32(writer, "name with \"quotes\" and \xc3\xa9", 3, shape, src, DTYPE_F32, &err), err);
+        ASSERT_OK(safetensors_writer_f32(writer, "name with \"quotes\" and \xc3\xa9", 3, shape, src, DTYPE_F32, &err),
+                  err);
         ASSERT_OK(safetensors_writer_f32(writer, "f16", 3, shape, src, DTYPE_F16, &err), err);
         ASSERT_OK(safetensors_writer_finish(writer, path, &err), err);
         safetensors_writer_destroy(&writer);
         ASSERT_OK(safetensors_open(&st, path, &err), err);
         ASSERT_OK(safetensors_hash(st, round ? second : first, &err), err);
-        ASSERT_OK(safetensors_read_f32(st, safetensors_find(st, "name with \"quotes\" and \xc3\xa9"), back, COUNT, &err), err);
+        ASSERT_OK(safetensors_read_f32(st, safetensors_find(st, "name with \"quotes\" and \xc3\xa9"), back, COUNT,
+                                       &err),
+                  err);
         ASSERT_SAME_BITS("float32", back, src, COUNT);
         ASSERT_OK(safetensors_read_f32(st, safetensors_find(st, "f16"), back, COUNT, &err), err);
         ASSERT_CLOSE_F32("float16", back, src, COUNT, ((Tolerance){.rel = 0x1p-11, .abs = 0x1p-25}));
@@ -447,7 +454,9 @@ Test(safetensors, writer_refuses_what_cannot_be_written_and_leaves_the_old_file)
         if (i == 0) { /* the old file */
             ASSERT_OK(safetensors_writer_finish(writer, path, &err), err);
         } else {
-            ASSERT_OK(safetensors_writer_f32(writer, cases[i - 1].name, 1, shape, cases[i - 1].src, cases[i - 1].dtype, &err), err);
+            ASSERT_OK(safetensors_writer_f32(writer, cases[i - 1].name, 1, shape, cases[i - 1].src, cases[i - 1].dtype,
+                                             &err),
+                      err);
             ASSERT_FAILS(safetensors_writer_finish(writer, path, &err), cases[i - 1].status, err, cases[i - 1].part);
         }
         safetensors_writer_destroy(&writer);
@@ -462,7 +471,8 @@ Test(safetensors, writer_refuses_what_cannot_be_written_and_leaves_the_old_file)
     ASSERT_FAILS(safetensors_writer_f32(writer, "a", 1, negative, good, DTYPE_F32, &err), RSD_ERR_ARG, err, "[-1]");
     ASSERT_FAILS(safetensors_writer_f32(writer, "a", 6, NULL, good, DTYPE_F32, &err), RSD_ERR_ARG, err, "6 dimensions");
     ASSERT_FAILS(safetensors_writer_f32(writer, "a", 1, shape, good, DTYPE_I32, &err), RSD_ERR_ARG, err, "I32");
-    ASSERT_FAILS(safetensors_writer_f32(writer, "__metadata__", 1, shape, good, DTYPE_F32, &err), RSD_ERR_ARG, err, "name");
+    ASSERT_FAILS(safetensors_writer_f32(writer, "__metadata__", 1, shape, good, DTYPE_F32, &err), RSD_ERR_ARG, err,
+                 "name");
     ASSERT_OK(safetensors_writer_metadata(writer, "k", "v", &err), err);
     ASSERT_FAILS(safetensors_writer_metadata(writer, "k", "w", &err), RSD_ERR_ARG, err, "twice");
     safetensors_writer_destroy(&writer);
@@ -505,7 +515,8 @@ Test(safetensors, opens_only_regular_files)
     Safetensors *st;
     RsdError err;
 
-    ASSERT_FAILS(safetensors_open(&st, "/nonexistent/a", &err), RSD_ERR_IO, err, "/nonexistent/a: cannot open: No such file");
+    ASSERT_FAILS(safetensors_open(&st, "/nonexistent/a", &err), RSD_ERR_IO, err,
+                 "/nonexistent/a: cannot open: No such file");
     ASSERT_FAILS(safetensors_open(&st, "/tmp", &err), RSD_ERR_IO, err, "directory");
     ASSERT_FAILS(safetensors_open(&st, "/dev/zero", &err), RSD_ERR_IO, err, "device");
     ASSERT_FAILS(safetensors_open(&st, "/proc/self/maps", &err), RSD_ERR_CORRUPT, err, "0 bytes");
@@ -514,8 +525,10 @@ Test(safetensors, opens_only_regular_files)
 /* Real files made by the reference implementation. */
 Test(safetensors, reads_published_files)
 {
-    static const char *const names[] = {"golden/encodec/mono24/model_hf.safetensors", "golden/dac/dac44/model_hf.safetensors",
-                                        "weights/lpips_linear_v0.1.safetensors", "weights/squeezenet1_1_f16.safetensors"};
+    static const char *const names[] = {"golden/encodec/mono24/model_hf.safetensors",
+                                        "golden/dac/dac44/model_hf.safetensors",
+                                        "weights/lpips_linear_v0.1.safetensors",
+                                        "weights/squeezenet1_1_f16.safetensors"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         SharedPath path;
