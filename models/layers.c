@@ -42,13 +42,12 @@ static void weight_shape(const ConvLayer *layer, int64_t shape[3])
 
 static void draw_conv(ConvLayer *layer, Rng *rng)
 {
-    int64_t shape[3];
-    float bound;
+    int groups = groups_of(layer), stride = layer->params.stride ? layer->params.stride : 1;
+    int taps = layer->transposed ? (layer->kernel + stride - 1) / stride : layer->kernel;
+    float gain = layer->init_gain > 0 ? layer->init_gain : 1.0f;
 
-    weight_shape(layer, shape);
-    bound = 1.0f / sqrtf((float)(shape[1] * shape[2])); /* fan_in of either kind: everything but axis 0 */
-    params_fill_uniform(layer->weight, rng, bound);
-    params_fill_uniform(layer->bias, rng, bound);
+    params_fill_uniform(layer->weight, rng, gain * sqrtf(3.0f / (float)(layer->c_in / groups * taps)));
+    params_fill_constant(layer->bias, 0.0f);
     if (layer->weight_g)
         params_fill_norms(layer->weight_g, layer->weight);
     if (layer->norm_weight)

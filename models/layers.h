@@ -27,6 +27,7 @@ typedef struct ConvLayer {
     int c_in, c_out, kernel;
     bool transposed, weight_norm, group_norm;
     Conv1dParams params;
+    float init_gain; /* of the first weights, beyond handing the variance on; 0 counts as 1 */
     Tensor *weight, *weight_g, *bias, *norm_weight, *norm_bias; /* owned by the ParamSet; weight is v under weight norm */
     Tensor *folded; /* in the memory of the tape that froze the layer; NULL until then */
 } ConvLayer;
@@ -37,8 +38,10 @@ typedef struct LstmLayer {
     LstmWeights weights[LSTM_MAX_LAYERS]; /* owned by the ParamSet */
 } LstmLayer;
 
-/* Adds the weights to the set and, in a set for training, draws them from rng: U(+-1/sqrt(fan_in)) for weight and bias,
- * fan_in = c_in k for a convolution and c_out k for a transposed one, g = |v|; LSTM U(+-1/sqrt(dim)).
+/* Adds the weights to the set and, in a set for training, draws them from rng: U(+-gain sqrt(3 / n)), where n inputs meet
+ * in one output (c_in k for a convolution, c_in ceil(k / s) for a transposed one), biases zero, g = |v|: every layer hands on
+ * the variance it gets. The published U(+-1/sqrt(fan_in)) (audio.md 1.5) lets a signal fade to a hundredth over a dozen layers,
+ * and thousands of steps go by before the decoder hears the encoder. LSTM U(+-1/sqrt(dim)).
  * Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus conv_layer_register(ConvLayer *layer, ParamSet *params, Rng *rng, RsdError *err);
 RsdStatus lstm_layer_register(LstmLayer *layer, ParamSet *params, Rng *rng, RsdError *err);

@@ -27,6 +27,9 @@
 #define MAX_RATIO 64
 #define MAX_HOP 65536
 #define MAX_KERNEL 63
+/* Speech has an RMS of about 0.06, where an ELU is nearly a straight line. The first weights of the outer layers bring the
+ * features near 1, so that the network is a non-linear one from its first step. */
+#define SIGNAL_GAIN 12.0f
 #define MAX_DILATION_BASE 16
 
 typedef struct ResidualUnit {
@@ -110,6 +113,7 @@ static void describe_encoder(Direction *encoder, const SeanetConfig *cfg)
     int c = cfg->base_channels;
 
     encoder->in = describe_conv(cfg, "encoder", "in", cfg->channels, c, cfg->kernel);
+    encoder->in.init_gain = SIGNAL_GAIN;
     for (int i = 0; i < cfg->n_ratios; i++) {
         char name[LAYER_NAME_SIZE / 2];
 
@@ -138,6 +142,7 @@ static void describe_decoder(Direction *decoder, const SeanetConfig *cfg)
         c /= 2;
     }
     decoder->out = describe_conv_after_elu(cfg, "decoder", "out", c, cfg->channels, cfg->last_kernel);
+    decoder->out.init_gain = 1.0f / SIGNAL_GAIN;
 }
 
 static void describe(Seanet *net, const SeanetConfig *cfg)

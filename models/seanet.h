@@ -49,8 +49,8 @@ typedef struct Seanet Seanet; /* an encoder and a decoder; weights live in a Par
 #define SEANET_MAX_PARAMETERS ((int64_t)1 << 28)
 RsdStatus seanet_check_config(const SeanetConfig *cfg, RsdError *err);
 
-/* Registers the parameters as "encoder.*" and "decoder.*" and initialises them: U(+-1/sqrt(fan_in)), g = |v|
- * (audio.md 1.5). cfg is copied, params must outlive the network. In a set for inference the weights stay zero.
+/* Registers the parameters as "encoder.*" and "decoder.*" and draws their first values, see
+ * conv_layer_register in models/layers.h. cfg is copied, params must outlive the network. In a set for inference the weights stay zero.
  * Errors: RSD_ERR_ARG naming the field and its range, RSD_ERR_MEMORY. */
 RsdStatus seanet_create(Seanet **out, const SeanetConfig *cfg, ParamSet *params, uint64_t seed, RsdError *err);
 void seanet_destroy(Seanet **net);
