@@ -226,6 +226,10 @@ Test(tape, a_tensor_of_its_own_without_gradient_memory_is_refused)
     ASSERT_OK(op_square(tape, x, &y, &err), err);
     ASSERT_FAILS(tape_backward_from(tape, y, (float[]){1, 1}, &err), RSD_ERR_ARG, err, "tensor_create_param");
     cr_assert(x->grad == NULL, "nothing may dangle after the arena is reset");
+    tape_reset(tape);
+    ASSERT_OK(op_reshape(tape, x, 1, &n, &y, &err), err);
+    ASSERT_FAILS(tape_backward_from(tape, y, (float[]){1, 1}, &err), RSD_ERR_ARG, err, "tensor_create_param");
+    cr_assert(x->grad == NULL, "nor when a gradient would be handed on");
     tensor_destroy(&x);
 }
 
