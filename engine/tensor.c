@@ -109,6 +109,7 @@ RsdStatus tensor_view(Tensor **out, const Tensor *tensor, int n_dims, const int6
           shape_text(from, tensor->n_dims, tensor->shape), shape_text(to, n_dims, shape));
     TRY(mem_alloc(&view, 1, sizeof *view, err));
     *view = *tensor;
+    view->prepared = NULL;
     view->n_dims = n_dims;
     if (n_dims > 0)
         memcpy(view->shape, shape, (size_t)n_dims * sizeof *shape);

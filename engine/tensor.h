@@ -26,6 +26,7 @@ typedef struct Tensor {
     float *data;
     float *grad;          /* NULL: no gradient has reached it (see tape_grad) */
     TensorBuffer *buffer; /* NULL: the memory is the arena's */
+    const void *prepared; /* of a weight that no longer changes: a copy in the order a kernel reads (conv1d_prepare), or NULL */
 } Tensor;
 
 /* New zeroed tensor with its own counted buffer. Errors: RSD_ERR_ARG for a bad shape, RSD_ERR_MEMORY.

@@ -141,9 +141,14 @@ fail:
 
 RsdStatus conv_layer_freeze(ConvLayer *layer, Tape *tape, RsdError *err)
 {
+    RsdStatus status = RSD_OK;
+
     if (!layer->weight_norm)
         return RSD_OK;
-    return op_weight_norm(tape, layer->weight, layer->weight_g, &layer->folded, err);
+    TRY(op_weight_norm(tape, layer->weight, layer->weight_g, &layer->folded, err));
+    TRY((layer->transposed ? conv_transpose1d_prepare : conv1d_prepare)(tape, layer->folded, &layer->params, err));
+fail:
+    return status;
 }
 
 int64_t conv_layer_count(const ConvLayer *layer)

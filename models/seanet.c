@@ -377,7 +377,7 @@ void seanet_destroy(Seanet **net)
 /* A tape whose arena has one piece of memory for all weights. */
 static RsdStatus prepare_frozen_tape(Seanet *net, RsdError *err)
 {
-    size_t size = (size_t)seanet_count_parameters(&net->config) * sizeof(float);
+    size_t size = 2 * (size_t)seanet_count_parameters(&net->config) * sizeof(float); /* folded, and laid out for kernels */
     void *reserved;
     RsdStatus status = RSD_OK;
 

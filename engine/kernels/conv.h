@@ -65,7 +65,8 @@ typedef struct ConvJob {
                               [batch, c_coarse, conv_reach]; scatter with context needs left == 0 */
     bool elu;              /* x (and context) pass through ELU, alpha 1, on the way in */
     const float *w;        /* [c_coarse, c_fine / groups, k] */
-    float *packed;         /* room for ConvWork.packed_count floats; filled by pack */
+    float *packed;         /* pack: room for ConvWork.packed_count floats */
+    const float *ready;    /* gather and scatter: what pack wrote, in this job or in an earlier one */
     const float *bias;     /* [channels of y] or NULL */
     float *y;              /* must not overlap x */
 } ConvJob;

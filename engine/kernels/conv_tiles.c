@@ -56,7 +56,7 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
     ConvTile tile = conv_plan_tile(plan, job->shape.batch, task / plan->m_split / plan->groups);
     int64_t columns = conv_tile_columns(plan, &tile);
     bool direct = plan->join == 1 && tile.n_items == 1; /* rows of y are rows of the tile */
-    const float *panels = job->packed + group * plan->n_panels * plan->j * TILE_ROWS;
+    const float *panels = job->ready + group * plan->n_panels * plan->j * TILE_ROWS;
     float bias_room[PLAN_CHUNK_MAX];
     Layout at = lay_out(plan);
     int32_t *offset = (void *)(scratch + at.offset);

@@ -4,6 +4,8 @@
  */
 #include "engine/ops/conv1d.h"
 
+#include <stdlib.h>
+
 #include "engine/ops/conv_layout.h"
 #include "engine/ops/conv_run.h"
 #include "engine/stream.h"
@@ -75,4 +77,32 @@ RsdStatus op_conv_transpose1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const
     TRY(conv_call(tape, &call, y, err));
 fail:
     return status;
+}
+
+/* The shape of a signal that w fits, long enough for its padding; the length does not matter to the layout. */
+static Tensor stand_in(const Tensor *w, const Conv1dParams *p, bool transposed)
+{
+    int64_t groups = p->groups ? p->groups : 1, span = 1 + (w->shape[2] - 1) * (p->dilation ? p->dilation : 1);
+
+    return (Tensor){.n_dims = 3,
+                    .shape = {1, transposed ? w->shape[0] : w->shape[1] * groups,
+                              span + llabs(p->pad_left) + llabs(p->pad_right)}};
+}
+
+RsdStatus conv1d_prepare(Tape *tape, Tensor *w, const Conv1dParams *p, RsdError *err)
+{
+    Tensor x = stand_in(w, p, false);
+    ConvLayout layout;
+    RsdStatus status = conv_layout(&layout, &x, w, NULL, p, err);
+
+    return status == RSD_OK ? conv_prepare(tape, CONV_GATHER, &layout.shape, w, err) : status;
+}
+
+RsdStatus conv_transpose1d_prepare(Tape *tape, Tensor *w, const Conv1dParams *p, RsdError *err)
+{
+    Tensor x = stand_in(w, p, true);
+    ConvLayout layout;
+    RsdStatus status = conv_layout_transposed(&layout, &x, w, NULL, p, err);
+
+    return status == RSD_OK ? conv_prepare(tape, CONV_SCATTER, &layout.shape, w, err) : status;
 }

@@ -39,4 +39,10 @@ RsdStatus op_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dPar
 RsdStatus op_conv_transpose1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dParams *p, Tensor **y,
                               RsdError *err);
 
+/* For inference: lays w out for the kernels once, instead of at every call of the op with these parameters. The copy is in
+ * the arena of `tape`, which must keep it as long as w is used; until then w must not change. Other tapes may use w, too,
+ * also from other threads. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
+RsdStatus conv1d_prepare(Tape *tape, Tensor *w, const Conv1dParams *p, RsdError *err);
+RsdStatus conv_transpose1d_prepare(Tape *tape, Tensor *w, const Conv1dParams *p, RsdError *err);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
 
 typedef struct Saved {
@@ -69,18 +70,61 @@ static void reduce_task(void *ctx, int64_t i, int worker)
     run->kernels->back_reduce(&run->back, i);
 }
 
-/* Fills job->y. job->packed is taken from the arena and given back. */
-static RsdStatus run_sum(Tape *tape, ConvKind kind, const ConvJob *job, RsdError *err)
+static ConvWork work_of(const ConvKernels *kernels, ConvKind kind, const ConvShape *shape)
+{
+    return (kind == CONV_GATHER ? kernels->gather_work : kernels->scatter_work)(shape);
+}
+
+/* A weight packed ahead. The layout depends on what is named here and on the tensor's shape. */
+typedef struct Prepared {
+    const ConvKernels *kernels;
+    ConvKind kind;
+    int64_t groups, stride, dilation;
+    size_t count;
+    _Alignas(MEM_ALIGN) float packed[];
+} Prepared;
+
+static bool is_prepared(const Prepared *prepared, const ConvKernels *kernels, ConvKind kind, const ConvShape *s, size_t count)
+{
+    return prepared && prepared->kernels == kernels && prepared->kind == kind && prepared->groups == s->groups &&
+           prepared->stride == s->stride && prepared->dilation == s->dilation && prepared->count == count;
+}
+
+RsdStatus conv_prepare(Tape *tape, ConvKind kind, const ConvShape *shape, Tensor *w, RsdError *err)
+{
+    Run run = {.kernels = tape->kernels->conv, .threads = tape->threads, .kind = kind, .job = {.shape = *shape, .w = w->data}};
+    ConvWork work = work_of(run.kernels, kind, shape);
+    Prepared *prepared;
+    RsdStatus status = RSD_OK;
+
+    TRY(arena_alloc(tape->arena, &prepared, 1, sizeof *prepared + work.packed_count * sizeof(float), err));
+    *prepared = (Prepared){.kernels = run.kernels, .kind = kind, .groups = shape->groups, .stride = shape->stride,
+                           .dilation = shape->dilation, .count = work.packed_count};
+    run.job.packed = prepared->packed;
+    threads_for(tape->threads, work.n_pack_tasks, pack_task, &run);
+    w->prepared = prepared;
+fail:
+    return status;
+}
+
+/* Fills job->y from a packed weight: the one prepared with w, or one made here in the arena and given back. */
+static RsdStatus run_sum(Tape *tape, ConvKind kind, const ConvJob *job, const Tensor *w, RsdError *err)
 {
     const ConvKernels *kernels = tape->kernels->conv;
     Run run = {.kernels = kernels, .threads = tape->threads, .kind = kind, .job = *job};
-    ConvWork work = (kind == CONV_GATHER ? kernels->gather_work : kernels->scatter_work)(&job->shape);
+    ConvWork work = work_of(kernels, kind, &job->shape);
     ArenaMark mark = arena_mark(tape->arena);
+    const Prepared *prepared = tape->recording ? NULL : w->prepared;
     RsdStatus status = RSD_OK;
 
-    TRY(arena_alloc(tape->arena, &run.job.packed, work.packed_count, sizeof(float), err));
     TRY(threads_scratch_reserve(tape->threads, work.scratch_size, err));
-    threads_for(tape->threads, work.n_pack_tasks, pack_task, &run);
+    if (is_prepared(prepared, kernels, kind, &job->shape, work.packed_count)) {
+        run.job.ready = prepared->packed;
+    } else {
+        TRY(arena_alloc(tape->arena, &run.job.packed, work.packed_count, sizeof(float), err));
+        threads_for(tape->threads, work.n_pack_tasks, pack_task, &run);
+        run.job.ready = run.job.packed;
+    }
     threads_for(tape->threads, work.n_tasks, sum_task, &run);
 fail:
     arena_rewind(tape->arena, mark);
@@ -179,7 +223,7 @@ RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err)
                            .w = call->w->data,
                            .bias = call->b ? call->b->data : NULL,
                            .y = out->data},
-                err));
+                call->w, err));
     if (call->context)
         conv_keep_context(call->context, gathers ? s->left : conv_reach(s), rows, call->x->data, call->x->shape[2]);
     if (tape_will_record(tape, 3, inputs)) {

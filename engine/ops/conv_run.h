@@ -23,4 +23,8 @@ typedef struct ConvCall {
 /* Computes the tensor y [batch, channels, n] and records the node. Errors: RSD_ERR_MEMORY. */
 RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err);
 
+/* Packs the weight once for the kernels of the tape, into memory of its arena; conv_call uses it while nothing is recorded.
+ * shape: of any call with this weight. Errors: RSD_ERR_MEMORY. */
+RsdStatus conv_prepare(Tape *tape, ConvKind kind, const ConvShape *shape, Tensor *w, RsdError *err);
+
 #endif

@@ -418,6 +418,41 @@ Test(conv1d, wide_layers_stream_like_whole_signals)
     }
 }
 
+/* --- prepared weights ------------------------------------------------------------------------------------------------------ */
+
+Test(conv1d, prepared_weights_give_the_same_bits_and_are_not_used_while_recording)
+{
+    for (uint32_t i = 0; i < 80; i++) {
+        Rng rng = rng_at(seed_of_run(), RNG_TEST, 11, i);
+        ConvCase c = oracle_random_case(&rng, 4);
+        Tensor *plain, *prepared, *recorded;
+        Bench bench;
+
+        bench_open(&bench, kernels_pick()->name, 1);
+        make_tensors(&bench, &c, &rng);
+        cr_assert_eq(run_op(&bench, &c), RSD_OK);
+        plain = bench.y;
+        cr_assert_eq((c.transposed ? conv_transpose1d_prepare : conv1d_prepare)(bench.tape, bench.w, &c.p, &bench.err), RSD_OK, "%s",
+                     bench.err.text);
+        cr_assert_eq(run_op(&bench, &c), RSD_OK);
+        prepared = bench.y;
+        assert_same_bits(plain->data, prepared->data, tensor_count(plain), "prepared", &c);
+        /* A recorded call must see the weight of now, not the one of preparation. */
+        for (int64_t k = 0; k < tensor_count(bench.w); k++)
+            bench.w->data[k] *= 2.0f;
+        if (bench.b)
+            for (int64_t k = 0; k < tensor_count(bench.b); k++)
+                bench.b->data[k] *= 2.0f;
+        bench.tape->recording = true;
+        cr_assert_eq(run_op(&bench, &c), RSD_OK);
+        recorded = bench.y;
+        for (int64_t k = 0; k < tensor_count(plain); k++)
+            plain->data[k] *= 2.0f;
+        assert_same_bits(plain->data, recorded->data, tensor_count(plain), "recorded", &c);
+        bench_close(&bench);
+    }
+}
+
 /* --- mistakes -------------------------------------------------------------------------------------------------------------- */
 
 typedef struct Mistake {

@@ -135,37 +135,65 @@ static void join(float *line, const float *rows, int64_t pitch, int64_t stride, 
             line[t * stride + q] = rows[q * pitch + t];
 }
 
+static inline __attribute__((always_inline)) __m256 load_some(const float *x, int64_t n)
+{
+    return n == W ? _mm256_loadu_ps(x) : _mm256_maskload_ps(x, tail_mask(n));
+}
+
+static inline __attribute__((always_inline)) void store_some(float *x, __m256 v, int64_t n)
+{
+    if (n == W)
+        _mm256_storeu_ps(x, v);
+    else
+        _mm256_maskstore_ps(x, tail_mask(n), v);
+}
+
+/* n <= W elements; n is the constant W for all but the last. */
+static inline __attribute__((always_inline)) void finish_some(float *dst, const float *src, int64_t n, bool add,
+                                                              const float *slope_at)
+{
+    __m256 v = load_some(src, n);
+
+    if (slope_at)
+        v = _mm256_mul_ps(v, elu_slope_ps(load_some(slope_at, n)));
+    if (add)
+        v = _mm256_add_ps(v, load_some(dst, n));
+    store_some(dst, v, n);
+}
+
 static void finish(float *dst, const float *src, int64_t n, bool add, const float *slope_at)
 {
-    for (int64_t i = 0; i < n; i += W) {
-        int64_t count = n - i < W ? n - i : W;
-        __m256i mask = tail_mask(count);
-        __m256 v = count == W ? _mm256_loadu_ps(src + i) : _mm256_maskload_ps(src + i, mask);
+    int64_t i = 0;
 
-        if (slope_at) {
-            __m256 at = count == W ? _mm256_loadu_ps(slope_at + i) : _mm256_maskload_ps(slope_at + i, mask);
-
-            v = _mm256_mul_ps(v, elu_slope_ps(at));
-        }
-        if (add)
-            v = _mm256_add_ps(v, count == W ? _mm256_loadu_ps(dst + i) : _mm256_maskload_ps(dst + i, mask));
-        if (count == W)
-            _mm256_storeu_ps(dst + i, v);
-        else
-            _mm256_maskstore_ps(dst + i, mask, v);
+    if (slope_at) {
+        for (; i + W <= n; i += W)
+            finish_some(dst + i, src + i, W, add, slope_at + i);
+    } else if (add) {
+        for (; i + W <= n; i += W)
+            finish_some(dst + i, src + i, W, true, NULL);
+    } else {
+        for (; i + W <= n; i += W)
+            finish_some(dst + i, src + i, W, false, NULL);
     }
+    if (i < n)
+        finish_some(dst + i, src + i, n - i, add, slope_at ? slope_at + i : NULL);
+}
+
+static inline __attribute__((always_inline)) void slope_some(float *row, const float *elu, int64_t n)
+{
+    __m256 at = _mm256_add_ps(_mm256_min_ps(load_some(elu, n), _mm256_setzero_ps()), _mm256_set1_ps(1.0f));
+
+    store_some(row, _mm256_mul_ps(load_some(row, n), at), n);
 }
 
 static void slope(float *row, const float *elu, int64_t n)
 {
-    const __m256 one = _mm256_set1_ps(1.0f), zero = _mm256_setzero_ps();
+    int64_t i = 0;
 
-    for (int64_t i = 0; i < n; i += W) {
-        __m256i mask = tail_mask(n - i < W ? n - i : W);
-        __m256 at = _mm256_add_ps(_mm256_min_ps(_mm256_maskload_ps(elu + i, mask), zero), one);
-
-        _mm256_maskstore_ps(row + i, mask, _mm256_mul_ps(_mm256_maskload_ps(row + i, mask), at));
-    }
+    for (; i + W <= n; i += W)
+        slope_some(row + i, elu + i, W);
+    if (i < n)
+        slope_some(row + i, elu + i, n - i);
 }
 
 /* Sum of a row in four vectors side by side, then across. */
@@ -235,12 +263,38 @@ static inline __attribute__((always_inline)) void multiply(const TileProduct *p,
             multiply(p, w, row, p->rows, y, n_rows, 1, last, false);                                                   \
     } while (0)
 
+/* At most eight columns of eight rows: two panels, so that there are as many sums under way as the adders need. */
+static inline __attribute__((always_inline)) void multiply_narrow(const TileProduct *p, const float *w, int64_t row, float *y,
+                                                                  __m256i last)
+{
+    __m256 sum[2 * TILE_ROWS];
+
+    UNROLL for (int r = 0; r < 2 * TILE_ROWS; r++) {
+        if (!p->begin)
+            sum[r] = _mm256_maskload_ps(y + r * p->y_stride, last);
+        else
+            sum[r] = p->bias ? _mm256_broadcast_ss(p->bias + row + r) : _mm256_setzero_ps();
+    }
+    for (int64_t j = 0; j < p->n_j; j++, w += TILE_ROWS) {
+        __m256 in = _mm256_loadu_ps(p->rows + p->offset[j]);
+
+        UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+            sum[r] = _mm256_fmadd_ps(_mm256_broadcast_ss(w + r), in, sum[r]);
+            sum[TILE_ROWS + r] = _mm256_fmadd_ps(_mm256_broadcast_ss(w + p->panel_stride + r), in, sum[TILE_ROWS + r]);
+        }
+    }
+    UNROLL for (int r = 0; r < 2 * TILE_ROWS; r++)
+        _mm256_maskstore_ps(y + r * p->y_stride, last, sum[r]);
+}
+
 static void product(const TileProduct *p)
 {
-    int64_t n_vectors = (p->n + W - 1) / W;
+    int64_t n_vectors = (p->n + W - 1) / W, row = 0;
     __m256i last = tail_mask(p->n - (n_vectors - 1) * W);
 
-    for (int64_t row = 0; row < p->m; row += TILE_ROWS) {
+    for (; n_vectors == 1 && row + 2 * TILE_ROWS <= p->m; row += 2 * TILE_ROWS)
+        multiply_narrow(p, p->w + row / TILE_ROWS * p->panel_stride, row, p->y + row * p->y_stride, last);
+    for (; row < p->m; row += TILE_ROWS) {
         const float *w = p->w + row / TILE_ROWS * p->panel_stride;
         float *y = p->y + row * p->y_stride;
         int64_t left = p->m - row;

@@ -20,35 +20,31 @@ static inline __m256i tail_mask(int64_t n)
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/* e^x = 2^n + 2^n p for x <= 0: n = round(x / ln 2), and p = e^r - 1 for the rest r, |r| <= ln 2 / 2, as its Taylor series
- * up to r^7 (the first term left out is 6e-9 of 1). Keeping p apart from 1 gives e^x - 1 its accuracy near 0. */
+/* e^x = 2^n + 2^n p for x <= 0: n = round(x / ln 2), and p = e^r - 1 for the rest r, |r| <= ln 2 / 2, as a polynomial fitted
+ * for the smallest greatest error, 9.7e-8 (weighted least squares, repeated). Keeping p apart from 1 gives e^x - 1 its
+ * accuracy near 0. ln 2 in one float is enough: its error times n is only large where e^x is tiny. */
 static inline void exp_parts_ps(__m256 x, __m256 *power, __m256 *rest)
 {
-    const __m256 inv_ln2 = _mm256_set1_ps(1.44269504f);
-    const __m256 ln2_high = _mm256_set1_ps(0.693359375f), ln2_low = _mm256_set1_ps(-2.12194440e-4f); /* sum is ln 2 */
     __m256 n, r, p;
 
     x = _mm256_max_ps(_mm256_set1_ps(-87.0f), x); /* in this order NaN passes */
-    n = _mm256_round_ps(_mm256_mul_ps(x, inv_ln2), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    r = _mm256_fnmadd_ps(n, ln2_high, x);
-    r = _mm256_fnmadd_ps(n, ln2_low, r);
-    p = _mm256_set1_ps(1.0f / 5040.0f);
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 720.0f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 120.0f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 24.0f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 6.0f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.5f));
+    n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693147181f), x);
+    p = _mm256_set1_ps(0.0083739096f);
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.0418985337f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.16666466f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.499991447f));
     p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
     *power = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
     *rest = _mm256_mul_ps(p, r);
 }
 
-/* ELU with alpha 1: x for x > 0, e^x - 1 otherwise. */
+/* ELU with alpha 1: x for x > 0, e^x - 1 otherwise. What the polynomial makes of positive x is not looked at. */
 static inline __m256 elu_ps(__m256 x)
 {
     __m256 power, rest, below;
 
-    exp_parts_ps(_mm256_min_ps(_mm256_setzero_ps(), x), &power, &rest);
+    exp_parts_ps(x, &power, &rest);
     below = _mm256_fmadd_ps(power, rest, _mm256_sub_ps(power, _mm256_set1_ps(1.0f)));
     return _mm256_blendv_ps(below, x, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ));
 }
