@@ -10,7 +10,7 @@
 
 #include "engine/base/rng.h"
 
-static const OpRow *const groups[] = {op_rows_point, op_rows_shape, op_rows_layer, op_rows_spectrum};
+static const OpRow *const groups[] = {op_rows_point, op_rows_shape, op_rows_layer, op_rows_spectrum, op_rows_conv};
 
 const OpRow *op_table_row(size_t i)
 {

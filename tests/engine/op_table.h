@@ -65,6 +65,7 @@ double *op_array_shape(OpArray *y, int n_dims, const int64_t *shape);
 double *op_array_like(OpArray *y, const OpArray *x);
 
 /* Arrays of rows; each ends with a row without a name. */
-extern const OpRow op_rows_point[], op_rows_shape[], op_rows_layer[], op_rows_spectrum[];
+extern const OpRow op_rows_point[], op_rows_shape[], op_rows_layer[], op_rows_spectrum[],
+                   op_rows_conv[];
 
 #endif
