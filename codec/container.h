@@ -27,7 +27,7 @@ typedef enum PayloadType { PAYLOAD_PLAIN = 0 } PayloadType;
 typedef struct StreamHeader {
     RsdStreamInfo info;
     uint8_t payload_types[RSD_MAX_LAYERS];
-    uint8_t layout;                  /* as it is in the stream, while info.layout knows only what this version knows */
+    uint8_t layout; /* as it is in the stream, while info.layout knows only what this version knows */
     size_t fields_size;
     uint8_t fields[HEADER_MAX_SIZE]; /* as they are in the stream: copied when it is cut */
 } StreamHeader;
@@ -58,17 +58,17 @@ typedef enum PacketType {
 } PacketType;
 
 typedef struct Packet {
-    int type;                                 /* PacketType, or 3 to 7 */
-    uint32_t number;                          /* of an end packet: how many packets of codes there are */
-    int64_t n_samples;                        /* of this packet; of an end packet: of the whole stream */
+    int type;          /* PacketType, or 3 to 7 */
+    uint32_t number;   /* of an end packet: how many packets of codes there are */
+    int64_t n_samples; /* of this packet; of an end packet: of the whole stream */
     int n_frames;
     int n_blocks;
     size_t block_sizes[RSD_MAX_LAYERS];
-    const uint8_t *blocks[RSD_MAX_LAYERS];    /* borrowed from the bytes it was parsed from; NULL: beyond their end */
-    uint32_t stream_crc;                      /* end packet only */
-    size_t size;                              /* bytes of the whole packet */
-    int n_good;                               /* the first n_good blocks have the right checksum; at least 1 */
-    size_t good_size;                         /* bytes up to the end of the last of these */
+    const uint8_t *blocks[RSD_MAX_LAYERS]; /* borrowed from the bytes it was parsed from; NULL: beyond their end */
+    uint32_t stream_crc;                   /* end packet only */
+    size_t size;                           /* bytes of the whole packet */
+    int n_good;                            /* the first n_good blocks have the right checksum; at least 1 */
+    size_t good_size;                      /* bytes up to the end of the last of these */
 } Packet;
 
 typedef enum PacketFind {

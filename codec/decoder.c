@@ -19,8 +19,8 @@ struct RsdDecoder {
     const RsdModel *model;
     RsdModel *own_model; /* found by name */
     NetStream *net;
-    int max_stages;      /* of a frame that the network gets */
-    RsdStatus failed;    /* RSD_OK, or what every further call returns */
+    int max_stages;   /* of a frame that the network gets */
+    RsdStatus failed; /* RSD_OK, or what every further call returns */
     RsdError failure;
     bool at_end;
 
@@ -31,9 +31,9 @@ struct RsdDecoder {
 
     uint16_t *chunk_codes; /* [n_stages, frames of a chunk] */
     int chunk_frames;
-    const float *chunk;    /* [channels, chunk_samples], the network's */
+    const float *chunk;                      /* [channels, chunk_samples], the network's */
     size_t chunk_samples, chunk_at, n_chunk; /* n_chunk: samples that belong to the signal */
-    int64_t n_silence;     /* samples of silence to deliver before anything else is decoded */
+    int64_t n_silence;                       /* samples of silence to deliver before anything else is decoded */
 };
 
 void rsd_decoder_default_options(RsdDecoderOptions *options)

@@ -181,7 +181,9 @@ fail:
 static RsdStatus put_end(RsdEncoder *encoder, RsdError *err)
 {
     RsdStreamReport *report = &encoder->report;
-    Packet packet = {.type = PACKET_END, .number = (uint32_t)report->n_packets, .n_samples = report->n_samples,
+    Packet packet = {.type = PACKET_END,
+                     .number = (uint32_t)report->n_packets,
+                     .n_samples = report->n_samples,
                      .stream_crc = encoder->crc};
     RsdStatus status = RSD_OK;
 

@@ -9,7 +9,8 @@
 #include "engine/base/bytes.h"
 #include "engine/base/checksum.h"
 
-enum { /* offsets */
+/* Offsets. */
+enum {
     AT_VERSION = 3,
     AT_KIND = 4,
     AT_FEATURES = 5,

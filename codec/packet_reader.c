@@ -32,9 +32,9 @@ struct PacketReader {
     bool seen_last;            /* packet type 2 */
     bool seen_damage;
 
-    bool lost;        /* looking for a packet */
-    bool explained;   /* a note about this place has been given */
-    RsdError reason;  /* why the reader got lost */
+    bool lost;       /* looking for a packet */
+    bool explained;  /* a note about this place has been given */
+    RsdError reason; /* why the reader got lost */
     int64_t n_skipped;
 };
 
@@ -200,9 +200,10 @@ static RsdStatus cut_off(PacketReader *reader, RsdError *err)
 {
     if (reader->lost && !reader->explained)
         note(reader, "the stream ends here");
-    return error_set(err, RSD_ERR_CORRUPT, "%s: the stream ends without its end mark after %" PRId64
-                     " packet%s (%.2f s): it was cut off", reader->options.name, reader->report.n_packets,
-                     reader->report.n_packets == 1 ? "" : "s", seconds(reader, reader->report.n_samples));
+    return error_set(err, RSD_ERR_CORRUPT,
+                     "%s: the stream ends without its end mark after %" PRId64 " packet%s (%.2f s): it was cut off",
+                     reader->options.name, reader->report.n_packets, reader->report.n_packets == 1 ? "" : "s",
+                     seconds(reader, reader->report.n_samples));
 }
 
 /* ---- Order ---- */

@@ -15,8 +15,8 @@ typedef struct PacketReader PacketReader;
 typedef struct PacketReaderOptions {
     RsdReadFn read;
     void *read_ctx;
-    const char *name;      /* kept; NULL: "stream" */
-    const char *advice;    /* what to do about damage, added to the error; kept; may be NULL */
+    const char *name;   /* kept; NULL: "stream" */
+    const char *advice; /* what to do about damage, added to the error; kept; may be NULL */
     bool keep_going;
     RsdDamageFn on_damage; /* may be NULL */
     void *damage_ctx;

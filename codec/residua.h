@@ -75,14 +75,14 @@ RSD_API int rsd_threads_count(const RsdThreads *threads); /* 1 for NULL */
 typedef struct RsdModel RsdModel;
 
 typedef struct RsdModelInfo {
-    char name[RSD_MODEL_NAME_SIZE];     /* "speech16" */
-    uint8_t hash[RSD_MODEL_HASH_SIZE];  /* begin of the SHA-256 of the model file; a stream decodes with no other */
-    int rate_hz, channels;              /* of the signal it codes */
-    int hop_samples;                    /* samples of one frame */
-    int n_stages;                       /* codebooks; a stream uses the first 1..n_stages of them */
+    char name[RSD_MODEL_NAME_SIZE];    /* "speech16" */
+    uint8_t hash[RSD_MODEL_HASH_SIZE]; /* begin of the SHA-256 of the model file; a stream decodes with no other */
+    int rate_hz, channels;             /* of the signal it codes */
+    int hop_samples;                   /* samples of one frame */
+    int n_stages;                      /* codebooks; a stream uses the first 1..n_stages of them */
     int bits_per_code;
-    double stage_bitrate_bps;           /* what each stage adds, containers aside */
-    int delay_samples;                  /* algorithmic delay of encoder and decoder: one frame, for a causal model */
+    double stage_bitrate_bps; /* what each stage adds, containers aside */
+    int delay_samples;        /* algorithmic delay of encoder and decoder: one frame, for a causal model */
     int64_t n_parameters;
 } RsdModelInfo;
 
@@ -112,7 +112,8 @@ typedef RsdStatus (*RsdWriteFn)(void *ctx, const void *data, size_t size, RsdErr
 #define RSD_MAX_LAYERS 15
 #define RSD_UNKNOWN_LENGTH ((int64_t)-1)
 
-typedef enum RsdLayout { /* meaning of the channels; values are those of the format */
+/* Meaning of the channels; values are those of the format. */
+typedef enum RsdLayout {
     RSD_LAYOUT_DISCRETE = 0,
     RSD_LAYOUT_MONO = 1,
     RSD_LAYOUT_STEREO = 2,
@@ -125,25 +126,25 @@ typedef struct RsdStreamInfo {
     char model_name[RSD_MODEL_NAME_SIZE];
     uint8_t model_hash[RSD_MODEL_HASH_SIZE];
     int rate_hz, channels;
-    int layout;                        /* RsdLayout; values unknown to this version read as RSD_LAYOUT_DISCRETE */
-    int64_t n_samples;                 /* exact, or RSD_UNKNOWN_LENGTH (written to a pipe: the end mark tells) */
+    int layout;        /* RsdLayout; values unknown to this version read as RSD_LAYOUT_DISCRETE */
+    int64_t n_samples; /* exact, or RSD_UNKNOWN_LENGTH (written to a pipe: the end mark tells) */
     int hop_samples, frames_per_packet, bits_per_code;
-    int n_stages;                      /* of all layers together */
+    int n_stages; /* of all layers together */
     int n_layers;
-    int layer_stages[RSD_MAX_LAYERS];  /* stages that each layer adds */
-    double bitrate_bps;                /* of the codes of all layers; see RsdStreamReport for the real one */
-    int header_size;                   /* bytes */
+    int layer_stages[RSD_MAX_LAYERS]; /* stages that each layer adds */
+    double bitrate_bps;               /* of the codes of all layers; see RsdStreamReport for the real one */
+    int header_size;                  /* bytes */
 } RsdStreamInfo;
 
 /* What reading a stream has found. */
 typedef struct RsdStreamReport {
-    int64_t n_bytes;        /* read up to here, end mark included; bytes after the end mark are not counted */
-    int64_t n_samples;      /* up to here; lost packets counted */
-    int64_t n_packets;      /* up to here; lost ones counted */
-    int64_t n_lost;         /* packets lost or damaged beyond use */
-    int64_t n_layers_lost;  /* damaged upper layers: their packets decode at a lower rate */
-    bool has_end;           /* the end mark was read */
-    double bitrate_bps;     /* real: all bytes, header and checksums included, by duration; 0 for an empty signal */
+    int64_t n_bytes;       /* read up to here, end mark included; bytes after the end mark are not counted */
+    int64_t n_samples;     /* up to here; lost packets counted */
+    int64_t n_packets;     /* up to here; lost ones counted */
+    int64_t n_lost;        /* packets lost or damaged beyond use */
+    int64_t n_layers_lost; /* damaged upper layers: their packets decode at a lower rate */
+    bool has_end;          /* the end mark was read */
+    double bitrate_bps;    /* real: all bytes, header and checksums included, by duration; 0 for an empty signal */
 } RsdStreamReport;
 
 /* Reads the header and nothing after it. name (borrowed, NULL for "stream") begins the messages.
@@ -179,17 +180,17 @@ RSD_API RsdStatus rsd_stream_cut(RsdStreamInfo *info, const RsdCutOptions *optio
 typedef struct RsdEncoder RsdEncoder;
 
 typedef struct RsdEncoderOptions {
-    const RsdModel *model;  /* kept until close; needed */
-    RsdThreads *threads;    /* kept until close; NULL: the calling thread alone */
-    RsdWriteFn write;       /* needed; called from open, write and finish */
+    const RsdModel *model; /* kept until close; needed */
+    RsdThreads *threads;   /* kept until close; NULL: the calling thread alone */
+    RsdWriteFn write;      /* needed; called from open, write and finish */
     void *write_ctx;
-    double bitrate_bps;     /* most bits per second of codes: as many stages as fit, at least one; 0: see n_stages */
-    int n_stages;           /* 0: bitrate_bps decides; both 0: all stages of the model */
-    int n_layers;           /* 0: the customary split (3, 3, then 6 stages each) */
+    double bitrate_bps; /* most bits per second of codes: as many stages as fit, at least one; 0: see n_stages */
+    int n_stages;       /* 0: bitrate_bps decides; both 0: all stages of the model */
+    int n_layers;       /* 0: the customary split (3, 3, 6, then 12 stages each) */
     int layer_stages[RSD_MAX_LAYERS]; /* of each layer, when n_layers > 0; their sum must be the number of stages */
-    int frames_per_packet;  /* 0: about one second. Fewer frames: less delay, more bytes */
-    int64_t n_samples;      /* exact length of the signal, or RSD_UNKNOWN_LENGTH */
-    const char *name;       /* of the signal in messages; kept until close; NULL: "input" */
+    int frames_per_packet;            /* 0: about one second. Fewer frames: less delay, more bytes */
+    int64_t n_samples;                /* exact length of the signal, or RSD_UNKNOWN_LENGTH */
+    const char *name;                 /* of the signal in messages; kept until close; NULL: "input" */
 } RsdEncoderOptions;
 
 /* Zeros and NULL everywhere, n_samples RSD_UNKNOWN_LENGTH. */
@@ -222,15 +223,15 @@ typedef struct RsdDecoder RsdDecoder;
 typedef void (*RsdDamageFn)(void *ctx, const char *text);
 
 typedef struct RsdDecoderOptions {
-    const RsdModel *model;  /* kept until close; NULL: the built-in model that the stream names */
-    RsdThreads *threads;    /* kept until close; NULL: the calling thread alone */
-    RsdReadFn read;         /* needed; called from open and read, for large blocks */
+    const RsdModel *model; /* kept until close; NULL: the built-in model that the stream names */
+    RsdThreads *threads;   /* kept until close; NULL: the calling thread alone */
+    RsdReadFn read;        /* needed; called from open and read, for large blocks */
     void *read_ctx;
-    bool keep_going;        /* fill lost packets with silence of the same length instead of stopping with an error */
-    RsdDamageFn on_damage;  /* with keep_going: called for each place of damage; may be NULL */
+    bool keep_going;       /* fill lost packets with silence of the same length instead of stopping with an error */
+    RsdDamageFn on_damage; /* with keep_going: called for each place of damage; may be NULL */
     void *damage_ctx;
-    int max_stages;         /* use no more than these; 0: all there are. Fewer stages: the sound of a lower rate */
-    const char *name;       /* of the stream in messages; kept until close; NULL: "stream" */
+    int max_stages;   /* use no more than these; 0: all there are. Fewer stages: the sound of a lower rate */
+    const char *name; /* of the stream in messages; kept until close; NULL: "stream" */
 } RsdDecoderOptions;
 
 RSD_API void rsd_decoder_default_options(RsdDecoderOptions *options);

@@ -71,7 +71,7 @@ RsdStatus decode_all(float **samples, size_t *n, RsdDecoderOptions options, Byte
             size_t grown = 2 * (*n + n_read);
             float *wider = malloc(channels * grown * sizeof *wider);
 
-            for (size_t c = 0; c < channels && *n > 0; c++)
+            for (size_t c = 0; c<channels && * n> 0; c++)
                 memcpy(wider + c * grown, planes + c * capacity, *n * sizeof *wider);
             free(planes);
             planes = wider;
@@ -82,7 +82,7 @@ RsdStatus decode_all(float **samples, size_t *n, RsdDecoderOptions options, Byte
         *n += n_read;
     } while (status == RSD_OK && n_read > 0);
     *samples = malloc(channels * *n * sizeof **samples + 1);
-    for (size_t c = 0; c < channels && *n > 0; c++)
+    for (size_t c = 0; c<channels && * n> 0; c++)
         memcpy(*samples + c * *n, planes + c * capacity, *n * sizeof **samples);
     if (report)
         *report = *rsd_decoder_report(decoder);

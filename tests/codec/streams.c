@@ -108,9 +108,10 @@ static void put_packet(Bytes *bytes, const RsdStreamInfo *info, uint32_t number,
         bit_writer_init(&bits, end);
         for (int frame = 0; frame < n_frames; frame++)
             for (int i = 0; i < info->layer_stages[layer]; i++)
-                bit_writer_put(
-                    &bits, example_code(info, seed, (int64_t)number * info->frames_per_packet + frame, first_stage + i),
-                    info->bits_per_code);
+                bit_writer_put(&bits,
+                               example_code(info, seed, (int64_t)number * info->frames_per_packet + frame,
+                                            first_stage + i),
+                               info->bits_per_code);
         end = bit_writer_finish(&bits);
         packet.block_sizes[layer] = (size_t)(end - packet.blocks[layer]);
         first_stage += info->layer_stages[layer];

@@ -150,8 +150,8 @@ Test(stream_layers, split_at_the_customary_rates)
 {
     static const struct {
         int n_stages, n_layers, layers[4];
-    } CASES[] = {{1, 1, {1}}, {3, 1, {3}}, {4, 2, {3, 1}}, {6, 2, {3, 3}}, {7, 3, {3, 3, 1}}, {12, 3, {3, 3, 6}},
-                 {13, 4, {3, 3, 6, 1}}, {24, 4, {3, 3, 6, 12}}};
+    } CASES[] = {{1, 1, {1}},       {3, 1, {3}},        {4, 2, {3, 1}},        {6, 2, {3, 3}},
+                 {7, 3, {3, 3, 1}}, {12, 3, {3, 3, 6}}, {13, 4, {3, 3, 6, 1}}, {24, 4, {3, 3, 6, 12}}};
     int layers[RSD_MAX_LAYERS];
 
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {

@@ -174,13 +174,14 @@ Test(encoder, lower_rates_are_prefixes_of_higher_ones)
     cr_assert_eq(encode_all(&full, options, samples, 3000, 0, NULL), RSD_OK);
     options.bitrate_bps = 1500; /* 3 stages of 500 bit/s */
     cr_assert_eq(encode_all(&low, options, samples, 3000, 0, NULL), RSD_OK);
-    cr_assert_eq(
-        rsd_stream_cut(
-            NULL,
-            &(RsdCutOptions){
-                .read = bytes_read, .read_ctx = &full, .write = bytes_write, .write_ctx = &out, .bitrate_bps = 1600},
-            NULL),
-        RSD_OK);
+    cr_assert_eq(rsd_stream_cut(NULL,
+                                &(RsdCutOptions){.read = bytes_read,
+                                                 .read_ctx = &full,
+                                                 .write = bytes_write,
+                                                 .write_ctx = &out,
+                                                 .bitrate_bps = 1600},
+                                NULL),
+                 RSD_OK);
     assert_same(&low, &out, "cut");
     bytes_clear(&full);
     bytes_clear(&low);

@@ -34,8 +34,12 @@ static void take_note(void *ctx, const char *text)
 /* Reads all of `bytes`; *sum gets what was seen. */
 static RsdStatus read_all(Bytes *bytes, bool keep_going, Sum *sum, RsdStreamReport *report, RsdError *err)
 {
-    PacketReaderOptions options = {.read = bytes_read, .read_ctx = bytes, .name = "test.rsd", .keep_going = keep_going,
-                                   .on_damage = take_note, .damage_ctx = sum};
+    PacketReaderOptions options = {.read = bytes_read,
+                                   .read_ctx = bytes,
+                                   .name = "test.rsd",
+                                   .keep_going = keep_going,
+                                   .on_damage = take_note,
+                                   .damage_ctx = sum};
     PacketReader *reader;
     ReaderItem item;
     RsdStatus status;
