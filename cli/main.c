@@ -2,57 +2,57 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "cli/exit_code.h"
-#include "cli/main.h"
-
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/base/text.h"
+#include "cli/commands.h"
+#include "cli/manual.h"
+#include "cli/version.h"
 
-typedef struct Command {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *summary;
-} Command;
-
-static const Command COMMANDS[] = {
-    {"train", cli_train, "train a codec on folders of recordings"},
-};
-#define N_COMMANDS (sizeof COMMANDS / sizeof *COMMANDS)
-
-static void print_usage(FILE *file)
+static int help(int argc, char **argv)
 {
-    fputs("usage: residua COMMAND [options] inputs...\n\n", file);
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(file, "  %-8s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
-    fputs("\n`residua COMMAND --help` explains a command.\n", file);
+    const Command *command;
+
+    if (argc < 2) {
+        manual_print_overview(stdout);
+        return EXIT_DONE;
+    }
+    if (!strcmp(argv[1], "--man") || !strcmp(argv[1], "--bash")) {
+        (argv[1][2] == 'm' ? manual_print_page : manual_print_completion)(stdout);
+        return EXIT_DONE;
+    }
+    command = command_find(argv[1]);
+    if (!command)
+        return command_refuse(argv[1]);
+    manual_print_help(stdout, command);
+    return EXIT_DONE;
 }
 
-static int refuse(const char *name)
+static int run(int argc, char **argv)
 {
-    const char *names[N_COMMANDS], *near;
+    const Command *command;
 
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        names[i] = COMMANDS[i].name;
-    near = text_nearest(name, names, N_COMMANDS);
-    fprintf(stderr, "residua: there is no command '%s'%s%s%s\n", name, near ? "; did you mean '" : "", near ? near : "",
-            near ? "'?" : "; `residua --help` lists them");
-    return EXIT_USAGE;
+    if (argc < 2) {
+        manual_print_overview(stderr);
+        return EXIT_USAGE;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+        return help(argc - 1, argv + 1);
+    if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
+        return version_print(argc > 2 && (!strcmp(argv[2], "-v") || !strcmp(argv[2], "--verbose")));
+    command = command_find(argv[1]);
+    return command ? command->run(argc - 1, argv + 1) : command_refuse(argv[1]);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        print_usage(stderr);
-        return EXIT_USAGE;
+    int code = run(argc, argv);
+
+    /* Results that did not reach the disk are no results. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE) {
+        fprintf(stderr, "residua: standard output: cannot write: %s\n", strerror(errno));
+        code = EXIT_SYSTEM;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-        print_usage(stdout);
-        return EXIT_DONE;
-    }
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        if (!strcmp(argv[1], COMMANDS[i].name))
-            return COMMANDS[i].run(argc - 1, argv + 1);
-    return refuse(argv[1]);
+    return code;
 }

@@ -10,215 +10,57 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/exit_code.h"
-#include "cli/main.h"
+#include "cli/commands.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/base/text.h"
 #include "trainer/train_audio.h"
 
-#define MAX_LIST 64         /* folders, and assignments */
 #define LINE_PERIOD_S 30.0  /* between two lines of progress where standard error is no terminal */
 #define REDRAW_PERIOD_S 0.2 /* between two updates of the line on a terminal */
 
-typedef enum OptionId {
-    OPT_DATA,
-    OPT_VALID,
-    OPT_OUT,
-    OPT_RESUME,
-    OPT_SET,
-    OPT_STEPS,
-    OPT_TIME_LIMIT,
-    OPT_THREADS,
-    OPT_DRY_RUN,
-    OPT_PRINT_CONFIG,
-    OPT_HALF,
-    OPT_QUIET,
-    OPT_VERBOSE,
-    OPT_HELP
-} OptionId;
-
-typedef struct Option {
-    OptionId id;
-    char letter;              /* 0: long form only */
-    const char *name, *value; /* value NULL: a switch */
-    const char *help;
-} Option;
+typedef struct TrainRequest {
+    CommonRequest common;
+    const char *config, *out, *steps, *time_limit;
+    TextList data, valid, set;
+    int n_threads;
+    bool resume, dry_run, print_config, half;
+} TrainRequest;
 
 static const Option OPTIONS[] = {
-    {OPT_DATA, 'd', "data", "DIR...", "folders with recordings, searched in depth"},
-    {OPT_VALID, 0, "valid", "DIR...", "folders for validation; without them every k-th file of the data is held out"},
-    {OPT_OUT, 'o', "out", "RUN", "folder for the log, checkpoints and the model"},
-    {OPT_RESUME, 0, "resume", NULL, "go on from the newest checkpoint in RUN"},
-    {OPT_SET, 0, "set", "KEY=VALUE", "change one setting, such as model.base_channels=16; may be repeated"},
-    {OPT_STEPS, 0, "steps", "N", "the same as --set train.steps=N"},
-    {OPT_TIME_LIMIT, 0, "time-limit", "TIME", "save and end after this time, such as 90m"},
-    {OPT_THREADS, 't', "threads", "N", "threads that compute; 0 takes one per processor (default 0)"},
-    {OPT_DRY_RUN, 'n', "dry-run", NULL, "show what was found and what would be done; writes nothing"},
-    {OPT_PRINT_CONFIG, 0, "print-config", NULL, "show every setting with its explanation"},
-    {OPT_HALF, 0, "f16", NULL, "also write the model with 16-bit weights"},
-    {OPT_QUIET, 'q', "quiet", NULL, "warnings and errors only"},
-    {OPT_VERBOSE, 'v', "verbose", NULL, "also show where the time of a step goes"},
-    {OPT_HELP, 'h', "help", NULL, "this help"},
+    {.letter = 'd', .name = "data", .kind = OPTION_LIST, .value = "DIR...", .offset = offsetof(TrainRequest, data),
+     .help = "folders with recordings, searched in depth"},
+    {.name = "valid", .kind = OPTION_LIST, .value = "DIR...", .offset = offsetof(TrainRequest, valid),
+     .help = "folders for validation; without them every k-th file of the data is held out"},
+    {.letter = 'o', .name = "out", .kind = OPTION_TEXT, .value = "RUN", .offset = offsetof(TrainRequest, out),
+     .help = "folder for the log, checkpoints and the model"},
+    {.name = "resume", .offset = offsetof(TrainRequest, resume), .help = "go on from the newest checkpoint in RUN"},
+    {.name = "set", .kind = OPTION_LIST, .value = "KEY=VALUE", .offset = offsetof(TrainRequest, set),
+     .help = "change one setting, such as model.base_channels=16; may be repeated"},
+    {.name = "steps", .kind = OPTION_TEXT, .value = "N", .offset = offsetof(TrainRequest, steps),
+     .help = "the same as --set train.steps=N"},
+    {.name = "time-limit", .kind = OPTION_TEXT, .value = "TIME", .offset = offsetof(TrainRequest, time_limit),
+     .help = "save and end after this time, such as 90m"},
+    {.letter = 't', .name = "threads", .kind = OPTION_COUNT, .value = "N", .min = 0, .max = 256,
+     .offset = offsetof(TrainRequest, n_threads), .help = "threads that compute; 0, the default, takes one per processor"},
+    {.letter = 'n', .name = "dry-run", .offset = offsetof(TrainRequest, dry_run),
+     .help = "show what was found and what would be done; writes nothing"},
+    {.name = "print-config", .offset = offsetof(TrainRequest, print_config),
+     .help = "show every setting with its explanation"},
+    {.name = "f16", .offset = offsetof(TrainRequest, half), .help = "also write the model with 16-bit weights"},
+    COMMON_OPTIONS(TrainRequest),
 };
-#define N_OPTIONS (sizeof OPTIONS / sizeof *OPTIONS)
 
-typedef struct Request {
-    const char *config, *out;
-    const char *data[MAX_LIST], *valid[MAX_LIST], *set[MAX_LIST], *steps, *time_limit;
-    size_t n_data, n_valid, n_set;
-    int n_threads;
-    bool resume, dry_run, print_config, half, quiet, verbose, help;
-} Request;
+static const Explained EXAMPLES[] = {
+    {"models/speech16.ini --data recordings --out run", "trains a model"},
+    {"models/speech16.ini --data recordings --dry-run", "shows what that would do"},
+    {"models/speech16.ini --data recordings --out run --resume", "goes on after Ctrl-C"},
+    {NULL, NULL},
+};
 
-/* ---- command line ---- */
+/* ---- settings ---- */
 
-static void print_help(void)
-{
-    puts("usage: residua train CONFIG --data DIR... --out RUN [options]\n\n"
-         "Trains a codec as CONFIG (an INI file) says. Ctrl-C saves a checkpoint and ends.\n");
-    for (size_t i = 0; i < N_OPTIONS; i++) {
-        char left[48];
-
-        snprintf(left, sizeof left, "%s%c%s--%s %s", OPTIONS[i].letter ? "-" : " ",
-                 OPTIONS[i].letter ? OPTIONS[i].letter : ' ', OPTIONS[i].letter ? ", " : "  ", OPTIONS[i].name,
-                 OPTIONS[i].value ? OPTIONS[i].value : "");
-        printf("  %-26s %s\n", left, OPTIONS[i].help);
-    }
-}
-
-static const Option *find_option(const char *arg, const char **attached)
-{
-    *attached = NULL;
-    for (size_t i = 0; i < N_OPTIONS; i++) {
-        size_t len = strlen(OPTIONS[i].name);
-
-        if (arg[1] == '-' && !strncmp(arg + 2, OPTIONS[i].name, len) && (!arg[2 + len] || arg[2 + len] == '=')) {
-            if (arg[2 + len] == '=')
-                *attached = arg + 3 + len;
-            return &OPTIONS[i];
-        }
-        if (arg[1] == OPTIONS[i].letter && arg[1] != '-' && !arg[2])
-            return &OPTIONS[i];
-    }
-    return NULL;
-}
-
-static RsdStatus refuse_option(const char *arg, RsdError *err)
-{
-    const char *names[N_OPTIONS], *near;
-
-    for (size_t i = 0; i < N_OPTIONS; i++)
-        names[i] = OPTIONS[i].name;
-    near = text_nearest(arg + strspn(arg, "-"), names, N_OPTIONS);
-    return error_set(err, RSD_ERR_ARG, "there is no option %.60s%s%s%s", arg, near ? "; did you mean --" : "",
-                     near ? near : "", near ? "?" : "; `residua train --help` lists them");
-}
-
-static RsdStatus add(const char **list, size_t *n, const char *value, const char *option, RsdError *err)
-{
-    if (*n == MAX_LIST)
-        return error_set(err, RSD_ERR_ARG, "--%s was given more than %d times", option, MAX_LIST);
-    list[(*n)++] = value;
-    return RSD_OK;
-}
-
-static RsdStatus take_option(Request *r, const Option *option, const char *value, RsdError *err)
-{
-    double number;
-    RsdStatus status = RSD_OK;
-
-    switch (option->id) {
-    case OPT_DATA:
-        return add(r->data, &r->n_data, value, option->name, err);
-    case OPT_VALID:
-        return add(r->valid, &r->n_valid, value, option->name, err);
-    case OPT_SET:
-        return add(r->set, &r->n_set, value, option->name, err);
-    case OPT_OUT:
-        r->out = value;
-        break;
-    case OPT_STEPS:
-        r->steps = value;
-        break;
-    case OPT_TIME_LIMIT:
-        r->time_limit = value;
-        break;
-    case OPT_THREADS:
-        TRY(text_parse_quantity(&number, value, UNIT_NONE, err));
-        CHECK(number >= 0 && number <= 256 && number == floor(number), err, RSD_ERR_ARG,
-              "--threads %.40s: 0 to 256 are possible", value);
-        r->n_threads = (int)number;
-        break;
-    case OPT_RESUME:
-        r->resume = true;
-        break;
-    case OPT_DRY_RUN:
-        r->dry_run = true;
-        break;
-    case OPT_PRINT_CONFIG:
-        r->print_config = true;
-        break;
-    case OPT_HALF:
-        r->half = true;
-        break;
-    case OPT_QUIET:
-        r->quiet = true;
-        break;
-    case OPT_VERBOSE:
-        r->verbose = true;
-        break;
-    case OPT_HELP:
-        r->help = true;
-        break;
-    }
-fail:
-    return status;
-}
-
-static RsdStatus parse_arguments(Request *r, int argc, char **argv, RsdError *err)
-{
-    bool only_names = false;
-    RsdStatus status = RSD_OK;
-
-    for (int i = 1; i < argc; i++) {
-        const Option *option;
-        const char *value;
-
-        if (!only_names && !strcmp(argv[i], "--")) {
-            only_names = true;
-            continue;
-        }
-        if (only_names || argv[i][0] != '-' || !argv[i][1]) {
-            CHECK(!r->config, err, RSD_ERR_ARG,
-                  "'%.60s' is one name too many; the configuration is '%.60s', folders follow --data", argv[i],
-                  r->config);
-            r->config = argv[i];
-            continue;
-        }
-        option = find_option(argv[i], &value);
-        if (!option)
-            return refuse_option(argv[i], err);
-        CHECK(option->value || !value, err, RSD_ERR_ARG, "--%s takes no value", option->name);
-        if (option->value && !value) {
-            CHECK(i + 1 < argc, err, RSD_ERR_ARG, "--%s needs %s", option->name, option->value);
-            value = argv[++i];
-        }
-        TRY(take_option(r, option, value, err));
-        /* "DIR..." takes all names up to the next option. */
-        while (option->value && strstr(option->value, "...") && i + 1 < argc && argv[i + 1][0] != '-')
-            TRY(take_option(r, option, argv[++i], err));
-    }
-    CHECK(r->help || r->config || r->print_config, err, RSD_ERR_ARG,
-          "no configuration was given: residua train CONFIG --data DIR... --out RUN");
-    CHECK(r->help || r->print_config || r->n_data, err, RSD_ERR_ARG, "no data was given: add --data DIR...");
-    CHECK(r->help || r->print_config || r->dry_run || r->out, err, RSD_ERR_ARG,
-          "no output folder was given: add --out RUN");
-fail:
-    return status;
-}
-
-static RsdStatus make_config(TrainConfig *cfg, const Request *r, RsdError *err)
+static RsdStatus make_config(TrainConfig *cfg, const TrainRequest *r, RsdError *err)
 {
     char assignment[128];
     RsdStatus status = RSD_OK;
@@ -226,8 +68,8 @@ static RsdStatus make_config(TrainConfig *cfg, const Request *r, RsdError *err)
     train_config_init(cfg);
     if (r->config)
         TRY(train_config_load(cfg, r->config, err));
-    for (size_t i = 0; i < r->n_set; i++)
-        TRY(train_config_set(cfg, r->set[i], err));
+    for (size_t i = 0; i < r->set.n; i++)
+        TRY(train_config_set(cfg, r->set.items[i], err));
     if (r->steps) {
         snprintf(assignment, sizeof assignment, "train.steps=%.64s", r->steps);
         TRY(train_config_set(cfg, assignment, err));
@@ -245,70 +87,42 @@ fail:
 /* ---- what is shown ---- */
 
 typedef struct Screen {
-    bool terminal, quiet, verbose, line_shown;
-    double last_shown_s;
+    Console console;
+    double last_line_s;
 } Screen;
-
-static void clear_line(Screen *screen)
-{
-    if (screen->line_shown)
-        fputs("\r\033[K", stderr);
-    screen->line_shown = false;
-}
-
-static void show_note(void *ctx, LogLevel level, const char *text)
-{
-    static const char *const names[] = {"error: ", "warning: ", "", ""};
-    Screen *screen = ctx;
-
-    if ((level == LOG_DEBUG && !screen->verbose) || (level == LOG_INFO && screen->quiet))
-        return;
-    clear_line(screen);
-    fprintf(stderr, "residua: %s%s\n", names[level], text);
-}
-
-static const char *print_duration(char text[32], double seconds)
-{
-    int64_t s = (int64_t)seconds;
-
-    if (s >= 3600)
-        snprintf(text, 32, "%lld:%02d:%02d", (long long)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
-    else
-        snprintf(text, 32, "%d:%02d", (int)(s / 60), (int)(s % 60));
-    return text;
-}
 
 static void show_progress(void *ctx, const TrainProgress *p)
 {
     Screen *screen = ctx;
-    double now = step_clock();
-    char left[32], losses[256] = "";
+    Console *console = &screen->console;
+    double now = console_clock();
+    char left[DURATION_TEXT_SIZE], losses[256] = "";
     size_t used = 0;
     bool last = p->step == p->n_steps;
 
-    if (screen->quiet || (!last && now - screen->last_shown_s < (screen->terminal ? REDRAW_PERIOD_S : LINE_PERIOD_S)))
+    if (console->quiet || (!last && now - screen->last_line_s < (console->terminal ? REDRAW_PERIOD_S : LINE_PERIOD_S)))
         return;
-    screen->last_shown_s = now;
+    screen->last_line_s = now;
     for (int i = 0; i < p->config->loss.n_losses && used < sizeof losses; i++)
         used += (size_t)snprintf(losses + used, sizeof losses - used, "%s %.4g  ", p->config->loss.names[i],
                                  p->mean_losses[i]);
-    clear_line(screen);
+    console_clear_line(console);
     fprintf(stderr, "step %lld/%lld  %sgrad %.3g  %.1f audio-s/s  %s left", (long long)p->step, (long long)p->n_steps,
-            losses, p->mean_grad_norm, p->audio_per_s, print_duration(left, p->left_s));
+            losses, p->mean_grad_norm, p->audio_per_s, console_duration(left, p->left_s));
     if (isfinite(p->score))
         fprintf(stderr, "  best %.4f", p->score);
-    if (screen->verbose)
+    if (console->verbose)
         for (int i = 0; i < N_PHASES; i++)
             fprintf(stderr, "  %s %.1f", STEP_PHASE_NAMES[i], 1000.0 * p->report->phase_s[i]);
-    screen->line_shown = screen->terminal && !last;
-    if (!screen->line_shown)
+    console->line_shown = console->terminal && !last;
+    if (!console->line_shown)
         fputc('\n', stderr);
     fflush(stderr);
 }
 
 static void print_plan(const TrainConfig *cfg, const TrainPlan *p)
 {
-    char text[32], stages[64] = "";
+    char text[DURATION_TEXT_SIZE], stages[64] = "";
     size_t used = 0;
 
     printf("data        %s\n", p->data_report);
@@ -339,24 +153,24 @@ static void print_plan(const TrainConfig *cfg, const TrainPlan *p)
            cfg->data.batch * (double)train_config_segment_len(cfg) / cfg->model.rate_hz / p->step_s);
     for (int i = PHASE_ENCODE; i < N_PHASES; i++)
         printf(" %s %.0f%s", STEP_PHASE_NAMES[i], 1000.0 * p->phase_s[i], i + 1 < N_PHASES ? "," : "");
-    printf("\ntime        %s in all", print_duration(text, p->total_s));
+    printf("\ntime        %s in all", console_duration(text, p->total_s));
     if (cfg->train.time_limit_s > 0 && cfg->train.time_limit_s < p->total_s)
-        printf("; the limit of %s ends it after about %.0f steps", print_duration(text, cfg->train.time_limit_s),
+        printf("; the limit of %s ends it after about %.0f steps", console_duration(text, cfg->train.time_limit_s),
                cfg->train.time_limit_s / p->step_s);
     putchar('\n');
 }
 
-static void print_summary(const TrainSummary *s, const Request *r)
+static void print_summary(const TrainSummary *s, const TrainRequest *r)
 {
-    char text[32];
+    char text[DURATION_TEXT_SIZE];
 
-    if (r->quiet)
+    if (r->common.quiet)
         return;
     fprintf(stderr, "residua: %s at step %lld after %s",
             s->end == TRAIN_FINISHED     ? "done"
             : s->end == TRAIN_TIME_LIMIT ? "time limit reached"
                                          : "stopped",
-            (long long)s->step, print_duration(text, s->seconds));
+            (long long)s->step, console_duration(text, s->seconds));
     if (isfinite(s->best_score))
         fprintf(stderr, "; best mel distance %.4f at step %lld, model in %s/model.safetensors", s->best_score,
                 (long long)s->best_step, r->out);
@@ -374,12 +188,12 @@ static void on_signal(int number)
     signal(number, SIG_DFL);
 }
 
-static int train(const TrainConfig *cfg, const Request *r, Screen *screen)
+static int train(const TrainConfig *cfg, const TrainRequest *r, Screen *screen)
 {
-    TrainOptions options = {.dirs = r->data,
-                            .n_dirs = r->n_data,
-                            .valid_dirs = r->valid,
-                            .n_valid_dirs = r->n_valid,
+    TrainOptions options = {.dirs = r->data.items,
+                            .n_dirs = r->data.n,
+                            .valid_dirs = r->valid.items,
+                            .n_valid_dirs = r->valid.n,
                             .run_dir = r->out,
                             .resume = r->resume,
                             .export_half = r->half,
@@ -401,11 +215,11 @@ static int train(const TrainConfig *cfg, const Request *r, Screen *screen)
         signal(SIGINT, on_signal);
         signal(SIGTERM, on_signal);
         TRY(train_audio(cfg, &options, summary, &err));
-        clear_line(screen);
+        console_clear_line(&screen->console);
         print_summary(summary, r);
     }
 fail:
-    clear_line(screen);
+    console_clear_line(&screen->console);
     if (status != RSD_OK)
         fprintf(stderr, "residua: %s\n", err.text);
     mem_free(&summary);
@@ -419,41 +233,67 @@ fail:
     return cli_exit_code(status);
 }
 
-int cli_train(int argc, char **argv)
+/* EXIT_DONE when everything needed is there. */
+static int check_usage(TrainRequest *r, size_t n_operands, char **operands)
 {
-    Request *request = NULL;
+    if (n_operands > 1)
+        return command_misused(&cli_train, "'%.60s' is one name too many; the configuration is '%.60s', folders follow --data",
+                               operands[1], operands[0]);
+    r->config = n_operands ? operands[0] : NULL;
+    if (r->print_config)
+        return EXIT_DONE;
+    if (!r->config)
+        return command_misused(&cli_train, "no configuration was given: residua train %s", cli_train.usage);
+    if (!r->data.n)
+        return command_misused(&cli_train, "no data was given: add --data DIR...");
+    if (!r->dry_run && !r->out)
+        return command_misused(&cli_train, "no output folder was given: add --out RUN");
+    return EXIT_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+    TrainRequest r = {0};
     TrainConfig *cfg = NULL;
-    Screen screen = {.terminal = isatty(STDERR_FILENO) == 1};
+    Screen screen = {0};
+    size_t n_operands;
     char *text = NULL;
-    int code = EXIT_DONE;
+    int code;
     RsdError err = {0};
     RsdStatus status = RSD_OK;
 
-    TRY(mem_calloc(&request, 1, sizeof *request, &err));
-    TRY(mem_calloc(&cfg, 1, sizeof *cfg, &err));
-    TRY(parse_arguments(request, argc, argv, &err));
-    screen.quiet = request->quiet;
-    screen.verbose = request->verbose;
-    if (request->help) {
-        print_help();
+    if (!command_begin(&cli_train, &r, argc, argv, &n_operands, &screen.console, &code))
+        return code;
+    code = check_usage(&r, n_operands, argv);
+    if (code != EXIT_DONE)
         goto done;
-    }
-    TRY(make_config(cfg, request, &err));
-    if (request->print_config) {
+    TRY(mem_calloc(&cfg, 1, sizeof *cfg, &err));
+    TRY(make_config(cfg, &r, &err));
+    if (r.print_config) {
         TRY(train_config_print(&text, cfg, true, &err));
         fputs(text, stdout);
         goto done;
     }
-    log_set_sink(show_note, &screen);
-    code = train(cfg, request, &screen);
-    log_set_sink(NULL, NULL);
+    code = train(cfg, &r, &screen);
     goto done;
 fail:
-    fprintf(stderr, "residua: %s\n", err.text);
+    console_say(&screen.console, LOG_ERROR, "%s", err.text);
     code = cli_exit_code(status);
 done:
+    console_close(&screen.console);
     mem_free(&text);
-    mem_free(&request);
     mem_free(&cfg);
     return code;
 }
+
+const Command cli_train = {
+    .name = "train",
+    .summary = "train a model on folders of recordings",
+    .usage = "CONFIG --data DIR... --out RUN [options]",
+    .description = "Trains a codec as CONFIG (an INI file) says. Ctrl-C saves a checkpoint and ends.",
+    .options = OPTIONS,
+    .n_options = sizeof OPTIONS / sizeof *OPTIONS,
+    .examples = EXAMPLES,
+    .endings = "ini",
+    .run = run,
+};

@@ -26,7 +26,7 @@ static const char *const ENDINGS[] = {"wav",  "wave", "flac", "g722", "ogg", "og
                                       "webm", "mka",  "mkv",  "mov",  "wma", "amr", "spx"};
 #define N_ENDINGS (sizeof ENDINGS / sizeof *ENDINGS)
 
-static bool is_recording(const char *path)
+bool media_list_is_recording(const char *path)
 {
     const char *dot = strrchr(path, '.');
 
@@ -72,7 +72,7 @@ static RsdStatus walk(MediaList *list, const char *folder, int depth, RsdError *
               "%s: the path is longer than %d bytes", folder, PATH_SIZE);
         if (lstat(path, &info) == 0 && S_ISDIR(info.st_mode))
             TRY(walk(list, path, depth + 1, err));
-        else if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) || !is_recording(path))
+        else if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) || !media_list_is_recording(path))
             list->n_other++;
         else
             TRY(add_path(list, path, err));

@@ -5,6 +5,7 @@
 #ifndef RESIDUA_MEDIA_LIST_H
 #define RESIDUA_MEDIA_LIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,9 @@ typedef struct MediaList {
     size_t n_broken, n_other; /* files that could not be opened; files whose name is not that of a recording */
     int rate_hz;
 } MediaList;
+
+/* By the ending of its name alone. */
+bool media_list_is_recording(const char *path);
 
 /* Walks each folder (or takes a single file) and opens every file whose name ends like a recording's. Links to folders
  * and hidden files are passed over. Broken files are named once as a warning. The list is the same for any thread

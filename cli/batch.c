@@ -1,0 +1,156 @@
+/* batch.c - the loop over inputs, its errors, its signals and the line at the end.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "cli/batch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/base/atomic_file.h"
+
+#define PATH_SIZE 4096
+
+/* An output under its temporary name goes; whoever sent the signal sees that it ended the program. */
+static void on_signal(int number)
+{
+    atomic_file_remove_pending();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* Folders above an output, like mkdir -p. */
+static RsdStatus make_folders(const char *path, RsdError *err)
+{
+    char folder[PATH_SIZE];
+    size_t len = strlen(path);
+    RsdStatus status = RSD_OK;
+
+    CHECK(len < sizeof folder, err, RSD_ERR_IO, "%.80s...: the path is longer than %d bytes", path, PATH_SIZE);
+    memcpy(folder, path, len + 1);
+    for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        CHECK(mkdir(folder, 0777) == 0 || errno == EEXIST, err, RSD_ERR_IO, "%s: cannot make the folder: %s", folder,
+              strerror(errno));
+        *slash = '/';
+    }
+fail:
+    return status;
+}
+
+static RsdStatus check_not_itself(const BatchItem *item, RsdError *err)
+{
+    struct stat in, out;
+
+    if (!strcmp(item->input, "-") || !strcmp(item->output, "-") || stat(item->input, &in) != 0 ||
+        stat(item->output, &out) != 0 || !S_ISREG(in.st_mode) || in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+        return RSD_OK;
+    return error_set(err, RSD_ERR_ARG, "%s: is both input and output", item->input);
+}
+
+static RsdStatus run_item(const BatchItem *item, BatchWork work, void *ctx, BatchResult *result, JsonLine *json,
+                          RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (item->problem)
+        return error_set(err, item->status, "%s", item->problem);
+    TRY(check_not_itself(item, err));
+    if (strcmp(item->output, "-") != 0)
+        TRY(make_folders(item->output, err));
+    TRY(work(ctx, item, result, json, err));
+fail:
+    return status;
+}
+
+static const char *shown(const char *path, const char *for_dash)
+{
+    return strcmp(path, "-") ? path : for_dash;
+}
+
+static void summarise_one(Console *console, const BatchItem *item, const BatchResult *r, double elapsed_s)
+{
+    console_say(console, LOG_INFO, "%s -> %s: %.2f s, %lld bytes, %.2f kbit/s%s, %.0f times real time",
+                shown(item->input, "standard input"), shown(item->output, "standard output"), r->seconds,
+                (long long)r->n_bytes, r->bitrate_bps / 1000.0, r->details, r->seconds / elapsed_s);
+}
+
+static void summarise_all(Console *console, const Batch *batch, size_t n_failed, const BatchResult *sum, double elapsed_s)
+{
+    char text[DURATION_TEXT_SIZE], failed[32] = "";
+
+    if (n_failed)
+        snprintf(failed, sizeof failed, ", %zu failed", n_failed);
+    console_say(console, LOG_INFO, "%zu files%s: %s of sound, %lld bytes, %.2f kbit/s, %.0f times real time",
+                batch->n_items - n_failed, failed, console_duration(text, sum->seconds), (long long)sum->n_bytes,
+                sum->seconds > 0 ? 8.0 * (double)sum->n_bytes / sum->seconds / 1000.0 : 0.0, sum->seconds / elapsed_s);
+}
+
+int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console *console)
+{
+    double began_s = console_clock();
+    size_t n_failed = 0;
+    BatchResult sum = {0};
+    RsdStatus status = RSD_OK;
+
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    signal(SIGHUP, on_signal);
+    for (size_t i = 0; i < batch->n_items; i++) {
+        const BatchItem *item = &batch->items[i];
+        BatchResult result = {0};
+        RsdError err = {0};
+        JsonLine line;
+        double item_began_s = console_clock();
+
+        if (json) {
+            json_begin(&line, stdout);
+            json_text(&line, "input", item->input);
+            json_text(&line, "output", item->output);
+        }
+        status = run_item(item, work, ctx, &result, json ? &line : NULL, &err);
+        console_clear_line(console);
+        if (json) {
+            if (status != RSD_OK) {
+                json_text(&line, "status", rsd_status_name(status));
+                json_text(&line, "error", err.text);
+            }
+            json_end(&line);
+            fflush(stdout);
+        }
+        n_failed += status != RSD_OK;
+        sum.seconds += result.seconds;
+        sum.n_bytes += result.n_bytes;
+        if (status != RSD_OK)
+            console_say(console, LOG_ERROR, "%s", err.text);
+        else if (batch->n_items == 1)
+            summarise_one(console, item, &result, console_clock() - item_began_s);
+        else if (console->verbose)
+            summarise_one(console, item, &result, console_clock() - item_began_s);
+    }
+    if (batch->n_items == 1)
+        return cli_exit_code(status);
+    summarise_all(console, batch, n_failed, &sum, console_clock() - began_s);
+    return n_failed ? EXIT_SOME_FAILED : EXIT_DONE;
+}
+
+void batch_progress(Console *console, const BatchItem *item, double done_s, double total_s, double started_s)
+{
+    char done[DURATION_TEXT_SIZE], total[DURATION_TEXT_SIZE], left[DURATION_TEXT_SIZE];
+    double speed;
+
+    if (!console_wants_progress(console))
+        return;
+    speed = done_s / (console_clock() - started_s + 1e-9);
+    if (total_s > 0 && speed > 0)
+        console_progress(console, "%s  %3.0f%%  %s of %s  %.0f times real time  %s left", shown(item->input, "standard input"),
+                         100.0 * done_s / total_s, console_duration(done, done_s), console_duration(total, total_s), speed,
+                         console_duration(left, (total_s - done_s) / speed));
+    else
+        console_progress(console, "%s  %s  %.0f times real time", shown(item->input, "standard input"),
+                         console_duration(done, done_s), speed);
+}

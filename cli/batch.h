@@ -1,0 +1,56 @@
+/* batch.h - many inputs, one output each: which output belongs to which input, and the loop over them.
+ *
+ * A failing input is reported and the next one follows. A signal that ends the program leaves no partial file.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_CLI_BATCH_H
+#define RESIDUA_CLI_BATCH_H
+
+#include "cli/commands.h"
+#include "cli/json_line.h"
+
+typedef struct BatchItem {
+    char *input, *output; /* "-" is standard input or output */
+    RsdStatus status;     /* of the planning: such an item is only reported */
+    char *problem;        /* the sentence for it, or NULL */
+} BatchItem;
+
+typedef struct Batch {
+    BatchItem *items; /* in the order given; those of a folder sorted */
+    size_t n_items, capacity;
+} Batch;
+
+typedef struct BatchOptions {
+    const Command *command;
+    char **inputs;
+    size_t n_inputs;
+    const char *output, *output_dir; /* NULL: beside the input */
+    bool recursive;
+    bool to_stdout;                  /* what comes from standard input goes to standard output unless -o is given */
+    const char *suffix;              /* takes the place of the input's ending: ".rsd" */
+    bool (*accepts)(const char *path); /* files of folders; what is named itself is always taken */
+} BatchOptions;
+
+/* What one input came to; for the line at the end and --json. */
+typedef struct BatchResult {
+    double seconds;       /* of sound */
+    int64_t n_bytes;      /* of the .rsd stream */
+    double bitrate_bps;
+    char details[256];    /* shown behind the names, may be empty */
+} BatchResult;
+
+/* Does one item; adds its own fields to *json when that is not NULL. */
+typedef RsdStatus (*BatchWork)(void *ctx, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err);
+
+/* *code is EXIT_USAGE after a sentence when the options contradict each other. Errors: RSD_ERR_MEMORY. */
+RsdStatus batch_plan(Batch **out, const BatchOptions *options, int *code, RsdError *err);
+void batch_destroy(Batch **batch);
+
+/* Returns the exit code: of the only input its own, of several EXIT_SOME_FAILED if any failed. */
+int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console *console);
+
+/* "12%  3:04 of 25:00  85 times real time  0:20 left" for the item in work; n_samples -1 when unknown. */
+void batch_progress(Console *console, const BatchItem *item, double done_s, double total_s, double started_s);
+
+#endif

@@ -1,0 +1,38 @@
+/* byte_source.h - bytes of a file or of standard input, and the other way round, for the library's streams.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_CLI_BYTE_SOURCE_H
+#define RESIDUA_CLI_BYTE_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "codec/residua.h"
+
+/* A header of a .rsd stream has at most this many bytes (docs/format.md). */
+#define BYTE_SOURCE_REPLAY_SIZE 4096
+
+typedef struct ByteSource {
+    int fd;
+    const char *name;  /* for sentences; borrowed */
+    int64_t file_size; /* -1 for what is no regular file */
+    int64_t n_read;    /* bytes that came from the file */
+    uint8_t first[BYTE_SOURCE_REPLAY_SIZE]; /* what was read first, so that a pipe can be looked at and read again */
+    size_t n_first, replay_at;
+    bool replaying;
+} ByteSource;
+
+/* path is borrowed; "-" is standard input. Errors: RSD_ERR_IO. */
+RsdStatus byte_source_open(ByteSource *source, const char *path, RsdError *err);
+void byte_source_close(ByteSource *source);
+
+/* RsdReadFn; ctx is the ByteSource. */
+RsdStatus byte_source_read(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err);
+/* Starts again with the first byte. At most BYTE_SOURCE_REPLAY_SIZE bytes may have been read before. */
+void byte_source_rewind(ByteSource *source);
+
+/* RsdWriteFn; ctx is an AtomicFile. */
+RsdStatus byte_sink_write(void *ctx, const void *data, size_t size, RsdError *err);
+
+#endif

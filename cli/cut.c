@@ -1,0 +1,171 @@
+/* cut.c - `residua cut`: a stream at a lower rate, without decoding it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli/batch.h"
+#include "cli/byte_source.h"
+#include "engine/base/atomic_file.h"
+
+typedef struct CutRequest {
+    CommonRequest common;
+    const char *output, *output_dir;
+    double bitrate_bps;
+    int n_layers;
+    bool recursive, force, json;
+} CutRequest;
+
+static const Option OPTIONS[] = {
+    {.letter = 'b', .name = "bitrate", .kind = OPTION_QUANTITY, .value = "RATE", .unit = UNIT_BITRATE, .min = 1, .max = 1e6,
+     .offset = offsetof(CutRequest, bitrate_bps), .help = "keep the layers whose codes need no more than this, at least one"},
+    {.letter = 'l', .name = "layers", .kind = OPTION_COUNT, .value = "N", .min = 1, .max = RSD_MAX_LAYERS,
+     .offset = offsetof(CutRequest, n_layers), .help = "keep so many layers; `residua info` shows them"},
+    {.letter = 'o', .name = "output", .kind = OPTION_TEXT, .value = "FILE", .offset = offsetof(CutRequest, output),
+     .help = "the new stream; without it talk.rsd becomes talk.cut.rsd, and - goes to standard output"},
+    {.name = "output-dir", .kind = OPTION_TEXT, .value = "DIR", .offset = offsetof(CutRequest, output_dir),
+     .help = "put the new streams there under the names of the old; with -r folders are mirrored below it"},
+    {.letter = 'r', .name = "recursive", .offset = offsetof(CutRequest, recursive),
+     .help = "take every .rsd file in the folders named, in depth"},
+    {.letter = 'f', .name = "force", .offset = offsetof(CutRequest, force), .help = "overwrite streams that exist"},
+    {.name = "json", .offset = offsetof(CutRequest, json), .help = "one JSON object per input on standard output"},
+    COMMON_OPTIONS(CutRequest),
+};
+
+static const Explained EXAMPLES[] = {
+    {"-b 1.5k -o small.rsd talk.rsd", "the layers of 1.5 kbit/s"},
+    {"-l 1 -r coded --output-dir smallest", "the first layer of everything below a folder"},
+    {NULL, NULL},
+};
+
+static const Explained JSON_FIELDS[] = {
+    {"input, output", "names; - is standard input or output"},
+    {"layers, stages", "of the new stream"},
+    {"samples, seconds", "length per channel"},
+    {"bytes_in, bytes", "sizes of both streams"},
+    {"bitrate_bps", "size of the new stream by duration"},
+    {"status, error", "instead of the rest when the input failed"},
+    {NULL, NULL},
+};
+
+/* Counts what goes through to the file. */
+typedef struct CountingSink {
+    AtomicFile *file;
+    int64_t n_bytes;
+} CountingSink;
+
+static RsdStatus write_counted(void *ctx, const void *data, size_t size, RsdError *err)
+{
+    CountingSink *sink = ctx;
+
+    sink->n_bytes += (int64_t)size;
+    return atomic_file_write(sink->file, data, size, err);
+}
+
+/* The length of the signal when the header does not tell it: the finished file is read once more. */
+static int64_t count_samples(const char *path)
+{
+    RsdStreamInfo info;
+    RsdStreamReport report = {0};
+    ByteSource source;
+
+    if (!strcmp(path, "-") || byte_source_open(&source, path, NULL) != RSD_OK)
+        return 0;
+    if (rsd_stream_scan(&info, &report, byte_source_read, &source, path, NULL) != RSD_OK)
+        report.n_samples = 0;
+    byte_source_close(&source);
+    return report.n_samples;
+}
+
+static RsdStatus cut_item(void *ctx, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
+{
+    const CutRequest *r = ctx;
+    ByteSource source;
+    CountingSink sink = {0};
+    RsdStreamInfo info;
+    RsdCutOptions options = {.read = byte_source_read, .read_ctx = &source, .write = write_counted, .write_ctx = &sink,
+                             .n_layers = r->n_layers, .bitrate_bps = r->bitrate_bps};
+    int64_t n_samples;
+    RsdStatus status = RSD_OK;
+
+    TRY(byte_source_open(&source, item->input, err));
+    TRY(atomic_file_open(&sink.file, item->output, r->force, err));
+    options.name = source.name;
+    TRY(rsd_stream_cut(&info, &options, err));
+    TRY(atomic_file_commit(sink.file, err));
+    n_samples = info.n_samples >= 0 ? info.n_samples : count_samples(item->output);
+    result->seconds = (double)n_samples / info.rate_hz;
+    result->n_bytes = sink.n_bytes;
+    result->bitrate_bps = n_samples ? 8.0 * (double)sink.n_bytes / result->seconds : 0.0;
+    snprintf(result->details, sizeof result->details, ", layers kept: %d, of %lld bytes", info.n_layers,
+             (long long)source.n_read);
+    if (json) {
+        json_integer(json, "layers", info.n_layers);
+        json_integer(json, "stages", info.n_stages);
+        json_integer(json, "samples", n_samples);
+        json_number(json, "seconds", result->seconds, 4);
+        json_integer(json, "bytes_in", source.n_read);
+        json_integer(json, "bytes", sink.n_bytes);
+        json_number(json, "bitrate_bps", result->bitrate_bps, 1);
+    }
+fail:
+    atomic_file_close(&sink.file);
+    byte_source_close(&source);
+    return status;
+}
+
+static bool is_stream_name(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot && !strcasecmp(dot, ".rsd");
+}
+
+static int run(int argc, char **argv)
+{
+    CutRequest r = {0};
+    Console console;
+    Batch *batch = NULL;
+    BatchOptions plan = {.command = &cli_cut, .inputs = argv, .to_stdout = true, .accepts = is_stream_name};
+    int code;
+    RsdError err = {0};
+    RsdStatus status = RSD_OK;
+
+    if (!command_begin(&cli_cut, &r, argc, argv, &plan.n_inputs, &console, &code))
+        return code;
+    plan.output = r.output;
+    plan.output_dir = r.output_dir;
+    plan.recursive = r.recursive;
+    plan.suffix = r.output_dir ? ".rsd" : ".cut.rsd";
+    if ((r.bitrate_bps > 0) == (r.n_layers > 0))
+        code = command_misused(&cli_cut, "say what to keep: -b RATE or -l LAYERS, one of them");
+    else
+        status = batch_plan(&batch, &plan, &code, &err);
+    if (batch && r.json && batch->items[0].output && !strcmp(batch->items[0].output, "-"))
+        code = command_misused(&cli_cut, "--json and the stream cannot both go to standard output; use -o");
+    else if (batch)
+        code = batch_run(batch, cut_item, &r, r.json, &console);
+    if (status != RSD_OK) {
+        console_say(&console, LOG_ERROR, "%s", err.text);
+        code = cli_exit_code(status);
+    }
+    batch_destroy(&batch);
+    console_close(&console);
+    return code;
+}
+
+const Command cli_cut = {
+    .name = "cut",
+    .summary = "a .rsd stream at a lower rate, without decoding",
+    .usage = "(-b RATE | -l LAYERS) [options] INPUT...",
+    .description = "Copies each INPUT, a .rsd stream or - for standard input, without its upper layers. The result is what "
+                   "encoding at that rate would have given; no model is needed.",
+    .options = OPTIONS,
+    .n_options = sizeof OPTIONS / sizeof *OPTIONS,
+    .examples = EXAMPLES,
+    .json = JSON_FIELDS,
+    .endings = "rsd",
+    .run = run,
+};

@@ -1,0 +1,289 @@
+/* decode.c - `residua decode`: .rsd to WAV or FLAC.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli/batch.h"
+#include "cli/byte_source.h"
+#include "cli/model_choice.h"
+#include "engine/base/mem.h"
+#include "media/audio_writer.h"
+
+#define BLOCK_LEN ((size_t)16384)
+#define MAX_CHANNELS 64 /* of a stream, docs/format.md */
+#define MAX_BITRATE_BPS 1e6
+
+enum { FORMAT_BY_NAME = -1, FORMAT_WAV, FORMAT_FLAC };
+static const char *const FORMATS[] = {"wav", "flac", NULL};
+static const char *const SUFFIXES[] = {".wav", ".flac"};
+static const char *const SAMPLE_NAMES[] = {"16", "24", "float", NULL}; /* in the order of SampleFormat */
+
+typedef struct DecodeRequest {
+    CommonRequest common;
+    const char *output, *output_dir, *model;
+    double max_bitrate_bps;
+    int n_threads, format, samples;
+    bool recursive, force, json, keep_going;
+} DecodeRequest;
+
+static const Option OPTIONS[] = {
+    {.letter = 'o', .name = "output", .kind = OPTION_TEXT, .value = "FILE", .offset = offsetof(DecodeRequest, output),
+     .help = "name ending in .wav or .flac, or - for a WAV on standard output; without it talk.rsd becomes talk.wav"},
+    {.name = "output-dir", .kind = OPTION_TEXT, .value = "DIR", .offset = offsetof(DecodeRequest, output_dir),
+     .help = "put the sound files there; with -r folders are mirrored below it"},
+    {.letter = 'r', .name = "recursive", .offset = offsetof(DecodeRequest, recursive),
+     .help = "take every .rsd file in the folders named, in depth"},
+    {.letter = 'f', .name = "force", .offset = offsetof(DecodeRequest, force), .help = "overwrite files that exist"},
+    {.name = "format", .kind = OPTION_CHOICE, .value = "wav|flac", .choices = FORMATS,
+     .offset = offsetof(DecodeRequest, format), .help = "format of outputs that are not named with -o (default wav)"},
+    {.name = "bits", .kind = OPTION_CHOICE, .value = "16|24|float", .choices = SAMPLE_NAMES,
+     .offset = offsetof(DecodeRequest, samples), .help = "samples (default 16); float is for WAV only"},
+    {.letter = 'b', .name = "max-bitrate", .kind = OPTION_QUANTITY, .value = "RATE", .unit = UNIT_BITRATE, .min = 1,
+     .max = MAX_BITRATE_BPS, .offset = offsetof(DecodeRequest, max_bitrate_bps),
+     .help = "use no more of the stream than this rate: what a cut stream sounds like"},
+    {.letter = 'k', .name = "keep-going", .offset = offsetof(DecodeRequest, keep_going),
+     .help = "fill damaged parts with silence of the same length, and take a stream that ends too early"},
+    {.letter = 'm', .name = "model", .kind = OPTION_TEXT, .value = "MODEL", .offset = offsetof(DecodeRequest, model),
+     .help = "name of a built-in model, or a model file; without it the built-in model that the stream names"},
+    {.letter = 't', .name = "threads", .kind = OPTION_COUNT, .value = "N", .min = 0, .max = 256,
+     .offset = offsetof(DecodeRequest, n_threads), .help = "threads that compute; 0, the default, takes one per processor"},
+    {.name = "json", .offset = offsetof(DecodeRequest, json), .help = "one JSON object per input on standard output"},
+    COMMON_OPTIONS(DecodeRequest),
+};
+
+static const Explained EXAMPLES[] = {
+    {"talk.rsd", "writes talk.wav, 16 bit"},
+    {"-o talk.flac --bits 24 talk.rsd", "24-bit FLAC"},
+    {"--keep-going damaged.rsd", "what can be saved of a damaged stream"},
+    {"-o - talk.rsd | aplay", "to a player"},
+    {NULL, NULL},
+};
+
+static const Explained JSON_FIELDS[] = {
+    {"input, output", "names; - is standard input or output"},
+    {"model, hash", "name and hash of the model"},
+    {"rate_hz, channels, samples, seconds", "of the decoded signal"},
+    {"stages", "codebooks used"},
+    {"packets_lost, layers_lost", "what --keep-going passed over"},
+    {"complete", "whether the end of the stream was there"},
+    {"bytes, bitrate_bps", "size of the stream, and size by duration"},
+    {"status, error", "instead of the rest when the input failed"},
+    {NULL, NULL},
+};
+
+typedef struct DecodeWork {
+    const DecodeRequest *request;
+    RsdModel *model; /* NULL: the stream names it */
+    RsdThreads *threads;
+    Console *console;
+    float *block; /* [MAX_CHANNELS * BLOCK_LEN]; untouched pages of it cost nothing */
+} DecodeWork;
+
+static void note_damage(void *ctx, const char *text)
+{
+    console_say(ctx, LOG_WARNING, "%s", text);
+}
+
+/* Stages within --max-bitrate, 0 for all of them; the header is read ahead for that. */
+static RsdStatus limit_stages(int *max_stages, const DecodeWork *w, ByteSource *source, RsdError *err)
+{
+    RsdStreamInfo info;
+    RsdStatus status = RSD_OK;
+
+    *max_stages = 0;
+    if (w->request->max_bitrate_bps <= 0)
+        return RSD_OK;
+    TRY(rsd_stream_probe(&info, byte_source_read, source, source->name, err));
+    byte_source_rewind(source);
+    *max_stages = (int)(w->request->max_bitrate_bps * info.n_stages / info.bitrate_bps * (1 + 1e-9));
+    if (*max_stages < 1) {
+        console_say(w->console, LOG_WARNING, "%s: its lowest rate is %g kbit/s", source->name,
+                    info.bitrate_bps / info.n_stages / 1000.0);
+        *max_stages = 1;
+    }
+fail:
+    return status;
+}
+
+/* Everything from decoder to writer. With keep_going a stream that breaks off is taken as far as it goes. */
+static RsdStatus pump(const DecodeWork *w, RsdDecoder *decoder, AudioWriter *writer, const BatchItem *item, RsdError *err)
+{
+    const RsdStreamInfo *info = rsd_decoder_info(decoder);
+    double started_s = console_clock(), rate = info->rate_hz;
+    int64_t n_done = 0;
+    size_t n_read;
+    RsdStatus status = RSD_OK;
+
+    do {
+        RsdStatus read_status = rsd_decoder_read(decoder, w->block, BLOCK_LEN, BLOCK_LEN, &n_read, err);
+
+        TRY(audio_writer_write(writer, w->block, BLOCK_LEN, n_read, read_status == RSD_OK ? err : NULL));
+        n_done += (int64_t)n_read;
+        if (read_status == RSD_ERR_CORRUPT && w->request->keep_going) {
+            console_say(w->console, LOG_WARNING, "%s", err->text);
+            err->text[0] = '\0';
+            break;
+        }
+        TRY(read_status);
+        batch_progress(w->console, item, (double)n_done / rate, (double)info->n_samples / rate, started_s);
+    } while (n_read > 0);
+    TRY(audio_writer_finish(writer, err));
+fail:
+    return status;
+}
+
+static void describe(JsonLine *json, const RsdDecoder *decoder, int max_stages)
+{
+    const RsdStreamInfo *stream = rsd_decoder_info(decoder);
+    const RsdStreamReport *report = rsd_decoder_report(decoder);
+
+    json_text(json, "model", stream->model_name);
+    json_hex(json, "hash", stream->model_hash, sizeof stream->model_hash);
+    json_integer(json, "rate_hz", stream->rate_hz);
+    json_integer(json, "channels", stream->channels);
+    json_integer(json, "samples", report->n_samples);
+    json_number(json, "seconds", (double)report->n_samples / stream->rate_hz, 4);
+    json_integer(json, "stages", max_stages && max_stages < stream->n_stages ? max_stages : stream->n_stages);
+    json_integer(json, "packets_lost", report->n_lost);
+    json_integer(json, "layers_lost", report->n_layers_lost);
+    json_bool(json, "complete", report->has_end);
+    json_integer(json, "bytes", report->n_bytes);
+    json_number(json, "bitrate_bps", report->bitrate_bps, 1);
+}
+
+static void note_result(BatchResult *result, const RsdDecoder *decoder)
+{
+    const RsdStreamReport *report = rsd_decoder_report(decoder);
+
+    result->seconds = (double)report->n_samples / rsd_decoder_info(decoder)->rate_hz;
+    result->n_bytes = report->n_bytes;
+    result->bitrate_bps = report->bitrate_bps;
+    if (report->n_lost || report->n_layers_lost)
+        snprintf(result->details, sizeof result->details, ", %lld of %lld packets lost, %lld at a lower rate",
+                 (long long)report->n_lost, (long long)report->n_packets, (long long)report->n_layers_lost);
+}
+
+static RsdStatus decode_item(void *ctx, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
+{
+    const DecodeWork *w = ctx;
+    ByteSource source;
+    RsdDecoderOptions decoding;
+    AudioWriterOptions writing = {.format = (SampleFormat)w->request->samples, .overwrite = w->request->force};
+    RsdDecoder *decoder = NULL;
+    AudioWriter *writer = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(byte_source_open(&source, item->input, err));
+    rsd_decoder_default_options(&decoding);
+    TRY(limit_stages(&decoding.max_stages, w, &source, err));
+    decoding.model = w->model;
+    decoding.threads = w->threads;
+    decoding.read = byte_source_read;
+    decoding.read_ctx = &source;
+    decoding.keep_going = w->request->keep_going;
+    decoding.on_damage = note_damage;
+    decoding.damage_ctx = w->console;
+    decoding.name = source.name;
+    TRY(rsd_decoder_open(&decoder, &decoding, err));
+    writing.rate_hz = rsd_decoder_info(decoder)->rate_hz;
+    writing.channels = rsd_decoder_info(decoder)->channels;
+    writing.n_samples_hint = rsd_decoder_info(decoder)->n_samples;
+    TRY(audio_writer_open(&writer, item->output, &writing, err));
+    TRY(pump(w, decoder, writer, item, err));
+    note_result(result, decoder);
+    if (json)
+        describe(json, decoder, decoding.max_stages);
+fail:
+    audio_writer_close(&writer);
+    rsd_decoder_close(&decoder);
+    byte_source_close(&source);
+    return status;
+}
+
+static RsdStatus decode_all(const DecodeRequest *r, const Batch *batch, Console *console, int *code, RsdError *err)
+{
+    DecodeWork work = {.request = r, .console = console};
+    RsdStatus status = RSD_OK;
+
+    if (r->model)
+        TRY(model_choice_open(&work.model, r->model, err));
+    TRY(rsd_threads_create(&work.threads, r->n_threads, err));
+    TRY(mem_alloc(&work.block, BLOCK_LEN * MAX_CHANNELS, sizeof *work.block, err));
+    *code = batch_run(batch, decode_item, &work, r->json, console);
+fail:
+    mem_free(&work.block);
+    rsd_threads_destroy(&work.threads);
+    rsd_model_close(&work.model);
+    return status;
+}
+
+static bool is_stream_name(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot && !strcasecmp(dot, ".rsd");
+}
+
+/* EXIT_DONE when the options fit together. */
+static int check_usage(const DecodeRequest *r, const Batch *batch)
+{
+    bool to_stdout = batch->items[0].output && !strcmp(batch->items[0].output, "-");
+
+    if (r->json && to_stdout)
+        return command_misused(&cli_decode, "--json and the sound cannot both go to standard output; use -o");
+    if (r->format != FORMAT_BY_NAME && r->output && strcmp(r->output, "-") != 0)
+        return command_misused(&cli_decode, "the ending of the name given with -o decides the format: leave out --format");
+    if (r->format == FORMAT_FLAC && to_stdout)
+        return command_misused(&cli_decode, "only WAV can go to standard output");
+    if (r->format == FORMAT_FLAC && r->samples == SAMPLE_F32)
+        return command_misused(&cli_decode, "FLAC has no float samples: --bits 16 or 24");
+    return EXIT_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+    DecodeRequest r = {.format = FORMAT_BY_NAME};
+    Console console;
+    Batch *batch = NULL;
+    BatchOptions plan = {.command = &cli_decode, .inputs = argv, .to_stdout = true, .accepts = is_stream_name};
+    int code;
+    RsdError err = {0};
+    RsdStatus status;
+
+    if (!command_begin(&cli_decode, &r, argc, argv, &plan.n_inputs, &console, &code))
+        return code;
+    plan.output = r.output;
+    plan.output_dir = r.output_dir;
+    plan.recursive = r.recursive;
+    plan.suffix = SUFFIXES[r.format == FORMAT_BY_NAME ? FORMAT_WAV : r.format];
+    status = batch_plan(&batch, &plan, &code, &err);
+    if (status == RSD_OK && code == EXIT_DONE)
+        code = check_usage(&r, batch);
+    if (status == RSD_OK && code == EXIT_DONE)
+        status = decode_all(&r, batch, &console, &code, &err);
+    if (status != RSD_OK) {
+        console_say(&console, LOG_ERROR, "%s", err.text);
+        code = cli_exit_code(status);
+    }
+    batch_destroy(&batch);
+    console_close(&console);
+    return code;
+}
+
+const Command cli_decode = {
+    .name = "decode",
+    .summary = ".rsd to WAV or FLAC",
+    .usage = "[options] INPUT...",
+    .description = "Decodes each INPUT, a .rsd stream or - for standard input, to a sound file of exactly the length that was "
+                   "encoded. Damage ends an input with an error unless --keep-going is given. One input that fails does not "
+                   "stop the others.",
+    .options = OPTIONS,
+    .n_options = sizeof OPTIONS / sizeof *OPTIONS,
+    .examples = EXAMPLES,
+    .json = JSON_FIELDS,
+    .endings = "rsd",
+    .run = run,
+};

@@ -1,0 +1,237 @@
+/* encode.c - `residua encode`: sound of any format to .rsd.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/batch.h"
+#include "cli/byte_source.h"
+#include "cli/model_choice.h"
+#include "engine/base/atomic_file.h"
+#include "engine/base/mem.h"
+#include "media/audio_reader.h"
+#include "trainer/media_list.h"
+
+#define BLOCK_LEN ((size_t)16384) /* samples per channel between two looks at the clock */
+#define MAX_BITRATE_BPS 1e6
+
+typedef struct EncodeRequest {
+    CommonRequest common;
+    const char *output, *output_dir, *model;
+    double bitrate_bps;
+    int n_threads;
+    bool recursive, force, json, keep_going;
+} EncodeRequest;
+
+static const Option OPTIONS[] = {
+    {.letter = 'o', .name = "output", .kind = OPTION_TEXT, .value = "FILE", .offset = offsetof(EncodeRequest, output),
+     .help = "the stream's name; without it talk.mp3 becomes talk.rsd beside it, and - goes to standard output"},
+    {.name = "output-dir", .kind = OPTION_TEXT, .value = "DIR", .offset = offsetof(EncodeRequest, output_dir),
+     .help = "put the streams there; with -r folders are mirrored below it"},
+    {.letter = 'r', .name = "recursive", .offset = offsetof(EncodeRequest, recursive),
+     .help = "take every recording in the folders named, in depth"},
+    {.letter = 'f', .name = "force", .offset = offsetof(EncodeRequest, force), .help = "overwrite streams that exist"},
+    {.letter = 'b', .name = "bitrate", .kind = OPTION_QUANTITY, .value = "RATE", .unit = UNIT_BITRATE, .min = 1,
+     .max = MAX_BITRATE_BPS, .offset = offsetof(EncodeRequest, bitrate_bps),
+     .help = "most bits per second of codes, such as 3k; without it all that the model has, which can be cut later"},
+    {.letter = 'm', .name = "model", .kind = OPTION_TEXT, .value = "MODEL", .offset = offsetof(EncodeRequest, model),
+     .help = "name of a built-in model, or a model file"},
+    {.letter = 't', .name = "threads", .kind = OPTION_COUNT, .value = "N", .min = 0, .max = 256,
+     .offset = offsetof(EncodeRequest, n_threads), .help = "threads that compute; 0, the default, takes one per processor"},
+    {.letter = 'k', .name = "keep-going", .offset = offsetof(EncodeRequest, keep_going),
+     .help = "encode what can be read of a damaged recording, and NaN as zero"},
+    {.name = "json", .offset = offsetof(EncodeRequest, json), .help = "one JSON object per input on standard output"},
+    COMMON_OPTIONS(EncodeRequest),
+};
+
+static const Explained EXAMPLES[] = {
+    {"talk.mp3", "writes talk.rsd"},
+    {"-b 3k -o small.rsd talk.flac", "at most 3 kbit/s"},
+    {"-r recordings --output-dir coded", "every recording below a folder"},
+    {"- < talk.wav | residua decode - > back.wav", "in a pipe"},
+    {NULL, NULL},
+};
+
+static const Explained JSON_FIELDS[] = {
+    {"input, output", "names; - is standard input or output"},
+    {"model, hash", "name and hash of the model, as in the stream"},
+    {"source_rate_hz, source_channels", "of the recording, before it was converted"},
+    {"rate_hz, channels", "of the coded signal"},
+    {"samples, seconds", "length per channel"},
+    {"stages", "codebooks used"},
+    {"bytes, bitrate_bps", "size of the stream, and size by duration"},
+    {"status, error", "instead of the rest when the input failed"},
+    {NULL, NULL},
+};
+
+typedef struct EncodeWork {
+    const EncodeRequest *request;
+    RsdModel *model;
+    RsdThreads *threads;
+    Console *console;
+    float *block; /* [channels, BLOCK_LEN] */
+} EncodeWork;
+
+static void note_conversion(const EncodeWork *w, const char *name, const AudioInfo *info)
+{
+    char from_rate[RATE_TEXT_SIZE], to_rate[RATE_TEXT_SIZE], from[CHANNELS_TEXT_SIZE], to[CHANNELS_TEXT_SIZE];
+
+    if (info->source_rate_hz == info->rate_hz && info->source_channels == info->channels)
+        return;
+    console_say(w->console, LOG_INFO, "%s: %s %s becomes %s %s, which is what the model codes", name,
+                rate_text(from_rate, info->source_rate_hz), channels_text(from, info->source_channels),
+                rate_text(to_rate, info->rate_hz), channels_text(to, info->channels));
+}
+
+/* Everything from reader to encoder. With keep_going damage ends the signal there. */
+static RsdStatus pump(const EncodeWork *w, AudioReader *reader, RsdEncoder *encoder, const BatchItem *item, RsdError *err)
+{
+    const AudioInfo *info = audio_reader_info(reader);
+    double started_s = console_clock(), rate = info->rate_hz;
+    int64_t n_done = 0;
+    size_t n_read;
+    RsdStatus status = RSD_OK;
+
+    do {
+        RsdStatus read_status = audio_reader_read(reader, w->block, BLOCK_LEN, &n_read, err);
+
+        TRY(rsd_encoder_write(encoder, w->block, BLOCK_LEN, n_read, read_status == RSD_OK ? err : NULL));
+        n_done += (int64_t)n_read;
+        if (read_status == RSD_ERR_CORRUPT && w->request->keep_going && n_done > 0) {
+            console_say(w->console, LOG_WARNING, "%s; what comes before is encoded", err->text);
+            err->text[0] = '\0';
+            break;
+        }
+        TRY(read_status);
+        batch_progress(w->console, item, (double)n_done / rate, (double)info->n_samples / rate, started_s);
+    } while (n_read > 0);
+    if (info->n_replaced > 0)
+        console_say(w->console, LOG_WARNING, "%s: %lld samples that are no numbers became zero", item->input,
+                    (long long)info->n_replaced);
+    TRY(rsd_encoder_finish(encoder, err));
+fail:
+    return status;
+}
+
+static void describe(JsonLine *json, const AudioInfo *info, const RsdStreamInfo *stream, const RsdStreamReport *report)
+{
+    json_text(json, "model", stream->model_name);
+    json_hex(json, "hash", stream->model_hash, sizeof stream->model_hash);
+    json_integer(json, "source_rate_hz", info->source_rate_hz);
+    json_integer(json, "source_channels", info->source_channels);
+    json_integer(json, "rate_hz", stream->rate_hz);
+    json_integer(json, "channels", stream->channels);
+    json_integer(json, "samples", report->n_samples);
+    json_number(json, "seconds", (double)report->n_samples / stream->rate_hz, 4);
+    json_integer(json, "stages", stream->n_stages);
+    json_integer(json, "bytes", report->n_bytes);
+    json_number(json, "bitrate_bps", report->bitrate_bps, 1);
+}
+
+static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
+{
+    const EncodeWork *w = ctx;
+    const RsdModelInfo *model = rsd_model_info(w->model);
+    AudioReaderOptions reading = {
+        .rate_hz = model->rate_hz, .channels = model->channels, .replace_nonfinite = w->request->keep_going};
+    RsdEncoderOptions coding;
+    AudioReader *reader = NULL;
+    AtomicFile *file = NULL;
+    RsdEncoder *encoder = NULL;
+    const AudioInfo *info;
+    const RsdStreamReport *report;
+    RsdStatus status = RSD_OK;
+
+    TRY(audio_reader_open(&reader, item->input, &reading, err));
+    info = audio_reader_info(reader);
+    TRY(atomic_file_open(&file, item->output, w->request->force, err));
+    note_conversion(w, strcmp(item->input, "-") ? item->input : "standard input", info);
+    rsd_encoder_default_options(&coding);
+    coding.model = w->model;
+    coding.threads = w->threads;
+    coding.write = byte_sink_write;
+    coding.write_ctx = file;
+    coding.bitrate_bps = w->request->bitrate_bps;
+    coding.name = strcmp(item->input, "-") ? item->input : "standard input";
+    if (info->exact && !w->request->keep_going)
+        coding.n_samples = info->n_samples;
+    TRY(rsd_encoder_open(&encoder, &coding, err));
+    TRY(pump(w, reader, encoder, item, err));
+    TRY(atomic_file_commit(file, err));
+    report = rsd_encoder_report(encoder);
+    result->seconds = (double)report->n_samples / model->rate_hz;
+    result->n_bytes = report->n_bytes;
+    result->bitrate_bps = report->bitrate_bps;
+    if (json)
+        describe(json, info, rsd_encoder_info(encoder), report);
+fail:
+    rsd_encoder_close(&encoder);
+    atomic_file_close(&file);
+    audio_reader_close(&reader);
+    return status;
+}
+
+static RsdStatus encode_all(const EncodeRequest *r, const Batch *batch, Console *console, int *code, RsdError *err)
+{
+    EncodeWork work = {.request = r, .console = console};
+    RsdStatus status = RSD_OK;
+
+    TRY(model_choice_open(&work.model, r->model, err));
+    TRY(rsd_threads_create(&work.threads, r->n_threads, err));
+    TRY(mem_alloc(&work.block, BLOCK_LEN * (size_t)rsd_model_info(work.model)->channels, sizeof *work.block, err));
+    if (r->bitrate_bps > 0 && r->bitrate_bps < rsd_model_info(work.model)->stage_bitrate_bps)
+        console_say(console, LOG_WARNING, "the lowest rate of model %s is %g kbit/s", rsd_model_info(work.model)->name,
+                    rsd_model_info(work.model)->stage_bitrate_bps / 1000.0);
+    *code = batch_run(batch, encode_item, &work, r->json, console);
+fail:
+    mem_free(&work.block);
+    rsd_threads_destroy(&work.threads);
+    rsd_model_close(&work.model);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    EncodeRequest r = {0};
+    Console console;
+    Batch *batch = NULL;
+    BatchOptions plan = {.command = &cli_encode, .inputs = argv, .to_stdout = true, .suffix = ".rsd",
+                         .accepts = media_list_is_recording};
+    int code;
+    RsdError err = {0};
+    RsdStatus status;
+
+    if (!command_begin(&cli_encode, &r, argc, argv, &plan.n_inputs, &console, &code))
+        return code;
+    plan.output = r.output;
+    plan.output_dir = r.output_dir;
+    plan.recursive = r.recursive;
+    status = batch_plan(&batch, &plan, &code, &err);
+    if (status == RSD_OK && code == EXIT_DONE) {
+        if (r.json && !strcmp(batch->items[0].output ? batch->items[0].output : "", "-"))
+            code = command_misused(&cli_encode, "--json and the stream cannot both go to standard output; use -o");
+        else
+            status = encode_all(&r, batch, &console, &code, &err);
+    }
+    if (status != RSD_OK) {
+        console_say(&console, LOG_ERROR, "%s", err.text);
+        code = cli_exit_code(status);
+    }
+    batch_destroy(&batch);
+    console_close(&console);
+    return code;
+}
+
+const Command cli_encode = {
+    .name = "encode",
+    .summary = "sound of any format to .rsd",
+    .usage = "[options] INPUT...",
+    .description = "Encodes the sound of each INPUT, a file of any format or - for standard input, into a .rsd stream. Other "
+                   "sampling rates and channels than the model's are converted. One input that fails does not stop the others.",
+    .options = OPTIONS,
+    .n_options = sizeof OPTIONS / sizeof *OPTIONS,
+    .examples = EXAMPLES,
+    .json = JSON_FIELDS,
+    .run = run,
+};

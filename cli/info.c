@@ -1,0 +1,342 @@
+/* info.c - `residua info`: what a stream, a model or a recording is, and with --test whether it is sound.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/byte_source.h"
+#include "cli/commands.h"
+#include "cli/json_line.h"
+#include "cli/model_choice.h"
+#include "engine/base/mem.h"
+#include "media/audio_reader.h"
+
+#define BLOCK_LEN ((size_t)16384)
+#define HASH_TEXT_SIZE (2 * RSD_MODEL_HASH_SIZE + 1)
+
+typedef struct InfoRequest {
+    CommonRequest common;
+    bool test, json;
+} InfoRequest;
+
+static const Option OPTIONS[] = {
+    {.name = "test", .offset = offsetof(InfoRequest, test),
+     .help = "read everything and check all numbers and checksums; damage is an error"},
+    {.name = "json", .offset = offsetof(InfoRequest, json), .help = "one JSON object per input on standard output"},
+    COMMON_OPTIONS(InfoRequest),
+};
+
+static const Explained EXAMPLES[] = {
+    {"talk.rsd", "rate, length, layers and model of a stream"},
+    {"--test *.rsd", "whether streams are whole"},
+    {"speech16", "a built-in model"},
+    {NULL, NULL},
+};
+
+static const Explained JSON_FIELDS[] = {
+    {"input, kind", "name; stream, model or media"},
+    {"rate_hz, channels", "of the signal"},
+    {"samples, seconds", "length per channel; null when only reading everything would tell"},
+    {"format_version, model, hash", "stream: version, name and hash of its model"},
+    {"layers, stages, frames_per_packet, hop_samples", "stream: how it is divided"},
+    {"code_bitrate_bps, bytes, bitrate_bps", "stream: rate of the codes; size, and size by duration"},
+    {"packets, packets_lost, layers_lost, complete", "stream with --test"},
+    {"name, parameters, stages, stage_bitrate_bps", "model"},
+    {"container, codec", "media"},
+    {"status, error", "what is wrong, when something is"},
+    {NULL, NULL},
+};
+
+typedef struct Inspection {
+    const InfoRequest *request;
+    const char *input;
+    JsonLine *json; /* NULL: text for people */
+} Inspection;
+
+static const char *hash_text(char text[HASH_TEXT_SIZE], const uint8_t hash[RSD_MODEL_HASH_SIZE])
+{
+    for (size_t i = 0; i < RSD_MODEL_HASH_SIZE; i++)
+        snprintf(text + 2 * i, 3, "%02x", hash[i]);
+    return text;
+}
+
+static void print_length(const Inspection *in, int rate_hz, int channels, int64_t n_samples)
+{
+    char channels_words[CHANNELS_TEXT_SIZE], duration[DURATION_TEXT_SIZE];
+
+    if (in->json) {
+        json_integer(in->json, "rate_hz", rate_hz);
+        json_integer(in->json, "channels", channels);
+        if (n_samples >= 0) {
+            json_integer(in->json, "samples", n_samples);
+            json_number(in->json, "seconds", (double)n_samples / rate_hz, 4);
+        } else {
+            json_text(in->json, "samples", NULL);
+            json_text(in->json, "seconds", NULL);
+        }
+        return;
+    }
+    printf("  signal   %d Hz, %s", rate_hz, channels_text(channels_words, channels));
+    if (n_samples >= 0)
+        printf(", %.3f s (%s), %lld samples\n", (double)n_samples / rate_hz,
+               console_duration(duration, (double)n_samples / rate_hz), (long long)n_samples);
+    else
+        printf(", length unknown\n");
+}
+
+/* ---- streams ---- */
+
+static void print_stream(const Inspection *in, const RsdStreamInfo *s, const RsdStreamReport *report, int64_t n_samples,
+                         int64_t n_bytes)
+{
+    char hash[HASH_TEXT_SIZE];
+    double real = n_samples > 0 && n_bytes > 0 ? 8.0 * (double)n_bytes * s->rate_hz / (double)n_samples : 0.0;
+
+    if (in->json) {
+        json_text(in->json, "kind", "stream");
+        json_integer(in->json, "format_version", s->format_version);
+        json_text(in->json, "model", s->model_name);
+        json_hex(in->json, "hash", s->model_hash, sizeof s->model_hash);
+        print_length(in, s->rate_hz, s->channels, n_samples);
+        json_integer(in->json, "layers", s->n_layers);
+        json_integer(in->json, "stages", s->n_stages);
+        json_integer(in->json, "frames_per_packet", s->frames_per_packet);
+        json_integer(in->json, "hop_samples", s->hop_samples);
+        json_number(in->json, "code_bitrate_bps", s->bitrate_bps, 1);
+        json_integer(in->json, "bytes", n_bytes);
+        json_number(in->json, "bitrate_bps", real, 1);
+        if (report) {
+            json_integer(in->json, "packets", report->n_packets);
+            json_integer(in->json, "packets_lost", report->n_lost);
+            json_integer(in->json, "layers_lost", report->n_layers_lost);
+            json_bool(in->json, "complete", report->has_end);
+        }
+        return;
+    }
+    printf("%s\n  stream   residua format %d, model %s, hash %s\n", in->input, s->format_version, s->model_name,
+           hash_text(hash, s->model_hash));
+    print_length(in, s->rate_hz, s->channels, n_samples);
+    printf("  rate     %g kbit/s of codes", s->bitrate_bps / 1000.0);
+    if (real > 0)
+        printf("; %lld bytes, %.3f kbit/s in all", (long long)n_bytes, real / 1000.0);
+    printf("\n  layers   ");
+    for (int i = 0, stages = 0; i < s->n_layers; i++) {
+        stages += s->layer_stages[i];
+        printf("%s%g", i ? ", " : "", s->bitrate_bps * stages / s->n_stages / 1000.0);
+    }
+    printf(" kbit/s; %d stages of %d bits, %d samples per frame, %d frames per packet\n", s->n_stages, s->bits_per_code,
+           s->hop_samples, s->frames_per_packet);
+    if (report)
+        printf("  test     %lld packets, %lld lost, %lld at a lower rate; %s\n", (long long)report->n_packets,
+               (long long)report->n_lost, (long long)report->n_layers_lost,
+               report->has_end ? "the end is there" : "the end is missing");
+}
+
+/* The end of a stream tells what its header may not know, so a stream without a length is read through, too. */
+static RsdStatus inspect_stream(const Inspection *in, ByteSource *source, RsdError *err)
+{
+    RsdStreamInfo info;
+    RsdStreamReport report = {0};
+    bool read_all = in->request->test;
+    int64_t n_samples;
+    RsdStatus status = RSD_OK;
+
+    TRY(rsd_stream_probe(&info, byte_source_read, source, source->name, err));
+    n_samples = info.n_samples;
+    if (read_all || n_samples < 0 || source->file_size < 0) {
+        byte_source_rewind(source);
+        status = rsd_stream_scan(&info, &report, byte_source_read, source, source->name, err);
+        n_samples = n_samples < 0 && (report.has_end || read_all) ? report.n_samples : n_samples;
+        if (!read_all && status == RSD_ERR_CORRUPT)
+            status = RSD_OK; /* only --test judges */
+    }
+    print_stream(in, &info, read_all ? &report : NULL, n_samples,
+                 source->file_size >= 0 ? source->file_size : report.n_bytes);
+fail:
+    return status;
+}
+
+/* ---- models ---- */
+
+static RsdStatus inspect_model(const Inspection *in, RsdError *err)
+{
+    RsdModel *model = NULL;
+    const RsdModelInfo *info;
+    char hash[HASH_TEXT_SIZE], channels[CHANNELS_TEXT_SIZE];
+    RsdStatus status = RSD_OK;
+
+    TRY(model_choice_open(&model, in->input, err));
+    info = rsd_model_info(model);
+    if (in->json) {
+        json_text(in->json, "kind", "model");
+        json_text(in->json, "name", info->name);
+        json_hex(in->json, "hash", info->hash, sizeof info->hash);
+        json_integer(in->json, "rate_hz", info->rate_hz);
+        json_integer(in->json, "channels", info->channels);
+        json_integer(in->json, "hop_samples", info->hop_samples);
+        json_integer(in->json, "stages", info->n_stages);
+        json_number(in->json, "stage_bitrate_bps", info->stage_bitrate_bps, 1);
+        json_integer(in->json, "parameters", info->n_parameters);
+    } else {
+        printf("%s\n  model    %s, hash %s, %.2f M parameters\n", in->input, info->name, hash_text(hash, info->hash),
+               (double)info->n_parameters / 1e6);
+        printf("  signal   %d Hz, %s, delay %.1f ms\n", info->rate_hz, channels_text(channels, info->channels),
+               1000.0 * info->delay_samples / info->rate_hz);
+        printf("  rate     %g to %g kbit/s: 1 to %d stages of %d bits, %d samples per frame\n",
+               info->stage_bitrate_bps / 1000.0, info->stage_bitrate_bps * info->n_stages / 1000.0, info->n_stages,
+               info->bits_per_code, info->hop_samples);
+    }
+fail:
+    rsd_model_close(&model);
+    return status;
+}
+
+/* ---- media ---- */
+
+/* Decodes to the end. */
+static RsdStatus read_through(AudioReader *reader, int64_t *n_samples, RsdError *err)
+{
+    float *block = NULL;
+    size_t n_read;
+    RsdStatus status = RSD_OK;
+
+    *n_samples = 0;
+    TRY(mem_alloc(&block, BLOCK_LEN * (size_t)audio_reader_info(reader)->channels, sizeof *block, err));
+    do {
+        status = audio_reader_read(reader, block, BLOCK_LEN, &n_read, err);
+        *n_samples += (int64_t)n_read;
+    } while (status == RSD_OK && n_read > 0);
+fail:
+    mem_free(&block);
+    return status;
+}
+
+static RsdStatus inspect_media(const Inspection *in, RsdError *err)
+{
+    AudioReader *reader = NULL;
+    const AudioInfo *info;
+    int64_t n_samples;
+    RsdStatus status = RSD_OK;
+
+    TRY(audio_reader_open(&reader, in->input, NULL, err));
+    info = audio_reader_info(reader);
+    n_samples = info->exact ? info->n_samples : -1;
+    if (in->request->test)
+        status = read_through(reader, &n_samples, err);
+    if (in->json) {
+        json_text(in->json, "kind", "media");
+        json_text(in->json, "container", info->container);
+        json_text(in->json, "codec", info->codec);
+    } else {
+        printf("%s\n  media    %s, %s\n", in->input, info->container, info->codec);
+    }
+    print_length(in, info->rate_hz, info->channels, n_samples);
+    if (!in->json && in->request->test)
+        printf("  test     %s\n", status == RSD_OK ? "can be decoded to the end" : "damaged");
+fail:
+    audio_reader_close(&reader);
+    return status;
+}
+
+/* ---- the command ---- */
+
+static bool is_builtin_name(const char *input)
+{
+    for (size_t i = 0; rsd_model_builtin_name(i); i++)
+        if (!strcmp(rsd_model_builtin_name(i), input))
+            return true;
+    return false;
+}
+
+/* A safetensors file begins with the length of its header, which begins with a brace. */
+static bool is_model(const uint8_t *first, size_t n, const char *input)
+{
+    const char *dot = strrchr(input, '.');
+
+    return (n >= 9 && first[8] == '{' && !first[7] && !first[6]) || (dot && !strcmp(dot, ".safetensors"));
+}
+
+static RsdStatus inspect(const Inspection *in, RsdError *err)
+{
+    ByteSource source;
+    uint8_t first[16];
+    size_t n = 0, got;
+    RsdStatus status = RSD_OK;
+
+    if (is_builtin_name(in->input))
+        return inspect_model(in, err);
+    TRY(byte_source_open(&source, in->input, err));
+    do {
+        TRY(byte_source_read(&source, first + n, sizeof first - n, &got, err));
+        n += got;
+    } while (got && n < sizeof first);
+    CHECK(n > 0, err, RSD_ERR_CORRUPT, "%s: the file is empty", source.name);
+    byte_source_rewind(&source);
+    if (n >= 3 && !memcmp(first, "RSD", 3)) {
+        TRY(inspect_stream(in, &source, err));
+    } else if (is_model(first, n, in->input)) {
+        TRY(inspect_model(in, err));
+    } else {
+        CHECK(source.file_size >= 0, err, RSD_ERR_UNSUPPORTED, "%s: is no .rsd stream, and others cannot be looked at in a "
+              "pipe; name the file", source.name);
+        TRY(inspect_media(in, err));
+    }
+fail:
+    byte_source_close(&source);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    InfoRequest r = {0};
+    Console console;
+    size_t n_inputs;
+    int code = EXIT_DONE;
+
+    if (!command_begin(&cli_info, &r, argc, argv, &n_inputs, &console, &code))
+        return code;
+    if (!n_inputs)
+        code = command_misused(&cli_info, "no input was given: residua info %s", cli_info.usage);
+    for (size_t i = 0; i < n_inputs; i++) {
+        JsonLine line;
+        Inspection in = {.request = &r, .input = argv[i], .json = r.json ? &line : NULL};
+        RsdError err = {0};
+        RsdStatus status;
+
+        if (r.json) {
+            json_begin(&line, stdout);
+            json_text(&line, "input", argv[i]);
+        }
+        status = inspect(&in, &err);
+        if (r.json) {
+            json_text(&line, "status", status == RSD_OK ? "ok" : rsd_status_name(status));
+            if (status != RSD_OK)
+                json_text(&line, "error", err.text);
+            json_end(&line);
+        }
+        fflush(stdout);
+        if (status != RSD_OK) {
+            console_say(&console, LOG_ERROR, "%s", err.text);
+            code = n_inputs == 1 ? cli_exit_code(status) : EXIT_SOME_FAILED;
+        }
+    }
+    console_close(&console);
+    return code;
+}
+
+const Command cli_info = {
+    .name = "info",
+    .summary = "what a stream, a model or a recording is",
+    .usage = "[--test] [--json] INPUT...",
+    .description = "Describes each INPUT: a .rsd stream (also - for standard input), a model file, the name of a built-in model, "
+                   "or a recording.",
+    .options = OPTIONS,
+    .n_options = sizeof OPTIONS / sizeof *OPTIONS,
+    .examples = EXAMPLES,
+    .json = JSON_FIELDS,
+    .endings = "rsd|safetensors",
+    .run = run,
+};

@@ -1,0 +1,28 @@
+/* json_line.h - one JSON object on one line, written as its fields come.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_CLI_JSON_LINE_H
+#define RESIDUA_CLI_JSON_LINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct JsonLine {
+    FILE *file;
+    bool has_fields;
+} JsonLine;
+
+void json_begin(JsonLine *line, FILE *file);
+void json_end(JsonLine *line);
+
+/* text NULL gives null. Bytes that are no UTF-8 become U+FFFD. */
+void json_text(JsonLine *line, const char *key, const char *text);
+void json_integer(JsonLine *line, const char *key, int64_t value);
+/* Infinity and NaN, which JSON does not have, become null. */
+void json_number(JsonLine *line, const char *key, double value, int n_digits);
+void json_bool(JsonLine *line, const char *key, bool value);
+void json_hex(JsonLine *line, const char *key, const uint8_t *bytes, size_t n_bytes);
+
+#endif
