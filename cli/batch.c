@@ -108,18 +108,18 @@ int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console 
         double item_began_s = console_clock();
 
         if (json) {
-            json_begin(&line, stdout);
-            json_text(&line, "input", item->input);
-            json_text(&line, "output", item->output);
+            json_line_begin(&line, stdout);
+            json_line_text(&line, "input", item->input);
+            json_line_text(&line, "output", item->output);
         }
         status = run_item(item, work, ctx, &result, json ? &line : NULL, &err);
         console_clear_line(console);
         if (json) {
             if (status != RSD_OK) {
-                json_text(&line, "status", rsd_status_name(status));
-                json_text(&line, "error", err.text);
+                json_line_text(&line, "status", rsd_status_name(status));
+                json_line_text(&line, "error", err.text);
             }
-            json_end(&line);
+            json_line_end(&line);
             fflush(stdout);
         }
         n_failed += status != RSD_OK;

@@ -102,13 +102,13 @@ static RsdStatus cut_item(void *ctx, const BatchItem *item, BatchResult *result,
     snprintf(result->details, sizeof result->details, ", layers kept: %d, of %lld bytes", info.n_layers,
              (long long)source.n_read);
     if (json) {
-        json_integer(json, "layers", info.n_layers);
-        json_integer(json, "stages", info.n_stages);
-        json_integer(json, "samples", n_samples);
-        json_number(json, "seconds", result->seconds, 4);
-        json_integer(json, "bytes_in", source.n_read);
-        json_integer(json, "bytes", sink.n_bytes);
-        json_number(json, "bitrate_bps", result->bitrate_bps, 1);
+        json_line_integer(json, "layers", info.n_layers);
+        json_line_integer(json, "stages", info.n_stages);
+        json_line_integer(json, "samples", n_samples);
+        json_line_number(json, "seconds", result->seconds, 4);
+        json_line_integer(json, "bytes_in", source.n_read);
+        json_line_integer(json, "bytes", sink.n_bytes);
+        json_line_number(json, "bitrate_bps", result->bitrate_bps, 1);
     }
 fail:
     atomic_file_close(&sink.file);

@@ -140,18 +140,18 @@ static void describe(JsonLine *json, const RsdDecoder *decoder, int max_stages)
     const RsdStreamInfo *stream = rsd_decoder_info(decoder);
     const RsdStreamReport *report = rsd_decoder_report(decoder);
 
-    json_text(json, "model", stream->model_name);
-    json_hex(json, "hash", stream->model_hash, sizeof stream->model_hash);
-    json_integer(json, "rate_hz", stream->rate_hz);
-    json_integer(json, "channels", stream->channels);
-    json_integer(json, "samples", report->n_samples);
-    json_number(json, "seconds", (double)report->n_samples / stream->rate_hz, 4);
-    json_integer(json, "stages", max_stages && max_stages < stream->n_stages ? max_stages : stream->n_stages);
-    json_integer(json, "packets_lost", report->n_lost);
-    json_integer(json, "layers_lost", report->n_layers_lost);
-    json_bool(json, "complete", report->has_end);
-    json_integer(json, "bytes", report->n_bytes);
-    json_number(json, "bitrate_bps", report->bitrate_bps, 1);
+    json_line_text(json, "model", stream->model_name);
+    json_line_hex(json, "hash", stream->model_hash, sizeof stream->model_hash);
+    json_line_integer(json, "rate_hz", stream->rate_hz);
+    json_line_integer(json, "channels", stream->channels);
+    json_line_integer(json, "samples", report->n_samples);
+    json_line_number(json, "seconds", (double)report->n_samples / stream->rate_hz, 4);
+    json_line_integer(json, "stages", max_stages && max_stages < stream->n_stages ? max_stages : stream->n_stages);
+    json_line_integer(json, "packets_lost", report->n_lost);
+    json_line_integer(json, "layers_lost", report->n_layers_lost);
+    json_line_bool(json, "complete", report->has_end);
+    json_line_integer(json, "bytes", report->n_bytes);
+    json_line_number(json, "bitrate_bps", report->bitrate_bps, 1);
 }
 
 static void note_result(BatchResult *result, const RsdDecoder *decoder)

@@ -116,17 +116,17 @@ fail:
 
 static void describe(JsonLine *json, const AudioInfo *info, const RsdStreamInfo *stream, const RsdStreamReport *report)
 {
-    json_text(json, "model", stream->model_name);
-    json_hex(json, "hash", stream->model_hash, sizeof stream->model_hash);
-    json_integer(json, "source_rate_hz", info->source_rate_hz);
-    json_integer(json, "source_channels", info->source_channels);
-    json_integer(json, "rate_hz", stream->rate_hz);
-    json_integer(json, "channels", stream->channels);
-    json_integer(json, "samples", report->n_samples);
-    json_number(json, "seconds", (double)report->n_samples / stream->rate_hz, 4);
-    json_integer(json, "stages", stream->n_stages);
-    json_integer(json, "bytes", report->n_bytes);
-    json_number(json, "bitrate_bps", report->bitrate_bps, 1);
+    json_line_text(json, "model", stream->model_name);
+    json_line_hex(json, "hash", stream->model_hash, sizeof stream->model_hash);
+    json_line_integer(json, "source_rate_hz", info->source_rate_hz);
+    json_line_integer(json, "source_channels", info->source_channels);
+    json_line_integer(json, "rate_hz", stream->rate_hz);
+    json_line_integer(json, "channels", stream->channels);
+    json_line_integer(json, "samples", report->n_samples);
+    json_line_number(json, "seconds", (double)report->n_samples / stream->rate_hz, 4);
+    json_line_integer(json, "stages", stream->n_stages);
+    json_line_integer(json, "bytes", report->n_bytes);
+    json_line_number(json, "bitrate_bps", report->bitrate_bps, 1);
 }
 
 static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)

@@ -68,14 +68,14 @@ static void print_length(const Inspection *in, int rate_hz, int channels, int64_
     char channels_words[CHANNELS_TEXT_SIZE], duration[DURATION_TEXT_SIZE];
 
     if (in->json) {
-        json_integer(in->json, "rate_hz", rate_hz);
-        json_integer(in->json, "channels", channels);
+        json_line_integer(in->json, "rate_hz", rate_hz);
+        json_line_integer(in->json, "channels", channels);
         if (n_samples >= 0) {
-            json_integer(in->json, "samples", n_samples);
-            json_number(in->json, "seconds", (double)n_samples / rate_hz, 4);
+            json_line_integer(in->json, "samples", n_samples);
+            json_line_number(in->json, "seconds", (double)n_samples / rate_hz, 4);
         } else {
-            json_text(in->json, "samples", NULL);
-            json_text(in->json, "seconds", NULL);
+            json_line_text(in->json, "samples", NULL);
+            json_line_text(in->json, "seconds", NULL);
         }
         return;
     }
@@ -96,23 +96,23 @@ static void print_stream(const Inspection *in, const RsdStreamInfo *s, const Rsd
     double real = n_samples > 0 && n_bytes > 0 ? 8.0 * (double)n_bytes * s->rate_hz / (double)n_samples : 0.0;
 
     if (in->json) {
-        json_text(in->json, "kind", "stream");
-        json_integer(in->json, "format_version", s->format_version);
-        json_text(in->json, "model", s->model_name);
-        json_hex(in->json, "hash", s->model_hash, sizeof s->model_hash);
+        json_line_text(in->json, "kind", "stream");
+        json_line_integer(in->json, "format_version", s->format_version);
+        json_line_text(in->json, "model", s->model_name);
+        json_line_hex(in->json, "hash", s->model_hash, sizeof s->model_hash);
         print_length(in, s->rate_hz, s->channels, n_samples);
-        json_integer(in->json, "layers", s->n_layers);
-        json_integer(in->json, "stages", s->n_stages);
-        json_integer(in->json, "frames_per_packet", s->frames_per_packet);
-        json_integer(in->json, "hop_samples", s->hop_samples);
-        json_number(in->json, "code_bitrate_bps", s->bitrate_bps, 1);
-        json_integer(in->json, "bytes", n_bytes);
-        json_number(in->json, "bitrate_bps", real, 1);
+        json_line_integer(in->json, "layers", s->n_layers);
+        json_line_integer(in->json, "stages", s->n_stages);
+        json_line_integer(in->json, "frames_per_packet", s->frames_per_packet);
+        json_line_integer(in->json, "hop_samples", s->hop_samples);
+        json_line_number(in->json, "code_bitrate_bps", s->bitrate_bps, 1);
+        json_line_integer(in->json, "bytes", n_bytes);
+        json_line_number(in->json, "bitrate_bps", real, 1);
         if (report) {
-            json_integer(in->json, "packets", report->n_packets);
-            json_integer(in->json, "packets_lost", report->n_lost);
-            json_integer(in->json, "layers_lost", report->n_layers_lost);
-            json_bool(in->json, "complete", report->has_end);
+            json_line_integer(in->json, "packets", report->n_packets);
+            json_line_integer(in->json, "packets_lost", report->n_lost);
+            json_line_integer(in->json, "layers_lost", report->n_layers_lost);
+            json_line_bool(in->json, "complete", report->has_end);
         }
         return;
     }
@@ -171,15 +171,15 @@ static RsdStatus inspect_model(const Inspection *in, RsdError *err)
     TRY(model_choice_open(&model, in->input, err));
     info = rsd_model_info(model);
     if (in->json) {
-        json_text(in->json, "kind", "model");
-        json_text(in->json, "name", info->name);
-        json_hex(in->json, "hash", info->hash, sizeof info->hash);
-        json_integer(in->json, "rate_hz", info->rate_hz);
-        json_integer(in->json, "channels", info->channels);
-        json_integer(in->json, "hop_samples", info->hop_samples);
-        json_integer(in->json, "stages", info->n_stages);
-        json_number(in->json, "stage_bitrate_bps", info->stage_bitrate_bps, 1);
-        json_integer(in->json, "parameters", info->n_parameters);
+        json_line_text(in->json, "kind", "model");
+        json_line_text(in->json, "name", info->name);
+        json_line_hex(in->json, "hash", info->hash, sizeof info->hash);
+        json_line_integer(in->json, "rate_hz", info->rate_hz);
+        json_line_integer(in->json, "channels", info->channels);
+        json_line_integer(in->json, "hop_samples", info->hop_samples);
+        json_line_integer(in->json, "stages", info->n_stages);
+        json_line_number(in->json, "stage_bitrate_bps", info->stage_bitrate_bps, 1);
+        json_line_integer(in->json, "parameters", info->n_parameters);
     } else {
         printf("%s\n  model    %s, hash %s, %.2f M parameters\n", in->input, info->name, hash_text(hash, info->hash),
                (double)info->n_parameters / 1e6);
@@ -227,9 +227,9 @@ static RsdStatus inspect_media(const Inspection *in, RsdError *err)
     if (in->request->test)
         status = read_through(reader, &n_samples, err);
     if (in->json) {
-        json_text(in->json, "kind", "media");
-        json_text(in->json, "container", info->container);
-        json_text(in->json, "codec", info->codec);
+        json_line_text(in->json, "kind", "media");
+        json_line_text(in->json, "container", info->container);
+        json_line_text(in->json, "codec", info->codec);
     } else {
         printf("%s\n  media    %s, %s\n", in->input, info->container, info->codec);
     }
@@ -307,15 +307,15 @@ static int run(int argc, char **argv)
         RsdStatus status;
 
         if (r.json) {
-            json_begin(&line, stdout);
-            json_text(&line, "input", argv[i]);
+            json_line_begin(&line, stdout);
+            json_line_text(&line, "input", argv[i]);
         }
         status = inspect(&in, &err);
         if (r.json) {
-            json_text(&line, "status", status == RSD_OK ? "ok" : rsd_status_name(status));
+            json_line_text(&line, "status", status == RSD_OK ? "ok" : rsd_status_name(status));
             if (status != RSD_OK)
-                json_text(&line, "error", err.text);
-            json_end(&line);
+                json_line_text(&line, "error", err.text);
+            json_line_end(&line);
         }
         fflush(stdout);
         if (status != RSD_OK) {

@@ -56,18 +56,18 @@ static void begin_field(JsonLine *line, const char *key)
     fputs(": ", line->file);
 }
 
-void json_begin(JsonLine *line, FILE *file)
+void json_line_begin(JsonLine *line, FILE *file)
 {
     *line = (JsonLine){.file = file};
     fputc('{', file);
 }
 
-void json_end(JsonLine *line)
+void json_line_end(JsonLine *line)
 {
     fputs("}\n", line->file);
 }
 
-void json_text(JsonLine *line, const char *key, const char *text)
+void json_line_text(JsonLine *line, const char *key, const char *text)
 {
     begin_field(line, key);
     if (text)
@@ -76,13 +76,13 @@ void json_text(JsonLine *line, const char *key, const char *text)
         fputs("null", line->file);
 }
 
-void json_integer(JsonLine *line, const char *key, int64_t value)
+void json_line_integer(JsonLine *line, const char *key, int64_t value)
 {
     begin_field(line, key);
     fprintf(line->file, "%lld", (long long)value);
 }
 
-void json_number(JsonLine *line, const char *key, double value, int n_digits)
+void json_line_number(JsonLine *line, const char *key, double value, int n_digits)
 {
     begin_field(line, key);
     if (isfinite(value))
@@ -91,13 +91,13 @@ void json_number(JsonLine *line, const char *key, double value, int n_digits)
         fputs("null", line->file);
 }
 
-void json_bool(JsonLine *line, const char *key, bool value)
+void json_line_bool(JsonLine *line, const char *key, bool value)
 {
     begin_field(line, key);
     fputs(value ? "true" : "false", line->file);
 }
 
-void json_hex(JsonLine *line, const char *key, const uint8_t *bytes, size_t n_bytes)
+void json_line_hex(JsonLine *line, const char *key, const uint8_t *bytes, size_t n_bytes)
 {
     begin_field(line, key);
     fputc('"', line->file);

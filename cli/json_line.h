@@ -14,15 +14,15 @@ typedef struct JsonLine {
     bool has_fields;
 } JsonLine;
 
-void json_begin(JsonLine *line, FILE *file);
-void json_end(JsonLine *line);
+void json_line_begin(JsonLine *line, FILE *file);
+void json_line_end(JsonLine *line);
 
 /* text NULL gives null. Bytes that are no UTF-8 become U+FFFD. */
-void json_text(JsonLine *line, const char *key, const char *text);
-void json_integer(JsonLine *line, const char *key, int64_t value);
+void json_line_text(JsonLine *line, const char *key, const char *text);
+void json_line_integer(JsonLine *line, const char *key, int64_t value);
 /* Infinity and NaN, which JSON does not have, become null. */
-void json_number(JsonLine *line, const char *key, double value, int n_digits);
-void json_bool(JsonLine *line, const char *key, bool value);
-void json_hex(JsonLine *line, const char *key, const uint8_t *bytes, size_t n_bytes);
+void json_line_number(JsonLine *line, const char *key, double value, int n_digits);
+void json_line_bool(JsonLine *line, const char *key, bool value);
+void json_line_hex(JsonLine *line, const char *key, const uint8_t *bytes, size_t n_bytes);
 
 #endif
