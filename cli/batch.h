@@ -47,10 +47,13 @@ typedef RsdStatus (*BatchWork)(void *ctx, const BatchItem *item, BatchResult *re
 RsdStatus batch_plan(Batch **out, const BatchOptions *options, int *code, RsdError *err);
 void batch_destroy(Batch **batch);
 
+/* For BatchOptions.accepts: *.rsd. */
+bool batch_is_stream_name(const char *path);
+
 /* Returns the exit code: of the only input its own, of several EXIT_SOME_FAILED if any failed. */
 int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console *console);
 
-/* "12%  3:04 of 25:00  85 times real time  0:20 left" for the item in work; n_samples -1 when unknown. */
+/* "12%  3:04 of 25:00  85 times real time  0:20 left" for the item in work; total_s below 0 when unknown. */
 void batch_progress(Console *console, const BatchItem *item, double done_s, double total_s, double started_s);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -245,6 +246,13 @@ RsdStatus batch_plan(Batch **out, const BatchOptions *options, int *code, RsdErr
 fail:
     batch_destroy(&planner.batch);
     return status;
+}
+
+bool batch_is_stream_name(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot && !strcasecmp(dot, ".rsd");
 }
 
 void batch_destroy(Batch **batch)

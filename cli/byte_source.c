@@ -49,10 +49,10 @@ RsdStatus byte_source_read(void *ctx, void *data, size_t size, size_t *n_read, R
     ByteSource *source = ctx;
     ssize_t got;
 
-    if (source->replaying && source->replay_at < source->n_first) {
-        *n_read = source->n_first - source->replay_at < size ? source->n_first - source->replay_at : size;
-        memcpy(data, source->first + source->replay_at, *n_read);
-        source->replay_at += *n_read;
+    if (source->at < source->n_first) {
+        *n_read = source->n_first - source->at < size ? source->n_first - source->at : size;
+        memcpy(data, source->first + source->at, *n_read);
+        source->at += *n_read;
         return RSD_OK;
     }
     *n_read = 0;
@@ -62,19 +62,19 @@ RsdStatus byte_source_read(void *ctx, void *data, size_t size, size_t *n_read, R
     if (got < 0)
         return error_set(err, RSD_ERR_IO, "%s: cannot read: %s", source->name, strerror(errno));
     *n_read = (size_t)got;
-    source->n_read += got;
-    if (!source->replaying && source->n_first + *n_read <= sizeof source->first) {
+    if (source->n_read == (int64_t)source->n_first && source->n_first + *n_read <= sizeof source->first) {
         memcpy(source->first + source->n_first, data, *n_read);
         source->n_first += *n_read;
+        source->at = source->n_first;
     }
+    source->n_read += got;
     return RSD_OK;
 }
 
 void byte_source_rewind(ByteSource *source)
 {
     assert(source->n_read == (int64_t)source->n_first);
-    source->replaying = true;
-    source->replay_at = 0;
+    source->at = 0;
 }
 
 RsdStatus byte_sink_write(void *ctx, const void *data, size_t size, RsdError *err)

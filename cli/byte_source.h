@@ -5,7 +5,6 @@
 #ifndef RESIDUA_CLI_BYTE_SOURCE_H
 #define RESIDUA_CLI_BYTE_SOURCE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "codec/residua.h"
@@ -19,8 +18,7 @@ typedef struct ByteSource {
     int64_t file_size; /* -1 for what is no regular file */
     int64_t n_read;    /* bytes that came from the file */
     uint8_t first[BYTE_SOURCE_REPLAY_SIZE]; /* what was read first, so that a pipe can be looked at and read again */
-    size_t n_first, replay_at;
-    bool replaying;
+    size_t n_first, at; /* bytes in first; how many of them were given out since the start or the last rewind */
 } ByteSource;
 
 /* path is borrowed; "-" is standard input. Errors: RSD_ERR_IO. */

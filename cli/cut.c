@@ -4,7 +4,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cli/batch.h"
 #include "cli/byte_source.h"
@@ -99,7 +98,8 @@ static RsdStatus cut_item(void *ctx, const BatchItem *item, BatchResult *result,
     result->seconds = (double)n_samples / info.rate_hz;
     result->n_bytes = sink.n_bytes;
     result->bitrate_bps = n_samples ? 8.0 * (double)sink.n_bytes / result->seconds : 0.0;
-    snprintf(result->details, sizeof result->details, ", layers kept: %d, of %lld bytes", info.n_layers,
+    snprintf(result->details, sizeof result->details, ", %d %s left of %lld bytes", info.n_layers,
+             info.n_layers == 1 ? "layer" : "layers",
              (long long)source.n_read);
     if (json) {
         json_line_integer(json, "layers", info.n_layers);
@@ -116,19 +116,12 @@ fail:
     return status;
 }
 
-static bool is_stream_name(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-
-    return dot && !strcasecmp(dot, ".rsd");
-}
-
 static int run(int argc, char **argv)
 {
     CutRequest r = {0};
     Console console;
     Batch *batch = NULL;
-    BatchOptions plan = {.command = &cli_cut, .inputs = argv, .to_stdout = true, .accepts = is_stream_name};
+    BatchOptions plan = {.command = &cli_cut, .inputs = argv, .to_stdout = true, .accepts = batch_is_stream_name};
     int code;
     RsdError err = {0};
     RsdStatus status = RSD_OK;

@@ -4,7 +4,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cli/batch.h"
 #include "cli/byte_source.h"
@@ -220,13 +219,6 @@ fail:
     return status;
 }
 
-static bool is_stream_name(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-
-    return dot && !strcasecmp(dot, ".rsd");
-}
-
 /* EXIT_DONE when the options fit together. */
 static int check_usage(const DecodeRequest *r, const Batch *batch)
 {
@@ -248,7 +240,7 @@ static int run(int argc, char **argv)
     DecodeRequest r = {.format = FORMAT_BY_NAME};
     Console console;
     Batch *batch = NULL;
-    BatchOptions plan = {.command = &cli_decode, .inputs = argv, .to_stdout = true, .accepts = is_stream_name};
+    BatchOptions plan = {.command = &cli_decode, .inputs = argv, .to_stdout = true, .accepts = batch_is_stream_name};
     int code;
     RsdError err = {0};
     RsdStatus status;
