@@ -131,6 +131,28 @@ static void note_changes(const Run *run, const TrainConfig *was, uint32_t finger
         log_note(LOG_WARNING, "the recordings are not those of the run so far; it goes on with the new ones");
 }
 
+/* Weights and codebooks of a model file; the optimiser starts anew. */
+static RsdStatus start_from_model(Run *run, const char *path, RsdError *err)
+{
+    AudioCodec *codec = run->state->codec;
+    AudioCodecConfig config;
+    Safetensors *file = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(safetensors_open(&file, path, err));
+    TRY(audio_codec_read_config(&config, file, err));
+    CHECK(config.rate_hz == codec->config.rate_hz, err, RSD_ERR_MODEL, "%s: a model for %d Hz, the configuration says %d Hz",
+          path, config.rate_hz, codec->config.rate_hz);
+    status = params_load(codec->params, file, "", err);
+    if (status == RSD_ERR_CORRUPT)
+        status = error_prefix(err, RSD_ERR_MODEL, "%s: not the architecture of the configuration", path);
+    TRY(status);
+    rvq_refresh(codec->rvq); /* moving averages that the file has not start anew */
+fail:
+    safetensors_close(&file);
+    return status;
+}
+
 static RsdStatus resume_or_start(Run *run, RsdError *err)
 {
     const TrainOptions *options = run->options;
@@ -143,6 +165,8 @@ static RsdStatus resume_or_start(Run *run, RsdError *err)
     CHECK(options->resume || !n_steps, err, RSD_ERR_EXISTS,
           "%s: holds a run at step %lld; go on with --resume or choose another --out", options->run_dir,
           (long long)steps[0]);
+    if (!n_steps && options->init_path)
+        TRY(start_from_model(run, options->init_path, err));
     if (n_steps) {
         TRY(mem_alloc(&was, 1, sizeof *was, err));
         TRY(checkpoint_load_newest(run->state, run->config, options->run_dir, run->last_checkpoint, was, err));

@@ -34,6 +34,7 @@ typedef struct TrainOptions {
     size_t n_dirs, n_valid_dirs;
     const char *run_dir;
     bool resume;      /* go on from the newest checkpoint; without one, start */
+    const char *init_path; /* a model file to start from instead of random weights; NULL: none. Ignored when resuming */
     bool export_half; /* also RUN/model-f16.safetensors */
     RsdThreads *threads;
     const volatile sig_atomic_t *stop; /* set: save and end after the step at work; may be NULL */
