@@ -85,8 +85,8 @@ static void summarise_all(Console *console, const Batch *batch, size_t n_failed,
 
     if (n_failed)
         snprintf(failed, sizeof failed, ", %zu failed", n_failed);
-    console_say(console, LOG_INFO, "%zu files%s: %s of sound, %lld bytes, %.2f kbit/s, %.0f times real time",
-                batch->n_items - n_failed, failed, console_duration(text, sum->seconds), (long long)sum->n_bytes,
+    console_say(console, LOG_INFO, "%zu of %zu files done%s: %s of sound, %lld bytes, %.2f kbit/s, %.0f times real time",
+                batch->n_items - n_failed, batch->n_items, failed, console_duration(text, sum->seconds), (long long)sum->n_bytes,
                 sum->seconds > 0 ? 8.0 * (double)sum->n_bytes / sum->seconds / 1000.0 : 0.0, sum->seconds / elapsed_s);
 }
 

@@ -337,6 +337,5 @@ const Command cli_info = {
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,
     .json = JSON_FIELDS,
-    .endings = "rsd|safetensors",
     .run = run,
 };

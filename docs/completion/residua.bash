@@ -1,0 +1,36 @@
+# bash completion of residua; made by `residua help --bash` from the tables in cli/
+_residua()
+{
+    local command=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words= endings=
+
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W 'encode decode info cut eval train help --help --version' -- "$word")
+        return
+    fi
+    case $command:$before in
+    decode:--format) words='wav flac' ;;
+    decode:--bits) words='16 24 float' ;;
+    esac
+    if [[ -z $words && $word == -* ]]; then
+        case $command in
+        encode) words='--output -o --output-dir --recursive -r --force -f --bitrate -b --model -m --threads -t --keep-going -k --json --quiet -q --verbose -v --help -h' ;;
+        decode) words='--output -o --output-dir --recursive -r --force -f --format --bits --max-bitrate -b --keep-going -k --model -m --threads -t --json --quiet -q --verbose -v --help -h' ;;
+        info) words='--test --json --quiet -q --verbose -v --help -h' ;;
+        cut) words='--bitrate -b --layers -l --output -o --output-dir --recursive -r --force -f --json --quiet -q --verbose -v --help -h' ;;
+        eval) words='--metrics -m --rate --max-delay --no-align --json --quiet -q --verbose -v --help -h' ;;
+        train) words='--data -d --valid --out -o --resume --set --steps --time-limit --threads -t --dry-run -n --print-config --f16 --quiet -q --verbose -v --help -h' ;;
+        esac
+    fi
+    if [[ -n $words ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+        return
+    fi
+    case $command in
+    decode) endings='@(rsd)' ;;
+    cut) endings='@(rsd)' ;;
+    train) endings='@(ini)' ;;
+    esac
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(shopt -s extglob; compgen -d -- "$word"; compgen -f ${endings:+-X "!*.$endings"} -- "$word" | while IFS= read -r name; do [[ -d $name ]] || printf '%s\n' "$name"; done)
+}
+complete -F _residua residua

@@ -1,0 +1,47 @@
+# Hostile and unlucky input: a sentence, the documented exit code, and no output.
+. "$SOURCE/tests/cli/setup/tools.sh"
+encode() { try residua encode -m "$MODEL" "$@"; }
+decode() { try residua decode -m "$MODEL" "$@"; }
+
+echo '# empty, text, nothing'
+: >empty.wav && encode empty.wav
+echo 'this is no sound' >text.wav && encode text.wav
+encode missing.wav
+encode - </dev/null
+echo '# no samples, one sample, silence'
+wav 8000 1 0 0 >none.wav && encode none.wav && decode none.rsd -o none-back.wav && try residua info none-back.wav
+wav 8000 1 1 0.5 >one.wav && encode one.wav && decode one.rsd -o one-back.wav && try residua info one-back.wav
+wav 8000 1 4000 0 >silent.wav && encode silent.wav && decode silent.rsd -o silent-back.wav
+echo '# truncated'
+wav 8000 1 8000 "$speech" >talk.wav
+head -c 9000 talk.wav >short.wav && encode short.wav
+encode -k short.wav
+echo '# NaN'
+wav_with_nan >nan.wav && encode nan.wav
+encode --keep-going nan.wav
+ls *.rsd
+echo '# streams: empty, of another kind, cut off, damaged'
+: >empty.rsd && decode empty.rsd
+decode talk.wav -o x.wav
+wav 8000 1 30000 "$speech" >long.wav && residua encode -qm "$MODEL" long.wav
+head -c 1000 long.rsd >cut.rsd && decode cut.rsd && decode --keep-going cut.rsd && try residua info cut.wav
+cp long.rsd hurt.rsd && flip hurt.rsd 700 && decode hurt.rsd && decode --keep-going hurt.rsd && try residua info hurt.wav
+try residua info --test hurt.rsd
+try residua info --test long.rsd hurt.rsd
+head -c 20 long.rsd >head.rsd && decode head.rsd && decode -k head.rsd && try residua cut -l1 head.rsd
+cp long.rsd magic.rsd && flip magic.rsd 1 && decode magic.rsd
+ls *.wav
+echo '# models: missing, no model, of another hash'
+try residua encode -m nowhere.safetensors talk.wav
+try residua encode -m talk.wav talk.wav
+cp "$MODEL" other.safetensors && flip other.safetensors $(($(wc -c <other.safetensors) - 4))
+steady_hashes() { sed -E 's/[0-9a-f]{16}/HASH/g'; }
+try residua decode -m other.safetensors long.rsd -o x.wav | steady_hashes
+cp long.rsd other.rsd && flip other.rsd 9 && decode other.rsd
+sed 's/"residua.kind"/"residua.note":"x","residua.kind"/' "$MODEL" >damaged.safetensors && try residua info damaged.safetensors
+echo '# two inputs, one output; a folder; itself'
+cp talk.wav talk.wave && encode talk.wav talk.wave
+mkdir folder && encode folder
+encode -r folder
+cp talk.wav self.rsd && encode -f self.rsd
+cmp talk.wav self.rsd && echo kept

@@ -1,0 +1,42 @@
+# There and back: names of outputs, lengths, pipes, conversion, cutting, and what is printed about it.
+. "$SOURCE/tests/cli/setup/tools.sh"
+wav 8000 1 16001 "$speech" >talk.wav
+wav 44100 2 22050 "$speech" >stereo.wav
+wav 192000 8 19200 "$speech" >eight.wav
+
+echo '# one file, beside it'
+try residua encode -m "$MODEL" talk.wav
+try residua info --test talk.rsd
+try residua decode -m "$MODEL" -o back.wav talk.rsd
+try residua info back.wav
+echo '# the same bytes through pipes and for any number of threads'
+residua encode -q -m "$MODEL" -t 1 -o one.rsd talk.wav && residua encode -q -m "$MODEL" -t 3 -o three.rsd talk.wav
+cmp one.rsd three.rsd && cmp one.rsd talk.rsd && echo same
+residua encode -q -m "$MODEL" - <talk.wav | residua decode -q -m "$MODEL" - >piped.wav
+residua decode -q -m "$MODEL" - <talk.rsd | cmp - piped.wav && echo same
+try residua info - <talk.rsd
+echo '# formats'
+residua decode -q -m "$MODEL" --format flac --bits 24 talk.rsd && try residua info --test talk.flac
+residua decode -q -m "$MODEL" --bits float -o float.wav talk.rsd && try residua info float.wav
+echo '# other rates and channels'
+try residua encode -m "$MODEL" stereo.wav
+try residua encode -m "$MODEL" eight.wav
+echo '# rates: encoded, cut and limited are the same'
+residua encode -q -m "$MODEL" -b3k -o low.rsd talk.wav
+try residua cut -b 3kbit/s talk.rsd -o cut.rsd
+cmp low.rsd cut.rsd && echo same
+residua decode -q -m "$MODEL" -o low.wav low.rsd && residua decode -q -m "$MODEL" -b 3k -o limited.wav talk.rsd
+cmp low.wav limited.wav && echo same
+try residua encode -m "$MODEL" -b 100 -o lowest.rsd talk.wav
+echo '# a tree of folders, mirrored; a failing input among them'
+mkdir -p in/deep/er && cp talk.wav in/deep/er/a.wav && cp talk.wav in/b.wav && echo no sound >in/deep/c.mp3 && echo text >in/notes.txt
+try residua encode -m "$MODEL" -r in --output-dir out
+find out -type f | sort
+try residua decode -qm "$MODEL" -r out --output-dir out2
+find out2 -type f | sort
+echo '# JSON'
+try residua encode -m "$MODEL" --json -q -f talk.wav missing.wav
+try residua decode -m "$MODEL" --json -q -f talk.rsd -o json.wav
+try residua info --json talk.rsd stereo.wav "$MODEL"
+echo '# names that begin with a dash'
+cp talk.wav ./-t.wav && try residua encode -qm "$MODEL" -- -t.wav && ls ./-t.rsd

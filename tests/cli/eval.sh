@@ -1,0 +1,23 @@
+# Metrics of files and folders, with delay, other rates, silence and nothing in common.
+. "$SOURCE/tests/cli/setup/tools.sh"
+wav 8000 1 12000 "$speech + 0.05 * sin(5000 * t)" >ref.wav
+wav 8000 1 12000 "0.9 * ($speech)" >dist.wav
+wav 8000 1 12100 "i < 100 ? 0 : (t -= 100 / rate) * 0 + $speech + 0.05 * sin(5000 * t)" >late.wav
+wav 16000 1 24000 "$speech + 0.05 * sin(5000 * t)" >fast.wav
+wav 8000 2 12000 "$speech + 0.05 * sin(5000 * t)" >stereo.wav
+wav 8000 1 12000 0 >silent.wav
+wav 8000 1 1 0.5 >one.wav
+try residua eval -m snr,estoi,stoi ref.wav dist.wav
+try residua eval -m snr ref.wav late.wav
+try residua eval -m snr,segsnr --no-align ref.wav ref.wav
+try residua eval -m lsd --rate 8k fast.wav ref.wav
+try residua eval -m mel ref.wav stereo.wav
+try residua eval ref.wav silent.wav
+try residua eval silent.wav ref.wav
+try residua eval -m snr,estoi one.wav ref.wav
+try residua eval --json -m snr,mel,estoi ref.wav late.wav
+mkdir -p a/x b/x && cp ref.wav a/x/1.wav && cp dist.wav b/x/1.wave && cp ref.wav a/2.wav && cp late.wav b/2.wav && cp ref.wav a/3.wav
+try residua eval -m snr,estoi a b
+: >b/3.wav && try residua eval -m snr,estoi a b
+try residua eval ref.wav a
+try residua eval ref.wav missing.wav
