@@ -293,7 +293,9 @@ static RsdStatus validate(Run *run, RsdError *err)
     if (!run->validation || run->last_valid_step == run->state->step)
         return RSD_OK;
     TRY(validation_run(run->validation, run->step, run->state, &report, err));
-    best = report.score < run->state->best_score;
+    /* What was measured before the quantiser joined is no rival: that was not yet a codec. */
+    best = report.score < run->state->best_score || (run->state->best_step <= run->config->train.quantizer_start &&
+                                                     run->state->step > run->config->train.quantizer_start);
     if (best) {
         run->state->best_score = report.score;
         run->state->best_step = run->state->step;
