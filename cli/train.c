@@ -21,7 +21,7 @@
 
 typedef struct TrainRequest {
     CommonRequest common;
-    const char *config, *out, *steps, *time_limit;
+    const char *config, *out, *init, *steps, *time_limit;
     TextList data, valid, set;
     int n_threads;
     bool resume, dry_run, print_config, half;
@@ -35,6 +35,8 @@ static const Option OPTIONS[] = {
     {.letter = 'o', .name = "out", .kind = OPTION_TEXT, .value = "RUN", .offset = offsetof(TrainRequest, out),
      .help = "folder for the log, checkpoints and the model"},
     {.name = "resume", .offset = offsetof(TrainRequest, resume), .help = "go on from the newest checkpoint in RUN"},
+    {.name = "init", .kind = OPTION_TEXT, .value = "MODEL", .offset = offsetof(TrainRequest, init),
+     .help = "start from the weights of this model file instead of random ones"},
     {.name = "set", .kind = OPTION_LIST, .value = "KEY=VALUE", .offset = offsetof(TrainRequest, set),
      .help = "change one setting, such as model.base_channels=16; may be repeated"},
     {.name = "steps", .kind = OPTION_TEXT, .value = "N", .offset = offsetof(TrainRequest, steps),
@@ -196,6 +198,7 @@ static int train(const TrainConfig *cfg, const TrainRequest *r, Screen *screen)
                             .n_valid_dirs = r->valid.n,
                             .run_dir = r->out,
                             .resume = r->resume,
+                            .init_path = r->init,
                             .export_half = r->half,
                             .stop = &stop_signal,
                             .progress = show_progress,
