@@ -1,7 +1,7 @@
 /* kernels.h - the table of kernel sets: arithmetic on plain arrays, picked once at start.
  *
  * Each group has its own header with the contract of every function, a clear C reference (ref/) and faster sets (x86/,
- * arm/) with the same contract. RESIDUA_CPU=ref|avx2|avx512 in the environment overrides the pick (an impossible wish falls
+ * arm/) with the same contract. RESIDUA_CPU=ref|avx2 in the environment overrides the pick (an impossible wish falls
  * back to the best possible set).
  *
  * SPDX-License-Identifier: MIT
