@@ -79,15 +79,18 @@ static void summarise_one(Console *console, const BatchItem *item, const BatchRe
                 (long long)r->n_bytes, r->bitrate_bps / 1000.0, r->details, r->seconds / elapsed_s);
 }
 
-static void summarise_all(Console *console, const Batch *batch, size_t n_failed, const BatchResult *sum, double elapsed_s)
+static void summarise_all(Console *console, const Batch *batch, size_t n_failed, const BatchResult *sum,
+                          double elapsed_s)
 {
     char text[DURATION_TEXT_SIZE], failed[32] = "";
 
     if (n_failed)
         snprintf(failed, sizeof failed, ", %zu failed", n_failed);
-    console_say(console, LOG_INFO, "%zu of %zu files done%s: %s of sound, %lld bytes, %.2f kbit/s, %.0f times real time",
-                batch->n_items - n_failed, batch->n_items, failed, console_duration(text, sum->seconds), (long long)sum->n_bytes,
-                sum->seconds > 0 ? 8.0 * (double)sum->n_bytes / sum->seconds / 1000.0 : 0.0, sum->seconds / elapsed_s);
+    console_say(console, LOG_INFO,
+                "%zu of %zu files done%s: %s of sound, %lld bytes, %.2f kbit/s, %.0f times real time",
+                batch->n_items - n_failed, batch->n_items, failed, console_duration(text, sum->seconds),
+                (long long)sum->n_bytes, sum->seconds > 0 ? 8.0 * (double)sum->n_bytes / sum->seconds / 1000.0 : 0.0,
+                sum->seconds / elapsed_s);
 }
 
 int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console *console)
@@ -147,9 +150,9 @@ void batch_progress(Console *console, const BatchItem *item, double done_s, doub
         return;
     speed = done_s / (console_clock() - started_s + 1e-9);
     if (total_s > 0 && speed > 0)
-        console_progress(console, "%s  %3.0f%%  %s of %s  %.0f times real time  %s left", shown(item->input, "standard input"),
-                         100.0 * done_s / total_s, console_duration(done, done_s), console_duration(total, total_s), speed,
-                         console_duration(left, (total_s - done_s) / speed));
+        console_progress(console, "%s  %3.0f%%  %s of %s  %.0f times real time  %s left",
+                         shown(item->input, "standard input"), 100.0 * done_s / total_s, console_duration(done, done_s),
+                         console_duration(total, total_s), speed, console_duration(left, (total_s - done_s) / speed));
     else
         console_progress(console, "%s  %s  %.0f times real time", shown(item->input, "standard input"),
                          console_duration(done, done_s), speed);

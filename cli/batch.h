@@ -27,17 +27,17 @@ typedef struct BatchOptions {
     size_t n_inputs;
     const char *output, *output_dir; /* NULL: beside the input */
     bool recursive;
-    bool to_stdout;                  /* what comes from standard input goes to standard output unless -o is given */
-    const char *suffix;              /* takes the place of the input's ending: ".rsd" */
+    bool to_stdout;                    /* what comes from standard input goes to standard output unless -o is given */
+    const char *suffix;                /* takes the place of the input's ending: ".rsd" */
     bool (*accepts)(const char *path); /* files of folders; what is named itself is always taken */
 } BatchOptions;
 
 /* What one input came to; for the line at the end and --json. */
 typedef struct BatchResult {
-    double seconds;       /* of sound */
-    int64_t n_bytes;      /* of the .rsd stream */
+    double seconds;  /* of sound */
+    int64_t n_bytes; /* of the .rsd stream */
     double bitrate_bps;
-    char details[256];    /* shown behind the names, may be empty */
+    char details[256]; /* shown behind the names, may be empty */
 } BatchResult;
 
 /* Does one item; adds its own fields to *json when that is not NULL. */

@@ -196,8 +196,8 @@ static RsdStatus refuse_doubles(Batch *batch, RsdError *err)
             first = i;
             continue;
         }
-        snprintf(sentence, sizeof sentence, "%.2500s: its output %.2500s is that of %.2500s already", b->input, b->output,
-                 a->input);
+        snprintf(sentence, sizeof sentence, "%.2500s: its output %.2500s is that of %.2500s already", b->input,
+                 b->output, a->input);
         b->status = RSD_ERR_EXISTS;
         TRY(mem_strdup(&b->problem, sentence, err));
     }

@@ -14,9 +14,9 @@
 
 typedef struct ByteSource {
     int fd;
-    const char *name;  /* for sentences; borrowed */
-    int64_t file_size; /* -1 for what is no regular file */
-    int64_t n_read;    /* bytes that came from the file */
+    const char *name;                       /* for sentences; borrowed */
+    int64_t file_size;                      /* -1 for what is no regular file */
+    int64_t n_read;                         /* bytes that came from the file */
     uint8_t first[BYTE_SOURCE_REPLAY_SIZE]; /* what was read first, so that a pipe can be looked at and read again */
     size_t n_first, at; /* bytes in first; how many of them were given out since the start or the last rewind */
 } ByteSource;

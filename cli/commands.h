@@ -18,8 +18,8 @@ const Command *command_find(const char *name);
 /* Says that there is none and which was probably meant. Returns the exit code. */
 int command_refuse(const char *name);
 
-/* Parses the arguments into *request, whose first member is a CommonRequest, and opens the console. False when that is the
- * end already, --help or wrong usage, with *code set. Operands are argv[0 .. *n_operands - 1] afterwards. */
+/* Parses the arguments into *request, whose first member is a CommonRequest, and opens the console. False when that is
+ * the end already, --help or wrong usage, with *code set. Operands are argv[0 .. *n_operands - 1] afterwards. */
 bool command_begin(const Command *command, void *request, int argc, char **argv, size_t *n_operands, Console *console,
                    int *code);
 

@@ -18,15 +18,37 @@ typedef struct CutRequest {
 } CutRequest;
 
 static const Option OPTIONS[] = {
-    {.letter = 'b', .name = "bitrate", .kind = OPTION_QUANTITY, .value = "RATE", .unit = UNIT_BITRATE, .min = 1, .max = 1e6,
-     .offset = offsetof(CutRequest, bitrate_bps), .help = "keep the layers whose codes need no more than this, at least one"},
-    {.letter = 'l', .name = "layers", .kind = OPTION_COUNT, .value = "N", .min = 1, .max = RSD_MAX_LAYERS,
-     .offset = offsetof(CutRequest, n_layers), .help = "keep so many layers; `residua info` shows them"},
-    {.letter = 'o', .name = "output", .kind = OPTION_TEXT, .value = "FILE", .offset = offsetof(CutRequest, output),
+    {.letter = 'b',
+     .name = "bitrate",
+     .kind = OPTION_QUANTITY,
+     .value = "RATE",
+     .unit = UNIT_BITRATE,
+     .min = 1,
+     .max = 1e6,
+     .offset = offsetof(CutRequest, bitrate_bps),
+     .help = "keep the layers whose codes need no more than this, at least one"},
+    {.letter = 'l',
+     .name = "layers",
+     .kind = OPTION_COUNT,
+     .value = "N",
+     .min = 1,
+     .max = RSD_MAX_LAYERS,
+     .offset = offsetof(CutRequest, n_layers),
+     .help = "keep so many layers; `residua info` shows them"},
+    {.letter = 'o',
+     .name = "output",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(CutRequest, output),
      .help = "the new stream; without it talk.rsd becomes talk.cut.rsd, and - goes to standard output"},
-    {.name = "output-dir", .kind = OPTION_TEXT, .value = "DIR", .offset = offsetof(CutRequest, output_dir),
+    {.name = "output-dir",
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .offset = offsetof(CutRequest, output_dir),
      .help = "put the new streams there under the names of the old; with -r folders are mirrored below it"},
-    {.letter = 'r', .name = "recursive", .offset = offsetof(CutRequest, recursive),
+    {.letter = 'r',
+     .name = "recursive",
+     .offset = offsetof(CutRequest, recursive),
      .help = "take every .rsd file in the folders named, in depth"},
     {.letter = 'f', .name = "force", .offset = offsetof(CutRequest, force), .help = "overwrite streams that exist"},
     {.name = "json", .offset = offsetof(CutRequest, json), .help = "one JSON object per input on standard output"},
@@ -84,8 +106,12 @@ static RsdStatus cut_item(void *ctx, const BatchItem *item, BatchResult *result,
     ByteSource source;
     CountingSink sink = {0};
     RsdStreamInfo info;
-    RsdCutOptions options = {.read = byte_source_read, .read_ctx = &source, .write = write_counted, .write_ctx = &sink,
-                             .n_layers = r->n_layers, .bitrate_bps = r->bitrate_bps};
+    RsdCutOptions options = {.read = byte_source_read,
+                             .read_ctx = &source,
+                             .write = write_counted,
+                             .write_ctx = &sink,
+                             .n_layers = r->n_layers,
+                             .bitrate_bps = r->bitrate_bps};
     int64_t n_samples;
     RsdStatus status = RSD_OK;
 
@@ -99,8 +125,7 @@ static RsdStatus cut_item(void *ctx, const BatchItem *item, BatchResult *result,
     result->n_bytes = sink.n_bytes;
     result->bitrate_bps = n_samples ? 8.0 * (double)sink.n_bytes / result->seconds : 0.0;
     snprintf(result->details, sizeof result->details, ", %d %s left of %lld bytes", info.n_layers,
-             info.n_layers == 1 ? "layer" : "layers",
-             (long long)source.n_read);
+             info.n_layers == 1 ? "layer" : "layers", (long long)source.n_read);
     if (json) {
         json_line_integer(json, "layers", info.n_layers);
         json_line_integer(json, "stages", info.n_stages);
@@ -153,8 +178,9 @@ const Command cli_cut = {
     .name = "cut",
     .summary = "a .rsd stream at a lower rate, without decoding",
     .usage = "(-b RATE | -l LAYERS) [options] INPUT...",
-    .description = "Copies each INPUT, a .rsd stream or - for standard input, without its upper layers. The result is what "
-                   "encoding at that rate would have given; no model is needed.",
+    .description =
+        "Copies each INPUT, a .rsd stream or - for standard input, without its upper layers. The result is what "
+        "encoding at that rate would have given; no model is needed.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

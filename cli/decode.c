@@ -29,26 +29,61 @@ typedef struct DecodeRequest {
 } DecodeRequest;
 
 static const Option OPTIONS[] = {
-    {.letter = 'o', .name = "output", .kind = OPTION_TEXT, .value = "FILE", .offset = offsetof(DecodeRequest, output),
+    {.letter = 'o',
+     .name = "output",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(DecodeRequest, output),
      .help = "name ending in .wav or .flac, or - for a WAV on standard output; without it talk.rsd becomes talk.wav"},
-    {.name = "output-dir", .kind = OPTION_TEXT, .value = "DIR", .offset = offsetof(DecodeRequest, output_dir),
+    {.name = "output-dir",
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .offset = offsetof(DecodeRequest, output_dir),
      .help = "put the sound files there; with -r folders are mirrored below it"},
-    {.letter = 'r', .name = "recursive", .offset = offsetof(DecodeRequest, recursive),
+    {.letter = 'r',
+     .name = "recursive",
+     .offset = offsetof(DecodeRequest, recursive),
      .help = "take every .rsd file in the folders named, in depth"},
     {.letter = 'f', .name = "force", .offset = offsetof(DecodeRequest, force), .help = "overwrite files that exist"},
-    {.name = "format", .kind = OPTION_CHOICE, .value = "wav|flac", .choices = FORMATS,
-     .offset = offsetof(DecodeRequest, format), .help = "format of outputs that are not named with -o (default wav)"},
-    {.name = "bits", .kind = OPTION_CHOICE, .value = "16|24|float", .choices = SAMPLE_NAMES,
-     .offset = offsetof(DecodeRequest, samples), .help = "samples (default 16); float is for WAV only"},
-    {.letter = 'b', .name = "max-bitrate", .kind = OPTION_QUANTITY, .value = "RATE", .unit = UNIT_BITRATE, .min = 1,
-     .max = MAX_BITRATE_BPS, .offset = offsetof(DecodeRequest, max_bitrate_bps),
+    {.name = "format",
+     .kind = OPTION_CHOICE,
+     .value = "wav|flac",
+     .choices = FORMATS,
+     .offset = offsetof(DecodeRequest, format),
+     .help = "format of outputs that are not named with -o (default wav)"},
+    {.name = "bits",
+     .kind = OPTION_CHOICE,
+     .value = "16|24|float",
+     .choices = SAMPLE_NAMES,
+     .offset = offsetof(DecodeRequest, samples),
+     .help = "samples (default 16); float is for WAV only"},
+    {.letter = 'b',
+     .name = "max-bitrate",
+     .kind = OPTION_QUANTITY,
+     .value = "RATE",
+     .unit = UNIT_BITRATE,
+     .min = 1,
+     .max = MAX_BITRATE_BPS,
+     .offset = offsetof(DecodeRequest, max_bitrate_bps),
      .help = "use no more of the stream than this rate: what a cut stream sounds like"},
-    {.letter = 'k', .name = "keep-going", .offset = offsetof(DecodeRequest, keep_going),
+    {.letter = 'k',
+     .name = "keep-going",
+     .offset = offsetof(DecodeRequest, keep_going),
      .help = "fill damaged parts with silence of the same length, and take a stream that ends too early"},
-    {.letter = 'm', .name = "model", .kind = OPTION_TEXT, .value = "MODEL", .offset = offsetof(DecodeRequest, model),
+    {.letter = 'm',
+     .name = "model",
+     .kind = OPTION_TEXT,
+     .value = "MODEL",
+     .offset = offsetof(DecodeRequest, model),
      .help = "name of a built-in model, or a model file; without it the built-in model that the stream names"},
-    {.letter = 't', .name = "threads", .kind = OPTION_COUNT, .value = "N", .min = 0, .max = 256,
-     .offset = offsetof(DecodeRequest, n_threads), .help = "threads that compute; 0, the default, takes one per processor"},
+    {.letter = 't',
+     .name = "threads",
+     .kind = OPTION_COUNT,
+     .value = "N",
+     .min = 0,
+     .max = 256,
+     .offset = offsetof(DecodeRequest, n_threads),
+     .help = "threads that compute; 0, the default, takes one per processor"},
     {.name = "json", .offset = offsetof(DecodeRequest, json), .help = "one JSON object per input on standard output"},
     COMMON_OPTIONS(DecodeRequest),
 };
@@ -108,7 +143,8 @@ fail:
 }
 
 /* Everything from decoder to writer. With keep_going a stream that breaks off is taken as far as it goes. */
-static RsdStatus pump(const DecodeWork *w, RsdDecoder *decoder, AudioWriter *writer, const BatchItem *item, RsdError *err)
+static RsdStatus pump(const DecodeWork *w, RsdDecoder *decoder, AudioWriter *writer, const BatchItem *item,
+                      RsdError *err)
 {
     const RsdStreamInfo *info = rsd_decoder_info(decoder);
     double started_s = console_clock(), rate = info->rate_hz;
@@ -227,7 +263,8 @@ static int check_usage(const DecodeRequest *r, const Batch *batch)
     if (r->json && to_stdout)
         return command_misused(&cli_decode, "--json and the sound cannot both go to standard output; use -o");
     if (r->format != FORMAT_BY_NAME && r->output && strcmp(r->output, "-") != 0)
-        return command_misused(&cli_decode, "the ending of the name given with -o decides the format: leave out --format");
+        return command_misused(&cli_decode,
+                               "the ending of the name given with -o decides the format: leave out --format");
     if (r->format == FORMAT_FLAC && to_stdout)
         return command_misused(&cli_decode, "only WAV can go to standard output");
     if (r->format == FORMAT_FLAC && r->samples == SAMPLE_F32)
@@ -269,9 +306,10 @@ const Command cli_decode = {
     .name = "decode",
     .summary = ".rsd to WAV or FLAC",
     .usage = "[options] INPUT...",
-    .description = "Decodes each INPUT, a .rsd stream or - for standard input, to a sound file of exactly the length that was "
-                   "encoded. Damage ends an input with an error unless --keep-going is given. One input that fails does not "
-                   "stop the others.",
+    .description =
+        "Decodes each INPUT, a .rsd stream or - for standard input, to a sound file of exactly the length that was "
+        "encoded. Damage ends an input with an error unless --keep-going is given. One input that fails does not "
+        "stop the others.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

@@ -8,6 +8,7 @@
 #include "cli/batch.h"
 #include "cli/byte_source.h"
 #include "cli/model_choice.h"
+#include "cli/words.h"
 #include "engine/base/atomic_file.h"
 #include "engine/base/mem.h"
 #include "media/audio_reader.h"
@@ -25,21 +26,48 @@ typedef struct EncodeRequest {
 } EncodeRequest;
 
 static const Option OPTIONS[] = {
-    {.letter = 'o', .name = "output", .kind = OPTION_TEXT, .value = "FILE", .offset = offsetof(EncodeRequest, output),
+    {.letter = 'o',
+     .name = "output",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(EncodeRequest, output),
      .help = "the stream's name; without it talk.mp3 becomes talk.rsd beside it, and - goes to standard output"},
-    {.name = "output-dir", .kind = OPTION_TEXT, .value = "DIR", .offset = offsetof(EncodeRequest, output_dir),
+    {.name = "output-dir",
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .offset = offsetof(EncodeRequest, output_dir),
      .help = "put the streams there; with -r folders are mirrored below it"},
-    {.letter = 'r', .name = "recursive", .offset = offsetof(EncodeRequest, recursive),
+    {.letter = 'r',
+     .name = "recursive",
+     .offset = offsetof(EncodeRequest, recursive),
      .help = "take every recording in the folders named, in depth"},
     {.letter = 'f', .name = "force", .offset = offsetof(EncodeRequest, force), .help = "overwrite streams that exist"},
-    {.letter = 'b', .name = "bitrate", .kind = OPTION_QUANTITY, .value = "RATE", .unit = UNIT_BITRATE, .min = 1,
-     .max = MAX_BITRATE_BPS, .offset = offsetof(EncodeRequest, bitrate_bps),
+    {.letter = 'b',
+     .name = "bitrate",
+     .kind = OPTION_QUANTITY,
+     .value = "RATE",
+     .unit = UNIT_BITRATE,
+     .min = 1,
+     .max = MAX_BITRATE_BPS,
+     .offset = offsetof(EncodeRequest, bitrate_bps),
      .help = "most bits per second of codes, such as 3k; without it all that the model has, which can be cut later"},
-    {.letter = 'm', .name = "model", .kind = OPTION_TEXT, .value = "MODEL", .offset = offsetof(EncodeRequest, model),
+    {.letter = 'm',
+     .name = "model",
+     .kind = OPTION_TEXT,
+     .value = "MODEL",
+     .offset = offsetof(EncodeRequest, model),
      .help = "name of a built-in model, or a model file"},
-    {.letter = 't', .name = "threads", .kind = OPTION_COUNT, .value = "N", .min = 0, .max = 256,
-     .offset = offsetof(EncodeRequest, n_threads), .help = "threads that compute; 0, the default, takes one per processor"},
-    {.letter = 'k', .name = "keep-going", .offset = offsetof(EncodeRequest, keep_going),
+    {.letter = 't',
+     .name = "threads",
+     .kind = OPTION_COUNT,
+     .value = "N",
+     .min = 0,
+     .max = 256,
+     .offset = offsetof(EncodeRequest, n_threads),
+     .help = "threads that compute; 0, the default, takes one per processor"},
+    {.letter = 'k',
+     .name = "keep-going",
+     .offset = offsetof(EncodeRequest, keep_going),
      .help = "encode what can be read of a damaged recording, and NaN as zero"},
     {.name = "json", .offset = offsetof(EncodeRequest, json), .help = "one JSON object per input on standard output"},
     COMMON_OPTIONS(EncodeRequest),
@@ -85,7 +113,8 @@ static void note_conversion(const EncodeWork *w, const char *name, const AudioIn
 }
 
 /* Everything from reader to encoder. With keep_going damage ends the signal there. */
-static RsdStatus pump(const EncodeWork *w, AudioReader *reader, RsdEncoder *encoder, const BatchItem *item, RsdError *err)
+static RsdStatus pump(const EncodeWork *w, AudioReader *reader, RsdEncoder *encoder, const BatchItem *item,
+                      RsdError *err)
 {
     const AudioInfo *info = audio_reader_info(reader);
     double started_s = console_clock(), rate = info->rate_hz;
@@ -133,8 +162,9 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
 {
     const EncodeWork *w = ctx;
     const RsdModelInfo *model = rsd_model_info(w->model);
-    AudioReaderOptions reading = {
-        .rate_hz = model->rate_hz, .channels = model->channels, .replace_nonfinite = w->request->keep_going};
+    AudioReaderOptions reading = {.rate_hz = model->rate_hz,
+                                  .channels = model->channels,
+                                  .replace_nonfinite = w->request->keep_going};
     RsdEncoderOptions coding;
     AudioReader *reader = NULL;
     AtomicFile *file = NULL;
@@ -196,7 +226,10 @@ static int run(int argc, char **argv)
     EncodeRequest r = {0};
     Console console;
     Batch *batch = NULL;
-    BatchOptions plan = {.command = &cli_encode, .inputs = argv, .to_stdout = true, .suffix = ".rsd",
+    BatchOptions plan = {.command = &cli_encode,
+                         .inputs = argv,
+                         .to_stdout = true,
+                         .suffix = ".rsd",
                          .accepts = media_list_is_recording};
     int code;
     RsdError err = {0};
@@ -227,8 +260,9 @@ const Command cli_encode = {
     .name = "encode",
     .summary = "sound of any format to .rsd",
     .usage = "[options] INPUT...",
-    .description = "Encodes the sound of each INPUT, a file of any format or - for standard input, into a .rsd stream. Other "
-                   "sampling rates and channels than the model's are converted. One input that fails does not stop the others.",
+    .description =
+        "Encodes the sound of each INPUT, a file of any format or - for standard input, into a .rsd stream. Other "
+        "sampling rates and channels than the model's are converted. One input that fails does not stop the others.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

@@ -11,8 +11,8 @@
 
 #include "cli/commands.h"
 #include "cli/json_line.h"
-#include "cli/model_choice.h"
 #include "cli/pairs.h"
+#include "cli/words.h"
 #include "engine/base/mem.h"
 #include "losses/align.h"
 #include "losses/audio_metric.h"
@@ -31,13 +31,31 @@ typedef struct EvalRequest {
 } EvalRequest;
 
 static const Option OPTIONS[] = {
-    {.letter = 'm', .name = "metrics", .kind = OPTION_TEXT, .value = "NAMES", .offset = offsetof(EvalRequest, metrics),
+    {.letter = 'm',
+     .name = "metrics",
+     .kind = OPTION_TEXT,
+     .value = "NAMES",
+     .offset = offsetof(EvalRequest, metrics),
      .help = "some of snr, segsnr, sisdr, mel, lsd, stoi, estoi, divided by commas (default all)"},
-    {.name = "rate", .kind = OPTION_QUANTITY, .value = "RATE", .unit = UNIT_HZ, .min = 1000, .max = 384000,
-     .offset = offsetof(EvalRequest, rate_hz), .help = "compare at this sampling rate (default that of REF)"},
-    {.name = "max-delay", .kind = OPTION_QUANTITY, .value = "TIME", .unit = UNIT_SECONDS, .min = 0, .max = 10,
-     .offset = offsetof(EvalRequest, max_delay_s), .help = "look for a delay up to this (default 0.5s)"},
-    {.name = "no-align", .offset = offsetof(EvalRequest, no_align), .help = "compare sample by sample, without a search"},
+    {.name = "rate",
+     .kind = OPTION_QUANTITY,
+     .value = "RATE",
+     .unit = UNIT_HZ,
+     .min = 1000,
+     .max = 384000,
+     .offset = offsetof(EvalRequest, rate_hz),
+     .help = "compare at this sampling rate (default that of REF)"},
+    {.name = "max-delay",
+     .kind = OPTION_QUANTITY,
+     .value = "TIME",
+     .unit = UNIT_SECONDS,
+     .min = 0,
+     .max = 10,
+     .offset = offsetof(EvalRequest, max_delay_s),
+     .help = "look for a delay up to this (default 0.5s)"},
+    {.name = "no-align",
+     .offset = offsetof(EvalRequest, no_align),
+     .help = "compare sample by sample, without a search"},
     {.name = "json", .offset = offsetof(EvalRequest, json), .help = "one JSON object per pair on standard output"},
     COMMON_OPTIONS(EvalRequest),
 };
@@ -86,8 +104,8 @@ static RsdStatus add_metric(MetricSet *set, const char *name, RsdError *err)
     for (; n < MAX_METRICS && audio_metric_at(n); n++)
         names[n] = audio_metric_at(n)->name;
     near = text_nearest(name, names, n);
-    return error_set(err, RSD_ERR_ARG, "--metrics: there is no metric '%.40s'%s%s%s", name, near ? "; did you mean " : "",
-                     near ? near : "", near ? "?" : "");
+    return error_set(err, RSD_ERR_ARG, "--metrics: there is no metric '%.40s'%s%s%s", name,
+                     near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 static RsdStatus choose_metrics(MetricSet *set, const char *list, RsdError *err)
@@ -134,8 +152,9 @@ static RsdStatus read_both(Comparison *c, const Pair *pair, const EvalRequest *r
     form.rate_hz = c->rate_hz = r->rate_hz > 0 ? (int)r->rate_hz : ref.rate_hz;
     form.channels = c->channels = ref.channels == dist.channels ? ref.channels : 1;
     if (ref.rate_hz != c->rate_hz || dist.rate_hz != c->rate_hz)
-        console_say(console, LOG_INFO, "%s: %s against %s, compared at %s", pair->name, rate_text(rates[0], ref.rate_hz),
-                    rate_text(rates[1], dist.rate_hz), rate_text(rates[2], c->rate_hz));
+        console_say(console, LOG_INFO, "%s: %s against %s, compared at %s", pair->name,
+                    rate_text(rates[0], ref.rate_hz), rate_text(rates[1], dist.rate_hz),
+                    rate_text(rates[2], c->rate_hz));
     if (ref.channels != dist.channels)
         console_say(console, LOG_INFO, "%s: %d channels against %d, compared in mono", pair->name, ref.channels,
                     dist.channels);
@@ -156,8 +175,8 @@ static RsdStatus compare(Comparison *c, const Pair *pair, const MetricSet *set, 
         TRY(align_find(&c->alignment, c->ref, c->n_ref, c->dist, c->n_dist, c->rate_hz,
                        (int64_t)ceil(r->max_delay_s * c->rate_hz), err));
     align_overlap(c->alignment.lag_samples, c->n_ref, c->n_dist, &ref_from, &dist_from, &c->n_common);
-    CHECK(c->n_common > 0, err, RSD_ERR_CORRUPT, "%s and %s have nothing in common at a delay of %lld samples", pair->ref,
-          pair->dist, (long long)c->alignment.lag_samples);
+    CHECK(c->n_common > 0, err, RSD_ERR_CORRUPT, "%s and %s have nothing in common at a delay of %lld samples",
+          pair->ref, pair->dist, (long long)c->alignment.lag_samples);
     for (size_t i = 0; i < set->n; i++)
         TRY(audio_metric_apply(&c->values[i], set->items[i], c->ref + ref_from, (size_t)c->n_ref, c->dist + dist_from,
                                (size_t)c->n_dist, c->channels, c->n_common, c->rate_hz, err));
@@ -175,7 +194,8 @@ static const char *flag_words(unsigned flags)
                                            : NULL;
 }
 
-static void print_json(const Pair *pair, const Comparison *c, const MetricSet *set, RsdStatus status, const RsdError *err)
+static void print_json(const Pair *pair, const Comparison *c, const MetricSet *set, RsdStatus status,
+                       const RsdError *err)
 {
     JsonLine line;
     char flags[256] = "";
@@ -198,8 +218,8 @@ static void print_json(const Pair *pair, const Comparison *c, const MetricSet *s
     for (size_t i = 0; i < set->n; i++) {
         json_line_number(&line, set->items[i]->name, c->values[i].value, 6);
         if (flag_words(c->values[i].flags) && used < sizeof flags)
-            used += (size_t)snprintf(flags + used, sizeof flags - used, "%s%s: %s", used ? ", " : "", set->items[i]->name,
-                                     flag_words(c->values[i].flags));
+            used += (size_t)snprintf(flags + used, sizeof flags - used, "%s%s: %s", used ? ", " : "",
+                                     set->items[i]->name, flag_words(c->values[i].flags));
     }
     json_line_text(&line, "flags", flags);
     json_line_end(&line);
@@ -223,7 +243,8 @@ static void print_row(const char *name, const Comparison *c, const MetricSet *se
     for (size_t i = 0; i < set->n; i++) {
         char text[32];
 
-        snprintf(text, sizeof text, c->values[i].flags ? "(%.*f)" : "%.*f", set->items[i]->n_digits, c->values[i].value);
+        snprintf(text, sizeof text, c->values[i].flags ? "(%.*f)" : "%.*f", set->items[i]->n_digits,
+                 c->values[i].value);
         printf(" %13s", text);
     }
     putchar('\n');
@@ -311,7 +332,8 @@ static int run(int argc, char **argv)
     if (!command_begin(&cli_eval, &r, argc, argv, &n_operands, &console, &code))
         return code;
     if (n_operands != 2) {
-        code = command_misused(&cli_eval, "two names are needed, the original and the other: residua eval %s", cli_eval.usage);
+        code = command_misused(&cli_eval, "two names are needed, the original and the other: residua eval %s",
+                               cli_eval.usage);
         goto done;
     }
     TRY(choose_metrics(&set, r.metrics, &err));
@@ -331,10 +353,11 @@ const Command cli_eval = {
     .name = "eval",
     .summary = "how far decoded sound is from the original",
     .usage = "[options] REF DIST",
-    .description = "Compares DIST with the original REF: two recordings, or two folders whose recordings are paired by name. The "
-                   "delay between them is found and taken away first. Other rates are resampled to that of REF, and other "
-                   "numbers of channels mixed to mono. Values in brackets are conventions (silence, too short, no difference) "
-                   "and do not count for the mean.",
+    .description =
+        "Compares DIST with the original REF: two recordings, or two folders whose recordings are paired by name. The "
+        "delay between them is found and taken away first. Other rates are resampled to that of REF, and other "
+        "numbers of channels mixed to mono. Values in brackets are conventions (silence, too short, no difference) "
+        "and do not count for the mean.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

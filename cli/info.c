@@ -2,20 +2,18 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/byte_source.h"
 #include "cli/commands.h"
 #include "cli/json_line.h"
 #include "cli/model_choice.h"
+#include "cli/words.h"
 #include "engine/base/mem.h"
 #include "media/audio_reader.h"
 
 #define BLOCK_LEN ((size_t)16384)
-#define HASH_TEXT_SIZE (2 * RSD_MODEL_HASH_SIZE + 1)
 
 typedef struct InfoRequest {
     CommonRequest common;
@@ -23,7 +21,8 @@ typedef struct InfoRequest {
 } InfoRequest;
 
 static const Option OPTIONS[] = {
-    {.name = "test", .offset = offsetof(InfoRequest, test),
+    {.name = "test",
+     .offset = offsetof(InfoRequest, test),
      .help = "read everything and check all numbers and checksums; damage is an error"},
     {.name = "json", .offset = offsetof(InfoRequest, json), .help = "one JSON object per input on standard output"},
     COMMON_OPTIONS(InfoRequest),
@@ -55,13 +54,6 @@ typedef struct Inspection {
     const char *input;
     JsonLine *json; /* NULL: text for people */
 } Inspection;
-
-static const char *hash_text(char text[HASH_TEXT_SIZE], const uint8_t hash[RSD_MODEL_HASH_SIZE])
-{
-    for (size_t i = 0; i < RSD_MODEL_HASH_SIZE; i++)
-        snprintf(text + 2 * i, 3, "%02x", hash[i]);
-    return text;
-}
 
 static void print_length(const Inspection *in, int rate_hz, int channels, int64_t n_samples)
 {
@@ -280,8 +272,10 @@ static RsdStatus inspect(const Inspection *in, RsdError *err)
     } else if (is_model(first, n, in->input)) {
         TRY(inspect_model(in, err));
     } else {
-        CHECK(source.file_size >= 0, err, RSD_ERR_UNSUPPORTED, "%s: is no .rsd stream, and others cannot be looked at in a "
-              "pipe; name the file", source.name);
+        CHECK(source.file_size >= 0, err, RSD_ERR_UNSUPPORTED,
+              "%s: is no .rsd stream, and others cannot be looked at in a "
+              "pipe; name the file",
+              source.name);
         TRY(inspect_media(in, err));
     }
 fail:
@@ -331,8 +325,9 @@ const Command cli_info = {
     .name = "info",
     .summary = "what a stream, a model or a recording is",
     .usage = "[--test] [--json] INPUT...",
-    .description = "Describes each INPUT: a .rsd stream (also - for standard input), a model file, the name of a built-in model, "
-                   "or a recording.",
+    .description =
+        "Describes each INPUT: a .rsd stream (also - for standard input), a model file, the name of a built-in model, "
+        "or a recording.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

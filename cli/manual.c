@@ -190,11 +190,12 @@ void manual_print_page(FILE *file)
             ".SH SYNOPSIS\n.B residua\nCOMMAND [options] inputs...\n"
             ".SH DESCRIPTION\n",
             RSD_VERSION);
-    print_roff(file, "residua encodes recordings into small .rsd streams with a neural network, decodes them, measures the "
-                     "result and trains new networks.\n\nThe name - stands for standard input or output, and -- ends the "
-                     "options. Results go to standard output, everything else to standard error. An output file that "
-                     "exists stays as it is unless -f is given, and a new one appears only when it is complete. Numbers "
-                     "may have units: 3k, 1.5kbit/s, 250ms, 90m, 16kHz.");
+    print_roff(file,
+               "residua encodes recordings into small .rsd streams with a neural network, decodes them, measures the "
+               "result and trains new networks.\n\nThe name - stands for standard input or output, and -- ends the "
+               "options. Results go to standard output, everything else to standard error. An output file that "
+               "exists stays as it is unless -f is given, and a new one appears only when it is complete. Numbers "
+               "may have units: 3k, 1.5kbit/s, 250ms, 90m, 16kHz.");
     print_roff_rows(file, NULL, SEPARATE_OPTIONS);
     fputs(".SH COMMANDS\n", file);
     for (size_t i = 0; COMMANDS[i]; i++)
@@ -232,12 +233,13 @@ static void print_choices(FILE *file, const Command *command)
 
 void manual_print_completion(FILE *file)
 {
-    fputs("# bash completion of residua; made by `residua help --bash` from the tables in cli/\n"
-          "_residua()\n{\n"
-          "    local command=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words= "
-          "endings=\n\n"
-          "    if ((COMP_CWORD == 1)); then\n        mapfile -t COMPREPLY < <(compgen -W '",
-          file);
+    fputs(
+        "# bash completion of residua; made by `residua help --bash` from the tables in cli/\n"
+        "_residua()\n{\n"
+        "    local command=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words= "
+        "endings=\n\n"
+        "    if ((COMP_CWORD == 1)); then\n        mapfile -t COMPREPLY < <(compgen -W '",
+        file);
     for (size_t i = 0; COMMANDS[i]; i++)
         fprintf(file, "%s ", COMMANDS[i]->name);
     fputs("help --help --version' -- \"$word\")\n        return\n    fi\n    case $command:$before in\n", file);
@@ -257,7 +259,8 @@ void manual_print_completion(FILE *file)
         if (COMMANDS[i]->endings)
             fprintf(file, "    %s) endings='@(%s)' ;;\n", COMMANDS[i]->name, COMMANDS[i]->endings);
     fputs("    esac\n    compopt -o filenames 2>/dev/null\n"
-          "    mapfile -t COMPREPLY < <(shopt -s extglob; compgen -d -- \"$word\"; compgen -f ${endings:+-X \"!*.$endings\"} "
+          "    mapfile -t COMPREPLY < <(shopt -s extglob; compgen -d -- \"$word\"; compgen -f ${endings:+-X "
+          "\"!*.$endings\"} "
           "-- \"$word\" | while IFS= read -r name; do [[ -d $name ]] || printf '%s\\n' \"$name\"; done)\n"
           "}\ncomplete -F _residua residua\n",
           file);

@@ -1,10 +1,9 @@
-/* model_choice.c - names of models, and the words for what they code.
+/* model_choice.c - names before files.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "cli/model_choice.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,24 +21,7 @@ RsdStatus model_choice_open(RsdModel **out, const char *choice, RsdError *err)
         return rsd_model_open_file(out, choice, err);
     status = rsd_model_open_builtin(out, choice, err);
     if (status == RSD_ERR_MODEL && !rsd_model_builtin_name(0))
-        return error_set(err, RSD_ERR_MODEL, "no model is built into this program; name a model file with --model FILE");
+        return error_set(err, RSD_ERR_MODEL,
+                         "no model is built into this program; name a model file with --model FILE");
     return status;
-}
-
-const char *channels_text(char text[CHANNELS_TEXT_SIZE], int channels)
-{
-    if (channels <= 2)
-        snprintf(text, CHANNELS_TEXT_SIZE, "%s", channels == 1 ? "mono" : "stereo");
-    else
-        snprintf(text, CHANNELS_TEXT_SIZE, "%d channels", channels);
-    return text;
-}
-
-const char *rate_text(char text[RATE_TEXT_SIZE], int rate_hz)
-{
-    if (rate_hz % 100)
-        snprintf(text, RATE_TEXT_SIZE, "%d Hz", rate_hz);
-    else
-        snprintf(text, RATE_TEXT_SIZE, "%g kHz", rate_hz / 1000.0);
-    return text;
 }

@@ -66,19 +66,20 @@ typedef struct Explained {
 
 typedef struct Command {
     const char *name, *summary;
-    const char *usage;           /* what follows "residua NAME" */
-    const char *description;     /* sentences; paragraphs are divided by an empty line */
+    const char *usage;       /* what follows "residua NAME" */
+    const char *description; /* sentences; paragraphs are divided by an empty line */
     const Option *options;
     size_t n_options;
-    const Explained *examples;   /* ends with a NULL text; text follows "residua NAME " */
-    const Explained *json;       /* fields of --json, NULL without that option */
-    const char *endings;         /* of operands, for completion: "rsd|wav"; NULL: any file */
+    const Explained *examples;         /* ends with a NULL text; text follows "residua NAME " */
+    const Explained *json;             /* fields of --json, NULL without that option */
+    const char *endings;               /* of operands, for completion: "rsd|wav"; NULL: any file */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns an exit code */
 } Command;
 
-/* Fills in *request and moves the operands to argv[0 .. *n_operands - 1]. Options may follow operands; "--" ends them; "-"
- * is an operand; switches may be bundled (-fq) and values attached (-b3k, --bitrate=3k). Fields of options that are not
- * given stay as they are. Errors: RSD_ERR_ARG, naming the option and the nearest known one. */
-RsdStatus options_parse(const Command *command, void *request, int argc, char **argv, size_t *n_operands, RsdError *err);
+/* Fills in *request and moves the operands to argv[0 .. *n_operands - 1]. Options may follow operands; "--" ends them;
+ * "-" is an operand; switches may be bundled (-fq) and values attached (-b3k, --bitrate=3k). Fields of options that are
+ * not given stay as they are. Errors: RSD_ERR_ARG, naming the option and the nearest known one. */
+RsdStatus options_parse(const Command *command, void *request, int argc, char **argv, size_t *n_operands,
+                        RsdError *err);
 
 #endif

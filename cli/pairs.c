@@ -25,8 +25,13 @@ static int compare_items(const void *a, const void *b)
 static RsdStatus list_recordings(Batch **out, const char *folder, RsdError *err)
 {
     char *inputs[] = {(char *)(uintptr_t)folder};
-    BatchOptions options = {.command = &cli_eval, .inputs = inputs, .n_inputs = 1, .output_dir = "", .recursive = true,
-                            .suffix = "", .accepts = media_list_is_recording};
+    BatchOptions options = {.command = &cli_eval,
+                            .inputs = inputs,
+                            .n_inputs = 1,
+                            .output_dir = "",
+                            .recursive = true,
+                            .suffix = "",
+                            .accepts = media_list_is_recording};
     int code;
     RsdStatus status = batch_plan(out, &options, &code, err);
 
@@ -67,7 +72,8 @@ static RsdStatus merge(PairList *pairs, const Batch *refs, const Batch *dists, C
         if (order == 0)
             TRY(add_pair(pairs, ref->input, dist->input, ref->output + 1, err));
         else
-            console_say(console, LOG_WARNING, "%s: has no partner in the other folder", (order < 0 ? ref : dist)->input);
+            console_say(console, LOG_WARNING, "%s: has no partner in the other folder",
+                        (order < 0 ? ref : dist)->input);
         i += order <= 0;
         k += order >= 0;
     }

@@ -16,10 +16,9 @@ typedef struct PairList {
     size_t n_items;
 } PairList;
 
-/* Two files make one pair. Two folders are walked in depth, and recordings whose paths below them differ in nothing but the
- * ending belong together; those without a partner are named in a warning.
- * Errors: RSD_ERR_ARG (a file and a folder), RSD_ERR_IO (cannot be read), RSD_ERR_CORRUPT (no pair at all),
- * RSD_ERR_MEMORY. */
+/* Two files make one pair. Two folders are walked in depth, and recordings whose paths below them differ in nothing but
+ * the ending belong together; those without a partner are named in a warning. Errors: RSD_ERR_ARG (a file and a
+ * folder), RSD_ERR_IO (cannot be read), RSD_ERR_CORRUPT (no pair at all), RSD_ERR_MEMORY. */
 RsdStatus pairs_find(PairList **out, const char *ref, const char *dist, Console *console, RsdError *err);
 void pairs_destroy(PairList **pairs);
 

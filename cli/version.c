@@ -20,7 +20,8 @@ int version_print(bool verbose)
     printf("compiler   %s\n", RESIDUA_COMPILER);
     printf("kernels    %s\n", kernels_pick()->name);
     printf("format     .rsd version %d\n", RSD_FORMAT_VERSION);
-    printf("libraries  OpenBLAS, libavformat, libavcodec, libavutil, libsndfile, libsoxr, libebur128, jansson, inih, zlib\n");
+    printf("libraries  OpenBLAS, libavformat, libavcodec, libavutil, libsndfile, libsoxr, libebur128, jansson, inih, "
+           "zlib\n");
     if (!builtin_models[0].name)
         printf("models     none built in\n");
     for (const BuiltinModel *model = builtin_models; model->name; model++) {

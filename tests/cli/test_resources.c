@@ -1,0 +1,201 @@
+/* test_resources.c - what the tool costs: memory that does not grow with the input, and a start that nobody notices.
+ *
+ * Input comes through a pipe that the test holds open at the end, so the peak of the program's memory can be read from
+ * /proc while it still runs. (The peak that wait4 reports would be that of the test runner before exec.)
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/codec/tiny_codec.h"
+#include "tests/shared.h"
+
+#define RATE_HZ 8000
+#define MINUTE ((size_t)60 * RATE_HZ)
+#define PATH_SIZE 256
+#define MAX_PEAK_KB (150 * 1024) /* for one hour */
+#define MAX_GROWTH_KB 2048       /* from one minute to one hour */
+#define MAX_START_S 0.020
+#define N_STARTS 20
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+static char folder[PATH_SIZE], model_path[PATH_SIZE + 32], stream_path[PATH_SIZE + 32];
+
+static void set_up(void)
+{
+    AudioCodec *codec = tiny_codec_create(1, 7);
+    RsdError err = {0};
+
+    signal(SIGPIPE, SIG_IGN);
+    snprintf(folder, sizeof folder, "/tmp/residua-resources-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(model_path, sizeof model_path, "%s/tiny.safetensors", folder);
+    snprintf(stream_path, sizeof stream_path, "%s/stream.rsd", folder);
+    ASSERT_OK(audio_codec_save(codec, model_path, DTYPE_F32, false, NULL, &err), err);
+    audio_codec_destroy(&codec);
+}
+
+static void tear_down(void)
+{
+    unlink(stream_path);
+    unlink(model_path);
+    rmdir(folder);
+}
+
+TestSuite(resources, .init = set_up, .fini = tear_down);
+
+static pid_t start(int *pipe_end, char *const *arguments)
+{
+    int ends[2], null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    SharedPath program;
+    pid_t pid;
+
+    build_path(&program, "residua");
+    cr_assert(null >= 0 && pipe2(ends, O_CLOEXEC) == 0);
+    pid = fork();
+    cr_assert(pid >= 0);
+    if (pid == 0) {
+        if (dup2(ends[0], STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0)
+            execv(program.text, arguments);
+        _exit(127);
+    }
+    close(ends[0]);
+    close(null);
+    *pipe_end = ends[1];
+    return pid;
+}
+
+/* VmHWM of a running process. */
+static long peak_kb(pid_t pid)
+{
+    char path[64], line[256];
+    long peak = -1;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+    file = fopen(path, "r");
+    while (file && fgets(line, sizeof line, file))
+        sscanf(line, "VmHWM: %ld", &peak);
+    if (file)
+        fclose(file);
+    return peak;
+}
+
+static void feed(int fd, const void *data, size_t size)
+{
+    for (const char *at = data; size;) {
+        ssize_t n = write(fd, at, size);
+
+        cr_assert(n > 0, "the program stopped reading");
+        at += n;
+        size -= (size_t)n;
+    }
+}
+
+/* Ends the input and the program. */
+static long finish(pid_t pid, int fd)
+{
+    long peak = peak_kb(pid);
+    int status;
+
+    close(fd);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the program failed with status %x", (unsigned)status);
+    return peak;
+}
+
+static long encode_peak_kb(size_t n_minutes)
+{
+    /* RIFF of unknown length, 16-bit mono */
+    static const unsigned char header[44] =
+        "RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0"
+        "data\xff\xff\xff\xff";
+    char *arguments[] = {"residua", "encode", "-qf", "-t", "1", "-m", model_path, "-o", stream_path, "-", NULL};
+    int16_t *minute = malloc(MINUTE * sizeof *minute);
+    int fd;
+    pid_t pid = start(&fd, arguments);
+
+    cr_assert_not_null(minute);
+    for (size_t i = 0; i < MINUTE; i++)
+        minute[i] = (int16_t)lrint(9000.0 * sin(0.2 * (double)i) * sin(0.0003 * (double)i));
+    feed(fd, header, sizeof header);
+    for (size_t i = 0; i < n_minutes; i++)
+        feed(fd, minute, MINUTE * sizeof *minute);
+    free(minute);
+    return finish(pid, fd);
+}
+
+static long decode_peak_kb(void)
+{
+    char *arguments[] = {"residua", "decode", "-q", "-t", "1", "-m", model_path, "-", NULL};
+    char block[4096];
+    FILE *stream = fopen(stream_path, "rb");
+    size_t n;
+    int fd;
+    pid_t pid = start(&fd, arguments);
+
+    cr_assert_not_null(stream);
+    while ((n = fread(block, 1, sizeof block, stream)) > 0)
+        feed(fd, block, n);
+    fclose(stream);
+    return finish(pid, fd);
+}
+
+Test(resources, an_hour_takes_the_memory_of_a_minute, .timeout = 300)
+{
+    long encode_minute, decode_minute, encode_hour, decode_hour;
+
+#ifdef SANITIZED
+    cr_skip_test("memory under a sanitizer is not the program's");
+#endif
+    encode_minute = encode_peak_kb(1);
+    decode_minute = decode_peak_kb();
+    encode_hour = encode_peak_kb(60);
+    decode_hour = decode_peak_kb();
+    cr_expect(encode_minute > 0 && encode_hour < MAX_PEAK_KB && encode_hour - encode_minute < MAX_GROWTH_KB,
+              "encode: %ld kB for a minute, %ld kB for an hour", encode_minute, encode_hour);
+    cr_expect(decode_minute > 0 && decode_hour < MAX_PEAK_KB && decode_hour - decode_minute < MAX_GROWTH_KB,
+              "decode: %ld kB for a minute, %ld kB for an hour", decode_minute, decode_hour);
+}
+
+/* Processor time of the quickest of some starts, which a busy machine does not change much. */
+Test(resources, the_program_starts_within_20_ms)
+{
+    char *arguments[] = {"residua", "info", model_path, NULL};
+    double quickest = INFINITY;
+
+#ifdef SANITIZED
+    cr_skip_test("a sanitizer starts slowly");
+#endif
+    for (int i = 0; i < N_STARTS; i++) {
+        struct rusage usage;
+        double seconds;
+        int fd, status;
+        pid_t pid = start(&fd, arguments);
+
+        close(fd);
+        cr_assert_eq(wait4(pid, &status, 0, &usage), pid);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        seconds = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                  1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+        quickest = seconds < quickest ? seconds : quickest;
+    }
+    cr_expect(quickest < MAX_START_S, "the quickest start took %.1f ms of processor time", 1000.0 * quickest);
+}
