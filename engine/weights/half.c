@@ -29,43 +29,47 @@ float half_to_float(uint16_t half)
     return from_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13);
 }
 
-/* A finite half without a branch, so that a block of them becomes vector code. */
-static inline float finite_half_to_float(uint16_t half)
-{
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16, shifted = (uint32_t)(half & 0x7fff) << 13;
-    float normal = from_bits(shifted + ((uint32_t)(127 - 15) << 23));
-    float subnormal = from_bits(shifted + ((uint32_t)(127 - 14) << 23)) - 0x1p-14f; /* 2^-14 (1 + fraction) - 2^-14 */
-    uint32_t bits, lower;
-
-    memcpy(&bits, &normal, sizeof bits);
-    memcpy(&lower, &subnormal, sizeof lower);
-    return from_bits(sign | ((half & 0x7c00) ? bits : lower));
-}
-
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "halves are stored little-endian and copied as they are");
 
-#define HALF_BLOCK 64 /* a length that is known when compiling lets -O2 use vectors */
+#define HALF_BLOCK 64
+
+/* One block in plain loops of one type and a length that is known when compiling, which -O2 turns into vectors. */
+static uint32_t convert_block(float dst[HALF_BLOCK], const uint16_t src[HALF_BLOCK])
+{
+    uint32_t halves[HALF_BLOCK], small[HALF_BLOCK], bits[HALF_BLOCK], n_infinite = 0;
+    float subnormal[HALF_BLOCK];
+
+    for (int i = 0; i < HALF_BLOCK; i++)
+        halves[i] = src[i];
+    for (int i = 0; i < HALF_BLOCK; i++)
+        subnormal[i] = (float)(int32_t)(halves[i] & 0x3ff) * 0x1p-24f;
+    memcpy(small, subnormal, sizeof small);
+    for (int i = 0; i < HALF_BLOCK; i++) {
+        uint32_t normal = ((halves[i] & 0x7fff) << 13) + ((uint32_t)(127 - 15) << 23);
+        uint32_t is_normal = -(uint32_t)((halves[i] & 0x7c00) != 0);
+
+        n_infinite += (halves[i] & 0x7c00) == 0x7c00;
+        bits[i] = (halves[i] & 0x8000) << 16 | (normal & is_normal) | (small[i] & ~is_normal);
+    }
+    memcpy(dst, bits, sizeof bits);
+    return n_infinite;
+}
 
 bool half_array_to_float(float *dst, const void *src, size_t n)
 {
     const unsigned char *at = src;
     uint16_t block[HALF_BLOCK];
-    unsigned n_infinite = 0;
+    float last[HALF_BLOCK];
+    uint32_t n_infinite = 0;
 
     for (; n >= HALF_BLOCK; n -= HALF_BLOCK, dst += HALF_BLOCK, at += sizeof block) {
         memcpy(block, at, sizeof block);
-        for (int i = 0; i < HALF_BLOCK; i++) {
-            n_infinite += (block[i] & 0x7c00) == 0x7c00;
-            dst[i] = finite_half_to_float(block[i]);
-        }
+        n_infinite += convert_block(dst, block);
     }
-    for (size_t i = 0; i < n; i++) {
-        uint16_t half;
-
-        memcpy(&half, at + i * sizeof half, sizeof half);
-        n_infinite += (half & 0x7c00) == 0x7c00;
-        dst[i] = finite_half_to_float(half);
-    }
+    memset(block, 0, sizeof block);
+    memcpy(block, at, n * sizeof *block);
+    n_infinite += convert_block(last, block);
+    memcpy(dst, last, n * sizeof *dst);
     return n_infinite == 0;
 }
 
