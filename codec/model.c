@@ -71,7 +71,8 @@ RsdStatus model_from_codec(RsdModel **out, AudioCodec *codec, RsdError *err)
     *out = NULL;
     TRY(check_streamable(&codec->config, err));
     TRY(mem_calloc(&model, 1, sizeof *model, err));
-    TRY(seanet_freeze(codec->net, err));
+    if (!codec->params->for_inference) /* a loaded model is frozen already, and its weights cannot have changed */
+        TRY(seanet_freeze(codec->net, err));
     model->codec = codec;
     describe(&model->info, codec);
     *out = model;

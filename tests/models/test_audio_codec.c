@@ -8,7 +8,7 @@
 
 #include "engine/base/checksum.h"
 #include "engine/base/mem.h"
-#include "models/audio_codec.h"
+#include "models/audio_codec_file.h"
 #include "models/builtin.h"
 #include "tests/shared.h"
 
@@ -305,30 +305,48 @@ Test(audio_codec, weights_that_are_not_numbers_are_refused)
     unlink(temporary_path());
 }
 
+/* The file at temporary_path; free it. */
+static uint8_t *read_file(size_t *size)
+{
+    FILE *file = fopen(temporary_path(), "rb");
+    uint8_t *bytes;
+
+    cr_assert(file && fseek(file, 0, SEEK_END) == 0);
+    *size = (size_t)ftell(file);
+    rewind(file);
+    bytes = malloc(*size);
+    cr_assert_eq(fread(bytes, 1, *size, file), *size);
+    fclose(file);
+    return bytes;
+}
+
+static RsdStatus load_bytes(const uint8_t *bytes, size_t size, AudioCodec **loaded, RsdError *err)
+{
+    const uint8_t hash[MODEL_HASH_SIZE] = {0};
+    Safetensors *st;
+    RsdStatus status = safetensors_open_memory(&st, bytes, size, "bytes", err);
+
+    *loaded = NULL;
+    if (status != RSD_OK)
+        return status;
+    status = audio_codec_from_safetensors(loaded, st, hash, err);
+    safetensors_close(&st);
+    return status;
+}
+
 Test(audio_codec, a_file_cut_anywhere_is_refused)
 {
     AudioCodec *codec, *loaded;
     uint8_t *bytes;
     size_t size;
-    FILE *file;
     RsdError err;
 
     codec = create_tiny(&err);
     ASSERT_OK(audio_codec_save(codec, temporary_path(), DTYPE_F16, false, NULL, &err), err);
-    file = fopen(temporary_path(), "rb");
-    cr_assert(file && fseek(file, 0, SEEK_END) == 0);
-    size = (size_t)ftell(file);
-    rewind(file);
-    bytes = malloc(size);
-    cr_assert_eq(fread(bytes, 1, size, file), size);
-    fclose(file);
-    for (size_t cut = 0; cut < size; cut += 1 + size / 97) {
-        RsdStatus status;
+    bytes = read_file(&size);
+    for (size_t cut = 0; cut < size; cut++) {
+        RsdStatus status = load_bytes(bytes, cut, &loaded, &err);
 
-        file = fopen(temporary_path(), "wb");
-        cr_assert(file && fwrite(bytes, 1, cut, file) == cut);
-        fclose(file);
-        status = audio_codec_load(&loaded, temporary_path(), &err);
         cr_assert(status == RSD_ERR_CORRUPT || status == RSD_ERR_UNSUPPORTED, "cut at %zu of %zu: %d %s", cut, size, (int)status,
                   err.text);
     }
@@ -336,6 +354,43 @@ Test(audio_codec, a_file_cut_anywhere_is_refused)
     audio_codec_destroy(&codec);
     unlink(temporary_path());
     ASSERT_FAILS(audio_codec_load(&loaded, temporary_path(), &err), RSD_ERR_IO, err, temporary_path());
+}
+
+Test(audio_codec, a_file_with_any_byte_changed_loads_or_is_refused_with_a_reason)
+{
+    const uint8_t changes[] = {0x01, 0x10, 0x80, 0xff};
+    int n_loaded = 0, n_refused = 0;
+    AudioCodec *codec, *loaded;
+    uint8_t *bytes;
+    size_t size;
+    RsdError err;
+
+    codec = create_tiny(&err);
+    ASSERT_OK(audio_codec_save(codec, temporary_path(), DTYPE_F16, false, NULL, &err), err);
+    bytes = read_file(&size);
+    for (size_t at = 0; at < size; at++) {
+        uint8_t change = changes[at % sizeof changes];
+        RsdStatus status;
+
+        bytes[at] ^= change;
+        err.text[0] = '\0';
+        status = load_bytes(bytes, size, &loaded, &err);
+        bytes[at] ^= change;
+        cr_assert_eq(status == RSD_OK, loaded != NULL);
+        if (loaded) {
+            n_loaded++;
+            audio_codec_destroy(&loaded);
+        } else {
+            n_refused++;
+            cr_assert(status == RSD_ERR_CORRUPT || status == RSD_ERR_UNSUPPORTED || status == RSD_ERR_NUMERIC,
+                      "byte %zu ^ %02x: status %d %s", at, change, (int)status, err.text);
+            cr_assert_neq(err.text[0], '\0');
+        }
+    }
+    cr_assert(n_loaded > 100 && n_refused > 1000, "%d loaded, %d refused", n_loaded, n_refused);
+    free(bytes);
+    audio_codec_destroy(&codec);
+    unlink(temporary_path());
 }
 
 Test(audio_codec, each_allocation_of_a_load_may_fail_once)
