@@ -55,6 +55,12 @@ void criterion_internal_test_teardown(void)
         current_suite->fini();
 }
 
+/* Named by the parameters of tests that are left out; never called. */
+void *cr_malloc(size_t size)
+{
+    return malloc(size);
+}
+
 void criterion_send_assert(struct criterion_assert_stats *stats)
 {
     if (stats->passed)
