@@ -1,7 +1,7 @@
 /* align.c - cross-correlation by FFT, block by block.
  *
- * A block of the reference, B samples, meets the B + 2 max_lag samples of the other signal that can belong to it. The offset
- * inside is the same for every block, so the cross spectra are added up and only the sum goes back to lags:
+ * A block of the reference, B samples, meets the B + 2 max_lag samples of the other signal that can belong to it. The
+ * offset inside is the same for every block, so the cross spectra are added up and only the sum goes back to lags:
  *
  *   ref   |......|--- B ---|        zeros to N
  *   dist  |<lag>|--- B ---|<lag>|   N >= B + 2 max_lag, so no lag wraps around

@@ -21,7 +21,8 @@ typedef struct Alignment {
 RsdStatus align_find(Alignment *out, const float *ref, int64_t n_ref, const float *dist, int64_t n_dist, int rate_hz,
                      int64_t max_lag, RsdError *err);
 
-/* What both have after shifting by lag: ref[*ref_from + i] and dist[*dist_from + i], i < *n; n is 0 when nothing is left. */
+/* What both have after shifting by lag: ref[*ref_from + i] and dist[*dist_from + i], i < *n; n is 0 when nothing is
+ * left. */
 void align_overlap(int64_t lag, int64_t n_ref, int64_t n_dist, int64_t *ref_from, int64_t *dist_from, int64_t *n);
 
 #endif

@@ -53,8 +53,8 @@ RsdStatus audio_metric_apply(MetricValue *out, const AudioMetric *metric, const 
     double sum = 0;
 
     out->flags = 0;
-    CHECK(channels >= 1 && n >= 1, err, RSD_ERR_ARG, "%s: %d channels of %lld samples cannot be compared", metric->title,
-          channels, (long long)n);
+    CHECK(channels >= 1 && n >= 1, err, RSD_ERR_ARG, "%s: %d channels of %lld samples cannot be compared",
+          metric->title, channels, (long long)n);
     CHECK(rate_hz >= 1, err, RSD_ERR_ARG, "%s: sampling rate of %d Hz", metric->title, rate_hz);
     for (int c = 0; c < channels; c++) {
         MetricSignals signals = {ref + (size_t)c * ref_stride, dist + (size_t)c * dist_stride, n, rate_hz};

@@ -1,7 +1,7 @@
 /* audio_metric.h - every audio metric behind one interface: by name, with unit and direction, on plain arrays.
  *
- * All arithmetic is in double precision and on one thread, so a value is the same on every run. Signals are compared sample
- * by sample: align them first (losses/align.h) unless the delay is known to be zero.
+ * All arithmetic is in double precision and on one thread, so a value is the same on every run. Signals are compared
+ * sample by sample: align them first (losses/align.h) unless the delay is known to be zero.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,9 +23,9 @@ typedef struct MetricSignals {
 
 /* Why a value should not be averaged with others; bits. */
 typedef enum MetricFlag {
-    METRIC_TOO_SHORT = 1,     /* the signal is shorter than what the metric looks at: the value is a convention */
+    METRIC_TOO_SHORT = 1, /* the signal is shorter than what the metric looks at: the value is a convention */
     METRIC_SILENT_REFERENCE = 2,
-    METRIC_IDENTICAL = 4      /* no difference at all: the value may be infinite */
+    METRIC_IDENTICAL = 4 /* no difference at all: the value may be infinite */
 } MetricFlag;
 
 typedef struct MetricValue {
@@ -42,7 +42,7 @@ typedef struct AudioMetric {
     const char *unit;    /* "dB", "" for none */
     const char *summary; /* one sentence for help and manual */
     bool higher_is_better;
-    int n_digits;        /* after the point, when printed */
+    int n_digits; /* after the point, when printed */
     MetricFunction function;
 } AudioMetric;
 
@@ -53,6 +53,7 @@ const AudioMetric *audio_metric_find(const char *name);
 /* Mean over channels: ref and dist planar, channel c at c * stride. Flags are those of all channels.
  * Checks the signals; errors as MetricFunction. */
 RsdStatus audio_metric_apply(MetricValue *out, const AudioMetric *metric, const float *ref, size_t ref_stride,
-                             const float *dist, size_t dist_stride, int channels, int64_t n, int rate_hz, RsdError *err);
+                             const float *dist, size_t dist_stride, int channels, int64_t n, int rate_hz,
+                             RsdError *err);
 
 #endif

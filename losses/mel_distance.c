@@ -33,7 +33,8 @@ static RsdStatus distance_at(double *out, const MetricSignals *s, int win_len, i
     RsdStatus status = RSD_OK;
     PowerFrames *frames = NULL;
     MelBank *bank = NULL;
-    MelConfig config = {.rate_hz = s->rate_hz, .n_fft = win_len, .n_mels = n_bands, .scale = MEL_SLANEY, .unit_area = true};
+    MelConfig config = {
+        .rate_hz = s->rate_hz, .n_fft = win_len, .n_mels = n_bands, .scale = MEL_SLANEY, .unit_area = true};
     double *ref = NULL, *dist, sum = 0;
     int64_t n_frames;
     int n_bins = win_len / 2 + 1;

@@ -1,8 +1,8 @@
 /* power_frames.h - power spectra of a signal's frames in double precision, for metrics.
  *
- * Frame k is centred on sample k * hop; the signal is reflected at both ends without repeating the end samples and weighted
- * with a periodic Hann window, as torch.stft(center=True, pad_mode="reflect") does. A signal too short to be reflected is
- * followed by zeros first.
+ * Frame k is centred on sample k * hop; the signal is reflected at both ends without repeating the end samples and
+ * weighted with a periodic Hann window, as torch.stft(center=True, pad_mode="reflect") does. A signal too short to be
+ * reflected is followed by zeros first.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,7 +15,8 @@
 
 typedef struct PowerFrames PowerFrames;
 
-/* Frames of win_len samples (even), all of them transformed. One thread at a time. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
+/* Frames of win_len samples (even), all of them transformed. One thread at a time. Errors:
+ * RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus power_frames_create(PowerFrames **out, int win_len, int hop_len, RsdError *err);
 void power_frames_destroy(PowerFrames **frames);
 

@@ -12,8 +12,8 @@
 RsdStatus metric_snr(MetricValue *out, const MetricSignals *signals, RsdError *err);
 
 /* Means removed, a = <y, x> / (|x|^2 + e), 10 log10(|a x|^2 / (|y - a x|^2 + e)), e = 1e-8: finite for equal signals.
- * Silent reference, or nothing in common: minus infinity. Errors: none. [audio.md 8.1; Le Roux et al., SDR - half-baked or
- * well done?, 2019] */
+ * Silent reference, or nothing in common: minus infinity. Errors: none. [audio.md 8.1; Le Roux et al., SDR - half-baked
+ * or well done?, 2019] */
 RsdStatus metric_si_sdr(MetricValue *out, const MetricSignals *signals, RsdError *err);
 
 /* Mean over frames of 30 ms every 7.5 ms (periodic Hann window) of the frame's SNR, limited to -10..35 dB; frames

@@ -1,6 +1,7 @@
 /* stoi.c - the steps of the two papers, in order.
  *
- *   10 kHz -> drop silent frames -> 512-point spectra of 256-sample frames -> 15 bands -> 30-frame segments -> correlation
+ *   10 kHz -> drop silent frames -> 512-point spectra of 256-sample frames -> 15 bands -> 30-frame segments ->
+ *   correlation
  *
  * The extended measure's reference code adds noise of machine precision before it normalises; here a zero norm gives
  * a zero correlation instead.
@@ -23,10 +24,10 @@
 #define FFT_LEN 512
 #define N_BINS (FFT_LEN / 2 + 1)
 #define N_BANDS 15
-#define LOWEST_HZ 150.0  /* centre of the first third octave */
-#define SEGMENT_LEN 30   /* frames, 384 ms */
-#define RANGE_DB 40.0    /* frames this far under the loudest are silence */
-#define CLIP_DB 15.0     /* [1], beta = -15 dB */
+#define LOWEST_HZ 150.0 /* centre of the first third octave */
+#define SEGMENT_LEN 30  /* frames, 384 ms */
+#define RANGE_DB 40.0   /* frames this far under the loudest are silence */
+#define CLIP_DB 15.0    /* [1], beta = -15 dB */
 #define TOO_SHORT_VALUE 1e-5
 
 typedef double Bands[N_BANDS];
@@ -64,8 +65,8 @@ static void add_frame(double *dst, const double *x, const double *window)
         dst[i] += window[i] * x[i];
 }
 
-/* Cuts silent frames of x out of both signals: windowed frames that stay are overlapped and added again. In place is not
- * possible, so the results *ref and *dist are new blocks. */
+/* Cuts silent frames of x out of both signals: windowed frames that stay are overlapped and added again. In place is
+ * not possible, so the results *ref and *dist are new blocks. */
 static RsdStatus drop_silence(const double *x, const double *y, int64_t n, const double *window, double **ref,
                               double **dist, int64_t *n_kept, RsdError *err)
 {

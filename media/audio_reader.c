@@ -33,20 +33,20 @@ struct AudioReader {
     AudioSource *source;
     AudioInfo info;
     bool replace_nonfinite;
-    int mid_channels;        /* after mixing: 1 or the source's */
-    Resampler *resampler;    /* NULL when the rates agree */
-    float *raw;              /* [BLOCK_LEN, source channels] */
-    float *mixed;            /* [BLOCK_LEN, mid_channels]; the same memory as raw when nothing is mixed */
+    int mid_channels;     /* after mixing: 1 or the source's */
+    Resampler *resampler; /* NULL when the rates agree */
+    float *raw;           /* [BLOCK_LEN, source channels] */
+    float *mixed;         /* [BLOCK_LEN, mid_channels]; the same memory as raw when nothing is mixed */
     size_t mixed_len, mixed_at;
-    float *ready;            /* [BLOCK_LEN, mid_channels] out of the resampler; mixed itself without one */
+    float *ready; /* [BLOCK_LEN, mid_channels] out of the resampler; mixed itself without one */
     size_t ready_len, ready_at;
-    int64_t n_raw;           /* frames read from the source */
+    int64_t n_raw; /* frames read from the source */
     bool source_ended, ended;
-    RsdStatus end_status;    /* what the source ended with, RSD_OK for its natural end */
+    RsdStatus end_status; /* what the source ended with, RSD_OK for its natural end */
     RsdError end_error;
 };
 
-/* --- opening ---------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static RsdStatus open_input(AudioReader *r, const char *path, bool *seekable, RsdError *err)
 {
@@ -176,7 +176,7 @@ const AudioInfo *audio_reader_info(const AudioReader *reader)
     return &reader->info;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static void end_source(AudioReader *r, RsdStatus status)
 {
@@ -199,8 +199,8 @@ static size_t check_finite(AudioReader *r, size_t len)
             r->info.n_replaced++;
             continue;
         }
-        end_source(r, error_set(&r->end_error, RSD_ERR_NUMERIC, "%s: sample %lld of channel %zu, at %.3f s, is %s", r->name,
-                                (long long)frame, i % channels + 1, (double)frame / r->source->rate_hz,
+        end_source(r, error_set(&r->end_error, RSD_ERR_NUMERIC, "%s: sample %lld of channel %zu, at %.3f s, is %s",
+                                r->name, (long long)frame, i % channels + 1, (double)frame / r->source->rate_hz,
                                 isnan(r->raw[i]) ? "not a number" : "infinite"));
         return i / channels;
     }
@@ -304,9 +304,10 @@ RsdStatus audio_reader_read(AudioReader *r, float *dst, size_t max_samples, size
     return RSD_OK;
 }
 
-/* --- whole files ------------------------------------------------------------------------------------------------------ */
+/* --- whole files -------------------------------------------------------------------------------------------------- */
 
-/* Moves the planes of [channels, old_stride] to [channels, new_stride] inside one block; back to front when it grows. */
+/* Moves the planes of [channels, old_stride] to [channels, new_stride] inside one block; back to
+ * front when it grows. */
 static void restride(float *samples, int channels, size_t old_stride, size_t new_stride, size_t len)
 {
     for (int i = 0; i < channels; i++) {

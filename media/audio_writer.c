@@ -1,7 +1,8 @@
 /* audio_writer.c - the writing half of the door to libsndfile, and plain WAV for pipes.
  *
  *   planar float -> block of interleaved integers or floats -> libsndfile -> virtual output -> atomic_file
- *                                                           \-> little-endian bytes ---------^   (standard output, pipes)
+ *                                                           \-> little-endian bytes ---------^   (standard output,
+ *                                                           pipes)
  *
  * libsndfile goes back to complete its headers, which a pipe cannot; there the 44 bytes are ours. The conversion to
  * integers is ours in both cases: libsndfile's scales by 2^15 - 1 one way and 2^15 the other.
@@ -30,18 +31,18 @@
 
 struct AudioWriter {
     AtomicFile *file;
-    SNDFILE *sndfile;        /* NULL when we write the bytes */
+    SNDFILE *sndfile; /* NULL when we write the bytes */
     AudioWriterOptions options;
     int bits;
-    int64_t position, size;  /* of the virtual output */
+    int64_t position, size; /* of the virtual output */
     int64_t n_done;
     RsdStatus output_status; /* first failure below libsndfile */
     RsdError output_error;
-    void *block;             /* [BLOCK_LEN, channels] of float for SAMPLE_F32, else of int32_t */
-    uint8_t *bytes;          /* [BLOCK_LEN, channels, bits / 8], without libsndfile */
+    void *block;    /* [BLOCK_LEN, channels] of float for SAMPLE_F32, else of int32_t */
+    uint8_t *bytes; /* [BLOCK_LEN, channels, bits / 8], without libsndfile */
 };
 
-/* --- virtual output --------------------------------------------------------------------------------------------------- */
+/* --- virtual output ----------------------------------------------------------------------------------------------- */
 
 static sf_count_t vio_length(void *ctx)
 {
@@ -94,7 +95,7 @@ static RsdStatus fail_output(const AudioWriter *w, const char *words, RsdError *
     return w->output_status;
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static bool ends_with(const char *path, const char *ending)
 {
@@ -111,17 +112,18 @@ static RsdStatus check_options(const AudioWriterOptions *o, bool is_flac, const 
         return error_set(err, RSD_ERR_ARG, "%s: cannot write %d Hz: %d to %d Hz are possible", path, o->rate_hz,
                          AUDIO_MIN_RATE_HZ, AUDIO_MAX_RATE_HZ);
     if (o->channels < 1 || o->channels > max_channels)
-        return error_set(err, RSD_ERR_ARG, "%s: cannot write %d channels: 1 to %d are possible in %s", path, o->channels,
-                         max_channels, is_flac ? "FLAC" : "WAV");
+        return error_set(err, RSD_ERR_ARG, "%s: cannot write %d channels: 1 to %d are possible in %s", path,
+                         o->channels, max_channels, is_flac ? "FLAC" : "WAV");
     if (is_flac && o->format == SAMPLE_F32)
-        return error_set(err, RSD_ERR_ARG, "%s: FLAC holds 16 or 24 bits, no floats; write .wav or choose 24 bits", path);
+        return error_set(err, RSD_ERR_ARG, "%s: FLAC holds 16 or 24 bits, no floats; write .wav or choose 24 bits",
+                         path);
     return RSD_OK;
 }
 
 static RsdStatus open_sndfile(AudioWriter *w, bool is_flac, RsdError *err)
 {
-    static const int coding[] = {[SAMPLE_S16] = SF_FORMAT_PCM_16, [SAMPLE_S24] = SF_FORMAT_PCM_24,
-                                 [SAMPLE_F32] = SF_FORMAT_FLOAT};
+    static const int coding[] = {
+        [SAMPLE_S16] = SF_FORMAT_PCM_16, [SAMPLE_S24] = SF_FORMAT_PCM_24, [SAMPLE_F32] = SF_FORMAT_FLOAT};
     SF_VIRTUAL_IO io = {vio_length, vio_seek, vio_read, vio_write, vio_tell};
     const AudioWriterOptions *o = &w->options;
     int64_t frame_size = (int64_t)o->channels * w->bits / 8;
@@ -178,7 +180,7 @@ fail:
     return status;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 /* x * 2^(bits - 1), rounded to nearest, in the upper bits of an int32 as libsndfile wants it. */
 static int32_t to_integer(float x, int bits)
@@ -244,7 +246,7 @@ RsdStatus audio_writer_write(AudioWriter *w, const float *src, size_t stride, si
     return status;
 }
 
-/* --- finishing -------------------------------------------------------------------------------------------------------- */
+/* --- finishing ---------------------------------------------------------------------------------------------------- */
 
 /* Standard output that is a file gets its lengths after all. */
 static RsdStatus complete_stream(AudioWriter *w, RsdError *err)

@@ -1,9 +1,10 @@
 /* audio_writer.h - writes WAV and FLAC through libsndfile, to a file or standard output, block by block.
  *
- * A file is written beside its final name and renamed when finished (engine/base/atomic_file.h), so an interrupted run leaves
- * the old file alone and no partial one behind. Beyond 4 GiB a WAV file becomes RF64. On a pipe the header is written
- * once, with the length if it is known, and is completed afterwards when the output turns out to be a file.
- * Integers are rounded from sample * 2^(bits - 1), so what audio_reader.h reads from 16 or 24 bits is written back bit for bit.
+ * A file is written beside its final name and renamed when finished (engine/base/atomic_file.h), so an interrupted run
+ * leaves the old file alone and no partial one behind. Beyond 4 GiB a WAV file becomes RF64. On a pipe the header is
+ * written once, with the length if it is known, and is completed afterwards when the output turns out to be a file.
+ * Integers are rounded from sample * 2^(bits - 1), so what audio_reader.h reads from 16 or 24 bits is written back bit
+ * for bit.
  *
  * SPDX-License-Identifier: MIT
  */

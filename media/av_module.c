@@ -23,8 +23,8 @@ static struct {
 
 typedef struct Search {
     const AvModule *module;
-    char tried[400];   /* for the error: directories, separated by commas */
-    char reason[400];  /* the loader's words about a file that exists */
+    char tried[400];  /* for the error: directories, separated by commas */
+    char reason[400]; /* the loader's words about a file that exists */
 } Search;
 
 static void try_directory(Search *search, const char *dir, size_t len)

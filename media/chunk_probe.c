@@ -3,8 +3,8 @@
  *   RIFF size WAVE | id size contents [pad to even] | ...      RF64: 64-bit sizes in the "ds64" chunk
  *   FORM size AIFF | id size contents [pad to even] | ...      big endian
  *
- * Programs that write to a pipe cannot go back to fill in a size and leave 0, 0xffffffff or a number near 2 GiB there; such a
- * size means "until the end".
+ * Programs that write to a pipe cannot go back to fill in a size and leave 0, 0xffffffff or a number near 2 GiB there;
+ * such a size means "until the end".
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,8 +16,8 @@
 
 #include "engine/base/bytes.h"
 
-#define MAX_CHUNKS 10000            /* a file of empty chunks must end, too */
-#define PIPE_SIZE_FROM 0x7fff0000u  /* sox writes 0x7ffff000 + something, ffmpeg 0xffffffff */
+#define MAX_CHUNKS 10000           /* a file of empty chunks must end, too */
+#define PIPE_SIZE_FROM 0x7fff0000u /* sox writes 0x7ffff000 + something, ffmpeg 0xffffffff */
 
 bool chunk_probe(ChunkProbe *out, int fd)
 {

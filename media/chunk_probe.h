@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 typedef struct ChunkProbe {
-    int64_t data_size;    /* promised by the "data" or "SSND" chunk; equal to data_present when it says "until the end" */
+    int64_t data_size; /* promised by the "data" or "SSND" chunk; equal to data_present when it says "until the end" */
     int64_t data_present; /* bytes from the start of that chunk's contents to its end or the end of the file */
 } ChunkProbe;
 

@@ -1,8 +1,8 @@
 /* resampler.c - libsoxr with an exact count.
  *
  * soxr compensates its filter's delay, but what it returns when flushed is rounded its own way. So the end is not
- * flushed: zeros follow the input until the promised number of frames is out, and the rest is dropped. Input is handed on in
- * blocks of BLOCK_LEN frames counted from the start of the stream, whatever the caller's blocks are.
+ * flushed: zeros follow the input until the promised number of frames is out, and the rest is dropped. Input is handed
+ * on in blocks of BLOCK_LEN frames counted from the start of the stream, whatever the caller's blocks are.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,11 +19,11 @@
 struct Resampler {
     soxr_t soxr;
     int in_hz, out_hz, channels;
-    int64_t n_in, n_out;        /* frames taken from the caller and given to it */
-    int64_t n_padding;          /* zeros fed after the end */
-    float *block;               /* [BLOCK_LEN, channels], collects input */
-    size_t block_len;           /* frames in it */
-    size_t block_fed;           /* of those, what soxr has taken; feeding starts when the block is full */
+    int64_t n_in, n_out; /* frames taken from the caller and given to it */
+    int64_t n_padding;   /* zeros fed after the end */
+    float *block;        /* [BLOCK_LEN, channels], collects input */
+    size_t block_len;    /* frames in it */
+    size_t block_fed;    /* of those, what soxr has taken; feeding starts when the block is full */
 };
 
 int64_t resampler_out_len(int64_t n, int in_hz, int out_hz)
@@ -50,8 +50,8 @@ RsdStatus resampler_create(Resampler **out, int in_hz, int out_hz, int channels,
     r->channels = channels;
     TRY(mem_alloc(&r->block, BLOCK_LEN * (size_t)channels, sizeof *r->block, err));
     r->soxr = soxr_create(in_hz, out_hz, (unsigned)channels, &failure, &io, &quality, &runtime);
-    CHECK(r->soxr && !failure, err, RSD_ERR_MEMORY, "libsoxr refuses %d channels from %d Hz to %d Hz: %s", channels, in_hz,
-          out_hz, failure ? failure : "no reason given");
+    CHECK(r->soxr && !failure, err, RSD_ERR_MEMORY, "libsoxr refuses %d channels from %d Hz to %d Hz: %s", channels,
+          in_hz, out_hz, failure ? failure : "no reason given");
     *out = r;
     return RSD_OK;
 fail:
@@ -144,7 +144,8 @@ RsdStatus resampler_process(Resampler *r, const float *src, size_t n_in, size_t 
     return RSD_OK;
 }
 
-RsdStatus resample_signal(const float *src, int64_t n, int in_hz, int out_hz, float **out, int64_t *n_out, RsdError *err)
+RsdStatus resample_signal(const float *src, int64_t n, int in_hz, int out_hz, float **out, int64_t *n_out,
+                          RsdError *err)
 {
     RsdStatus status = RSD_OK;
     Resampler *r = NULL;

@@ -1,9 +1,9 @@
 /* resampler.h - changes the sampling rate of a stream; the door to libsoxr.
  *
  * Output sample k stands at time k / out_hz of the input and every k with k / out_hz < n / in_hz is delivered: n input
- * frames give exactly resampler_out_len(n) = ceil(n * out_hz / in_hz) output frames, without delay. The pass band reaches 0.91
- * of the smaller Nyquist frequency; aliases and images lie below -100 dB. The result depends on the samples alone,
- * not on how they were cut into blocks, because blocks of a fixed length reach the filter.
+ * frames give exactly resampler_out_len(n) = ceil(n * out_hz / in_hz) output frames, without delay. The pass band
+ * reaches 0.91 of the smaller Nyquist frequency; aliases and images lie below -100 dB. The result depends on the
+ * samples alone, not on how they were cut into blocks, because blocks of a fixed length reach the filter.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,8 +1,8 @@
 /* sndfile_source.c - WAV, FLAC and AIFF through libsndfile.
  *
  * libsndfile quietly shortens a file whose header promises more than is there. The promise is therefore kept by us
- * (chunk_probe for RIFF and AIFF, STREAMINFO for FLAC, which libsndfile takes as it is), and a file that ends early is read to
- * its end and then reported.
+ * (chunk_probe for RIFF and AIFF, STREAMINFO for FLAC, which libsndfile takes as it is), and a file that ends early is
+ * read to its end and then reported.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,9 +22,9 @@ typedef struct SndfileSource {
     AudioSource base;
     SNDFILE *file;
     int fd;
-    int64_t position;        /* for libsndfile, in bytes */
-    int64_t n_done;          /* frames */
-    double promised_frames;  /* by the header; 0 unknown */
+    int64_t position;       /* for libsndfile, in bytes */
+    int64_t n_done;         /* frames */
+    double promised_frames; /* by the header; 0 unknown */
 } SndfileSource;
 
 /* Virtual input: libsndfile never sees the descriptor, so closing and positions stay ours. */
@@ -148,9 +148,10 @@ static RsdStatus read_frames(AudioSource *source, float *dst, size_t max_frames,
         return error_set(err, problem == SF_ERR_SYSTEM ? RSD_ERR_IO : RSD_ERR_CORRUPT, "damaged at %.3f s: %s", time_s,
                          sf_error_number(problem));
     if ((double)s->n_done + 0.5 < s->promised_frames)
-        return error_set(err, RSD_ERR_CORRUPT,
-                         "truncated: ends at %.3f s, but its header promises %.3f s; the copy or download was cut short",
-                         time_s, s->promised_frames / source->rate_hz);
+        return error_set(
+            err, RSD_ERR_CORRUPT,
+            "truncated: ends at %.3f s, but its header promises %.3f s; the copy or download was cut short", time_s,
+            s->promised_frames / source->rate_hz);
     return RSD_OK;
 }
 
@@ -193,7 +194,7 @@ RsdStatus sndfile_source_open(AudioSource **out, int fd, RsdError *err)
         int problem = sf_error(NULL);
 
         status = problem == SF_ERR_UNRECOGNISED_FORMAT || problem == SF_ERR_UNSUPPORTED_ENCODING ? RSD_ERR_UNSUPPORTED
-                                                                                                   : RSD_ERR_CORRUPT;
+                                                                                                 : RSD_ERR_CORRUPT;
         error_set(err, status, "%s", sf_strerror(NULL));
         goto fail;
     }

@@ -2,9 +2,9 @@
  *
  *   bytes -> demuxer -> packets of one stream -> decoder -> swresample (only the sample format) -> interleaved float
  *
- * libavcodec drops the encoder's delay and the padding that the container marks; av_length.c knows the rest. It needs to know
- * which packet is the last, so one packet is read ahead. A packet that cannot be decoded is left out and remembered:
- * the rest is delivered and then the damage is reported.
+ * libavcodec drops the encoder's delay and the padding that the container marks; av_length.c knows the rest. It needs
+ * to know which packet is the last, so one packet is read ahead. A packet that cannot be decoded is left out and
+ * remembered: the rest is delivered and then the damage is reported.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,9 +19,9 @@
 #include "engine/base/mem.h"
 #include "media/libav/av_parts.h"
 
-#define GAP_S 0.05            /* a larger jump of Ogg time stamps is missing sound */
-#define MISSING_S 0.1         /* shorter by more than this than the header says is truncated */
-#define MAX_FAILURES 1000     /* decoder errors in a row without one frame: there is nothing to find */
+#define GAP_S 0.05        /* a larger jump of Ogg time stamps is missing sound */
+#define MISSING_S 0.1     /* shorter by more than this than the header says is truncated */
+#define MAX_FAILURES 1000 /* decoder errors in a row without one frame: there is nothing to find */
 
 typedef struct AvSource {
     AudioSource base;
@@ -37,11 +37,11 @@ typedef struct AvSource {
     float *queue; /* converted, not yet delivered: [queue_len, channels] from queue_at */
     unsigned queue_size;
     int64_t queue_len, queue_at;
-    int64_t n_done;           /* frames that entered the queue */
+    int64_t n_done; /* frames that entered the queue */
     bool is_ogg, is_pcm;
-    bool is_bare;             /* a run of frames without an index (MP3, ADTS), where junk at both ends is usual */
+    bool is_bare; /* a run of frames without an index (MP3, ADTS), where junk at both ends is usual */
     bool have_ahead, demuxer_ended, decoder_ended, cut;
-    int64_t next_pts;         /* Ogg: where the next frame should start */
+    int64_t next_pts; /* Ogg: where the next frame should start */
     int64_t n_packets, n_bad, n_failures;
     bool last_is_bad;
     double first_bad_s;
@@ -76,7 +76,7 @@ static void note_damage(AvSource *s)
     s->last_is_bad = true;
 }
 
-/* --- packets ---------------------------------------------------------------------------------------------------------- */
+/* --- packets ------------------------------------------------------------------------------------------------------ */
 
 /* The next packet of our stream into s->ahead; have_ahead is false at the end. */
 static RsdStatus read_ahead(AvSource *s, RsdError *err)
@@ -129,7 +129,7 @@ static RsdStatus send_packet(AvSource *s, RsdError *err)
     return RSD_OK;
 }
 
-/* --- frames ----------------------------------------------------------------------------------------------------------- */
+/* --- frames ------------------------------------------------------------------------------------------------------- */
 
 /* Prepares swr for s->frame; the channels pass as they are unless their number changed in mid-stream. */
 static RsdStatus set_up_swr(AvSource *s, RsdError *err)
@@ -237,18 +237,20 @@ static RsdStatus judge(const AvSource *s, RsdError *err)
     int64_t n_bad = s->n_bad - (s->is_bare && s->last_is_bad); /* a tag at the end of an MP3 looks like a packet */
 
     if (s->n_done == 0 && s->length.by_packets && !s->input.seekable)
-        return error_set(err, RSD_ERR_UNSUPPORTED, "an MP4 whose index or sound cannot be reached in a pipe; give the file by "
+        return error_set(err, RSD_ERR_UNSUPPORTED,
+                         "an MP4 whose index or sound cannot be reached in a pipe; give the file by "
                          "its name, or write it with its index in front (ffmpeg -movflags +faststart)");
     if (n_bad > 0 && s->n_done == 0)
         return error_set(err, RSD_ERR_CORRUPT, "none of its %lld packets of %s can be decoded", (long long)s->n_packets,
                          s->base.codec);
     if (n_bad > 0)
-        return error_set(err, RSD_ERR_CORRUPT, "damaged at %.3f s: %lld of %lld packets cannot be decoded", s->first_bad_s,
-                         (long long)n_bad, (long long)s->n_packets);
+        return error_set(err, RSD_ERR_CORRUPT, "damaged at %.3f s: %lld of %lld packets cannot be decoded",
+                         s->first_bad_s, (long long)n_bad, (long long)s->n_packets);
     if (s->length.promised >= 0 && (double)(s->length.promised - s->n_done) > MISSING_S * s->base.rate_hz)
-        return error_set(err, RSD_ERR_CORRUPT,
-                         "truncated: ends at %.3f s, but its header promises %.3f s; the copy or download was cut short",
-                         time_s, (double)s->length.promised / s->base.rate_hz);
+        return error_set(
+            err, RSD_ERR_CORRUPT,
+            "truncated: ends at %.3f s, but its header promises %.3f s; the copy or download was cut short", time_s,
+            (double)s->length.promised / s->base.rate_hz);
     if (s->cut)
         return error_set(err, RSD_ERR_CORRUPT, "truncated or damaged at %.3f s", time_s);
     return RSD_OK;
@@ -288,7 +290,7 @@ static RsdStatus read_frames(AudioSource *source, float *dst, size_t max_frames,
     return RSD_OK;
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static bool starts_like_mp4(int fd)
 {

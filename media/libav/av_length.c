@@ -1,7 +1,7 @@
 /* av_length.c - where the audio of a file begins and ends when libavformat's trimming does not say exactly.
  *
- * A lossy codec works in whole frames behind a delay, so some decoded samples are not part of the recording. libavformat
- * knows and libavcodec drops them for MP3 with a LAME tag, Ogg and Matroska. What is left:
+ * A lossy codec works in whole frames behind a delay, so some decoded samples are not part of the recording.
+ * libavformat knows and libavcodec drops them for MP3 with a LAME tag, Ogg and Matroska. What is left:
  *   - MP4 and MOV: a tag (iTunSMPB) with delay and length, else the edit list and the table of durations (av_mp4.h);
  *   - the same through a pipe, where the index cannot be read twice: libavformat's edit list, which is right to a
  *     millisecond, and the durations of its packets;
@@ -95,7 +95,8 @@ void av_length_init(AvLength *length, const AVFormatContext *format, const AVStr
     length->promised = length->limit;
     if (input->seekable && strcmp(format->iformat->name, "ogg") == 0 &&
         format->duration_estimation_method != AVFMT_DURATION_FROM_BITRATE)
-        length->promised = stated - stream->codecpar->initial_padding; /* the last page's position; Opus counts its pre-skip */
+        length->promised =
+            stated - stream->codecpar->initial_padding; /* the last page's position; Opus counts its pre-skip */
     if (!from_header || length->promised >= 0)
         return;
     if (named(format, "mp4") || named(format, "mp3") || named(format, "flac") || named(format, "aiff"))

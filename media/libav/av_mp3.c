@@ -1,7 +1,7 @@
 /* av_mp3.c - Xing header and LAME tag.
  *
- *   frame header (4) | side information (9, 17 or 32) | "Xing" or "Info" | flags | frames? | bytes? | table (100)? | quality?
- *   | encoder name (9) | ... | delay and padding, 12 bits each, 21 bytes behind the name's start
+ *   frame header (4) | side information (9, 17 or 32) | "Xing" or "Info" | flags | frames? | bytes? | table (100)? |
+ *   quality? | encoder name (9) | ... | delay and padding, 12 bits each, 21 bytes behind the name's start
  *
  * SPDX-License-Identifier: MIT
  */

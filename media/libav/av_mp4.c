@@ -171,9 +171,9 @@ static int read_track(int fd, Span trak, uint32_t movie_timescale, Mp4Track *tra
     if (!find_box(fd, trak, "mdia", &mdia) || !find_box(fd, mdia, "hdlr", &hdlr) ||
         !read_at(fd, handler, sizeof handler, hdlr.from) || memcmp(handler + 8, "soun", 4) != 0)
         return 0;
-    if (!find_box(fd, trak, "tkhd", &tkhd) || !read_track_id(fd, tkhd, &track->id) || !find_box(fd, mdia, "mdhd", &mdhd) ||
-        !read_timescale(fd, mdhd, &track->timescale) || !find_box(fd, mdia, "minf", &minf) ||
-        !find_box(fd, minf, "stbl", &stbl) || !find_box(fd, stbl, "stts", &stts))
+    if (!find_box(fd, trak, "tkhd", &tkhd) || !read_track_id(fd, tkhd, &track->id) ||
+        !find_box(fd, mdia, "mdhd", &mdhd) || !read_timescale(fd, mdhd, &track->timescale) ||
+        !find_box(fd, mdia, "minf", &minf) || !find_box(fd, minf, "stbl", &stbl) || !find_box(fd, stbl, "stts", &stts))
         return -1;
     edits = read_edits(fd, trak);
     sum = sum_durations(fd, stts);

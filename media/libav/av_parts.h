@@ -12,13 +12,14 @@
 
 #define AV_HEAD_SIZE 2048
 
-/* av_input.c: a descriptor as AVIOContext, read through our own callbacks, so that no protocol of libavformat is used. */
+/* av_input.c: a descriptor as AVIOContext, read through our own callbacks, so that no protocol of
+ * libavformat is used. */
 typedef struct AvInput {
     AVIOContext *io;
     int fd;
-    int failed;        /* errno of a read that failed, 0 for none */
+    int failed; /* errno of a read that failed, 0 for none */
     bool seekable;
-    bool keep_head;    /* still at the start: what is needed of it later is kept, a pipe cannot go back */
+    bool keep_head; /* still at the start: what is needed of it later is kept, a pipe cannot go back */
     int64_t n_read, head_from;
     size_t head_size;
     uint8_t head[AV_HEAD_SIZE]; /* the first bytes, behind an ID3v2 tag if there is one */
@@ -31,22 +32,23 @@ RsdStatus av_failure(int code, const AvInput *input, const char *doing, RsdError
 
 /* av_length.c: which of the decoded frames belong to the recording, by what the container says beside the packets. */
 typedef struct AvLength {
-    bool manual;             /* skip and limit are ours: libavcodec must not drop anything */
-    bool by_packets;         /* an MP4 whose index we did not read (pipe): the packets' durations tell the end */
+    bool manual;     /* skip and limit are ours: libavcodec must not drop anything */
+    bool by_packets; /* an MP4 whose index we did not read (pipe): the packets' durations tell the end */
     AVRational time_base;
     int rate_hz;
-    int64_t skip;            /* frames at the start that are still to be dropped by us */
-    int64_t limit;           /* frames to deliver, -1 not known */
-    int64_t edited;          /* by_packets: libavformat's duration, -1 none */
-    int64_t first_pts, sum;  /* by_packets, in time_base */
-    int64_t promised;        /* frames a complete file has by its header, -1 when it does not say */
+    int64_t skip;           /* frames at the start that are still to be dropped by us */
+    int64_t limit;          /* frames to deliver, -1 not known */
+    int64_t edited;         /* by_packets: libavformat's duration, -1 none */
+    int64_t first_pts, sum; /* by_packets, in time_base */
+    int64_t promised;       /* frames a complete file has by its header, -1 when it does not say */
 } AvLength;
 /* Call after avformat_find_stream_info. mp4 is NULL unless mp4_probe succeeded and edit lists are switched off. */
 void av_length_init(AvLength *length, const AVFormatContext *format, const AVStream *stream, const AvInput *input,
                     const Mp4Probe *mp4);
 /* Call with each packet that goes to the decoder. */
 void av_length_add(AvLength *length, const AVPacket *packet);
-/* Frames that may be delivered, INT64_MAX for no limit; exact when the packets so far are all there are (`complete`). */
+/* Frames that may be delivered, INT64_MAX for no limit; exact when the packets so far are all
+ * there are (`complete`). */
 int64_t av_length_limit(const AvLength *length, bool complete);
 /* True when an Ogg file (seekable) ends in the middle of a page. */
 bool av_length_ogg_is_cut(int fd);

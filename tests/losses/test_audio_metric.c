@@ -1,4 +1,5 @@
-/* test_audio_metric.c - SNR, SI-SDR, segmental SNR, mel distance, LSD and the table: closed forms, published numbers, edges.
+/* test_audio_metric.c - SNR, SI-SDR, segmental SNR, mel distance, LSD and the table: closed forms, published numbers,
+ * edges.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -116,7 +117,8 @@ Test(audio_metric, all_give_numbers_for_silence_and_single_samples)
                 if (filled & 2)
                     signal_noise(y, lengths[k], 7);
                 value = value_of(metric->name, lengths[k], 16000).value;
-                cr_assert(!isnan(value), "%s of %d samples, case %d, is not a number", metric->name, lengths[k], filled);
+                cr_assert(!isnan(value), "%s of %d samples, case %d, is not a number", metric->name, lengths[k],
+                          filled);
                 if (!metric->higher_is_better)
                     cr_assert(isfinite(value) && value >= 0, "%s of %d samples, case %d: %g", metric->name, lengths[k],
                               filled, value);

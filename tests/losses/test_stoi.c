@@ -62,8 +62,8 @@ Test(stoi, falls_as_noise_rises)
         now[0] = value_of(metric_stoi, 32000, 16000, NULL);
         now[1] = value_of(metric_estoi, 32000, 16000, NULL);
         for (int i = 0; i < 2; i++) {
-            cr_assert_lt(now[i], last[i], "%s at noise %g: %.6f, before %.6f", i ? "ESTOI" : "STOI", (double)level, now[i],
-                         last[i]);
+            cr_assert_lt(now[i], last[i], "%s at noise %g: %.6f, before %.6f", i ? "ESTOI" : "STOI", (double)level,
+                         now[i], last[i]);
             last[i] = now[i];
         }
     }
@@ -116,7 +116,8 @@ Test(octave_resample, gives_the_stated_length_and_keeps_a_constant)
             ASSERT_OK(octave_resample(x, n, rates[r][0], rates[r][1], &out, &n_out, &err), err);
             cr_assert_eq(n_out, expected, "%lld samples from %d Hz", (long long)n, rates[r][0]);
             if (n > 5000)
-                ASSERT_CLOSE("middle", out[n_out / 2], 0.5, ((Tolerance){.abs = 1e-3})); /* the filter's ripple, 60 dB */
+                ASSERT_CLOSE("middle", out[n_out / 2], 0.5,
+                             ((Tolerance){.abs = 1e-3})); /* the filter's ripple, 60 dB */
             mem_free(&out);
         }
     {

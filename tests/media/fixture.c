@@ -109,8 +109,8 @@ void fixture_encode(const char *name, const float *x, int channels, int64_t n, i
             interleaved[i * channels + c] = x[c * n + i];
     fixture_write("raw.f32", interleaved, (size_t)(channels * n) * sizeof *interleaved);
     mem_free(&interleaved);
-    fixture_must_run("ffmpeg -nostdin -v error -y -f f32le -ar %d -ac %d -i raw.f32 %s %s %s", rate_hz, channels, more_inputs,
-                     arguments, name);
+    fixture_must_run("ffmpeg -nostdin -v error -y -f f32le -ar %d -ac %d -i raw.f32 %s %s %s", rate_hz, channels,
+                     more_inputs, arguments, name);
 }
 
 void fixture_cut(const char *from, const char *to, size_t size)

@@ -21,11 +21,13 @@ void fixture_close(void); /* removes it with everything inside */
 /* Path of a name in the folder; valid until the 8th next call. */
 const char *fixture_path(const char *name);
 
-/* x [channels, n] planar, within +-0.8 and rounded to 16 bits: two sweeps under a slow envelope, different in each channel. */
+/* x [channels, n] planar, within +-0.8 and rounded to 16 bits: two sweeps under a slow envelope, different in each
+ * channel. */
 void fixture_signal(float *x, int channels, int64_t n, int rate_hz);
 
-/* Writes x as 32-bit floats and lets ffmpeg make `name` of it with these arguments ("-c:a aac -b:a 128k"); the container follows
- * from the ending. more_inputs comes before the output's arguments and may be "". Fails the test when ffmpeg does. */
+/* Writes x as 32-bit floats and lets ffmpeg make `name` of it with these arguments ("-c:a aac -b:a 128k"); the
+ * container follows from the ending. more_inputs comes before the output's arguments and may be "". Fails the test when
+ * ffmpeg does. */
 void fixture_encode(const char *name, const float *x, int channels, int64_t n, int rate_hz, const char *more_inputs,
                     const char *arguments);
 
@@ -43,8 +45,8 @@ void fixture_must_run(const char *format, ...) RSD_PRINTF(1, 2);
 typedef struct Sound {
     RsdStatus status; /* of the last read; the samples before it count */
     RsdError err;
-    AudioInfo info;   /* at the end */
-    float *samples;   /* [channels, n] planar */
+    AudioInfo info; /* at the end */
+    float *samples; /* [channels, n] planar */
     int64_t n;
 } Sound;
 

@@ -73,7 +73,8 @@ static void check_format(const Format *f, const char *path)
 
         if (f->snr_db == 1000)
             ASSERT_SAME_BITS(f->name, decoded, original, LEN);
-        cr_assert_geq(snr_db, f->snr_db == 1000 ? 200 : f->snr_db, "%s, channel %d: SNR of %.1f dB", f->name, c + 1, snr_db);
+        cr_assert_geq(snr_db, f->snr_db == 1000 ? 200 : f->snr_db, "%s, channel %d: SNR of %.1f dB", f->name, c + 1,
+                      snr_db);
         ASSERT_OK(align_find(&found, original, LEN, decoded, sound.n, f->rate_hz, 3000, &err), err);
         cr_assert_eq(found.lag_samples, 0, "%s, channel %d: %lld samples late", f->name, c + 1,
                      (long long)found.lag_samples);
@@ -116,8 +117,8 @@ static void read_piped(Sound *sound, const char *command, const AudioReaderOptio
 
 Test(reader, delivers_pipes_with_their_exact_length)
 {
-    static const char *const names[] = {"s16.wav", "f32.wav", "flac.flac", "aiff.aiff", "lame.mp3", "front.mp4", "vorbis.ogg",
-                                        "opus.opus", "opus.webm"};
+    static const char *const names[] = {"s16.wav",   "f32.wav",    "flac.flac", "aiff.aiff", "lame.mp3",
+                                        "front.mp4", "vorbis.ogg", "opus.opus", "opus.webm"};
 
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
         for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
@@ -135,7 +136,8 @@ Test(reader, delivers_pipes_with_their_exact_length)
             cr_assert_eq(sound.status, RSD_OK, "%s: %s", f->name, sound.err.text);
             off = llabs((long long)sound.n - LEN);
             /* MP4: the edit list in milliseconds is all that a pipe tells */
-            cr_assert_leq(off, strcmp(f->name, "front.mp4") == 0 ? 45 : 0, "%s: %lld samples", f->name, (long long)sound.n);
+            cr_assert_leq(off, strcmp(f->name, "front.mp4") == 0 ? 45 : 0, "%s: %lld samples", f->name,
+                          (long long)sound.n);
             cr_assert_geq(sound_snr_db(x, sound.samples, LEN - 45), f->snr_db == 1000 ? 200 : f->snr_db, "%s", f->name);
             sound_clear(&sound);
         }
@@ -143,8 +145,9 @@ Test(reader, delivers_pipes_with_their_exact_length)
 
 Test(reader, takes_wav_of_unknown_length_from_a_pipe_and_from_a_file)
 {
-    static const char *const commands[] = {"ffmpeg -nostdin -v error -i '%s' -f wav -",
-                                           "sox '%s' -t wav - 2>/dev/null || ffmpeg -nostdin -v error -i '%s' -f wav -"};
+    static const char *const commands[] = {
+        "ffmpeg -nostdin -v error -i '%s' -f wav -",
+        "sox '%s' -t wav - 2>/dev/null || ffmpeg -nostdin -v error -i '%s' -f wav -"};
     Sound sound;
     char command[1024];
 
@@ -247,8 +250,8 @@ Test(reader, takes_192_khz_with_8_channels_and_64_channels)
     fixture_encode("eight.wav", eight, 8, 19200, 192000, "", "-c:a pcm_s24le");
     fixture_encode("eight.flac", eight, 8, 19200, 192000, "", "-c:a flac");
     for (int i = 0; i < 2; i++) {
-        sound_read(&sound, fixture_path(i ? "eight.flac" : "eight.wav"), &(AudioReaderOptions){.rate_hz = 16000, .channels = 1},
-                   700);
+        sound_read(&sound, fixture_path(i ? "eight.flac" : "eight.wav"),
+                   &(AudioReaderOptions){.rate_hz = 16000, .channels = 1}, 700);
         cr_assert_eq(sound.status, RSD_OK, "%s", sound.err.text);
         cr_assert_eq(sound.n, 1600);
         cr_assert_eq(sound.info.source_channels, 8);
@@ -289,12 +292,9 @@ Test(reader, delivers_what_a_truncated_file_holds_and_then_says_so)
     static const struct {
         const char *name, *arguments, *sentence;
     } cases[] = {
-        {"a.wav", "-c:a pcm_s16le", "truncated: ends at"},
-        {"a.flac", "-c:a flac", ""},
-        {"a.aiff", "-c:a pcm_s16be", "truncated: ends at"},
-        {"a.mp3", "-c:a libmp3lame", "its header promises 1.619 s"},
-        {"a.m4a", "-c:a aac -movflags +faststart", ""},
-        {"a.ogg", "-c:a libvorbis -q:a 10", "truncated"},
+        {"a.wav", "-c:a pcm_s16le", "truncated: ends at"},  {"a.flac", "-c:a flac", ""},
+        {"a.aiff", "-c:a pcm_s16be", "truncated: ends at"}, {"a.mp3", "-c:a libmp3lame", "its header promises 1.619 s"},
+        {"a.m4a", "-c:a aac -movflags +faststart", ""},     {"a.ogg", "-c:a libvorbis -q:a 10", "truncated"},
         {"a.opus", "-c:a libopus -ar 48000", "truncated"},
     };
 
@@ -328,7 +328,8 @@ Test(reader, delivers_what_a_damaged_file_holds_and_then_says_so)
 
         fixture_encode(cases[i].name, x, 2, LEN, RATE, "", cases[i].arguments);
         middle = fixture_size(cases[i].name) / 2;
-        fixture_must_run("dd if=/dev/urandom of=%s bs=1 seek=%zu count=2000 conv=notrunc 2>/dev/null", cases[i].name, middle);
+        fixture_must_run("dd if=/dev/urandom of=%s bs=1 seek=%zu count=2000 conv=notrunc 2>/dev/null", cases[i].name,
+                         middle);
         sound_read(&sound, fixture_path(cases[i].name), NULL, 1000);
         cr_assert_eq(sound.status, RSD_ERR_CORRUPT, "%s: status %d", cases[i].name, sound.status);
         cr_assert_not_null(strstr(sound.err.text, " s"), "no time in: %s", sound.err.text);
@@ -379,7 +380,8 @@ Test(reader, refuses_what_is_no_sound_with_a_clear_sentence)
     ASSERT_FAILS(audio_reader_open(&reader, fixture_path("head.ogg"), NULL, &err), RSD_ERR_CORRUPT, err, "cut short");
     if (geteuid() != 0) { /* root may read everything */
         fixture_must_run("chmod 000 a.m4a");
-        ASSERT_FAILS(audio_reader_open(&reader, fixture_path("a.m4a"), NULL, &err), RSD_ERR_IO, err, "Permission denied");
+        ASSERT_FAILS(audio_reader_open(&reader, fixture_path("a.m4a"), NULL, &err), RSD_ERR_IO, err,
+                     "Permission denied");
     }
 }
 
@@ -388,10 +390,12 @@ Test(reader, refuses_options_out_of_range)
     AudioReader *reader = NULL;
     RsdError err = {0};
 
-    ASSERT_FAILS(audio_reader_open(&reader, "x.wav", &(AudioReaderOptions){.rate_hz = 99}, &err), RSD_ERR_ARG, err, "99 Hz");
+    ASSERT_FAILS(audio_reader_open(&reader, "x.wav", &(AudioReaderOptions){.rate_hz = 99}, &err), RSD_ERR_ARG, err,
+                 "99 Hz");
     ASSERT_FAILS(audio_reader_open(&reader, "x.wav", &(AudioReaderOptions){.rate_hz = 400000}, &err), RSD_ERR_ARG, err,
                  "100 to 384000 Hz");
-    ASSERT_FAILS(audio_reader_open(&reader, "x.wav", &(AudioReaderOptions){.channels = 65}, &err), RSD_ERR_ARG, err, "1 to 64");
+    ASSERT_FAILS(audio_reader_open(&reader, "x.wav", &(AudioReaderOptions){.channels = 65}, &err), RSD_ERR_ARG, err,
+                 "1 to 64");
 }
 
 Test(reader, survives_hostile_wav_headers)
@@ -411,7 +415,8 @@ Test(reader, survives_hostile_wav_headers)
             wav_header_write(file, 48000, 1, 16, false, 32);
             file[at] = k == 0 ? 0 : k == 1 ? 0xff : (uint8_t)~file[at];
             fixture_write("hostile.wav", file, sizeof file);
-            status = audio_reader_open(&reader, fixture_path("hostile.wav"), &(AudioReaderOptions){.channels = 1}, &err);
+            status =
+                audio_reader_open(&reader, fixture_path("hostile.wav"), &(AudioReaderOptions){.channels = 1}, &err);
             if (status != RSD_OK) {
                 cr_assert_null(reader);
                 cr_assert_neq(err.text[0], '\0', "byte %zu", at);
@@ -497,8 +502,8 @@ Test(reader, fails_cleanly_when_memory_runs_out)
         RsdStatus status;
 
         mem_fail_after(k);
-        status = audio_read_all(fixture_path("a.wav"), &(AudioReaderOptions){.rate_hz = 16000, .channels = 1}, 0, &samples, &n,
-                                NULL, &err);
+        status = audio_read_all(fixture_path("a.wav"), &(AudioReaderOptions){.rate_hz = 16000, .channels = 1}, 0,
+                                &samples, &n, NULL, &err);
         mem_fail_after(-1);
         if (status == RSD_OK) {
             cr_assert_gt(k, 3);

@@ -48,13 +48,19 @@ Test(writer, round_trip_is_bit_exact_in_every_format)
     static const struct {
         const char *name;
         SampleFormat format;
-    } cases[] = {{"a.wav", SAMPLE_S16}, {"b.wav", SAMPLE_S24}, {"c.WAV", SAMPLE_F32}, {"d.flac", SAMPLE_S16},
+    } cases[] = {{"a.wav", SAMPLE_S16},
+                 {"b.wav", SAMPLE_S24},
+                 {"c.WAV", SAMPLE_F32},
+                 {"d.flac", SAMPLE_S16},
                  {"e.flac", SAMPLE_S24}};
 
     fixture_signal(x, 2, LEN, 44100);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int hint = 0; hint < 2; hint++) {
-            AudioWriterOptions options = {.rate_hz = 44100, .channels = 2, .format = cases[i].format, .overwrite = true,
+            AudioWriterOptions options = {.rate_hz = 44100,
+                                          .channels = 2,
+                                          .format = cases[i].format,
+                                          .overwrite = true,
                                           .n_samples_hint = hint ? LEN : -1};
             RsdError err = {0};
             Sound sound;
@@ -77,8 +83,8 @@ Test(writer, rounds_clips_and_survives_nan)
     static const struct {
         float in;
         double out;
-    } cases[] = {{1.0f, 32767}, {-1.0f, -32768}, {2.5f, 32767}, {-7.0f, -32768}, {0.9f / 32768, 1}, {0.4f / 32768, 0},
-                 {-0.9f / 32768, -1}, {NAN, 0}, {INFINITY, 32767}, {-INFINITY, -32768}};
+    } cases[] = {{1.0f, 32767},     {-1.0f, -32768},     {2.5f, 32767}, {-7.0f, -32768},   {0.9f / 32768, 1},
+                 {0.4f / 32768, 0}, {-0.9f / 32768, -1}, {NAN, 0},      {INFINITY, 32767}, {-INFINITY, -32768}};
     enum { N = sizeof cases / sizeof cases[0] };
     AudioWriterOptions options = {.rate_hz = 16000, .channels = 1, .format = SAMPLE_S16, .n_samples_hint = N};
     AudioWriter *writer = NULL;
@@ -130,7 +136,9 @@ Test(writer, streams_wav_to_standard_output)
     for (int format = SAMPLE_S16; format <= SAMPLE_F32; format++)
         for (int hint = 0; hint < 2; hint++)
             for (int piped = 0; piped < 2; piped++) {
-                AudioWriterOptions options = {.rate_hz = 44100, .channels = 2, .format = (SampleFormat)format,
+                AudioWriterOptions options = {.rate_hz = 44100,
+                                              .channels = 2,
+                                              .format = (SampleFormat)format,
                                               .n_samples_hint = hint ? LEN : -1};
                 Sound sound;
 
@@ -161,7 +169,8 @@ Test(writer, keeps_an_existing_file_and_leaves_no_partial_one)
 
     fixture_signal(x, 1, LEN, 16000);
     fixture_write("a.wav", "precious", 8);
-    ASSERT_FAILS(audio_writer_open(&writer, fixture_path("a.wav"), &options, &err), RSD_ERR_EXISTS, err, "a.wav: exists");
+    ASSERT_FAILS(audio_writer_open(&writer, fixture_path("a.wav"), &options, &err), RSD_ERR_EXISTS, err,
+                 "a.wav: exists");
     cr_assert_null(writer);
     options.overwrite = true;
     ASSERT_OK(audio_writer_open(&writer, fixture_path("a.wav"), &options, &err), err);
@@ -187,7 +196,8 @@ Test(writer, says_that_the_disk_is_full)
         static const char *const names[] = {"small/a.wav", "small/a.flac"};
 
         for (int i = 0; i < 2; i++)
-            ASSERT_FAILS(write_all(fixture_path(names[i]), &options, 1000, &err), RSD_ERR_IO, err, "No space left on device");
+            ASSERT_FAILS(write_all(fixture_path(names[i]), &options, 1000, &err), RSD_ERR_IO, err,
+                         "No space left on device");
         cr_assert_eq(fixture_run("test -z \"$(ls -A small)\""), 0, "something was left behind");
         fixture_must_run("umount small");
     }

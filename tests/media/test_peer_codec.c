@@ -24,7 +24,8 @@ Test(peer_codec, opus_is_aligned_and_keeps_its_rate)
     for (int i = 1; i < LEN; i++)
         x[i] = 0.9f * x[i - 1] + 0.3f * x[i]; /* darker, as speech is */
     for (size_t i = 0; i < sizeof bitrates / sizeof bitrates[0]; i++) {
-        PeerOptions options = {.rate_hz = 16000, .bitrate_bps = bitrates[i], .frame_ms = 20, .speech = true, .vbr = true};
+        PeerOptions options = {
+            .rate_hz = 16000, .bitrate_bps = bitrates[i], .frame_ms = 20, .speech = true, .vbr = true};
         PeerResult result;
         float *y = NULL;
         Alignment found;
@@ -33,8 +34,8 @@ Test(peer_codec, opus_is_aligned_and_keeps_its_rate)
 
         ASSERT_OK(peer_opus(x, LEN, &options, &y, &result, &err), err);
         kbps = (double)result.packet_bytes * 8 * 16 / LEN;
-        cr_assert(kbps > 0.5e-3 * bitrates[i] && kbps < 1.4e-3 * bitrates[i], "%d bit/s asked, %.2f kbit/s used", bitrates[i],
-                  kbps);
+        cr_assert(kbps > 0.5e-3 * bitrates[i] && kbps < 1.4e-3 * bitrates[i], "%d bit/s asked, %.2f kbit/s used",
+                  bitrates[i], kbps);
         cr_assert_gt(kbps, last_kbps);
         last_kbps = kbps;
         /* 20 ms frames, and one more for the encoder's delay */

@@ -14,8 +14,9 @@
 
 static float x[MAX_LEN];
 
-static const int rates[][2] = {{48000, 16000}, {44100, 16000}, {16000, 48000}, {16000, 44100}, {8000, 16000}, {22050, 24000},
-                               {192000, 16000}, {384000, 8000}, {11025, 48000}, {44101, 16000}, {16000, 15999}, {100, 384000}};
+static const int rates[][2] = {{48000, 16000}, {44100, 16000}, {16000, 48000},  {16000, 44100},
+                               {8000, 16000},  {22050, 24000}, {192000, 16000}, {384000, 8000},
+                               {11025, 48000}, {44101, 16000}, {16000, 15999},  {100, 384000}};
 #define N_RATES (sizeof rates / sizeof rates[0])
 
 static void sine(double hz, int rate_hz, int64_t n)
@@ -44,8 +45,8 @@ Test(resampler, keeps_a_sine_in_place_with_90_db)
                 signal += expected * expected;
                 error += (y[i] - expected) * (y[i] - expected);
             }
-            cr_assert_gt(10 * log10(signal / error), 90, "%d to %d Hz, tone of %.0f Hz: %.1f dB", in_hz, out_hz, tones[k],
-                         10 * log10(signal / error));
+            cr_assert_gt(10 * log10(signal / error), 90, "%d to %d Hz, tone of %.0f Hz: %.1f dB", in_hz, out_hz,
+                         tones[k], 10 * log10(signal / error));
             mem_free(&y);
         }
     }
@@ -76,15 +77,16 @@ Test(resampler, gives_exactly_the_stated_number_of_samples)
 
             sine(0.1 * rates[r][0], rates[r][0], n);
             ASSERT_OK(resample_signal(x, n, rates[r][0], rates[r][1], &y, &n_out, &err), err);
-            cr_assert_eq(n_out, (n * rates[r][1] + rates[r][0] - 1) / rates[r][0], "%lld samples, %d to %d Hz", (long long)n,
-                         rates[r][0], rates[r][1]);
+            cr_assert_eq(n_out, (n * rates[r][1] + rates[r][0] - 1) / rates[r][0], "%lld samples, %d to %d Hz",
+                         (long long)n, rates[r][0], rates[r][1]);
             mem_free(&y);
         }
     cr_assert_eq(resampler_out_len((int64_t)1 << 50, 100, 384000), ((int64_t)1 << 50) * 3840);
 }
 
 /* Feeds pieces of in_piece and takes pieces of out_piece. */
-static void resample_in_pieces(float *y, int64_t n, int in_hz, int out_hz, size_t in_piece, size_t out_piece, int64_t *n_out)
+static void resample_in_pieces(float *y, int64_t n, int in_hz, int out_hz, size_t in_piece, size_t out_piece,
+                               int64_t *n_out)
 {
     Resampler *r = NULL;
     RsdError err = {0};

@@ -2,11 +2,11 @@
  *
  *   quality [--json] [--each] [--model FILE] [--threads N] [FOLDER]
  *
- * Every file of FOLDER (default: data/valid/speech below $RESIDUA_SHARED, or below ../shared) is brought to 16 kHz mono,
- * coded by every system, decoded and brought back to 16 kHz. A system's delay is the median over files of the lag found by
- * cross-correlation within 100 ms; with it the signals are aligned and compared over what both have. Means are over files,
- * each with its 95 % interval (Student's t, files taken as independent). One task is one file with one system; results do
- * not depend on the number of threads.
+ * Every file of FOLDER (default: data/valid/speech below $RESIDUA_SHARED, or below ../shared) is brought to 16 kHz
+ * mono, coded by every system, decoded and brought back to 16 kHz. A system's delay is the median over files of the lag
+ * found by cross-correlation within 100 ms; with it the signals are aligned and compared over what both have. Means are
+ * over files, each with its 95 % interval (Student's t, files taken as independent). One task is one file with one
+ * system; results do not depend on the number of threads.
  *
  * --json prints one object per system and line: {"system", "kbps", "files", "lag_ms", and for each metric its name with
  * "mean", "half_width_95" and "n"}; --each adds one object {"file", "system", ...} per file and system before them.
@@ -31,15 +31,17 @@
 #define DEFAULT_FOLDER "data/valid/speech"
 
 static const QualitySystem systems[] = {
-    {SYSTEM_RESIDUA, "residua 1.5k", 1500}, {SYSTEM_RESIDUA, "residua 3k", 3000}, {SYSTEM_RESIDUA, "residua 6k", 6000},
-    {SYSTEM_OPUS, "Opus 6k", 6000},         {SYSTEM_OPUS, "Opus 9k", 9000},       {SYSTEM_OPUS, "Opus 12k", 12000},
-    {SYSTEM_CODEC2, "Codec 2 1200", 1200},  {SYSTEM_CODEC2, "Codec 2 2400", 2400}, {SYSTEM_CODEC2, "Codec 2 3200", 3200},
+    {SYSTEM_RESIDUA, "residua 1.5k", 1500}, {SYSTEM_RESIDUA, "residua 3k", 3000},
+    {SYSTEM_RESIDUA, "residua 6k", 6000},   {SYSTEM_OPUS, "Opus 6k", 6000},
+    {SYSTEM_OPUS, "Opus 9k", 9000},         {SYSTEM_OPUS, "Opus 12k", 12000},
+    {SYSTEM_CODEC2, "Codec 2 1200", 1200},  {SYSTEM_CODEC2, "Codec 2 2400", 2400},
+    {SYSTEM_CODEC2, "Codec 2 3200", 3200},
 };
 #define N_SYSTEMS (sizeof systems / sizeof systems[0])
 
 const char *const metric_names[N_METRICS] = {"estoi", "sisdr", "mel", "lsd"};
 
-/* --- measuring -------------------------------------------------------------------------------------------------------- */
+/* --- measuring ---------------------------------------------------------------------------------------------------- */
 
 /* Codes one file and finds its lag. */
 static RsdStatus code(Result *r, const Run *run, size_t file, const QualitySystem *system, RsdError *err)
@@ -86,8 +88,8 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* A codec's delay is one number. What single files say about a codec that does not keep the waveform is unsure, the median
- * is not. */
+/* A codec's delay is one number. What single files say about a codec that does not keep the waveform is unsure, the
+ * median is not. */
 static RsdStatus find_lags(Run *run, RsdError *err)
 {
     RsdStatus status = RSD_OK;
@@ -144,7 +146,7 @@ static RsdStatus find_failure(const Run *run, RsdError *err)
     return RSD_OK;
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------------ */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static int is_visible(const struct dirent *entry)
 {
@@ -159,7 +161,8 @@ static RsdStatus load_files(Run *run, RsdError *err)
     int n_entries = scandir(run->folder, &entries, is_visible, alphasort);
     char path[4096];
 
-    CHECK(n_entries > 0, err, RSD_ERR_IO, "%s: no files there; name a folder with speech, or set RESIDUA_SHARED", run->folder);
+    CHECK(n_entries > 0, err, RSD_ERR_IO, "%s: no files there; name a folder with speech, or set RESIDUA_SHARED",
+          run->folder);
     TRY(mem_calloc(&run->files, (size_t)n_entries, sizeof *run->files, err));
     TRY(mem_calloc(&run->signals, (size_t)n_entries, sizeof *run->signals, err));
     TRY(mem_calloc(&run->lengths, (size_t)n_entries, sizeof *run->lengths, err));
@@ -203,7 +206,7 @@ static void clear(Run *run)
     rsd_model_close(&run->model);
 }
 
-/* --- main ------------------------------------------------------------------------------------------------------------- */
+/* --- main --------------------------------------------------------------------------------------------------------- */
 
 static int usage(const char *complaint)
 {

@@ -81,8 +81,8 @@ static void print_each(const Run *run)
         if (!run_has_system(run, i % run->n_systems))
             continue;
         if (run->json) {
-            json_t *object = json_pack("{s:s, s:s, s:f, s:f}", "file", file, "system", system, "kbps", r->kbps, "lag_ms",
-                                       r->lag_samples * MS_PER_SAMPLE);
+            json_t *object = json_pack("{s:s, s:s, s:f, s:f}", "file", file, "system", system, "kbps", r->kbps,
+                                       "lag_ms", r->lag_samples * MS_PER_SAMPLE);
 
             for (size_t m = 0; m < N_METRICS; m++)
                 json_object_set_new(object, metric_names[m], number_or_null(r->metrics[m].value));
@@ -150,8 +150,8 @@ static void print_goal(const Run *run, double *scratch)
         estoi = metric_mean(run, s, 0, scratch).mean;
         mel = metric_mean(run, s, 2, scratch).mean;
         printf("\nGoal at 6 kbit/s: ESTOI %.2f or more: %s (%.3f); mel distance %.2f or less: %s (%.3f)\n", GOAL_ESTOI,
-               estoi >= GOAL_ESTOI ? "reached" : "not reached", estoi, GOAL_MEL, mel <= GOAL_MEL ? "reached" : "not reached",
-               mel);
+               estoi >= GOAL_ESTOI ? "reached" : "not reached", estoi, GOAL_MEL,
+               mel <= GOAL_MEL ? "reached" : "not reached", mel);
     }
 }
 
@@ -176,7 +176,8 @@ RsdStatus report_print(const Run *run, RsdError *err)
     if (!run->json) {
         print_goal(run, scratch);
         printf("\n%s", marks_text);
-        puts("Bytes: residua its whole .rsd streams, Opus its packets without a container, Codec 2 its frames (8 kHz).");
+        puts(
+            "Bytes: residua its whole .rsd streams, Opus its packets without a container, Codec 2 its frames (8 kHz).");
         if (!codec2_is_available())
             puts("Codec 2 is left out: install libcodec2-dev (Debian) and run ./configure again.");
         if (!run->model)

@@ -49,7 +49,8 @@ static RsdStatus queue_read(void *ctx, void *data, size_t size, size_t *n_read, 
     return RSD_OK;
 }
 
-static RsdStatus encode(ByteQueue *stream, const RsdModel *model, int bitrate_bps, const float *x, int64_t n, RsdError *err)
+static RsdStatus encode(ByteQueue *stream, const RsdModel *model, int bitrate_bps, const float *x, int64_t n,
+                        RsdError *err)
 {
     RsdStatus status = RSD_OK;
     RsdEncoder *encoder = NULL;
@@ -112,8 +113,8 @@ fail:
 
 static RsdStatus code_opus(CodedSignal *out, int bitrate_bps, const float *x, int64_t n, RsdError *err)
 {
-    PeerOptions options = {.rate_hz = QUALITY_RATE_HZ, .bitrate_bps = bitrate_bps, .frame_ms = OPUS_FRAME_MS, .speech = true,
-                           .vbr = true};
+    PeerOptions options = {
+        .rate_hz = QUALITY_RATE_HZ, .bitrate_bps = bitrate_bps, .frame_ms = OPUS_FRAME_MS, .speech = true, .vbr = true};
     PeerResult result;
     RsdStatus status = peer_opus(x, n, &options, &out->samples, &result, err);
 

@@ -34,8 +34,8 @@ bool system_is_available(const QualitySystem *system);
 RsdStatus system_code(CodedSignal *out, const QualitySystem *system, const RsdModel *model, const float *x, int64_t n,
                       RsdError *err);
 
-/* codec2_peer.c: samples at 8 kHz in place, through libcodec2. Errors: RSD_ERR_UNSUPPORTED (not built in, no such mode),
- * RSD_ERR_MEMORY. */
+/* codec2_peer.c: samples at 8 kHz in place, through libcodec2. Errors: RSD_ERR_UNSUPPORTED (not built in, no such
+ * mode), RSD_ERR_MEMORY. */
 bool codec2_is_available(void);
 RsdStatus codec2_code(float *x, int64_t n, int bitrate_bps, int64_t *n_bytes, RsdError *err);
 
