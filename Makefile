@@ -205,7 +205,7 @@ $B/tests/fuzz/%.run: $B/tests/fuzz/%.o $(FUZZ_OBJ) $(STATIC_LIB)
 	$Q$(CC) $(subst fuzzer-no-link,fuzzer,$(LINK_FLAGS)) -o $@ $< $(FUZZ_OBJ) $(STATIC_LIB) $(LIB_LIBS)
 
 demo: all
-	sh samples/demo.sh '$(abspath $B)'
+	$Qsh samples/demo.sh '$(abspath $B)'
 
 check-layers:
 	@sh tests/check-layers.sh
@@ -230,22 +230,24 @@ $B/residua.pc: codec/residua.pc.in FORCE
 INSTALL ?= install
 INSTALL_DATA := $(INSTALL) -m 644
 HEADERS := codec/residua.h:residua.h engine/base/status.h:engine/base/status.h
-MAN1 := $(wildcard docs/*.1)
-COMPLETION_BASH := $(wildcard docs/completion/residua.bash)
-COMPLETION_ZSH := $(wildcard docs/completion/_residua)
-COMPLETION_FISH := $(wildcard docs/completion/residua.fish)
+
+# The program prints both from the table its options come from.
+MANUAL := $(if $(PROGRAM),$B/residua.1)
+COMPLETION := $(if $(PROGRAM),$B/residua.bash)
+$B/residua.1: $(PROGRAM)
+	$Q$(PROGRAM) help --man >$@
+$B/residua.bash: $(PROGRAM)
+	$Q$(PROGRAM) help --bash >$@
 
 # Every file that is installed, as folder:name, for uninstall.
 INSTALLED = $(if $(PROGRAM),$(bindir)/residua) $(libdir)/libresidua.a $(libdir)/libresidua.so.$(VERSION) $(libdir)/$(SONAME) \
             $(libdir)/libresidua.so $(libdir)/pkgconfig/residua.pc $(if $(MODULE),$(libdir)/residua/residua-av.so) \
             $(foreach h,$(HEADERS),$(includedir)/residua/$(word 2,$(subst :, ,$h))) \
-            $(MAN1:docs/%=$(mandir)/man1/%) \
-            $(if $(COMPLETION_BASH),$(datadir)/bash-completion/completions/residua) \
-            $(if $(COMPLETION_ZSH),$(datadir)/zsh/site-functions/_residua) \
-            $(if $(COMPLETION_FISH),$(datadir)/fish/vendor_completions.d/residua.fish)
+            $(if $(MANUAL),$(mandir)/man1/residua.1) \
+            $(if $(COMPLETION),$(datadir)/bash-completion/completions/residua)
 
 .PHONY: install uninstall dist format
-install: all $B/public/libresidua.a $B/residua.pc
+install: all $B/public/libresidua.a $B/residua.pc $(MANUAL) $(COMPLETION)
 	$(INSTALL) -d $(sort $(dir $(addprefix $(DESTDIR),$(INSTALLED))))
 	$(if $(PROGRAM),$(INSTALL) -m 755 $(PROGRAM) $(DESTDIR)$(bindir)/residua)
 	$(INSTALL_DATA) $B/public/libresidua.a $(DESTDIR)$(libdir)/libresidua.a
@@ -255,10 +257,8 @@ install: all $B/public/libresidua.a $B/residua.pc
 	$(if $(MODULE),$(INSTALL) -m 755 $(MODULE) $(DESTDIR)$(libdir)/residua/residua-av.so)
 	$(INSTALL_DATA) $B/residua.pc $(DESTDIR)$(libdir)/pkgconfig/residua.pc
 	$(foreach h,$(HEADERS),$(INSTALL_DATA) $(subst :, $(DESTDIR)$(includedir)/residua/,$h) &&) true
-	$(if $(MAN1),$(INSTALL_DATA) $(MAN1) $(DESTDIR)$(mandir)/man1/)
-	$(if $(COMPLETION_BASH),$(INSTALL_DATA) $(COMPLETION_BASH) $(DESTDIR)$(datadir)/bash-completion/completions/residua)
-	$(if $(COMPLETION_ZSH),$(INSTALL_DATA) $(COMPLETION_ZSH) $(DESTDIR)$(datadir)/zsh/site-functions/_residua)
-	$(if $(COMPLETION_FISH),$(INSTALL_DATA) $(COMPLETION_FISH) $(DESTDIR)$(datadir)/fish/vendor_completions.d/residua.fish)
+	$(if $(MANUAL),$(INSTALL_DATA) $(MANUAL) $(DESTDIR)$(mandir)/man1/residua.1)
+	$(if $(COMPLETION),$(INSTALL_DATA) $(COMPLETION) $(DESTDIR)$(datadir)/bash-completion/completions/residua)
 
 # Folders that only residua uses go when they are empty.
 uninstall:
@@ -288,7 +288,7 @@ distclean:
 
 help:
 	@echo 'make              libraries, the residua program and its media module, in $B'
-	@echo 'make demo         install what is missing, build, encode and decode a real recording, print the figures'
+	@echo 'make demo         install what is missing, build, encode and decode real speech, print the figures (RECORDING=talk.mp3: yours)'
 	@echo 'make check        install what is missing, build, run every test (TEST_ARGS="--filter suite/*" for some)'
 	@echo 'make check-long   the same with the long variants'
 	@echo 'make bench        time the kernels, the ops, a training step and the codec'

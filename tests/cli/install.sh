@@ -4,7 +4,7 @@ make=${RESIDUA_MAKE:-make BUILD=$BUILD}
 unset MAKEFLAGS MAKELEVEL MFLAGS
 root=$PWD/root
 $make -s -C "$SOURCE" install DESTDIR="$root" prefix=/opt/residua >log 2>&1 || cat log
-(cd root/opt/residua && find . -path ./share -prune -o ! -type d -print | grep -v /bin/ | sort)
+(cd root/opt/residua && find . ! -type d | sort)
 
 cat >version.c <<'END'
 #include <residua.h>
@@ -23,6 +23,7 @@ for program in version "$SOURCE/samples/roundtrip"; do
     $cc $cflags "$program.c" -o "static-${program##*/}" -Wl,-Bstatic $(pkg-config --libs residua) -Wl,-Bdynamic \
         $(pkg-config --static --libs residua | sed 's/-lresidua//')
 done
+root/opt/residua/bin/residua --version | grep -cE '^residua [0-9.]+$'
 ./shared-version
 ./static-version
 readelf -d static-version | grep libresidua
