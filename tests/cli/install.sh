@@ -1,6 +1,7 @@
 # What make install puts in place can be compiled against, shared and static, and make uninstall takes all of it away.
 cc=${RESIDUA_CC:-cc}
-make=${RESIDUA_MAKE:-make BUILD=$BUILD}
+# The folder as the first make named it: another name for it would build everything again under the other tests.
+make=${RESIDUA_MAKE:-make BUILD=${BUILD#"$SOURCE"/}}
 unset MAKEFLAGS MAKELEVEL MFLAGS
 root=$PWD/root
 $make -s -C "$SOURCE" install DESTDIR="$root" prefix=/opt/residua >log 2>&1 || cat log
