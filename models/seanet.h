@@ -50,8 +50,8 @@ typedef struct Seanet Seanet; /* an encoder and a decoder; weights live in a Par
 RsdStatus seanet_check_config(const SeanetConfig *cfg, RsdError *err);
 
 /* Registers the parameters as "encoder.*" and "decoder.*" and draws their first values, see
- * conv_layer_register in models/layers.h. cfg is copied, params must outlive the network. In a set for inference the weights
- * are undefined until they are loaded.
+ * conv_layer_register in models/layers.h. cfg is copied, params must outlive the network. In a set for inference the
+ * weights are undefined until they are loaded.
  * Errors: RSD_ERR_ARG naming the field and its range, RSD_ERR_MEMORY. */
 RsdStatus seanet_create(Seanet **out, const SeanetConfig *cfg, ParamSet *params, uint64_t seed, RsdError *err);
 void seanet_destroy(Seanet **net);

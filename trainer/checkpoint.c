@@ -214,6 +214,33 @@ fail:
     return status;
 }
 
+RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
+{
+    AudioCodecConfig found;
+    TrainConfig *other = NULL;
+    Safetensors *st = NULL;
+    char key[64];
+    RsdStatus status = RSD_OK;
+
+    TRY(safetensors_open(&st, path, err));
+    TRY(audio_codec_read_config(&found, st, err));
+    /* Its name and the way its codebooks were moved are no part of the architecture. */
+    memcpy(found.name, cfg->model.name, sizeof found.name);
+    found.rvq.ema_decay = cfg->model.rvq.ema_decay;
+    found.rvq.dead_below = cfg->model.rvq.dead_below;
+    TRY(mem_alloc(&other, 1, sizeof *other, err));
+    *other = *cfg;
+    other->model = found;
+    CHECK(!train_config_difference(cfg, other, "model", key), err, RSD_ERR_MODEL,
+          "%s: a model with another %s than the configuration", path, key);
+    TRY(params_load(state->codec->params, st, "", err));
+    rvq_refresh(state->codec->rvq); /* moving averages that the file has not start anew */
+fail:
+    mem_free(&other);
+    safetensors_close(&st);
+    return status;
+}
+
 /* ---- files of a run ---- */
 
 RsdStatus checkpoint_path(char path[CHECKPOINT_PATH_SIZE], const char *run_dir, int64_t step, RsdError *err)

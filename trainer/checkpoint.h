@@ -30,6 +30,9 @@ typedef struct TrainState {
 /* Step 0: random weights from cfg->train.seed. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err);
 void train_state_destroy(TrainState **state);
+/* Weights and codebooks of a model file in place of the random ones; the optimiser and moving averages that the file has
+ * not start anew. Errors: RSD_ERR_MODEL (another architecture: names the key), those of audio_codec_load. */
+RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err);
 
 /* Writes beside the name and renames, so that an older file of that name survives a full disk or a kill. Errors:
  * RSD_ERR_IO, RSD_ERR_MEMORY. */

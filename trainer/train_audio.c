@@ -131,28 +131,6 @@ static void note_changes(const Run *run, const TrainConfig *was, uint32_t finger
         log_note(LOG_WARNING, "the recordings are not those of the run so far; it goes on with the new ones");
 }
 
-/* Weights and codebooks of a model file; the optimiser starts anew. */
-static RsdStatus start_from_model(Run *run, const char *path, RsdError *err)
-{
-    AudioCodec *codec = run->state->codec;
-    AudioCodecConfig config;
-    Safetensors *file = NULL;
-    RsdStatus status = RSD_OK;
-
-    TRY(safetensors_open(&file, path, err));
-    TRY(audio_codec_read_config(&config, file, err));
-    CHECK(config.rate_hz == codec->config.rate_hz, err, RSD_ERR_MODEL, "%s: a model for %d Hz, the configuration says %d Hz",
-          path, config.rate_hz, codec->config.rate_hz);
-    status = params_load(codec->params, file, "", err);
-    if (status == RSD_ERR_CORRUPT)
-        status = error_prefix(err, RSD_ERR_MODEL, "%s: not the architecture of the configuration", path);
-    TRY(status);
-    rvq_refresh(codec->rvq); /* moving averages that the file has not start anew */
-fail:
-    safetensors_close(&file);
-    return status;
-}
-
 static RsdStatus resume_or_start(Run *run, RsdError *err)
 {
     const TrainOptions *options = run->options;
@@ -166,7 +144,7 @@ static RsdStatus resume_or_start(Run *run, RsdError *err)
           "%s: holds a run at step %lld; go on with --resume or choose another --out", options->run_dir,
           (long long)steps[0]);
     if (!n_steps && options->init_path)
-        TRY(start_from_model(run, options->init_path, err));
+        TRY(train_state_load_model(run->state, run->config, options->init_path, err));
     if (n_steps) {
         TRY(mem_alloc(&was, 1, sizeof *was, err));
         TRY(checkpoint_load_newest(run->state, run->config, options->run_dir, run->last_checkpoint, was, err));
@@ -257,31 +235,6 @@ fail:
 
 /* ---- validation ---- */
 
-static void log_validation(Run *run, const ValidReport *report, bool best)
-{
-    RunLog *log = &run->log;
-
-    run_log_begin(log, "valid");
-    run_log_int(log, "step", run->state->step);
-    run_log_number(log, "score", report->score);
-    run_log_int(log, "best", best);
-    run_log_int(log, "clips", report->n_clips);
-    run_log_open_object(log, "mel_distance");
-    for (int i = 0; i < run->config->train.n_rates; i++) {
-        char key[32];
-
-        snprintf(key, sizeof key, "%d", run->config->train.rates_bps[i]);
-        run_log_number(log, key, report->distance[i]);
-    }
-    run_log_close_object(log);
-    run_log_open_object(log, "loss");
-    for (int i = 0; i < run->config->loss.n_losses; i++)
-        run_log_number(log, run->config->loss.names[i], report->losses[i]);
-    run_log_close_object(log);
-    run_log_number(log, "seconds", report->seconds);
-    run_log_end(log);
-}
-
 static RsdStatus validate(Run *run, RsdError *err)
 {
     ValidReport report;
@@ -303,7 +256,7 @@ static RsdStatus validate(Run *run, RsdError *err)
         TRY(checkpoint_save(run->state, run->config, path, err));
         TRY(export_model(run, err));
     }
-    log_validation(run, &report, best);
+    validation_log(&run->log, run->config, run->state->step, &report, best);
     for (int i = 0; i < run->config->train.n_rates && used < sizeof text; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.4f at %g kbit/s", i ? ", " : "",
                                  report.distance[i], run->config->train.rates_bps[i] / 1000.0);

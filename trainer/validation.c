@@ -4,6 +4,7 @@
  */
 #include "trainer/validation.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
@@ -119,4 +120,27 @@ RsdStatus validation_run(const Validation *validation, AudioStep *step, TrainSta
 fail:
     optimizer_swap_average(state->optimizer);
     return status;
+}
+
+void validation_log(RunLog *log, const TrainConfig *cfg, int64_t step, const ValidReport *report, bool best)
+{
+    run_log_begin(log, "valid");
+    run_log_int(log, "step", step);
+    run_log_number(log, "score", report->score);
+    run_log_int(log, "best", best);
+    run_log_int(log, "clips", report->n_clips);
+    run_log_open_object(log, "mel_distance");
+    for (int i = 0; i < cfg->train.n_rates; i++) {
+        char key[32];
+
+        snprintf(key, sizeof key, "%d", cfg->train.rates_bps[i]);
+        run_log_number(log, key, report->distance[i]);
+    }
+    run_log_close_object(log);
+    run_log_open_object(log, "loss");
+    for (int i = 0; i < cfg->loss.n_losses; i++)
+        run_log_number(log, cfg->loss.names[i], report->losses[i]);
+    run_log_close_object(log);
+    run_log_number(log, "seconds", report->seconds);
+    run_log_end(log);
 }

@@ -6,6 +6,7 @@
 #define RESIDUA_VALIDATION_H
 
 #include "trainer/audio_step.h"
+#include "trainer/run_log.h"
 
 typedef struct Validation Validation;
 
@@ -29,5 +30,7 @@ double validation_seconds(const Validation *validation); /* of audio */
  * bit. */
 RsdStatus validation_run(const Validation *validation, AudioStep *step, TrainState *state, ValidReport *report,
                          RsdError *err);
+/* Writes the report as a line of type "valid". best: it is the lowest score so far. */
+void validation_log(RunLog *log, const TrainConfig *cfg, int64_t step, const ValidReport *report, bool best);
 
 #endif

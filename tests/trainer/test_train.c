@@ -96,6 +96,8 @@ static const char *run_path(const char *name)
     return path;
 }
 
+static const char *init_path; /* of the next runs */
+
 static Outcome *train(const char *run, bool resume, int n_threads)
 {
     static Outcome outcome;
@@ -105,6 +107,7 @@ static Outcome *train(const char *run, bool resume, int n_threads)
                             .n_dirs = 1,
                             .run_dir = run_dir,
                             .resume = resume,
+                            .init_path = init_path,
                             .stop = &stop_flag,
                             .progress = watch,
                             .progress_ctx = &outcome};
@@ -251,6 +254,43 @@ Test(train, another_architecture_is_refused)
     Outcome *outcome = train("run", true, 1);
     cr_expect_eq(outcome->status, RSD_ERR_MODEL);
     cr_expect_not_null(strstr(outcome->err.text, "model.base_channels"), "%s", outcome->err.text);
+}
+
+Test(train, a_run_can_start_from_the_weights_of_a_model)
+{
+    char model[3 * RECORDINGS_PATH_SIZE];
+    double random_loss, trained_loss;
+    Outcome *outcome = train("random", false, 1);
+
+    expect_ok(outcome);
+    random_loss = outcome->first_loss;
+    trained_loss = outcome->last_loss;
+    snprintf(model, sizeof model, "%s/model.safetensors", run_path("random"));
+    init_path = model;
+    outcome = train("trained", false, 1);
+    expect_ok(outcome);
+    cr_expect_eq(outcome->summary.first_step, 0);
+    cr_expect_lt(outcome->first_loss, random_loss, "%g from the model of a loss of %g, %g from random weights",
+                 outcome->first_loss, trained_loss, random_loss);
+    init_path = NULL;
+}
+
+Test(train, a_model_of_another_architecture_is_no_start)
+{
+    char model[3 * RECORDINGS_PATH_SIZE];
+    Outcome *outcome;
+
+    expect_ok(train("run", false, 1));
+    snprintf(model, sizeof model, "%s/model.safetensors", run_path("run"));
+    init_path = model;
+    train_config_set(&cfg, "model.true_skip=no", NULL);
+    outcome = train("other", false, 1);
+    cr_expect_eq(outcome->status, RSD_ERR_MODEL);
+    cr_expect_not_null(strstr(outcome->err.text, "model.true_skip"), "%s", outcome->err.text);
+    train_config_set(&cfg, "model.true_skip=yes", NULL);
+    cr_assert_eq(truncate(model, 1000), 0);
+    cr_expect_eq(train("cut", false, 1)->status, RSD_ERR_CORRUPT);
+    init_path = NULL;
 }
 
 Test(train, a_damaged_checkpoint_is_passed_over)
