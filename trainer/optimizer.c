@@ -1,4 +1,4 @@
-/* optimizer.c - Adam over blocks of parameters.
+/* optimizer.c - Adam and Muon over blocks of parameters.
  *
  * The parameters are cut into blocks of POINT_BLOCK elements once; every pass hands these blocks to the threads, and
  * sums are added up block by block, so that the number of threads changes nothing.
@@ -8,22 +8,37 @@
 #include "trainer/optimizer.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/point.h"
+#include "trainer/orthogonal.h"
 
 struct OptimizerBlock {
     Tensor *tensor;
     int64_t start, n; /* in the tensor */
     int64_t at;       /* in m, v and average */
+    bool in_matrix;   /* moved by Muon */
     double sum_sq;
+};
+
+struct OptimizerMatrix {
+    Tensor *tensor;
+    int64_t rows, columns, at;
+    float *scratch; /* for orthogonalise */
 };
 
 static int64_t blocks_of(int64_t count)
 {
     return (count + POINT_BLOCK - 1) / POINT_BLOCK;
+}
+
+static bool is_matrix(const Optimizer *opt, const Tensor *tensor)
+{
+    return opt->config.kind == OPTIMIZER_MUON && tensor->n_dims >= 2 && tensor->shape[0] >= 2 &&
+           tensor_count(tensor) >= 2 * tensor->shape[0];
 }
 
 static void cut_blocks(Optimizer *opt)
@@ -40,10 +55,45 @@ static void cut_blocks(Optimizer *opt)
         for (int64_t start = 0; start < count; start += POINT_BLOCK) {
             int64_t n = count - start < POINT_BLOCK ? count - start : POINT_BLOCK;
 
-            opt->blocks[i_block++] = (OptimizerBlock){.tensor = tensor, .start = start, .n = n, .at = at + start};
+            opt->blocks[i_block++] = (OptimizerBlock){
+                .tensor = tensor, .start = start, .n = n, .at = at + start, .in_matrix = is_matrix(opt, tensor)};
         }
         at += count;
     }
+}
+
+static int larger_first(const void *a, const void *b)
+{
+    const OptimizerMatrix *x = a, *y = b;
+    int64_t n_x = x->rows * x->columns, n_y = y->rows * y->columns;
+
+    return n_x != n_y ? (n_x < n_y ? 1 : -1) : (x->at > y->at) - (x->at < y->at);
+}
+
+static RsdStatus find_matrices(Optimizer *opt, RsdError *err)
+{
+    int64_t at = 0, count;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_calloc(&opt->matrices, opt->params->n_items + 1, sizeof *opt->matrices, err));
+    for (size_t i = 0; i < opt->params->n_items; i++) {
+        Tensor *tensor = opt->params->items[i].tensor;
+
+        if (!opt->params->items[i].trainable)
+            continue;
+        count = tensor_count(tensor);
+        if (is_matrix(opt, tensor)) {
+            OptimizerMatrix *matrix = &opt->matrices[opt->n_matrices++];
+
+            *matrix = (OptimizerMatrix){
+                .tensor = tensor, .rows = tensor->shape[0], .columns = count / tensor->shape[0], .at = at};
+            TRY(mem_alloc(&matrix->scratch, orthogonal_scratch_count(matrix->rows, matrix->columns), sizeof(float), err));
+        }
+        at += count;
+    }
+    qsort(opt->matrices, (size_t)opt->n_matrices, sizeof *opt->matrices, larger_first);
+fail:
+    return status;
 }
 
 RsdStatus optimizer_create(Optimizer **out, const OptimizerConfig *config, ParamSet *params,
@@ -68,6 +118,7 @@ RsdStatus optimizer_create(Optimizer **out, const OptimizerConfig *config, Param
     TRY(mem_calloc(&opt->average, (size_t)opt->n_elements, sizeof(float), err));
     TRY(mem_calloc(&opt->blocks, (size_t)opt->n_blocks, sizeof *opt->blocks, err));
     cut_blocks(opt);
+    TRY(find_matrices(opt, err));
     *out = opt;
     return RSD_OK;
 fail:
@@ -83,6 +134,9 @@ void optimizer_destroy(Optimizer **optimizer)
     mem_free(&(*optimizer)->v);
     mem_free(&(*optimizer)->average);
     mem_free(&(*optimizer)->blocks);
+    for (int64_t i = 0; i < (*optimizer)->n_matrices; i++)
+        mem_free(&(*optimizer)->matrices[i].scratch);
+    mem_free(&(*optimizer)->matrices);
     mem_free(optimizer);
 }
 
@@ -120,9 +174,33 @@ static void update_task(void *ctx, int64_t i, int worker)
     float *weights = block->tensor->data + block->start;
 
     (void)worker;
-    opt->kernels->point->adam(weights, opt->m + block->at, opt->v + block->at, block->tensor->grad + block->start,
-                              block->n, &job->step);
+    if (!block->in_matrix)
+        opt->kernels->point->adam(weights, opt->m + block->at, opt->v + block->at, block->tensor->grad + block->start,
+                                  block->n, &job->step);
     opt->kernels->point->track(opt->average + block->at, weights, job->average_decay, block->n);
+}
+
+/* m = beta m + (1 - beta) g; the step is the orthogonal matrix nearest to (1 - beta) g + beta m. */
+static void muon_task(void *ctx, int64_t i, int worker)
+{
+    const UpdateJob *job = ctx;
+    const Optimizer *opt = job->opt;
+    const OptimizerMatrix *matrix = &opt->matrices[i];
+    const PointKernels *kernels = opt->kernels->point;
+    const float beta = opt->config.muon_beta;
+    int64_t n = matrix->rows * matrix->columns;
+    float *m = opt->m + matrix->at, *step = matrix->tensor->grad, *weights = matrix->tensor->data;
+    float lr = job->step.lr * opt->config.muon_scale;
+
+    (void)worker;
+    kernels->track(m, step, beta, n);
+    kernels->scale(step, 1.0f - beta, step, n, false);
+    kernels->scale(m, beta, step, n, true);
+    orthogonalise(opt->kernels, matrix->rows, matrix->columns, step, matrix->scratch);
+    if (matrix->rows > matrix->columns)
+        lr *= sqrtf((float)matrix->rows / (float)matrix->columns);
+    kernels->scale(weights, 1.0f - job->step.lr * job->step.decay, weights, n, false);
+    kernels->scale(step, -lr, weights, n, true);
 }
 
 void optimizer_update(Optimizer *opt, float lr, double grad_norm, RsdThreads *threads)
@@ -135,12 +213,13 @@ void optimizer_update(Optimizer *opt, float lr, double grad_norm, RsdThreads *th
                               .beta1 = cfg->beta1,
                               .beta2 = cfg->beta2,
                               .eps = cfg->epsilon,
-                              .decay = cfg->kind == OPTIMIZER_ADAMW ? cfg->weight_decay : 0.0f,
+                              .decay = cfg->kind != OPTIMIZER_ADAM ? cfg->weight_decay : 0.0f,
                               .correct1 = (float)(1.0 / (1.0 - pow((double)cfg->beta1, t))),
                               .correct2 = (float)(1.0 / (1.0 - pow((double)cfg->beta2, t))),
                               .grad_scale = clip ? (float)((double)cfg->clip_norm / grad_norm) : 1.0f},
                      .average_decay = (float)fmin((double)cfg->ema_decay, young)};
 
+    threads_for(threads, opt->n_matrices, muon_task, &job);
     threads_for(threads, opt->n_blocks, update_task, &job);
 }
 

@@ -1,6 +1,10 @@
-/* optimizer.h - Adam and AdamW over the trainable parameters of a model, with clipping of the gradient's norm.
+/* optimizer.h - Adam, AdamW and Muon over the trainable parameters of a model, with clipping of the gradient's norm.
+ *
+ * Muon moves a weight matrix by its momentum with all singular values brought to 1 (trainer/orthogonal.h), so that rare
+ * directions are learnt as fast as common ones; vectors (biases, gains) are moved by Adam.
  *
  * [1] Kingma and Ba, Adam, 2015.   [2] Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019.
+ * [3] Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,21 +14,25 @@
 #include "engine/base/threads.h"
 #include "models/params.h"
 
-typedef enum OptimizerKind { OPTIMIZER_ADAM, OPTIMIZER_ADAMW } OptimizerKind;
+typedef enum OptimizerKind { OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_MUON } OptimizerKind;
 
 typedef struct OptimizerConfig {
     int kind; /* OptimizerKind; they differ in weight_decay, which Adam does not have */
     float beta1, beta2, epsilon;
-    float weight_decay; /* weights shrink by lr * weight_decay in each step, apart from the gradient */
+    float weight_decay; /* weights shrink by lr * weight_decay in each step, apart from the gradient; not with Adam */
+    float muon_scale;   /* Muon: the spectral norm of a step is lr * muon_scale * sqrt(max(1, rows / columns)) */
+    float muon_beta;    /* Muon: decay of the momentum, Nesterov's form */
     float clip_norm;    /* gradients are scaled down to this norm; 0 is off */
     float ema_decay;    /* of the averaged weights; 0 is off */
 } OptimizerConfig;
 
 struct Kernels;
 typedef struct OptimizerBlock OptimizerBlock;
+typedef struct OptimizerMatrix OptimizerMatrix;
 
 /* m, v and average hold the trainable parameters in order, laid end to end; plain arrays, so that a checkpoint stores
- * them. */
+ * them. Muon's matrices keep their momentum in m and leave v at 0. A tensor [rows, ...] of at least two rows and columns is
+ * a matrix [rows, columns]. */
 typedef struct Optimizer {
     OptimizerConfig config;
     ParamSet *params; /* borrowed */
@@ -34,6 +42,8 @@ typedef struct Optimizer {
     float *average; /* [n_elements], starts as the weights */
     OptimizerBlock *blocks;
     int64_t n_blocks;
+    OptimizerMatrix *matrices; /* Muon's, the largest first */
+    int64_t n_matrices;
 } Optimizer;
 
 /* params and kernels are borrowed until destroy; no parameter may be added meanwhile. Errors: RSD_ERR_MEMORY. */
@@ -45,7 +55,7 @@ void optimizer_destroy(Optimizer **optimizer);
 double optimizer_grad_norm(Optimizer *optimizer, RsdThreads *threads);
 
 /* One update from the gradients of the parameters, scaled so that grad_norm becomes at most clip_norm (kernel `adam` in
- * engine/kernels/point.h), then average += (1 - d)(w - average), d = min(ema_decay, (1 + t) / (10 + t)): young averages
+ * engine/kernels/point.h; Muon's matrices change their gradients, too), then average += (1 - d)(w - average), d = min(ema_decay, (1 + t) / (10 + t)): young averages
  * follow fast, so that the first weights do not linger. Same bits for any number of threads. */
 void optimizer_update(Optimizer *optimizer, float lr, double grad_norm, RsdThreads *threads);
 

@@ -1,4 +1,4 @@
-/* test_optimizer.c - Adam against the textbook in double; clipping; averages; threads.
+/* test_optimizer.c - Adam and Muon against the textbook in double; clipping; averages; threads.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,6 +9,7 @@
 
 #include "engine/kernels/kernels.h"
 #include "trainer/optimizer.h"
+#include "trainer/orthogonal.h"
 
 #define N_STEPS 40
 
@@ -125,9 +126,16 @@ Test(optimizer, adamw_with_clipping_follows_the_textbook)
     compare_with_textbook(OPTIMIZER_ADAMW, 3.0f);
 }
 
-static void run(int n_threads, double *weights, double *norm)
+static void run(OptimizerKind kind, int n_threads, double *weights, double *norm)
 {
-    OptimizerConfig cfg = {.beta1 = 0.8f, .beta2 = 0.95f, .epsilon = 1e-8f, .clip_norm = 1.0f, .ema_decay = 0.99f};
+    OptimizerConfig cfg = {.kind = (int)kind,
+                           .beta1 = 0.8f,
+                           .beta2 = 0.95f,
+                           .epsilon = 1e-8f,
+                           .muon_scale = 20.0f,
+                           .muon_beta = 0.95f,
+                           .clip_norm = 1.0f,
+                           .ema_decay = 0.99f};
     ParamSet *params = make_params();
     Optimizer *opt;
     RsdThreads *threads;
@@ -150,10 +158,55 @@ Test(optimizer, threads_change_no_bit)
     static double one[N_ALL], three[N_ALL];
     double norm_one, norm_three;
 
-    run(1, one, &norm_one);
-    run(3, three, &norm_three);
-    cr_expect_eq(norm_one, norm_three);
-    cr_expect_eq(memcmp(one, three, sizeof one), 0);
+    for (int kind = OPTIMIZER_ADAM; kind <= OPTIMIZER_MUON; kind++) {
+        run((OptimizerKind)kind, 1, one, &norm_one);
+        run((OptimizerKind)kind, 3, three, &norm_three);
+        cr_expect_eq(norm_one, norm_three);
+        cr_expect_eq(memcmp(one, three, sizeof one), 0, "method %d", kind);
+    }
+}
+
+/* p0 [3, 5] and p2 [130, 140] are matrices, p1 [1, 1] is not. */
+Test(optimizer, muon_moves_matrices_by_their_orthogonalised_momentum_and_the_rest_by_adam)
+{
+    static float m[N_ALL], step[N_ALL], scratch[130 * 140 + 5 * 130 * 130];
+    static double w[N_ALL], grads[N_ALL], result[N_ALL];
+    OptimizerConfig cfg = {.kind = OPTIMIZER_MUON,
+                           .beta1 = 0.8f,
+                           .beta2 = 0.95f,
+                           .epsilon = 1e-8f,
+                           .weight_decay = 0.1f,
+                           .muon_scale = 20.0f,
+                           .muon_beta = 0.9f};
+    const double lr = 0.01, beta = 0.9;
+    double m_one = 0.0, v_one = 0.0;
+    ParamSet *params = make_params();
+    Optimizer *opt;
+
+    cr_assert_eq(optimizer_create(&opt, &cfg, params, kernels_pick(), NULL), RSD_OK);
+    flatten(params, w, NULL);
+    for (int t = 1; t <= 5; t++) {
+        fill_grads(params, t);
+        flatten(params, NULL, grads);
+        for (int i = 0; i < N_ALL; i++) {
+            m[i] = (float)(beta * (double)m[i] + (1 - beta) * grads[i]);
+            step[i] = (float)(beta * (double)m[i] + (1 - beta) * grads[i]);
+        }
+        orthogonalise(kernels_pick(), 3, 5, step, scratch);
+        orthogonalise(kernels_pick(), 130, 140, step + 16, scratch);
+        for (int i = 0; i < N_ALL; i++)
+            if (i != 15)
+                w[i] = w[i] * (1 - lr * 0.1) - lr * 20.0 * (double)step[i];
+        m_one = 0.8 * m_one + 0.2 * grads[15];
+        v_one = 0.95 * v_one + 0.05 * grads[15] * grads[15];
+        w[15] = w[15] * (1 - lr * 0.1) - lr * (m_one / (1 - pow(0.8, t))) / (sqrt(v_one / (1 - pow(0.95, t))) + 1e-8);
+        optimizer_update(opt, (float)lr, 1.0, NULL);
+    }
+    flatten(params, result, NULL);
+    for (int i = 0; i < N_ALL; i++)
+        cr_assert_float_eq(result[i], w[i], 1e-4, "weight %d: %.9g, expected %.9g", i, result[i], w[i]);
+    optimizer_destroy(&opt);
+    params_destroy(&params);
 }
 
 Test(optimizer, swapping_twice_restores_every_bit)
