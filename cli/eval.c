@@ -18,7 +18,7 @@
 #include "losses/audio_metric.h"
 #include "media/audio_reader.h"
 
-#define MAX_METRICS 16
+#define MAX_METRICS 32
 #define MAX_SAMPLES ((int64_t)1 << 28) /* per channel: an hour and a half at 48 kHz; both signals are in memory */
 #define DEFAULT_MAX_DELAY_S 0.5
 #define NAME_COLUMNS 32
@@ -232,7 +232,7 @@ static void print_heading(const MetricSet *set)
         printf(" %13s", set->items[i]->title);
     printf("\n%-*s %9s", NAME_COLUMNS, "better is", "");
     for (size_t i = 0; i < set->n; i++)
-        printf(" %13s", set->items[i]->higher_is_better ? "higher" : "lower");
+        printf(" %13s", set->items[i]->better == METRIC_HIGHER ? "higher" : "lower");
     putchar('\n');
 }
 

@@ -7,21 +7,37 @@
 #include <math.h>
 #include <string.h>
 
+#include "losses/level.h"
+#include "losses/loudness.h"
 #include "losses/lsd.h"
 #include "losses/mel_distance.h"
 #include "losses/snr.h"
+#include "losses/stft_distance.h"
 #include "losses/stoi.h"
 
 static const AudioMetric metrics[] = {
-    {"snr", "SNR", "dB", "signal-to-noise ratio of the whole signal", true, 2, metric_snr},
-    {"segsnr", "segmental SNR", "dB", "mean over 30 ms frames of the SNR, each between -10 and 35 dB", true, 2,
-     metric_segmental_snr},
-    {"sisdr", "SI-SDR", "dB", "scale-invariant signal-to-distortion ratio", true, 2, metric_si_sdr},
-    {"mel", "mel distance", "", "sum over seven resolutions of the mean difference of log10 mel spectra", false, 3,
-     metric_mel_distance},
-    {"lsd", "LSD", "log10 power", "log-spectral distance of 2048-sample spectra", false, 3, metric_lsd},
-    {"stoi", "STOI", "", "short-time objective intelligibility, 0 to 1", true, 4, metric_stoi},
-    {"estoi", "ESTOI", "", "extended short-time objective intelligibility, 0 to 1", true, 4, metric_estoi},
+    {"snr", "SNR", "dB", "signal-to-noise ratio of the whole signal", METRIC_HIGHER, 2, metric_snr, NULL, true},
+    {"segsnr", "segmental SNR", "dB", "mean over 30 ms frames of the SNR, each between -10 and 35 dB", METRIC_HIGHER, 2,
+     metric_segmental_snr, NULL, true},
+    {"sisdr", "SI-SDR", "dB", "scale-invariant signal-to-distortion ratio", METRIC_HIGHER, 2, metric_si_sdr, NULL, true},
+    {"mel", "mel distance", "", "sum over seven resolutions of the mean difference of log10 mel spectra", METRIC_LOWER,
+     3, metric_mel_distance, NULL, true},
+    {"lsd", "LSD", "log10 power", "log-spectral distance of 2048-sample spectra", METRIC_LOWER, 3, metric_lsd, NULL,
+     true},
+    {"stoi", "STOI", "", "short-time objective intelligibility, 0 to 1", METRIC_HIGHER, 4, metric_stoi, NULL, true},
+    {"estoi", "ESTOI", "", "extended short-time objective intelligibility, 0 to 1", METRIC_HIGHER, 4, metric_estoi,
+     NULL, true},
+    {"l1", "waveform", "", "mean absolute difference of the samples", METRIC_LOWER, 5, metric_l1, NULL, false},
+    {"stft", "STFT distance", "", "log and linear magnitudes at windows of 2048 and 512 samples, as DAC reports it",
+     METRIC_LOWER, 3, metric_stft, NULL, false},
+    {"mrstft", "MR-STFT", "", "spectral convergence and log magnitudes at three resolutions", METRIC_LOWER, 3,
+     metric_mrstft, NULL, false},
+    {"loudness", "loudness", "LU", "loudness of the whole less that of the original (BS.1770, gated)", METRIC_NEAR_ZERO,
+     2, NULL, metric_loudness, true},
+    {"truepeak", "true peak", "dB", "true peak less that of the original (BS.1770, between samples)", METRIC_NEAR_ZERO,
+     2, NULL, metric_true_peak, false},
+    {"level", "level", "dB", "root mean square less that of the original", METRIC_NEAR_ZERO, 2, metric_level, NULL,
+     false},
 };
 
 const AudioMetric *audio_metric_at(size_t i)
@@ -46,27 +62,54 @@ static RsdStatus check_finite(const float *x, int64_t n, const char *which, int 
     return RSD_OK;
 }
 
-RsdStatus audio_metric_apply(MetricValue *out, const AudioMetric *metric, const float *ref, size_t ref_stride,
-                             const float *dist, size_t dist_stride, int channels, int64_t n, int rate_hz, RsdError *err)
+static RsdStatus check_signals(const AudioMetric *metric, const MetricChannels *s, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    CHECK(s->channels >= 1 && s->n >= 1, err, RSD_ERR_ARG, "%s: %d channels of %lld samples cannot be compared",
+          metric->title, s->channels, (long long)s->n);
+    CHECK(s->rate_hz >= 1, err, RSD_ERR_ARG, "%s: sampling rate of %d Hz", metric->title, s->rate_hz);
+    for (int c = 0; c < s->channels; c++) {
+        TRY(check_finite(s->ref + (size_t)c * s->ref_stride, s->n, "reference", c, err));
+        TRY(check_finite(s->dist + (size_t)c * s->dist_stride, s->n, "distorted", c, err));
+    }
+fail:
+    return status;
+}
+
+RsdStatus audio_metric_measure(MetricValue *out, MetricValue *each, const AudioMetric *metric, const MetricChannels *s,
+                               RsdError *err)
 {
     RsdStatus status = RSD_OK;
     double sum = 0;
 
-    out->flags = 0;
-    CHECK(channels >= 1 && n >= 1, err, RSD_ERR_ARG, "%s: %d channels of %lld samples cannot be compared",
-          metric->title, channels, (long long)n);
-    CHECK(rate_hz >= 1, err, RSD_ERR_ARG, "%s: sampling rate of %d Hz", metric->title, rate_hz);
-    for (int c = 0; c < channels; c++) {
-        MetricSignals signals = {ref + (size_t)c * ref_stride, dist + (size_t)c * dist_stride, n, rate_hz};
+    *out = (MetricValue){0};
+    TRY(check_signals(metric, s, err));
+    for (int c = 0; each && c < s->channels; c++)
+        each[c] = (MetricValue){.flags = METRIC_NOT_APPLICABLE};
+    if (metric->whole)
+        return metric->whole(out, s, err);
+    for (int c = 0; c < s->channels; c++) {
+        MetricSignals signals = {s->ref + (size_t)c * s->ref_stride, s->dist + (size_t)c * s->dist_stride, s->n,
+                                 s->rate_hz, s->aids};
         MetricValue one = {0};
 
-        TRY(check_finite(signals.ref, n, "reference", c, err));
-        TRY(check_finite(signals.dist, n, "distorted", c, err));
         TRY(metric->function(&one, &signals, err));
         sum += one.value;
         out->flags |= one.flags;
+        if (each)
+            each[c] = one;
     }
-    out->value = isnan(sum) ? 0 : sum / channels; /* +inf of one channel and -inf of another */
+    out->value = isnan(sum) ? 0 : sum / s->channels; /* +inf of one channel and -inf of another */
 fail:
     return status;
+}
+
+RsdStatus audio_metric_apply(MetricValue *out, const AudioMetric *metric, const float *ref, size_t ref_stride,
+                             const float *dist, size_t dist_stride, int channels, int64_t n, int rate_hz, RsdError *err)
+{
+    static const MetricAids none;
+    MetricChannels signals = {ref, dist, ref_stride, dist_stride, channels, n, rate_hz, &none};
+
+    return audio_metric_measure(out, NULL, metric, &signals, err);
 }

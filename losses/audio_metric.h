@@ -14,19 +14,38 @@
 
 #include "engine/base/error.h"
 
+/* Models that a metric cannot do without and that do not come with residua; NULL where the user named none. */
+typedef struct MetricAids {
+    const struct Svr *visqol; /* losses/svr.h */
+} MetricAids;
+
 /* One channel of both signals, equally long. */
 typedef struct MetricSignals {
     const float *ref, *dist; /* [n] borrowed: the original, and what came out of the codec */
     int64_t n;               /* at least 1 */
     int rate_hz;
+    const MetricAids *aids; /* never NULL */
 } MetricSignals;
+
+/* All channels of both signals, planar: channel c at c * stride. */
+typedef struct MetricChannels {
+    const float *ref, *dist; /* borrowed */
+    size_t ref_stride, dist_stride;
+    int channels; /* at least 1 */
+    int64_t n;    /* at least 1 */
+    int rate_hz;
+    const MetricAids *aids;
+} MetricChannels;
 
 /* Why a value should not be averaged with others; bits. */
 typedef enum MetricFlag {
     METRIC_TOO_SHORT = 1, /* the signal is shorter than what the metric looks at: the value is a convention */
     METRIC_SILENT_REFERENCE = 2,
-    METRIC_IDENTICAL = 4 /* no difference at all: the value may be infinite */
+    METRIC_IDENTICAL = 4,     /* no difference at all: the value may be infinite */
+    METRIC_NOT_APPLICABLE = 8 /* not defined for this number of channels or rate, or lacks its model: the value is 0 */
 } MetricFlag;
+
+typedef enum MetricBetter { METRIC_HIGHER, METRIC_LOWER, METRIC_NEAR_ZERO } MetricBetter;
 
 typedef struct MetricValue {
     double value; /* may be infinite, never NaN */
@@ -35,23 +54,31 @@ typedef struct MetricValue {
 
 /* Errors: RSD_ERR_ARG (n or rate out of range), RSD_ERR_NUMERIC (NaN or infinity in a signal), RSD_ERR_MEMORY. */
 typedef RsdStatus (*MetricFunction)(MetricValue *out, const MetricSignals *signals, RsdError *err);
+typedef RsdStatus (*MetricWhole)(MetricValue *out, const MetricChannels *signals, RsdError *err);
 
 typedef struct AudioMetric {
     const char *name;    /* "estoi": option value, key of --json */
     const char *title;   /* "ESTOI" */
     const char *unit;    /* "dB", "" for none */
     const char *summary; /* one sentence for help and manual */
-    bool higher_is_better;
-    int n_digits; /* after the point, when printed */
-    MetricFunction function;
+    MetricBetter better;
+    int n_digits;            /* after the point, when printed */
+    MetricFunction function; /* of each channel; the value is the mean */
+    MetricWhole whole;       /* or of all channels together; one of the two is NULL */
+    bool usual;              /* part of what is shown when no metrics were chosen */
 } AudioMetric;
 
 /* i-th metric, NULL past the end; by name, NULL when unknown. */
 const AudioMetric *audio_metric_at(size_t i);
 const AudioMetric *audio_metric_find(const char *name);
 
-/* Mean over channels: ref and dist planar, channel c at c * stride. Flags are those of all channels.
- * Checks the signals; errors as MetricFunction. */
+/* Checks the signals. *out is the value of the whole: the mean over channels, its flags those of all, where the metric
+ * looks at single channels. each [channels] (NULL: not wanted) are the values of single channels,
+ * METRIC_NOT_APPLICABLE for metrics of the whole. Errors as MetricFunction. */
+RsdStatus audio_metric_measure(MetricValue *out, MetricValue *each, const AudioMetric *metric,
+                               const MetricChannels *signals, RsdError *err);
+
+/* The same without aids and single channels. */
 RsdStatus audio_metric_apply(MetricValue *out, const AudioMetric *metric, const float *ref, size_t ref_stride,
                              const float *dist, size_t dist_stride, int channels, int64_t n, int rate_hz,
                              RsdError *err);

@@ -9,31 +9,36 @@
 #include "engine/dsp/window.h"
 
 struct PowerFrames {
-    int win_len, hop_len, n_bins;
+    int fft_len, hop_len, n_bins;
     Fft *fft;
-    double *window;   /* [win_len] */
-    double *frame;    /* [win_len] */
+    double *window;   /* [fft_len], zeros around it */
+    double *frame;    /* [fft_len] */
     double *spectrum; /* [n_bins, 2] */
     void *work;
 };
 
 RsdStatus power_frames_create(PowerFrames **out, int win_len, int hop_len, RsdError *err)
 {
+    return power_frames_create_padded(out, win_len, win_len, hop_len, err);
+}
+
+RsdStatus power_frames_create_padded(PowerFrames **out, int fft_len, int win_len, int hop_len, RsdError *err)
+{
     RsdStatus status = RSD_OK;
     PowerFrames *f = NULL;
 
-    CHECK(win_len >= 2 && win_len % 2 == 0 && hop_len >= 1, err, RSD_ERR_ARG, "window of %d samples every %d", win_len,
-          hop_len);
+    CHECK(win_len >= 2 && win_len % 2 == 0 && fft_len >= win_len && fft_len % 2 == 0 && hop_len >= 1, err, RSD_ERR_ARG,
+          "window of %d samples every %d in a transform of %d", win_len, hop_len, fft_len);
     TRY(mem_calloc(&f, 1, sizeof *f, err));
-    f->win_len = win_len;
+    f->fft_len = fft_len;
     f->hop_len = hop_len;
-    f->n_bins = win_len / 2 + 1;
-    TRY(fft_create(&f->fft, win_len, FFT_DOUBLE, err));
-    TRY(mem_alloc(&f->window, (size_t)win_len, sizeof *f->window, err));
-    TRY(mem_alloc(&f->frame, (size_t)win_len, sizeof *f->frame, err));
+    f->n_bins = fft_len / 2 + 1;
+    TRY(fft_create(&f->fft, fft_len, FFT_DOUBLE, err));
+    TRY(mem_calloc(&f->window, (size_t)fft_len, sizeof *f->window, err));
+    TRY(mem_alloc(&f->frame, (size_t)fft_len, sizeof *f->frame, err));
     TRY(mem_alloc(&f->spectrum, 2 * (size_t)f->n_bins, sizeof *f->spectrum, err));
     TRY(mem_alloc(&f->work, fft_work_size(f->fft), 1, err));
-    window_hann_f64(f->window, (size_t)win_len, WINDOW_PERIODIC);
+    window_hann_f64(f->window + (fft_len - win_len) / 2, (size_t)win_len, WINDOW_PERIODIC);
     *out = f;
     return RSD_OK;
 fail:
@@ -58,7 +63,7 @@ void power_frames_destroy(PowerFrames **frames)
 /* Length with the zeros that make reflection possible. */
 static int64_t extended_len(const PowerFrames *f, int64_t n)
 {
-    int64_t least = f->win_len / 2 + 1;
+    int64_t least = f->fft_len / 2 + 1;
 
     return n > least ? n : least;
 }
@@ -75,9 +80,9 @@ int power_frames_bins(const PowerFrames *f)
 
 void power_frames_get(PowerFrames *f, const float *x, int64_t n, int64_t k, double *power)
 {
-    int64_t len = extended_len(f, n), from = k * f->hop_len - f->win_len / 2;
+    int64_t len = extended_len(f, n), from = k * f->hop_len - f->fft_len / 2;
 
-    for (int i = 0; i < f->win_len; i++) {
+    for (int i = 0; i < f->fft_len; i++) {
         int64_t at = from + i;
 
         if (at < 0)

@@ -18,10 +18,13 @@ typedef struct PowerFrames PowerFrames;
 /* Frames of win_len samples (even), all of them transformed. One thread at a time. Errors:
  * RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus power_frames_create(PowerFrames **out, int win_len, int hop_len, RsdError *err);
+/* The window in the middle of transforms of fft_len >= win_len samples (even), zeros around it; edges are reflected by
+ * half of fft_len. */
+RsdStatus power_frames_create_padded(PowerFrames **out, int fft_len, int win_len, int hop_len, RsdError *err);
 void power_frames_destroy(PowerFrames **frames);
 
 int64_t power_frames_count(const PowerFrames *frames, int64_t n); /* for a signal of n >= 1 samples */
-int power_frames_bins(const PowerFrames *frames);                 /* win_len / 2 + 1 */
+int power_frames_bins(const PowerFrames *frames);                 /* fft_len / 2 + 1 */
 /* power [bins] = |X|^2 of frame k of x [n]. */
 void power_frames_get(PowerFrames *frames, const float *x, int64_t n, int64_t k, double *power);
 

@@ -8,6 +8,8 @@
 #include <math.h>
 
 #include "engine/base/mem.h"
+#include "engine/tape.h"
+#include "losses/audio_loss.h"
 #include "losses/lsd.h"
 #include "losses/mel_distance.h"
 #include "losses/snr.h"
@@ -81,17 +83,19 @@ Test(audio_metric, all_are_best_for_equal_signals_and_fall_with_noise)
 
     signal_speech_like(x, 32000, 16000, 4);
     for (size_t i = 0; (metric = audio_metric_at(i)) != NULL; i++) {
-        double sign = metric->higher_is_better ? 1 : -1, last;
+        double sign = metric->better == METRIC_HIGHER ? 1 : -1, last;
         MetricValue value;
 
         memcpy(y, x, sizeof x);
         value = value_of(metric->name, 32000, 16000);
         last = value.value;
-        if (!metric->higher_is_better)
+        if (metric->better != METRIC_HIGHER)
             cr_assert_eq(last, 0, "%s of equal signals is %g", metric->name, last);
         for (float level = 0.001f; level < 1; level *= 4) {
             signal_disturb(y, x, 32000, 5, level);
             value = value_of(metric->name, 32000, 16000);
+            if (metric->better == METRIC_NEAR_ZERO)
+                value.value = fabs(value.value);
             cr_assert_gt(sign * last, sign * value.value, "%s: %g at noise %g, %g with less", metric->name, value.value,
                          (double)level, last);
             cr_assert_eq(value.flags, 0u, "%s: flags %u", metric->name, value.flags);
@@ -119,7 +123,7 @@ Test(audio_metric, all_give_numbers_for_silence_and_single_samples)
                 value = value_of(metric->name, lengths[k], 16000).value;
                 cr_assert(!isnan(value), "%s of %d samples, case %d, is not a number", metric->name, lengths[k],
                           filled);
-                if (!metric->higher_is_better)
+                if (metric->better == METRIC_LOWER)
                     cr_assert(isfinite(value) && value >= 0, "%s of %d samples, case %d: %g", metric->name, lengths[k],
                               filled, value);
             }
@@ -218,4 +222,54 @@ Test(audio_metric, a_failed_allocation_is_a_clean_error)
                 break;
             cr_assert_eq(status, RSD_ERR_MEMORY, "%s, allocation %d: %s", metric->name, k, err.text);
         }
+}
+
+/* The metric and the loss of the same definition, in double and in float. */
+static void assert_same_as_loss(const char *metric, const char *loss_name)
+{
+    const int64_t n = 9001;
+    RsdThreads *threads = NULL;
+    Tape *tape = NULL;
+    AudioLoss *loss = NULL;
+    Tensor *estimate, *target, *value;
+    RsdError err = {0};
+
+    signal_speech_like(x, n, 16000, 21);
+    signal_disturb(y, x, n, 22, 0.02f);
+    ASSERT_OK(rsd_threads_create(&threads, 1, &err), err);
+    ASSERT_OK(tape_create(&tape, threads, 0, &err), err);
+    ASSERT_OK(audio_loss_create(&loss, loss_name, 16000, 0, &err), err);
+    ASSERT_OK(tape_input(tape, &estimate, 3, (int64_t[]){1, 1, n}, y, &err), err);
+    ASSERT_OK(tape_input(tape, &target, 3, (int64_t[]){1, 1, n}, x, &err), err);
+    ASSERT_OK(audio_loss_apply(tape, loss, estimate, target, &value, &err), err);
+    ASSERT_CLOSE(metric, value_of(metric, n, 16000).value, value->data[0], ((Tolerance){.rel = 2e-5}));
+    audio_loss_destroy(&loss);
+    tape_destroy(&tape);
+    rsd_threads_destroy(&threads);
+}
+
+Test(audio_metric, those_that_are_losses_too_have_the_same_value)
+{
+    assert_same_as_loss("l1", "l1");
+    assert_same_as_loss("mel", "mel_dac");
+    assert_same_as_loss("stft", "stft_dac");
+    assert_same_as_loss("mrstft", "mrstft");
+}
+
+Test(audio_metric, single_channels_are_told_beside_the_mean)
+{
+    static const MetricAids none;
+    MetricChannels both = {x, y, 1000, 1000, 2, 1000, 16000, &none};
+    MetricValue mean, each[2];
+    RsdError err = {0};
+
+    signal_noise(x, 2000, 23);
+    for (int i = 0; i < 2000; i++)
+        y[i] = i < 1000 ? 0.75f * x[i] : 0.5f * x[i];
+    ASSERT_OK(audio_metric_measure(&mean, each, audio_metric_find("level"), &both, &err), err);
+    ASSERT_CLOSE("left", each[0].value, 20 * log10(0.75), ((Tolerance){.abs = 1e-9}));
+    ASSERT_CLOSE("right", each[1].value, 20 * log10(0.5), ((Tolerance){.abs = 1e-9}));
+    ASSERT_CLOSE("mean", mean.value, (each[0].value + each[1].value) / 2, ((Tolerance){.abs = 1e-12}));
+    ASSERT_OK(audio_metric_measure(&mean, each, audio_metric_find("loudness"), &both, &err), err);
+    cr_assert_eq(each[1].flags, (unsigned)METRIC_NOT_APPLICABLE);
 }

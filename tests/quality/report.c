@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "tests/quality/interval.h"
+#include "losses/interval.h"
 
 #define MS_PER_SAMPLE (1000.0 / QUALITY_RATE_HZ)
 

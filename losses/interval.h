@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef RESIDUA_QUALITY_INTERVAL_H
-#define RESIDUA_QUALITY_INTERVAL_H
+#ifndef RESIDUA_INTERVAL_H
+#define RESIDUA_INTERVAL_H
 
 #include <stddef.h>
 

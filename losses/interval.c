@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "tests/quality/interval.h"
+#include "losses/interval.h"
 
 #include <math.h>
 
