@@ -39,7 +39,7 @@ static void print_string(FILE *file, const char *text)
             fputs("\\ufffd", file);
         else if (*c == '"' || *c == '\\')
             fprintf(file, "\\%c", *c);
-        else if (*c < 0x20 || *c == 0x7f)
+        else if (*c < 0x20 || *c == 0x7f || *c == '<') /* "</script>" must not end the page that holds the line */
             fprintf(file, "\\u%04x", *c);
         else
             fwrite(c, 1, (size_t)len, file);
@@ -52,6 +52,8 @@ static void begin_field(JsonLine *line, const char *key)
 {
     fputs(line->has_fields ? ", " : "", line->file);
     line->has_fields = true;
+    if (!key)
+        return;
     print_string(line->file, key);
     fputs(": ", line->file);
 }
@@ -65,6 +67,19 @@ void json_line_begin(JsonLine *line, FILE *file)
 void json_line_end(JsonLine *line)
 {
     fputs("}\n", line->file);
+}
+
+void json_line_open(JsonLine *line, const char *key, char bracket)
+{
+    begin_field(line, key);
+    fputc(bracket, line->file);
+    line->has_fields = false;
+}
+
+void json_line_close(JsonLine *line, char bracket)
+{
+    fputc(bracket, line->file);
+    line->has_fields = true;
 }
 
 void json_line_text(JsonLine *line, const char *key, const char *text)
@@ -87,6 +102,15 @@ void json_line_number(JsonLine *line, const char *key, double value, int n_digit
     begin_field(line, key);
     if (isfinite(value))
         fprintf(line->file, "%.*f", n_digits, value);
+    else
+        fputs("null", line->file);
+}
+
+void json_line_real(JsonLine *line, const char *key, double value)
+{
+    begin_field(line, key);
+    if (isfinite(value))
+        fprintf(line->file, "%.9g", value);
     else
         fputs("null", line->file);
 }

@@ -17,7 +17,7 @@ _residua()
         decode) words='--output -o --output-dir --recursive -r --force -f --format --bits --max-bitrate -b --keep-going -k --model -m --threads -t --json --quiet -q --verbose -v --help -h' ;;
         info) words='--test --json --quiet -q --verbose -v --help -h' ;;
         cut) words='--bitrate -b --layers -l --output -o --output-dir --recursive -r --force -f --json --quiet -q --verbose -v --help -h' ;;
-        eval) words='--metrics -m --rate --max-delay --no-align --json --quiet -q --verbose -v --help -h' ;;
+        eval) words='--metrics -m --rate --max-delay --no-align --per-channel -c --fail-below --fail-above --threads -t --json --csv --quiet -q --verbose -v --help -h' ;;
         train) words='--data -d --valid --out -o --resume --init --set --steps --time-limit --threads -t --dry-run -n --print-config --f16 --quiet -q --verbose -v --help -h' ;;
         esac
     fi

@@ -1,0 +1,295 @@
+/* eval_print.c - three ways to show the same.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "cli/eval_print.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+#include "cli/words.h"
+
+#define NAME_COLUMNS 32
+#define VALUE_COLUMNS 13
+
+const char *eval_flag_words(unsigned flags)
+{
+    return flags & METRIC_NOT_APPLICABLE     ? "not applicable"
+           : flags & METRIC_SILENT_REFERENCE ? "silent reference"
+           : flags & METRIC_TOO_SHORT        ? "too short"
+           : flags & METRIC_IDENTICAL        ? "identical"
+                                             : NULL;
+}
+
+const char *eval_value_text(char text[EVAL_VALUE_SIZE], const EvalMetric *metric, const MetricValue *value)
+{
+    if (value->flags & METRIC_NOT_APPLICABLE)
+        return strcpy(text, "-");
+    snprintf(text, EVAL_VALUE_SIZE, value->flags ? "(%.*f)" : "%.*f", metric->n_digits, value->value);
+    return text;
+}
+
+/* ---- table ---- */
+
+static void print_row_heading(const EvalSet *set)
+{
+    printf("%-*s %9s", NAME_COLUMNS, "", "delay ms");
+    for (size_t m = 0; m < set->n; m++)
+        printf(" %*s", VALUE_COLUMNS, set->items[m].title);
+    printf("\n%-*s %9s", NAME_COLUMNS, "better is", "");
+    for (size_t m = 0; m < set->n; m++)
+        printf(" %*s", VALUE_COLUMNS, eval_better_text(set->items[m].better));
+    putchar('\n');
+}
+
+static void print_values(const MetricValue *values, const EvalSet *set)
+{
+    char text[EVAL_VALUE_SIZE];
+
+    for (size_t m = 0; m < set->n; m++)
+        printf(" %*s", VALUE_COLUMNS, eval_value_text(text, &set->items[m], &values[m]));
+    putchar('\n');
+}
+
+static double delay_ms(const EvalResult *r)
+{
+    return 1000.0 * (double)r->alignment.lag_samples / r->rate_hz;
+}
+
+static void print_row(const Pair *pair, const EvalResult *r, const EvalSet *set, bool per_channel)
+{
+    printf("%-*s %9.2f", NAME_COLUMNS, pair->name, delay_ms(r));
+    print_values(r->values, set);
+    for (int c = 0; per_channel && r->channels > 1 && c < r->channels; c++) {
+        printf("  channel %-*d %9s", NAME_COLUMNS - 10, c + 1, "");
+        print_values(r->each + (size_t)c * set->n, set);
+    }
+}
+
+/* One pair has room for a line per metric. */
+static void print_list(const Pair *pair, const EvalResult *r, const EvalSet *set, bool per_channel)
+{
+    char rate[RATE_TEXT_SIZE], channels[CHANNELS_TEXT_SIZE], text[EVAL_VALUE_SIZE];
+
+    printf("%s: %s %s, %.2f s compared, delay %.2f ms\n", pair->name, rate_text(rate, r->rate_hz),
+           channels_text(channels, r->channels), (double)r->n_common / r->rate_hz, delay_ms(r));
+    printf("loudness %.1f LUFS against %.1f LUFS, true peak %.1f dBTP against %.1f dBTP\n\n", r->dist_loudness.lufs,
+           r->ref_loudness.lufs, r->dist_loudness.true_peak_db, r->ref_loudness.true_peak_db);
+    for (size_t m = 0; m < set->n; m++) {
+        const EvalMetric *metric = &set->items[m];
+        const char *why = eval_flag_words(r->values[m].flags);
+
+        printf("  %-14s %*s %-12s %s; better: %s%s%s%s\n", metric->title, VALUE_COLUMNS,
+               eval_value_text(text, metric, &r->values[m]), metric->unit, metric->summary,
+               eval_better_text(metric->better), why ? " [" : "", why ? why : "", why ? "]" : "");
+        for (int c = 0; per_channel && metric->audio->function && r->channels > 1 && c < r->channels; c++)
+            printf("    channel %-4d %*s\n", c + 1, VALUE_COLUMNS + 1,
+                   eval_value_text(text, metric, &r->each[(size_t)c * set->n + m]));
+    }
+}
+
+static void print_means(const EvalSet *set, const Interval *means)
+{
+    printf("%-*s %9s", NAME_COLUMNS, "mean", "");
+    for (size_t m = 0; m < set->n; m++)
+        if (means[m].n)
+            printf(" %*.*f", VALUE_COLUMNS, set->items[m].n_digits, means[m].mean);
+        else
+            printf(" %*s", VALUE_COLUMNS, "-");
+    printf("\n%-*s %9s", NAME_COLUMNS, "+- (95 %)", "");
+    for (size_t m = 0; m < set->n; m++)
+        if (means[m].n > 1)
+            printf(" %*.*f", VALUE_COLUMNS, set->items[m].n_digits, means[m].half_width);
+        else
+            printf(" %*s", VALUE_COLUMNS, "-");
+    putchar('\n');
+}
+
+/* ---- JSON ---- */
+
+static void json_loudness(JsonLine *line, const EvalResult *r)
+{
+    json_line_real(line, "ref_loudness_lufs", r->ref_loudness.lufs);
+    json_line_real(line, "dist_loudness_lufs", r->dist_loudness.lufs);
+    json_line_real(line, "ref_true_peak_dbtp", r->ref_loudness.true_peak_db);
+    json_line_real(line, "dist_true_peak_dbtp", r->dist_loudness.true_peak_db);
+}
+
+static void json_metric(JsonLine *line, const EvalResult *r, const EvalSet *set, size_t m)
+{
+    const EvalMetric *metric = &set->items[m];
+    const MetricValue *value = &r->values[m];
+    bool applies = !(value->flags & METRIC_NOT_APPLICABLE);
+
+    json_line_open(line, metric->name, '{');
+    json_line_real(line, "value", applies ? value->value : NAN);
+    json_line_text(line, "unit", metric->unit);
+    json_line_text(line, "flag", eval_flag_words(value->flags));
+    if (r->channels > 1 && metric->audio->function) {
+        json_line_open(line, "channels", '[');
+        for (int c = 0; c < r->channels; c++)
+            json_line_real(line, NULL, r->each[(size_t)c * set->n + m].value);
+        json_line_close(line, ']');
+    }
+    json_line_close(line, '}');
+}
+
+void eval_json_pair(JsonLine *line, const Pair *pair, const EvalResult *r, const EvalSet *set)
+{
+    json_line_text(line, "name", pair->name);
+    json_line_text(line, "ref", pair->ref);
+    json_line_text(line, "dist", pair->dist);
+    if (r->status != RSD_OK) {
+        json_line_text(line, "status", rsd_status_name(r->status));
+        json_line_text(line, "error", r->err.text);
+        return;
+    }
+    json_line_integer(line, "rate_hz", r->rate_hz);
+    json_line_integer(line, "channels", r->channels);
+    json_line_integer(line, "samples", r->n_common);
+    json_line_integer(line, "ref_samples", r->n_ref);
+    json_line_integer(line, "dist_samples", r->n_dist);
+    json_line_integer(line, "delay_samples", r->alignment.lag_samples);
+    json_line_number(line, "correlation", r->alignment.correlation, 4);
+    json_loudness(line, r);
+    json_line_open(line, "metrics", '{');
+    for (size_t m = 0; m < set->n; m++)
+        json_metric(line, r, set, m);
+    json_line_close(line, '}');
+}
+
+static void print_json_pair(const Pair *pair, const EvalResult *r, const EvalSet *set)
+{
+    JsonLine line;
+
+    json_line_begin(&line, stdout);
+    json_line_integer(&line, "schema", EVAL_SCHEMA);
+    json_line_text(&line, "type", "pair");
+    eval_json_pair(&line, pair, r, set);
+    json_line_end(&line);
+}
+
+static void print_json_summary(const EvalSet *set, const Interval *means, size_t n_pairs, size_t n_failed,
+                               size_t n_missed)
+{
+    JsonLine line;
+
+    json_line_begin(&line, stdout);
+    json_line_integer(&line, "schema", EVAL_SCHEMA);
+    json_line_text(&line, "type", "summary");
+    json_line_integer(&line, "pairs", (int64_t)n_pairs);
+    json_line_integer(&line, "failed", (int64_t)n_failed);
+    json_line_integer(&line, "limits_missed", (int64_t)n_missed);
+    json_line_open(&line, "metrics", '{');
+    for (size_t m = 0; m < set->n; m++) {
+        json_line_open(&line, set->items[m].name, '{');
+        json_line_real(&line, "mean", means[m].n ? means[m].mean : NAN);
+        json_line_real(&line, "half_width_95", means[m].n > 1 ? means[m].half_width : NAN);
+        json_line_integer(&line, "n", (int64_t)means[m].n);
+        json_line_text(&line, "unit", set->items[m].unit);
+        json_line_text(&line, "better", eval_better_text(set->items[m].better));
+        json_line_close(&line, '}');
+    }
+    json_line_close(&line, '}');
+    json_line_end(&line);
+}
+
+/* ---- CSV ---- */
+
+/* RFC 4180. */
+static void print_csv_text(const char *text)
+{
+    bool quoted = strpbrk(text, ",\"\r\n") != NULL;
+
+    if (!quoted) {
+        fputs(text, stdout);
+        return;
+    }
+    putchar('"');
+    for (; *text; text++) {
+        if (*text == '"')
+            putchar('"');
+        putchar(*text);
+    }
+    putchar('"');
+}
+
+/* "snr_db", "lsd_log10_power": the name and the unit in small letters. */
+static void print_csv_column(const EvalMetric *metric)
+{
+    printf(",%s%s", metric->name, *metric->unit ? "_" : "");
+    for (const char *c = metric->unit; *c; c++)
+        putchar(isalnum((unsigned char)*c) ? tolower((unsigned char)*c) : '_');
+}
+
+static void print_csv_heading(const EvalSet *set)
+{
+    fputs("name,channel,rate_hz,channels,samples,delay_samples", stdout);
+    for (size_t m = 0; m < set->n; m++)
+        print_csv_column(&set->items[m]);
+    fputs(",error\r\n", stdout);
+}
+
+static void print_csv_line(const Pair *pair, const EvalResult *r, const EvalSet *set, const char *channel,
+                           const MetricValue *values)
+{
+    print_csv_text(pair->name);
+    if (r->status != RSD_OK) {
+        for (size_t m = 0; m < set->n + 5; m++)
+            putchar(',');
+        putchar(',');
+        print_csv_text(r->err.text);
+        fputs("\r\n", stdout);
+        return;
+    }
+    printf(",%s,%d,%d,%lld,%lld", channel, r->rate_hz, r->channels, (long long)r->n_common,
+           (long long)r->alignment.lag_samples);
+    for (size_t m = 0; m < set->n; m++)
+        if (values[m].flags & METRIC_NOT_APPLICABLE)
+            putchar(',');
+        else
+            printf(",%.9g", values[m].value);
+    fputs(",\r\n", stdout);
+}
+
+static void print_csv_pair(const Pair *pair, const EvalResult *r, const EvalSet *set, bool per_channel)
+{
+    char channel[16];
+
+    print_csv_line(pair, r, set, "all", r->values);
+    for (int c = 0; per_channel && r->status == RSD_OK && r->channels > 1 && c < r->channels; c++) {
+        snprintf(channel, sizeof channel, "%d", c + 1);
+        print_csv_line(pair, r, set, channel, r->each + (size_t)c * set->n);
+    }
+}
+
+/* ---- all of them ---- */
+
+void eval_print_heading(EvalForm form, const EvalSet *set, size_t n_pairs)
+{
+    if (form == EVAL_CSV)
+        print_csv_heading(set);
+    else if (form == EVAL_TABLE && n_pairs > 1)
+        print_row_heading(set);
+}
+
+void eval_print_pair(EvalForm form, const Pair *pair, const EvalResult *r, const EvalSet *set, size_t n_pairs,
+                     bool per_channel)
+{
+    if (form == EVAL_JSON)
+        print_json_pair(pair, r, set);
+    else if (form == EVAL_CSV)
+        print_csv_pair(pair, r, set, per_channel);
+    else if (r->status == RSD_OK)
+        (n_pairs > 1 ? print_row : print_list)(pair, r, set, per_channel);
+}
+
+void eval_print_summary(EvalForm form, const EvalSet *set, const Interval *means, size_t n_pairs, size_t n_failed,
+                        size_t n_missed)
+{
+    if (form == EVAL_JSON)
+        print_json_summary(set, means, n_pairs, n_failed, n_missed);
+    else if (form == EVAL_TABLE && n_pairs > 1)
+        print_means(set, means);
+}

@@ -1,0 +1,162 @@
+/* eval_run.c - tasks, order, means and limits.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "cli/eval_run.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/base/mem.h"
+
+#define LARGE_FILE ((off_t)32 << 20) /* bytes: such a pair may need a gigabyte, so two of them do not run at once */
+
+typedef struct Work {
+    EvalRun *run;
+    bool *done;       /* [n_pairs] */
+    size_t n_printed; /* pairs 0 .. n_printed - 1 */
+    size_t n_done;
+    pthread_mutex_t printing, large;
+} Work;
+
+static bool is_large(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && info.st_size > LARGE_FILE;
+}
+
+static void say_notes(Console *console, const char *notes)
+{
+    for (const char *line = notes; *line;) {
+        int len = (int)strcspn(line, "\n");
+
+        console_say(console, LOG_INFO, "%.*s", len, line);
+        line += len + (line[len] == '\n');
+    }
+}
+
+static void print_next(Work *work)
+{
+    EvalRun *run = work->run;
+    const EvalResult *r = &run->results[work->n_printed];
+
+    console_clear_line(run->console);
+    say_notes(run->console, r->notes);
+    eval_print_pair(run->form, &run->pairs->items[work->n_printed], r, run->set, run->pairs->n_items, run->per_channel);
+    fflush(stdout);
+    if (r->status != RSD_OK) {
+        console_say(run->console, LOG_ERROR, "%s", r->err.text);
+        run->n_failed++;
+    }
+    work->n_printed++;
+}
+
+static void measure_task(void *ctx, int64_t i, int worker)
+{
+    Work *work = ctx;
+    EvalRun *run = work->run;
+    const Pair *pair = &run->pairs->items[i];
+    bool large = is_large(pair->ref) || is_large(pair->dist);
+
+    (void)worker;
+    if (large)
+        pthread_mutex_lock(&work->large);
+    eval_pair_measure(&run->results[i], pair, run->set, &run->options);
+    if (large)
+        pthread_mutex_unlock(&work->large);
+    pthread_mutex_lock(&work->printing);
+    work->done[i] = true;
+    work->n_done++;
+    while (work->n_printed < run->pairs->n_items && work->done[work->n_printed])
+        print_next(work);
+    if (work->n_done < run->pairs->n_items && console_wants_progress(run->console))
+        console_progress(run->console, "%zu of %zu  %s", work->n_done, run->pairs->n_items, pair->name);
+    pthread_mutex_unlock(&work->printing);
+}
+
+/* magnitudes: of |value|. */
+static Interval mean_of(const EvalRun *run, size_t m, bool magnitudes, double *scratch)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < run->pairs->n_items; i++) {
+        const EvalResult *r = &run->results[i];
+
+        if (r->status == RSD_OK && !r->values[m].flags && isfinite(r->values[m].value))
+            scratch[n++] = magnitudes ? fabs(r->values[m].value) : r->values[m].value;
+    }
+    return interval_of(scratch, n);
+}
+
+static bool is_missed(const EvalLimit *limit, double value)
+{
+    return limit->above ? value > limit->value : value < limit->value;
+}
+
+/* A mean that exists is compared; where all values are conventions, each of them is. */
+static void check_limit(EvalRun *run, const EvalLimit *limit, double *scratch)
+{
+    const EvalMetric *metric = &run->set->items[limit->metric];
+    bool magnitudes = metric->better == METRIC_NEAR_ZERO, missed = false;
+    Interval mean = mean_of(run, limit->metric, magnitudes, scratch);
+    double worst = mean.mean;
+    size_t n_seen = mean.n;
+
+    if (mean.n)
+        missed = is_missed(limit, mean.mean);
+    for (size_t i = 0; !mean.n && i < run->pairs->n_items; i++) {
+        const EvalResult *r = &run->results[i];
+        const MetricValue *value = r->status == RSD_OK ? &r->values[limit->metric] : NULL;
+
+        if (!value || value->flags & METRIC_NOT_APPLICABLE)
+            continue;
+        n_seen++;
+        if (is_missed(limit, magnitudes ? fabs(value->value) : value->value)) {
+            worst = value->value;
+            missed = true;
+        }
+    }
+    if (!n_seen)
+        console_say(run->console, LOG_ERROR, "--fail-%s %s=%g: there is no value of %s", limit->above ? "above" : "below",
+                    metric->name, limit->value, metric->name);
+    else if (missed)
+        console_say(run->console, LOG_ERROR, "%s is %.*f, %s the limit of %g", metric->name, metric->n_digits, worst,
+                    limit->above ? "above" : "below", limit->value);
+    run->n_missed += missed || !n_seen;
+}
+
+RsdStatus eval_run(EvalRun *run, RsdThreads *threads, RsdError *err)
+{
+    Work work = {.run = run, .printing = PTHREAD_MUTEX_INITIALIZER, .large = PTHREAD_MUTEX_INITIALIZER};
+    size_t n_pairs = run->pairs->n_items;
+    double *scratch = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_calloc(&run->results, n_pairs, sizeof *run->results, err));
+    TRY(mem_calloc(&run->means, run->set->n, sizeof *run->means, err));
+    TRY(mem_calloc(&work.done, n_pairs, sizeof *work.done, err));
+    TRY(mem_alloc(&scratch, n_pairs, sizeof *scratch, err));
+    eval_print_heading(run->form, run->set, n_pairs);
+    threads_for(threads, (int64_t)n_pairs, measure_task, &work);
+    for (size_t m = 0; m < run->set->n; m++)
+        run->means[m] = mean_of(run, m, false, scratch);
+    for (size_t i = 0; i < run->limits->n; i++)
+        check_limit(run, &run->limits->items[i], scratch);
+    eval_print_summary(run->form, run->set, run->means, n_pairs, run->n_failed, run->n_missed);
+    fflush(stdout);
+fail:
+    mem_free(&work.done);
+    mem_free(&scratch);
+    return status;
+}
+
+void eval_run_clear(EvalRun *run)
+{
+    for (size_t i = 0; run->results && i < run->pairs->n_items; i++)
+        eval_result_clear(&run->results[i]);
+    mem_free(&run->results);
+    mem_free(&run->means);
+}

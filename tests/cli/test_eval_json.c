@@ -1,0 +1,139 @@
+/* test_eval_json.c - every line of `residua eval --json` against the schema that its help states.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/eval_print.h"
+#include "losses/audio_metric.h"
+#include "media/audio_writer.h"
+#include "tests/losses/signals.h"
+#include "tests/shared.h"
+
+#define LEN 16000
+
+static void write_wav(const char *path, const float *x, int channels)
+{
+    AudioWriterOptions options = {16000, channels, SAMPLE_F32, true, LEN};
+    AudioWriter *writer = NULL;
+    RsdError err = {0};
+
+    ASSERT_OK(audio_writer_open(&writer, path, &options, &err), err);
+    ASSERT_OK(audio_writer_write(writer, x, LEN, LEN, &err), err);
+    ASSERT_OK(audio_writer_finish(writer, &err), err);
+    audio_writer_close(&writer);
+}
+
+static json_t *next_line(FILE *pipe, char *text, int size)
+{
+    json_t *object;
+    json_error_t error;
+
+    if (!fgets(text, size, pipe))
+        return NULL;
+    object = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    cr_assert(object, "%s in %s", error.text, text);
+    cr_assert_eq(json_integer_value(json_object_get(object, "schema")), EVAL_SCHEMA);
+    return object;
+}
+
+static void assert_number(const json_t *object, const char *key, bool may_be_null)
+{
+    const json_t *value = json_object_get(object, key);
+
+    cr_assert(json_is_number(value) || (may_be_null && json_is_null(value)), "%s is no number", key);
+}
+
+static void check_pair(const json_t *pair, int channels)
+{
+    static const char *const texts[] = {"name", "ref", "dist"};
+    static const char *const numbers[] = {"rate_hz",      "channels",      "samples",    "ref_samples",
+                                          "dist_samples", "delay_samples", "correlation"};
+    static const char *const loudness[] = {"ref_loudness_lufs", "dist_loudness_lufs", "ref_true_peak_dbtp",
+                                           "dist_true_peak_dbtp"};
+    const json_t *metrics = json_object_get(pair, "metrics");
+    const AudioMetric *metric;
+
+    cr_assert_str_eq(json_string_value(json_object_get(pair, "type")), "pair");
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        cr_assert(json_is_string(json_object_get(pair, texts[i])), "%s", texts[i]);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        assert_number(pair, numbers[i], false);
+    for (size_t i = 0; i < sizeof loudness / sizeof *loudness; i++)
+        assert_number(pair, loudness[i], true);
+    for (size_t i = 0; (metric = audio_metric_at(i)) != NULL; i++) {
+        const json_t *entry = json_object_get(metrics, metric->name), *each = json_object_get(entry, "channels");
+
+        cr_assert(json_is_object(entry), "%s is missing", metric->name);
+        assert_number(entry, "value", true);
+        cr_assert_str_eq(json_string_value(json_object_get(entry, "unit")), metric->unit);
+        cr_assert(json_object_get(entry, "flag") != NULL);
+        cr_assert_eq(json_array_size(each), channels > 1 && metric->function ? (size_t)channels : 0, "%s",
+                     metric->name);
+    }
+}
+
+static void check_summary(const json_t *summary)
+{
+    const AudioMetric *metric;
+
+    cr_assert_str_eq(json_string_value(json_object_get(summary, "type")), "summary");
+    cr_assert_eq(json_integer_value(json_object_get(summary, "pairs")), 3);
+    cr_assert_eq(json_integer_value(json_object_get(summary, "failed")), 1);
+    cr_assert_eq(json_integer_value(json_object_get(summary, "limits_missed")), 0);
+    for (size_t i = 0; (metric = audio_metric_at(i)) != NULL; i++) {
+        const json_t *entry = json_object_get(json_object_get(summary, "metrics"), metric->name);
+
+        cr_assert(json_is_object(entry), "%s is missing", metric->name);
+        assert_number(entry, "mean", true);
+        assert_number(entry, "half_width_95", true);
+        cr_assert(json_is_integer(json_object_get(entry, "n")));
+        cr_assert(json_is_string(json_object_get(entry, "unit")) && json_is_string(json_object_get(entry, "better")));
+    }
+}
+
+Test(eval, json_follows_its_schema)
+{
+    static float x[2 * LEN], y[2 * LEN];
+    static char text[1 << 16], command[3 * SHARED_PATH_SIZE];
+    char folder[] = "/tmp/residua-eval-XXXXXX", path[64];
+    SharedPath build;
+    FILE *pipe;
+    json_t *line;
+    int code;
+
+    signal_speech_like(x, LEN, 16000, 1);
+    signal_speech_like(x + LEN, LEN, 16000, 2);
+    signal_disturb(y, x, 2 * LEN, 3, 0.01f);
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(command, sizeof command, "cd %s && mkdir a b && echo none >a/3.wav && echo none >b/3.wav", folder);
+    cr_assert_eq(system(command), 0);
+    for (int i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%c/%d.wav", folder, 'a' + i / 2, 1 + i % 2);
+        write_wav(path, i < 2 ? x : y, 1 + i % 2);
+    }
+    snprintf(command, sizeof command, "cd %s && '%s/residua' eval -q --json -m all a b 2>/dev/null", folder,
+             build_path(&build, ""));
+    pipe = popen(command, "r");
+    cr_assert_not_null(pipe);
+    for (int i = 1; i <= 2; i++) {
+        cr_assert_not_null(line = next_line(pipe, text, sizeof text));
+        check_pair(line, i);
+        json_decref(line);
+    }
+    cr_assert_not_null(line = next_line(pipe, text, sizeof text));
+    cr_assert(json_is_string(json_object_get(line, "status")) && json_is_string(json_object_get(line, "error")));
+    json_decref(line);
+    cr_assert_not_null(line = next_line(pipe, text, sizeof text));
+    check_summary(line);
+    json_decref(line);
+    cr_assert_null(next_line(pipe, text, sizeof text));
+    code = pclose(pipe);
+    cr_assert(WIFEXITED(code) && WEXITSTATUS(code) == 1, "exit %d", code);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    cr_expect_eq(system(command), 0);
+}
