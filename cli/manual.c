@@ -203,7 +203,7 @@ void manual_print_page(FILE *file)
     fputs(".SH EXIT STATUS\n", file);
     print_roff_rows(file, NULL, EXIT_CODES);
     fputs(".SH ENVIRONMENT\n.TP\n.B RESIDUA_CPU\n", file);
-    print_roff(file, "ref or avx2 forces a set of kernels.");
+    print_roff(file, "ref, avx2 or avx512 forces a set of kernels.");
 }
 
 /* ---- bash ---- */

@@ -108,6 +108,6 @@ struct ConvKernels {
     void (*back_reduce)(const ConvBackJob *job, int64_t task);
 };
 
-extern const ConvKernels conv_ref, conv_avx2;
+extern const ConvKernels conv_ref, conv_avx2, conv_avx512;
 
 #endif

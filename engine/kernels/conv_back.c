@@ -42,7 +42,7 @@ static int64_t greater(int64_t a, int64_t b)
 /* Coarse channels of a group, in whole panels. */
 static int64_t padded_rows(const ConvBackPlan *plan)
 {
-    return plan->fine.n_panels * TILE_ROWS;
+    return plan->fine.n_panels * plan->fine.tile_rows;
 }
 
 /* The product that gives dx, and the rows it reads. */
@@ -77,12 +77,12 @@ static int64_t bias_sums_count(const ConvShape *s, bool scatters)
     return scatters ? s->c_fine : s->c_coarse;
 }
 
-ConvWork conv_tiles_back_work(const ConvShape *s, bool scatters)
+ConvWork conv_tiles_back_work(const TileKernels *tk, const ConvShape *s, bool scatters)
 {
     ConvBackPlan plan;
     const ConvPlan *product = product_plan(&plan, scatters);
 
-    if (!conv_plan_back(&plan, s, scatters))
+    if (!conv_plan_back(&plan, tk, s, scatters))
         return conv_ref.back_work(s, scatters);
     return (ConvWork){.n_pack_tasks = conv_pack_tasks(product),
                       .n_tasks = plan.n_parts * plan.fine.groups,
@@ -92,11 +92,11 @@ ConvWork conv_tiles_back_work(const ConvShape *s, bool scatters)
                       .scratch_size = lay_out(&plan, scatters).size};
 }
 
-void conv_tiles_back_pack(const ConvBackJob *job, int64_t task)
+void conv_tiles_back_pack(const TileKernels *tk, const ConvBackJob *job, int64_t task)
 {
     ConvBackPlan plan;
 
-    if (!job->dx || !conv_plan_back(&plan, &job->shape, job->scatters))
+    if (!job->dx || !conv_plan_back(&plan, tk, &job->shape, job->scatters))
         return;
     if (job->scatters)
         conv_pack_gather(&plan.fine, job->w, job->packed, task);
@@ -146,7 +146,7 @@ static void store_input_grad(const TileKernels *tk, const ConvBackPlan *plan, co
                              float *out)
 {
     const ConvPlan *product = product_plan(plan, job->scatters);
-    const float *panels = job->packed + group * product->n_panels * product->j * TILE_ROWS;
+    const float *panels = job->packed + group * product->n_panels * product->j * product->tile_rows;
     int64_t columns = conv_tile_columns(product, tile);
     RowTarget target = {.y = job->dx, .add = job->add, .slope_at = job->elu && !plan->slope_from_rows ? job->x : NULL};
 
@@ -168,7 +168,7 @@ void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task
     ConvBackPlan plan;
     Layout at;
 
-    if (!conv_plan_back(&plan, s, job->scatters)) {
+    if (!conv_plan_back(&plan, tk, s, job->scatters)) {
         conv_ref.back(job, task, scratch);
         return;
     }
@@ -207,14 +207,14 @@ void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task
     }
 }
 
-void conv_tiles_back_reduce(const ConvBackJob *job, int64_t task)
+void conv_tiles_back_reduce(const TileKernels *tk, const ConvBackJob *job, int64_t task)
 {
-    int64_t stride, group, panel, m, n_bias = bias_sums_count(&job->shape, job->scatters);
+    int64_t stride, group, panel, m, rows = tk->rows, n_bias = bias_sums_count(&job->shape, job->scatters);
     ConvBackPlan plan;
     const ConvPlan *fine = &plan.fine;
     const float *sums = job->partial;
 
-    if (!conv_plan_back(&plan, &job->shape, job->scatters))
+    if (!conv_plan_back(&plan, tk, &job->shape, job->scatters))
         return;
     if (task == fine->groups * fine->n_panels) {
         sums += plan.n_parts * weight_sums_count(&plan);
@@ -228,17 +228,17 @@ void conv_tiles_back_reduce(const ConvBackJob *job, int64_t task)
     stride = padded_rows(&plan);
     group = task / fine->n_panels;
     panel = task % fine->n_panels;
-    m = lesser(TILE_ROWS, fine->m - panel * TILE_ROWS);
+    m = lesser(rows, fine->m - panel * rows);
     for (int64_t j = 0; j < fine->j; j++) {
-        float total[TILE_ROWS] = {0.0f};
+        float total[TILE_ROWS_MAX] = {0.0f};
 
         for (int64_t part = 0; part < plan.n_parts; part++) {
-            const float *from = sums + part * weight_sums_count(&plan) + (group * fine->j + j) * stride + panel * TILE_ROWS;
+            const float *from = sums + part * weight_sums_count(&plan) + (group * fine->j + j) * stride + panel * rows;
 
-            for (int64_t r = 0; r < TILE_ROWS; r++)
+            for (int64_t r = 0; r < rows; r++)
                 total[r] += from[r];
         }
         for (int64_t r = 0; r < m; r++)
-            job->dw[(group * fine->m + panel * TILE_ROWS + r) * fine->j + j] += total[r];
+            job->dw[(group * fine->m + panel * rows + r) * fine->j + j] += total[r];
     }
 }

@@ -1,6 +1,6 @@
 /* conv_plan.c - rows, tiles and blocks of a convolution.
  *
- * Sizes are chosen for 32 KiB of first and 512 KiB of second level cache: a block of rows under TILE_COLUMNS columns and a
+ * Sizes are chosen for 32 KiB of first and 512 KiB of second level cache: a block of rows under the columns of a tile and a
  * panel of weights share the first level; all rows of a block, a chunk of output rows and their weights the second. They
  * depend on the shape alone, because the tasks do.
  *
@@ -53,7 +53,7 @@ static void cut_columns(ConvPlan *plan, int64_t batch, int64_t columns)
 {
     if (plan->n_columns > columns) {
         plan->time_tiles = ceil_div(plan->n_columns, columns);
-        plan->seg = ceil_div(ceil_div(plan->n_columns, plan->time_tiles), TILE_COLUMNS) * TILE_COLUMNS;
+        plan->seg = ceil_div(ceil_div(plan->n_columns, plan->time_tiles), plan->tile_columns) * plan->tile_columns;
         plan->time_tiles = ceil_div(plan->n_columns, plan->seg);
         plan->n_segs = 1;
         plan->item_tiles = batch;
@@ -72,19 +72,26 @@ static void cut_columns(ConvPlan *plan, int64_t batch, int64_t columns)
     plan->n_tiles = plan->n_columns > 0 ? plan->time_tiles * plan->item_tiles : 0;
 }
 
-/* Chunks of output rows are whole panels and whole channels: the least common multiple of TILE_ROWS and join. */
+/* Chunks of output rows are whole panels and whole channels: the least common multiple of tile_rows and join. */
 static int64_t chunk_step(const ConvPlan *plan)
 {
-    return plan->join % TILE_ROWS == 0 ? plan->join : plan->join % 2 == 0 ? 2 * plan->join : TILE_ROWS * plan->join;
+    int64_t step = plan->join;
+
+    while (step % plan->tile_rows != 0)
+        step += plan->join;
+    return step;
 }
 
 /* Blocks of the sum: source channels and output rows. */
-static void cut_sum(ConvPlan *plan)
+static void cut_sum(ConvPlan *plan, const TileKernels *tk)
 {
-    int64_t step = chunk_step(plan);
+    int64_t step;
 
+    plan->tile_rows = tk->rows;
+    plan->tile_columns = tk->columns;
+    step = chunk_step(plan);
     plan->m = plan->c_dst * plan->join;
-    plan->n_panels = ceil_div(plan->m, TILE_ROWS);
+    plan->n_panels = ceil_div(plan->m, plan->tile_rows);
     plan->j = plan->c_src * plan->n_taps;
     plan->c_block = clamp(BLOCK_TERMS / plan->n_taps, 1, plan->c_src);
     plan->n_blocks = ceil_div(plan->c_src, plan->c_block);
@@ -98,9 +105,9 @@ static void cut_tiles(ConvPlan *plan, int64_t batch)
 {
     int64_t columns = clamp(BLOCK_FLOATS / (plan->c_block * plan->n_phases), COLUMNS_MIN, COLUMNS_MAX), width;
 
-    cut_columns(plan, batch, columns / TILE_COLUMNS * TILE_COLUMNS);
+    cut_columns(plan, batch, columns / plan->tile_columns * plan->tile_columns);
     /* Rows an odd number of cache lines apart spread over the sets of a cache. */
-    width = plan->n_segs * (plan->seg + plan->halo) + TILE_COLUMNS;
+    width = plan->n_segs * (plan->seg + plan->halo) + plan->tile_columns;
     plan->pitch = ceil_div(width, 16) * 16;
     if (plan->pitch / 16 % 2 == 0)
         plan->pitch += 16;
@@ -167,27 +174,27 @@ static bool rows_of_scatter(ConvPlan *plan, const ConvShape *s, int64_t first)
     return true;
 }
 
-bool conv_plan_gather(ConvPlan *plan, const ConvShape *s)
+bool conv_plan_gather(ConvPlan *plan, const TileKernels *tk, const ConvShape *s)
 {
     if (!rows_of_gather(plan, s))
         return false;
-    cut_sum(plan);
+    cut_sum(plan, tk);
     cut_tiles(plan, s->batch);
     share_tiles(plan);
     return true;
 }
 
-bool conv_plan_scatter(ConvPlan *plan, const ConvShape *s)
+bool conv_plan_scatter(ConvPlan *plan, const TileKernels *tk, const ConvShape *s)
 {
     if (!rows_of_scatter(plan, s, floor_div(s->left, s->stride)))
         return false;
-    cut_sum(plan);
+    cut_sum(plan, tk);
     cut_tiles(plan, s->batch);
     share_tiles(plan);
     return true;
 }
 
-bool conv_plan_back(ConvBackPlan *plan, const ConvShape *s, bool scatters)
+bool conv_plan_back(ConvBackPlan *plan, const TileKernels *tk, const ConvShape *s, bool scatters)
 {
     ConvPlan *fine = &plan->fine, *coarse = &plan->coarse;
     int64_t first;
@@ -198,8 +205,8 @@ bool conv_plan_back(ConvBackPlan *plan, const ConvShape *s, bool scatters)
     fine->src_origin += first * s->stride;
     fine->dst_origin = first;
     fine->n_columns -= first;
-    cut_sum(fine);
-    cut_sum(coarse);
+    cut_sum(fine, tk);
+    cut_sum(coarse, tk);
     if (coarse->n_columns > fine->n_columns)
         fine->n_columns = coarse->n_columns;
     cut_tiles(fine, s->batch);

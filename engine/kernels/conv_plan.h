@@ -27,7 +27,7 @@
 
 #define PLAN_MAX_TAPS 256
 #define PLAN_MAX_STRIDE 64
-#define PLAN_CHUNK_MAX 256 /* output rows kept at once: at least PLAN_MAX_STRIDE * TILE_ROWS */
+#define PLAN_CHUNK_MAX 512 /* output rows kept at once: at least PLAN_MAX_STRIDE * TILE_ROWS_MAX */
 
 typedef struct ConvPlan {
     /* the sum */
@@ -43,19 +43,20 @@ typedef struct ConvPlan {
     int32_t phase[PLAN_MAX_TAPS], tap_phase[PLAN_MAX_TAPS], tap_shift[PLAN_MAX_TAPS];
 
     /* its tiles */
+    int64_t tile_rows, tile_columns; /* summed together by the vector kernels */
     int64_t m, n_panels, j;         /* output rows, panels of them, terms of a sum; of one group */
     int64_t seg, n_segs;            /* columns and signals in a tile */
     int64_t time_tiles, item_tiles; /* tiles along one signal and along the batch */
     int64_t n_tiles;
     int64_t c_block, n_blocks;      /* source channels summed at once */
-    int64_t m_chunk;                /* output rows kept at once, a multiple of TILE_ROWS and of join */
+    int64_t m_chunk;                /* output rows kept at once, a multiple of tile_rows and of join */
     int64_t m_split;                /* tasks that share a tile, each with some of the chunks */
     int64_t pitch;                  /* floats from row to row */
 } ConvPlan;
 
 /* False when the shape is too unusual for tiles. */
-bool conv_plan_gather(ConvPlan *plan, const ConvShape *s);
-bool conv_plan_scatter(ConvPlan *plan, const ConvShape *s);
+bool conv_plan_gather(ConvPlan *plan, const TileKernels *tk, const ConvShape *s);
+bool conv_plan_scatter(ConvPlan *plan, const TileKernels *tk, const ConvShape *s);
 
 /* Backward lays the rows of a gather and those of a scatter over the same columns: column t holds fine samples
  * t stride - left .. and coarse frame t. Fine rows have their halo on the right, coarse rows on the left.
@@ -68,7 +69,7 @@ typedef struct ConvBackPlan {
     bool slope_from_rows;  /* the rows of x hold exactly the samples that the rows of dx do */
     int64_t n_parts;       /* partial weight gradients, added at the end in order; each of some tiles */
 } ConvBackPlan;
-bool conv_plan_back(ConvBackPlan *plan, const ConvShape *s, bool scatters);
+bool conv_plan_back(ConvBackPlan *plan, const TileKernels *tk, const ConvShape *s, bool scatters);
 
 /* True when the rows of a channel are all its phases in order. */
 bool conv_plan_has_all_phases(const ConvPlan *plan);

@@ -25,7 +25,7 @@ static int64_t lesser(int64_t a, int64_t b)
 
 size_t conv_line_count(const ConvPlan *plan)
 {
-    return (size_t)((plan->pitch + TILE_COLUMNS) * (plan->split > plan->join ? plan->split : plan->join));
+    return (size_t)((plan->pitch + plan->tile_columns) * (plan->split > plan->join ? plan->split : plan->join));
 }
 
 /* dst[i] = sample first + i of a signal, which has `context` before it. */
@@ -129,15 +129,15 @@ void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32
         int64_t c_first = block * plan->c_block, c_count = lesser(plan->c_block, plan->c_src - c_first);
         TileProduct product = {.m = m,
                                .n_j = c_count * plan->n_taps,
-                               .w = panels + c_first * plan->n_taps * TILE_ROWS,
-                               .panel_stride = plan->j * TILE_ROWS,
+                               .w = panels + c_first * plan->n_taps * plan->tile_rows,
+                               .panel_stride = plan->j * plan->tile_rows,
                                .offset = offset,
                                .begin = block == 0,
                                .bias = bias,
                                .y_stride = y_stride};
 
-        for (int64_t t = 0; t < columns; t += TILE_COLUMNS) {
-            product.n = lesser(TILE_COLUMNS, columns - t);
+        for (int64_t t = 0; t < columns; t += plan->tile_columns) {
+            product.n = lesser(plan->tile_columns, columns - t);
             product.rows = rows + c_first * plan->n_phases * plan->pitch + t;
             product.y = y + t;
             tk->product(&product);
@@ -175,7 +175,7 @@ int64_t conv_pack_tasks(const ConvPlan *plan)
 
 size_t conv_packed_count(const ConvPlan *plan)
 {
-    return (size_t)(plan->groups * plan->n_panels * plan->j * TILE_ROWS);
+    return (size_t)(plan->groups * plan->n_panels * plan->j * plan->tile_rows);
 }
 
 /* Group and panels first .. end - 1 of a task. */
@@ -190,33 +190,24 @@ static void panels_of_task(const ConvPlan *plan, int64_t task, int64_t *group, i
 
 void conv_pack_gather(const ConvPlan *plan, const float *w, float *packed, int64_t task)
 {
-    int64_t group, first, end;
+    int64_t group, first, end, rows = plan->tile_rows;
 
     panels_of_task(plan, task, &group, &first, &end);
     for (int64_t p = first; p < end; p++) {
-        float *to = packed + (group * plan->n_panels + p) * plan->j * TILE_ROWS;
-        const float *from = w + (group * plan->m + p * TILE_ROWS) * plan->j;
-        int64_t m = lesser(TILE_ROWS, plan->m - p * TILE_ROWS);
+        float *to = packed + (group * plan->n_panels + p) * plan->j * rows;
+        const float *from = w + (group * plan->m + p * rows) * plan->j;
+        int64_t m = lesser(rows, plan->m - p * rows);
 
-        if (m == TILE_ROWS) {
-            for (int64_t j = 0; j < plan->j; j++, to += TILE_ROWS) {
-                to[0] = from[j];
-                to[1] = from[plan->j + j];
-                to[2] = from[2 * plan->j + j];
-                to[3] = from[3 * plan->j + j];
-            }
-        } else {
-            for (int64_t j = 0; j < plan->j; j++)
-                for (int64_t r = 0; r < TILE_ROWS; r++)
-                    *to++ = r < m ? from[r * plan->j + j] : 0.0f;
-        }
+        for (int64_t j = 0; j < plan->j; j++)
+            for (int64_t r = 0; r < rows; r++)
+                *to++ = r < m ? from[r * plan->j + j] : 0.0f;
     }
 }
 
 void conv_pack_scatter(const ConvPlan *plan, const ConvShape *s, const float *w, float *packed, int64_t task)
 {
     int16_t tap_of[PLAN_MAX_STRIDE * PLAN_MAX_TAPS]; /* -1: no tap, a zero weight */
-    int64_t group, first, end;
+    int64_t group, first, end, rows = plan->tile_rows;
 
     panels_of_task(plan, task, &group, &first, &end);
     for (int64_t q = 0; q < plan->join; q++)
@@ -225,16 +216,16 @@ void conv_pack_scatter(const ConvPlan *plan, const ConvShape *s, const float *w,
     /* Channels outside, panels inside: w is read in order. */
     for (int64_t c = 0; c < plan->c_src; c++) {
         const float *from = w + (group * plan->c_src + c) * plan->c_dst * s->k;
-        int64_t channel = first * TILE_ROWS / plan->join, q = first * TILE_ROWS % plan->join;
+        int64_t channel = first * rows / plan->join, q = first * rows % plan->join;
 
         for (int64_t p = first; p < end; p++) {
-            float *to = packed + ((group * plan->n_panels + p) * plan->j + c * plan->n_taps) * TILE_ROWS;
+            float *to = packed + ((group * plan->n_panels + p) * plan->j + c * plan->n_taps) * rows;
 
-            for (int64_t r = 0; r < TILE_ROWS; r++) {
+            for (int64_t r = 0; r < rows; r++) {
                 const int16_t *taps = tap_of + q * plan->n_taps;
 
                 for (int64_t tap = 0; tap < plan->n_taps; tap++)
-                    to[tap * TILE_ROWS + r] =
+                    to[tap * rows + r] =
                         channel < plan->c_dst && taps[tap] >= 0 ? from[channel * s->k + taps[tap]] : 0.0f;
                 if (++q == plan->join) {
                     q = 0;

@@ -1,6 +1,6 @@
 /* conv_tiles.c - gather and scatter over the tiles of a plan.
  *
- *   pack     weights -> panels of TILE_ROWS output rows, [panel][j][TILE_ROWS], once for all tiles
+ *   pack     weights -> panels of output rows, [panel][j][rows of a tile], once for all tiles
  *   task     one tile: fill the rows from x (padding, context, ELU, phases), then for each chunk of output rows and each
  *            block of channels multiply; a finished chunk goes to y, directly where y's rows are the tile's rows,
  *            else through scratch (phases joined, signals that lie side by side told apart)
@@ -56,7 +56,7 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
     ConvTile tile = conv_plan_tile(plan, job->shape.batch, task / plan->m_split / plan->groups);
     int64_t columns = conv_tile_columns(plan, &tile);
     bool direct = plan->join == 1 && tile.n_items == 1; /* rows of y are rows of the tile */
-    const float *panels = job->ready + group * plan->n_panels * plan->j * TILE_ROWS;
+    const float *panels = job->ready + group * plan->n_panels * plan->j * plan->tile_rows;
     float bias_room[PLAN_CHUNK_MAX];
     Layout at = lay_out(plan);
     int32_t *offset = (void *)(scratch + at.offset);
@@ -79,18 +79,18 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
     }
 }
 
-ConvWork conv_tiles_gather_work(const ConvShape *s)
+ConvWork conv_tiles_gather_work(const TileKernels *tk, const ConvShape *s)
 {
     ConvPlan plan;
 
-    return conv_plan_gather(&plan, s) ? work_of(&plan) : conv_ref.gather_work(s);
+    return conv_plan_gather(&plan, tk, s) ? work_of(&plan) : conv_ref.gather_work(s);
 }
 
-void conv_tiles_gather_pack(const ConvJob *job, int64_t task)
+void conv_tiles_gather_pack(const TileKernels *tk, const ConvJob *job, int64_t task)
 {
     ConvPlan plan;
 
-    if (conv_plan_gather(&plan, &job->shape))
+    if (conv_plan_gather(&plan, tk, &job->shape))
         conv_pack_gather(&plan, job->w, job->packed, task);
 }
 
@@ -98,24 +98,24 @@ void conv_tiles_gather(const TileKernels *tk, const ConvJob *job, int64_t task, 
 {
     ConvPlan plan;
 
-    if (conv_plan_gather(&plan, &job->shape))
+    if (conv_plan_gather(&plan, tk, &job->shape))
         run_tile(tk, &plan, job, task, scratch);
     else
         conv_ref.gather(job, task, scratch);
 }
 
-ConvWork conv_tiles_scatter_work(const ConvShape *s)
+ConvWork conv_tiles_scatter_work(const TileKernels *tk, const ConvShape *s)
 {
     ConvPlan plan;
 
-    return conv_plan_scatter(&plan, s) ? work_of(&plan) : conv_ref.scatter_work(s);
+    return conv_plan_scatter(&plan, tk, s) ? work_of(&plan) : conv_ref.scatter_work(s);
 }
 
-void conv_tiles_scatter_pack(const ConvJob *job, int64_t task)
+void conv_tiles_scatter_pack(const TileKernels *tk, const ConvJob *job, int64_t task)
 {
     ConvPlan plan;
 
-    if (conv_plan_scatter(&plan, &job->shape))
+    if (conv_plan_scatter(&plan, tk, &job->shape))
         conv_pack_scatter(&plan, &job->shape, job->w, job->packed, task);
 }
 
@@ -123,7 +123,7 @@ void conv_tiles_scatter(const TileKernels *tk, const ConvJob *job, int64_t task,
 {
     ConvPlan plan;
 
-    if (conv_plan_scatter(&plan, &job->shape))
+    if (conv_plan_scatter(&plan, tk, &job->shape))
         run_tile(tk, &plan, job, task, scratch);
     else
         conv_ref.scatter(job, task, scratch);

@@ -9,13 +9,10 @@
 
 #include "engine/kernels/conv.h"
 
-#define TILE_ROWS 4     /* output rows summed together: a panel of packed weights is [j][TILE_ROWS] */
-#define TILE_COLUMNS 24 /* output columns summed together */
-
 /* y[r, t] = (begin ? bias[r] or 0 : y[r, t]) + sum_j w[j, r] rows[offset[j] + t], r in [0, m), t in [0, n). */
 typedef struct TileProduct {
-    int64_t m, n, n_j; /* n <= TILE_COLUMNS; rows may be read up to column TILE_COLUMNS - 1 */
-    const float *w;    /* panels of TILE_ROWS rows: panel p at w + p panel_stride */
+    int64_t m, n, n_j; /* n <= columns of a tile; rows may be read up to the last of these */
+    const float *w;    /* panels of a tile's rows: panel p at w + p panel_stride */
     int64_t panel_stride;
     const float *rows;
     const int32_t *offset; /* [n_j] */
@@ -25,8 +22,8 @@ typedef struct TileProduct {
     int64_t y_stride;
 } TileProduct;
 
-/* sums [n_j][sums_stride] += sum_t a[r, t] rows[offset[j] + t] for r in [0, m): m is padded to whole TILE_ROWS by rows of a
- * that exist and hold zeros, n to whole vectors of 8 by columns of a that hold zeros. */
+/* sums [n_j][sums_stride] += sum_t a[r, t] rows[offset[j] + t] for r in [0, m): m is padded to a tile's whole rows by rows
+ * of a that exist and hold zeros, n to whole vectors by columns of a that hold zeros. */
 typedef struct TileDots {
     int64_t m, n, n_j;
     const float *a;
@@ -37,7 +34,11 @@ typedef struct TileDots {
     int64_t sums_stride;
 } TileDots;
 
+#define TILE_ROWS_MAX 8
+
 typedef struct TileKernels {
+    int64_t rows;    /* output rows summed together, at most TILE_ROWS_MAX: a panel of packed weights is [j][rows] */
+    int64_t columns; /* output columns summed together */
     /* dst[i] = src[i], or ELU(src[i]) */
     void (*load)(float *dst, const float *src, int64_t n, bool elu);
     /* rows[q * pitch + t] = line[t * stride + q], q in [0, stride), t in [0, n); and back. */
@@ -54,15 +55,41 @@ typedef struct TileKernels {
 
 /* The functions of a ConvKernels table, given the vector kernels. Shapes with unusually many taps or wide strides go to
  * conv_ref. */
-ConvWork conv_tiles_gather_work(const ConvShape *s);
-ConvWork conv_tiles_scatter_work(const ConvShape *s);
-ConvWork conv_tiles_back_work(const ConvShape *s, bool scatters);
-void conv_tiles_gather_pack(const ConvJob *job, int64_t task);
-void conv_tiles_scatter_pack(const ConvJob *job, int64_t task);
+ConvWork conv_tiles_gather_work(const TileKernels *tk, const ConvShape *s);
+ConvWork conv_tiles_scatter_work(const TileKernels *tk, const ConvShape *s);
+ConvWork conv_tiles_back_work(const TileKernels *tk, const ConvShape *s, bool scatters);
+void conv_tiles_gather_pack(const TileKernels *tk, const ConvJob *job, int64_t task);
+void conv_tiles_scatter_pack(const TileKernels *tk, const ConvJob *job, int64_t task);
 void conv_tiles_gather(const TileKernels *tk, const ConvJob *job, int64_t task, void *scratch);
 void conv_tiles_scatter(const TileKernels *tk, const ConvJob *job, int64_t task, void *scratch);
-void conv_tiles_back_pack(const ConvBackJob *job, int64_t task);
+void conv_tiles_back_pack(const TileKernels *tk, const ConvBackJob *job, int64_t task);
 void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task, void *scratch);
-void conv_tiles_back_reduce(const ConvBackJob *job, int64_t task);
+void conv_tiles_back_reduce(const TileKernels *tk, const ConvBackJob *job, int64_t task);
+
+/* The table `name` of a set whose vector kernels are the constant `tk`. */
+#define CONV_KERNELS_OF_TILES(name, tk)                                                                                \
+    static ConvWork gather_work(const ConvShape *s) { return conv_tiles_gather_work(&tk, s); }                         \
+    static ConvWork scatter_work(const ConvShape *s) { return conv_tiles_scatter_work(&tk, s); }                       \
+    static ConvWork back_work(const ConvShape *s, bool scatters) { return conv_tiles_back_work(&tk, s, scatters); }    \
+    static void gather_pack(const ConvJob *job, int64_t task) { conv_tiles_gather_pack(&tk, job, task); }              \
+    static void scatter_pack(const ConvJob *job, int64_t task) { conv_tiles_scatter_pack(&tk, job, task); }            \
+    static void back_pack(const ConvBackJob *job, int64_t task) { conv_tiles_back_pack(&tk, job, task); }              \
+    static void gather(const ConvJob *job, int64_t task, void *scratch) { conv_tiles_gather(&tk, job, task, scratch); } \
+    static void scatter(const ConvJob *job, int64_t task, void *scratch)                                               \
+    {                                                                                                                  \
+        conv_tiles_scatter(&tk, job, task, scratch);                                                                   \
+    }                                                                                                                  \
+    static void back(const ConvBackJob *job, int64_t task, void *scratch) { conv_tiles_back(&tk, job, task, scratch); } \
+    static void back_reduce(const ConvBackJob *job, int64_t task) { conv_tiles_back_reduce(&tk, job, task); }          \
+    const ConvKernels name = {.gather_work = gather_work,                                                              \
+                              .gather_pack = gather_pack,                                                              \
+                              .gather = gather,                                                                        \
+                              .scatter_work = scatter_work,                                                            \
+                              .scatter_pack = scatter_pack,                                                            \
+                              .scatter = scatter,                                                                      \
+                              .back_work = back_work,                                                                  \
+                              .back_pack = back_pack,                                                                  \
+                              .back = back,                                                                            \
+                              .back_reduce = back_reduce}
 
 #endif

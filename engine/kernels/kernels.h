@@ -1,8 +1,8 @@
 /* kernels.h - the table of kernel sets: arithmetic on plain arrays, picked once at start.
  *
  * Each group has its own header with the contract of every function, a clear C reference (ref/) and faster sets (x86/,
- * arm/) with the same contract. RESIDUA_CPU=ref|avx2 in the environment overrides the pick (an impossible wish falls
- * back to the best possible set).
+ * arm/) with the same contract. RESIDUA_CPU=ref|avx2|avx512 in the environment overrides the pick (an impossible
+ * wish falls back to the best possible set).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,7 +18,7 @@ typedef struct SearchKernels SearchKernels; /* engine/kernels/search.h: nearest 
 typedef struct SpectrumKernels SpectrumKernels; /* engine/kernels/spectrum.h: frames, transforms, spectral distances */
 
 typedef struct Kernels {
-    const char *name; /* "ref", "avx2", ... */
+    const char *name; /* "ref", "avx2", "avx512", ... */
     const GemmKernels *gemm;
     const ConvKernels *conv;
     const PointKernels *point;

@@ -18,6 +18,7 @@
 
 static const Kernels sets[] = {
 #if defined(__x86_64__)
+    {"avx512", &gemm_avx2, &conv_avx512, &point_avx2, &search_avx2, &spectrum_avx2},
     {"avx2", &gemm_avx2, &conv_avx2, &point_avx2, &search_avx2, &spectrum_avx2},
 #endif
     {"ref", &gemm_ref, &conv_ref, &point_ref, &search_ref, &spectrum_ref},
@@ -33,6 +34,9 @@ static bool machine_has(const char *name)
     __builtin_cpu_init();
     if (strcmp(name, "avx2") == 0)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (strcmp(name, "avx512") == 0)
+        return machine_has("avx2") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 #endif
     return false;
 }

@@ -14,7 +14,7 @@
 #include "engine/ops/linear.h"
 #include "engine/stream.h"
 
-static const char *const set_names[] = {"ref", "avx2"};
+static const char *const set_names[] = {"ref", "avx2", "avx512"};
 #define N_SETS (sizeof set_names / sizeof set_names[0])
 
 /* RESIDUA_SEED repeats a failure. */

@@ -10,7 +10,7 @@
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/search.h"
 
-static const char *const set_names[] = {"ref", "avx2"};
+static const char *const set_names[] = {"ref", "avx2", "avx512"};
 #define N_SETS (sizeof set_names / sizeof set_names[0])
 
 typedef struct Fixture {

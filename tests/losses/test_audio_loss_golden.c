@@ -228,3 +228,9 @@ Test(audio_loss_golden, avx2_kernels_give_the_published_values_and_gradients)
     NEED_SHARED("golden/losses_audio/plain");
     check_all_entries("avx2", 2);
 }
+
+Test(audio_loss_golden, avx512_kernels_give_the_published_values_and_gradients)
+{
+    NEED_SHARED("golden/losses_audio/plain");
+    check_all_entries("avx512", 2);
+}

@@ -13,7 +13,8 @@
 #include "engine/kernels/conv_tiles.h"
 #include "engine/kernels/x86/vector_avx2.h"
 
-#define W 8 /* floats in a vector */
+#define W 8    /* floats in a vector */
+#define ROWS 4 /* of a tile */
 
 /* --- moving rows ------------------------------------------------------------------------------------------------------ */
 
@@ -217,7 +218,7 @@ static float sum(const float *x, int64_t n)
 static inline __attribute__((always_inline)) void multiply(const TileProduct *p, const float *w, int64_t row, const float *rows,
                                                            float *y, int n_rows, int n_vectors, __m256i last, bool whole)
 {
-    __m256 sum[TILE_ROWS][3];
+    __m256 sum[ROWS][3];
 
     UNROLL for (int r = 0; r < n_rows; r++) {
         UNROLL for (int v = 0; v < n_vectors; v++) {
@@ -228,7 +229,7 @@ static inline __attribute__((always_inline)) void multiply(const TileProduct *p,
                 sum[r][v] = p->bias ? _mm256_broadcast_ss(p->bias + row + r) : _mm256_setzero_ps();
         }
     }
-    for (int64_t j = 0; j < p->n_j; j++, w += TILE_ROWS) {
+    for (int64_t j = 0; j < p->n_j; j++, w += ROWS) {
         const float *x = rows + p->offset[j];
         __m256 in[3];
 
@@ -267,23 +268,23 @@ static inline __attribute__((always_inline)) void multiply(const TileProduct *p,
 static inline __attribute__((always_inline)) void multiply_narrow(const TileProduct *p, const float *w, int64_t row, float *y,
                                                                   __m256i last)
 {
-    __m256 sum[2 * TILE_ROWS];
+    __m256 sum[2 * ROWS];
 
-    UNROLL for (int r = 0; r < 2 * TILE_ROWS; r++) {
+    UNROLL for (int r = 0; r < 2 * ROWS; r++) {
         if (!p->begin)
             sum[r] = _mm256_maskload_ps(y + r * p->y_stride, last);
         else
             sum[r] = p->bias ? _mm256_broadcast_ss(p->bias + row + r) : _mm256_setzero_ps();
     }
-    for (int64_t j = 0; j < p->n_j; j++, w += TILE_ROWS) {
+    for (int64_t j = 0; j < p->n_j; j++, w += ROWS) {
         __m256 in = _mm256_loadu_ps(p->rows + p->offset[j]);
 
-        UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+        UNROLL for (int r = 0; r < ROWS; r++) {
             sum[r] = _mm256_fmadd_ps(_mm256_broadcast_ss(w + r), in, sum[r]);
-            sum[TILE_ROWS + r] = _mm256_fmadd_ps(_mm256_broadcast_ss(w + p->panel_stride + r), in, sum[TILE_ROWS + r]);
+            sum[ROWS + r] = _mm256_fmadd_ps(_mm256_broadcast_ss(w + p->panel_stride + r), in, sum[ROWS + r]);
         }
     }
-    UNROLL for (int r = 0; r < 2 * TILE_ROWS; r++)
+    UNROLL for (int r = 0; r < 2 * ROWS; r++)
         _mm256_maskstore_ps(y + r * p->y_stride, last, sum[r]);
 }
 
@@ -292,14 +293,14 @@ static void product(const TileProduct *p)
     int64_t n_vectors = (p->n + W - 1) / W, row = 0;
     __m256i last = tail_mask(p->n - (n_vectors - 1) * W);
 
-    for (; n_vectors == 1 && row + 2 * TILE_ROWS <= p->m; row += 2 * TILE_ROWS)
-        multiply_narrow(p, p->w + row / TILE_ROWS * p->panel_stride, row, p->y + row * p->y_stride, last);
-    for (; row < p->m; row += TILE_ROWS) {
-        const float *w = p->w + row / TILE_ROWS * p->panel_stride;
+    for (; n_vectors == 1 && row + 2 * ROWS <= p->m; row += 2 * ROWS)
+        multiply_narrow(p, p->w + row / ROWS * p->panel_stride, row, p->y + row * p->y_stride, last);
+    for (; row < p->m; row += ROWS) {
+        const float *w = p->w + row / ROWS * p->panel_stride;
         float *y = p->y + row * p->y_stride;
         int64_t left = p->m - row;
 
-        if (left >= TILE_ROWS)
+        if (left >= ROWS)
             MULTIPLY_WIDTHS(4);
         else if (left == 3)
             MULTIPLY_WIDTHS(3);
@@ -312,16 +313,16 @@ static void product(const TileProduct *p)
 
 /* --- sums along time ------------------------------------------------------------------------------------------------------ */
 
-/* TILE_ROWS rows of a against n_j rows, n_j a constant where this is inlined. */
+/* ROWS rows of a against n_j rows, n_j a constant where this is inlined. */
 static inline __attribute__((always_inline)) void correlate(const TileDots *d, const float *a, const int32_t *offset,
                                                             float *sums, int n_j)
 {
-    __m256 sum[3][TILE_ROWS];
+    __m256 sum[3][ROWS];
     const float *row[3];
 
     UNROLL for (int j = 0; j < n_j; j++) {
         row[j] = d->rows + offset[j];
-        UNROLL for (int r = 0; r < TILE_ROWS; r++)
+        UNROLL for (int r = 0; r < ROWS; r++)
             sum[j][r] = _mm256_setzero_ps();
     }
     for (int64_t t = 0; t < d->n; t += W) {
@@ -329,7 +330,7 @@ static inline __attribute__((always_inline)) void correlate(const TileDots *d, c
 
         UNROLL for (int j = 0; j < n_j; j++)
             in[j] = _mm256_loadu_ps(row[j] + t);
-        UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+        UNROLL for (int r = 0; r < ROWS; r++) {
             __m256 v = _mm256_loadu_ps(a + r * d->a_stride + t);
 
             UNROLL for (int j = 0; j < n_j; j++)
@@ -346,7 +347,7 @@ static inline __attribute__((always_inline)) void correlate(const TileDots *d, c
 static void dots(const TileDots *d)
 {
     for (int64_t j = 0; j < d->n_j; j += 3)
-        for (int64_t row = 0; row < d->m; row += TILE_ROWS) {
+        for (int64_t row = 0; row < d->m; row += ROWS) {
             const float *a = d->a + row * d->a_stride;
             float *sums = d->sums + j * d->sums_stride + row;
 
@@ -362,33 +363,7 @@ static void dots(const TileDots *d)
 /* --- the table ------------------------------------------------------------------------------------------------------------ */
 
 static const TileKernels tile_kernels = {
-    .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum,
+    .rows = ROWS, .columns = 3 * W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum,
     .product = product, .dots = dots};
 
-static void gather(const ConvJob *job, int64_t task, void *scratch)
-{
-    conv_tiles_gather(&tile_kernels, job, task, scratch);
-}
-
-static void scatter(const ConvJob *job, int64_t task, void *scratch)
-{
-    conv_tiles_scatter(&tile_kernels, job, task, scratch);
-}
-
-static void back(const ConvBackJob *job, int64_t task, void *scratch)
-{
-    conv_tiles_back(&tile_kernels, job, task, scratch);
-}
-
-const ConvKernels conv_avx2 = {
-    .gather_work = conv_tiles_gather_work,
-    .gather_pack = conv_tiles_gather_pack,
-    .gather = gather,
-    .scatter_work = conv_tiles_scatter_work,
-    .scatter_pack = conv_tiles_scatter_pack,
-    .scatter = scatter,
-    .back_work = conv_tiles_back_work,
-    .back_pack = conv_tiles_back_pack,
-    .back = back,
-    .back_reduce = conv_tiles_back_reduce,
-};
+CONV_KERNELS_OF_TILES(conv_avx2, tile_kernels);

@@ -1,0 +1,285 @@
+/* conv_avx512.c - vector kernels of convolution tiles for AVX-512.
+ *
+ * product: 8 output rows by 48 columns are 24 accumulators of 16 floats; each term j costs three loads of a row, eight
+ * broadcasts of weights and 24 multiply-adds. Fewer rows and narrower ends use the same sum with fewer accumulators: a
+ * column's value does not depend on which kernel computed it.
+ *
+ * dots: 8 rows by 3 rows, 24 accumulators along time.
+ *
+ * Masks make the ends of rows as cheap as their middles, so no loop here has a remainder of its own.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <immintrin.h>
+#include <string.h>
+
+#include "engine/kernels/conv_tiles.h"
+#include "engine/kernels/x86/vector_avx512.h"
+
+#define W 16   /* floats in a vector */
+#define ROWS 8 /* of a tile */
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* The lanes of a row of n floats that the vector at i covers. */
+INLINE __mmask16 lanes_at(int64_t i, int64_t n)
+{
+    return n - i >= W ? (__mmask16)0xFFFF : first_lanes(n - i);
+}
+
+/* --- moving rows ------------------------------------------------------------------------------------------------------ */
+
+static void load(float *dst, const float *src, int64_t n, bool elu)
+{
+    if (!elu) {
+        memcpy(dst, src, (size_t)n * sizeof *dst);
+        return;
+    }
+    for (int64_t i = 0; i < n; i += W) {
+        __mmask16 lanes = lanes_at(i, n);
+
+        _mm512_mask_storeu_ps(dst + i, lanes, elu_ps(_mm512_maskz_loadu_ps(lanes, src + i)));
+    }
+}
+
+/* `n` vectors become n others: lane l of vector i comes from place[i][l], counted through all lanes of the n vectors. A
+ * permutation picks from two vectors and looks at the low bits of a place alone, so each pair of vectors serves the lanes whose
+ * places have reached it. */
+INLINE void regroup(float *to, int64_t to_pitch, const float *from, int64_t from_pitch, const __m512i *place, int n)
+{
+    __m512 v[8];
+
+    UNROLL for (int i = 0; i < n; i++)
+        v[i] = _mm512_loadu_ps(from + i * from_pitch);
+    UNROLL for (int i = 0; i < n; i++) {
+        __m512 picked = _mm512_permutex2var_ps(v[0], place[i], v[1]);
+
+        UNROLL for (int pair = 2; pair < n; pair += 2) {
+            __mmask16 reached = _mm512_cmpge_epi32_mask(place[i], _mm512_set1_epi32(W * pair));
+
+            picked = _mm512_mask_mov_ps(picked, reached,
+                                        _mm512_permutex2var_ps(v[pair], place[i], v[pair + 1 < n ? pair + 1 : pair]));
+        }
+        _mm512_storeu_ps(to + i * to_pitch, picked);
+    }
+}
+
+#define REGROUP(stride, to, to_pitch, from, from_pitch, place)                                                         \
+    do {                                                                                                               \
+        if (stride == 2)                                                                                               \
+            regroup(to, to_pitch, from, from_pitch, place, 2);                                                         \
+        else if (stride == 4)                                                                                          \
+            regroup(to, to_pitch, from, from_pitch, place, 4);                                                         \
+        else if (stride == 5)                                                                                          \
+            regroup(to, to_pitch, from, from_pitch, place, 5);                                                         \
+        else                                                                                                           \
+            regroup(to, to_pitch, from, from_pitch, place, 8);                                                         \
+    } while (0)
+
+static bool can_regroup(int64_t stride)
+{
+    return stride == 2 || stride == 4 || stride == 5 || stride == 8;
+}
+
+static void split(float *rows, int64_t pitch, const float *line, int64_t stride, int64_t n)
+{
+    __m512i place[8], step = _mm512_mullo_epi32(_mm512_set1_epi32((int)stride), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+                                                                                                  10, 11, 12, 13, 14, 15));
+    int64_t t = 0;
+
+    for (int64_t q = 0; q < stride && can_regroup(stride); q++)
+        place[q] = _mm512_add_epi32(step, _mm512_set1_epi32((int)q));
+    for (; t + W <= n && can_regroup(stride); t += W)
+        REGROUP(stride, rows + t, pitch, line + t * stride, W, place);
+    for (; t < n; t++)
+        for (int64_t q = 0; q < stride; q++)
+            rows[q * pitch + t] = line[t * stride + q];
+}
+
+static void join(float *line, const float *rows, int64_t pitch, int64_t stride, int64_t n)
+{
+    int32_t place[8 * W];
+    __m512i places[8];
+    int64_t t = 0;
+
+    for (int64_t i = 0; i < stride * W && can_regroup(stride); i++)
+        place[i] = (int32_t)(i % stride * W + i / stride);
+    for (int64_t q = 0; q < stride && can_regroup(stride); q++)
+        places[q] = _mm512_loadu_si512(place + q * W);
+    for (; t + W <= n && can_regroup(stride); t += W)
+        REGROUP(stride, line + t * stride, W, rows + t, pitch, places);
+    for (; t < n; t++)
+        for (int64_t q = 0; q < stride; q++)
+            line[t * stride + q] = rows[q * pitch + t];
+}
+
+static void finish(float *dst, const float *src, int64_t n, bool add, const float *slope_at)
+{
+    if (!add && !slope_at) {
+        memcpy(dst, src, (size_t)n * sizeof *dst);
+        return;
+    }
+    for (int64_t i = 0; i < n; i += W) {
+        __mmask16 lanes = lanes_at(i, n);
+        __m512 v = _mm512_maskz_loadu_ps(lanes, src + i);
+
+        if (slope_at)
+            v = _mm512_mul_ps(v, elu_slope_ps(_mm512_maskz_loadu_ps(lanes, slope_at + i)));
+        if (add)
+            v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(lanes, dst + i));
+        _mm512_mask_storeu_ps(dst + i, lanes, v);
+    }
+}
+
+static void slope(float *row, const float *elu, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += W) {
+        __mmask16 lanes = lanes_at(i, n);
+        __m512 at = _mm512_add_ps(_mm512_min_ps(_mm512_maskz_loadu_ps(lanes, elu + i), _mm512_setzero_ps()),
+                                  _mm512_set1_ps(1.0f));
+
+        _mm512_mask_storeu_ps(row + i, lanes, _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, row + i), at));
+    }
+}
+
+/* Sum of a row in four vectors side by side, then across. */
+static float sum(const float *x, int64_t n)
+{
+    __m512 sum[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+    int64_t i = 0;
+
+    for (; i + 4 * W <= n; i += 4 * W)
+        UNROLL for (int v = 0; v < 4; v++)
+            sum[v] = _mm512_add_ps(sum[v], _mm512_loadu_ps(x + i + v * W));
+    for (; i < n; i += W)
+        sum[0] = _mm512_add_ps(sum[0], _mm512_maskz_loadu_ps(lanes_at(i, n), x + i));
+    return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sum[0], sum[1]), _mm512_add_ps(sum[2], sum[3])));
+}
+
+/* --- products ------------------------------------------------------------------------------------------------------------ */
+
+/* n_rows output rows by n_vectors columns of vectors; both constants where this is inlined. n_rows beyond those of a panel are
+ * the first rows of the next one. The last vector holds the columns of `last`. */
+INLINE void multiply(const TileProduct *p, const float *w, int64_t row, int n_rows, int n_vectors, __mmask16 last)
+{
+    float *y = p->y + row * p->y_stride;
+    __m512 sum[2 * ROWS][3];
+
+    UNROLL for (int r = 0; r < n_rows; r++) {
+        UNROLL for (int v = 0; v < n_vectors; v++) {
+            if (!p->begin)
+                sum[r][v] = _mm512_maskz_loadu_ps(v + 1 < n_vectors ? (__mmask16)0xFFFF : last, y + r * p->y_stride + v * W);
+            else
+                sum[r][v] = p->bias ? _mm512_set1_ps(p->bias[row + r]) : _mm512_setzero_ps();
+        }
+    }
+    for (int64_t j = 0; j < p->n_j; j++, w += ROWS) {
+        const float *x = p->rows + p->offset[j];
+        __m512 in[3];
+
+        UNROLL for (int v = 0; v < n_vectors; v++)
+            in[v] = _mm512_loadu_ps(x + v * W);
+        UNROLL for (int r = 0; r < n_rows; r++) {
+            __m512 weight = _mm512_set1_ps(r < ROWS ? w[r] : w[p->panel_stride + r - ROWS]);
+
+            UNROLL for (int v = 0; v < n_vectors; v++)
+                sum[r][v] = _mm512_fmadd_ps(weight, in[v], sum[r][v]);
+        }
+    }
+    UNROLL for (int r = 0; r < n_rows; r++) {
+        UNROLL for (int v = 0; v < n_vectors; v++)
+            _mm512_mask_storeu_ps(y + r * p->y_stride + v * W, v + 1 < n_vectors ? (__mmask16)0xFFFF : last, sum[r][v]);
+    }
+}
+
+/* All rows at one width, as many at a time as there are. A single column of vectors takes two panels, so that there are as many
+ * sums under way as the adders need. */
+INLINE void multiply_rows(const TileProduct *p, int n_vectors, __mmask16 last)
+{
+    for (int64_t row = 0; row < p->m;) {
+        const float *w = p->w + row / ROWS * p->panel_stride + row % ROWS;
+        int64_t left = p->m - row;
+
+        if (n_vectors == 1 && left >= 2 * ROWS) {
+            multiply(p, w, row, 2 * ROWS, n_vectors, last);
+            row += 2 * ROWS;
+        } else if (left >= ROWS) {
+            multiply(p, w, row, ROWS, n_vectors, last);
+            row += ROWS;
+        } else if (left >= 4) {
+            multiply(p, w, row, 4, n_vectors, last);
+            row += 4;
+        } else if (left >= 2) {
+            multiply(p, w, row, 2, n_vectors, last);
+            row += 2;
+        } else {
+            multiply(p, w, row, 1, n_vectors, last);
+            row += 1;
+        }
+    }
+}
+
+static void product(const TileProduct *p)
+{
+    if (p->n > 2 * W)
+        multiply_rows(p, 3, first_lanes(p->n - 2 * W));
+    else if (p->n > W)
+        multiply_rows(p, 2, first_lanes(p->n - W));
+    else
+        multiply_rows(p, 1, first_lanes(p->n));
+}
+
+/* --- sums along time ------------------------------------------------------------------------------------------------------ */
+
+/* ROWS rows of a against n_j rows, n_j a constant where this is inlined. */
+INLINE void correlate(const TileDots *d, const float *a, const int32_t *offset, float *sums, int n_j)
+{
+    __m512 sum[3][ROWS];
+    const float *row[3];
+
+    UNROLL for (int j = 0; j < n_j; j++) {
+        row[j] = d->rows + offset[j];
+        UNROLL for (int r = 0; r < ROWS; r++)
+            sum[j][r] = _mm512_setzero_ps();
+    }
+    for (int64_t t = 0; t < d->n; t += W) {
+        __m512 in[3];
+
+        UNROLL for (int j = 0; j < n_j; j++)
+            in[j] = _mm512_loadu_ps(row[j] + t);
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            __m512 v = _mm512_loadu_ps(a + r * d->a_stride + t);
+
+            UNROLL for (int j = 0; j < n_j; j++)
+                sum[j][r] = _mm512_fmadd_ps(v, in[j], sum[j][r]);
+        }
+    }
+    UNROLL for (int j = 0; j < n_j; j++) {
+        UNROLL for (int r = 0; r < ROWS; r++)
+            sums[j * d->sums_stride + r] += _mm512_reduce_add_ps(sum[j][r]);
+    }
+}
+
+static void dots(const TileDots *d)
+{
+    for (int64_t j = 0; j < d->n_j; j += 3)
+        for (int64_t row = 0; row < d->m; row += ROWS) {
+            const float *a = d->a + row * d->a_stride;
+            float *sums = d->sums + j * d->sums_stride + row;
+
+            if (d->n_j - j >= 3)
+                correlate(d, a, d->offset + j, sums, 3);
+            else if (d->n_j - j == 2)
+                correlate(d, a, d->offset + j, sums, 2);
+            else
+                correlate(d, a, d->offset + j, sums, 1);
+        }
+}
+
+/* --- the table ------------------------------------------------------------------------------------------------------------ */
+
+static const TileKernels tile_kernels = {
+    .rows = ROWS, .columns = 3 * W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum,
+    .product = product, .dots = dots};
+
+CONV_KERNELS_OF_TILES(conv_avx512, tile_kernels);
