@@ -10,7 +10,6 @@
 #include "engine/weights/safetensors.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +17,7 @@
 #include "engine/base/checksum.h"
 #include "engine/base/file_map.h"
 #include "engine/base/mem.h"
-#include "engine/weights/half.h"
+#include "engine/weights/array_values.h"
 #include "engine/weights/safetensors_header.h"
 
 struct Safetensors {
@@ -149,49 +148,10 @@ void safetensors_metadata_at(const Safetensors *st, size_t i, const char **key, 
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
 
-static float load_value(Dtype dtype, const uint8_t *at)
-{
-    float f32;
-    double f64;
-
-    switch (dtype) {
-    case DTYPE_F16:
-        return half_to_float(get_u16le(at));
-    case DTYPE_BF16:
-        return bfloat_to_float(get_u16le(at));
-    case DTYPE_F64:
-        memcpy(&f64, at, sizeof f64);
-        return (float)f64;
-    default:
-        memcpy(&f32, at, sizeof f32);
-        return f32;
-    }
-}
-
 RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *entry, float *dst, int64_t count,
                                RsdError *err)
 {
-    size_t item_size = dtype_size(entry->dtype);
-    const uint8_t *at = entry->data;
-    char shape[SHAPE_TEXT_SIZE];
-    RsdStatus status = RSD_OK;
-
-    CHECK(entry->dtype == DTYPE_F32 || entry->dtype == DTYPE_F16 || entry->dtype == DTYPE_BF16 ||
-              entry->dtype == DTYPE_F64,
-          err, RSD_ERR_UNSUPPORTED, "%s: tensor '%s' holds %s; floating-point numbers are needed", st->place,
-          entry->name, dtype_name(entry->dtype));
-    CHECK(count >= 0 && (size_t)count == entry->size / item_size, err, RSD_ERR_ARG,
-          "%s: tensor '%s' has shape %s; %" PRId64 " values are needed", st->place, entry->name,
-          shape_text(shape, entry->n_dims, entry->shape), count);
-    if (entry->dtype == DTYPE_F16 && half_array_to_float(dst, at, (size_t)count))
-        return RSD_OK; /* the way of the built-in models; otherwise the loop below finds the value to name */
-    for (int64_t i = 0; i < count; i++, at += item_size) {
-        dst[i] = load_value(entry->dtype, at);
-        CHECK(isfinite(dst[i]), err, RSD_ERR_NUMERIC, "%s: tensor '%s': value %" PRId64 " is %g", st->place,
-              entry->name, i, (double)dst[i]);
-    }
-fail:
-    return status;
+    return array_read_f32(st->place, entry, dst, count, err);
 }
 
 RsdStatus safetensors_hash(const Safetensors *st, uint8_t digest[32], RsdError *err)

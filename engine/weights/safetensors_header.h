@@ -7,14 +7,11 @@
 #ifndef RESIDUA_SAFETENSORS_HEADER_H
 #define RESIDUA_SAFETENSORS_HEADER_H
 
+#include "engine/weights/metadata.h"
 #include "engine/weights/safetensors.h"
 
 #define SAFETENSORS_PREFIX_SIZE 8                  /* u64: length of the header */
 #define SAFETENSORS_HEADER_MAX ((size_t)100000000) /* bytes, as in the reference implementation */
-
-typedef struct MetadataPair {
-    char *key, *value;
-} MetadataPair;
 
 typedef struct SafetensorsHeader {
     SafetensorsEntry *entries; /* names owned; in order of their data; data = base + offset */

@@ -1,0 +1,181 @@
+/* zip_archive.c - libzip's calls and errors as ours.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "engine/weights/zip_archive.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zip.h>
+
+#include "engine/base/mem.h"
+
+#define MAX_ENTRIES 100000
+
+struct ZipArchive {
+    zip_t *zip;
+    char *place;
+    uint64_t file_size;
+};
+
+static RsdStatus refuse(const char *place, zip_error_t *reason, RsdError *err)
+{
+    RsdStatus status = RSD_ERR_CORRUPT;
+
+    if (zip_error_code_zip(reason) == ZIP_ER_MEMORY)
+        status = RSD_ERR_MEMORY;
+    else if (zip_error_code_zip(reason) == ZIP_ER_OPEN || zip_error_code_zip(reason) == ZIP_ER_NOENT)
+        status = RSD_ERR_IO;
+    error_set(err, status, "%s: %s", place, zip_error_strerror(reason));
+    zip_error_fini(reason);
+    return status;
+}
+
+/* Takes the source over. */
+static RsdStatus open_source(ZipArchive *archive, zip_source_t *source, RsdError *err)
+{
+    zip_error_t reason;
+    RsdStatus status = RSD_OK;
+
+    zip_error_init(&reason);
+    archive->zip = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &reason);
+    if (!archive->zip) {
+        zip_source_free(source);
+        return refuse(archive->place, &reason, err);
+    }
+    zip_error_fini(&reason);
+    CHECK(zip_archive_count(archive) <= MAX_ENTRIES, err, RSD_ERR_UNSUPPORTED,
+          "%s: %lld entries; at most %d are possible", archive->place, (long long)zip_archive_count(archive),
+          MAX_ENTRIES);
+fail:
+    return status;
+}
+
+static RsdStatus create(ZipArchive **out, const char *place, uint64_t file_size, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(out, 1, sizeof **out, err));
+    (*out)->file_size = file_size;
+    TRY(mem_strdup(&(*out)->place, place, err));
+    return RSD_OK;
+fail:
+    zip_archive_close(out);
+    return status;
+}
+
+RsdStatus zip_archive_open(ZipArchive **out, const char *path, RsdError *err)
+{
+    struct stat info;
+    zip_source_t *source;
+    zip_error_t reason;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    CHECK(stat(path, &info) == 0, err, RSD_ERR_IO, "%s: %s", path, strerror(errno));
+    CHECK(S_ISREG(info.st_mode), err, RSD_ERR_IO, "%s: is no regular file", path);
+    TRY(create(out, path, (uint64_t)info.st_size, err));
+    zip_error_init(&reason);
+    source = zip_source_file_create(path, 0, 0, &reason);
+    if (!source) {
+        status = refuse(path, &reason, err);
+        goto fail;
+    }
+    zip_error_fini(&reason);
+    TRY(open_source(*out, source, err));
+    return RSD_OK;
+fail:
+    zip_archive_close(out);
+    return status;
+}
+
+RsdStatus zip_archive_open_memory(ZipArchive **out, const void *data, size_t size, const char *name, RsdError *err)
+{
+    zip_source_t *source;
+    zip_error_t reason;
+    RsdStatus status = RSD_OK;
+
+    TRY(create(out, name, size, err));
+    zip_error_init(&reason);
+    source = zip_source_buffer_create(data, size, 0, &reason);
+    if (!source) {
+        status = refuse(name, &reason, err);
+        goto fail;
+    }
+    zip_error_fini(&reason);
+    TRY(open_source(*out, source, err));
+    return RSD_OK;
+fail:
+    zip_archive_close(out);
+    return status;
+}
+
+void zip_archive_close(ZipArchive **archive)
+{
+    if (!*archive)
+        return;
+    if ((*archive)->zip)
+        zip_discard((*archive)->zip);
+    mem_free(&(*archive)->place);
+    mem_free(archive);
+}
+
+int64_t zip_archive_count(const ZipArchive *archive)
+{
+    return zip_get_num_entries(archive->zip, 0);
+}
+
+const char *zip_archive_name(const ZipArchive *archive, int64_t i)
+{
+    return zip_get_name(archive->zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
+}
+
+int64_t zip_archive_find(const ZipArchive *archive, const char *name)
+{
+    return zip_name_locate(archive->zip, name, ZIP_FL_ENC_RAW);
+}
+
+RsdStatus zip_archive_size(const ZipArchive *archive, int64_t i, size_t *size, RsdError *err)
+{
+    const zip_uint64_t needed = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+    zip_stat_t entry;
+    RsdStatus status = RSD_OK;
+
+    *size = 0;
+    CHECK(zip_stat_index(archive->zip, (zip_uint64_t)i, 0, &entry) == 0, err, RSD_ERR_CORRUPT, "%s: entry %lld: %s",
+          archive->place, (long long)i, zip_strerror(archive->zip));
+    CHECK((entry.valid & needed) == needed && entry.comp_method == ZIP_CM_STORE &&
+              entry.encryption_method == ZIP_EM_NONE,
+          err, RSD_ERR_UNSUPPORTED, "%s: entry %lld is compressed or encrypted; torch.save stores entries as they are",
+          archive->place, (long long)i);
+    CHECK(entry.size == entry.comp_size && entry.size <= archive->file_size, err, RSD_ERR_CORRUPT,
+          "%s: entry %lld claims %llu bytes in a file of %llu", archive->place, (long long)i,
+          (unsigned long long)entry.size, (unsigned long long)archive->file_size);
+    *size = (size_t)entry.size;
+fail:
+    return status;
+}
+
+RsdStatus zip_archive_read(ZipArchive *archive, int64_t i, void *dst, size_t size, RsdError *err)
+{
+    zip_file_t *file = zip_fopen_index(archive->zip, (zip_uint64_t)i, 0);
+    size_t n_done = 0;
+    zip_int64_t n = 0;
+    char extra;
+    RsdStatus status = RSD_OK;
+
+    CHECK(file, err, RSD_ERR_CORRUPT, "%s: entry %lld: %s", archive->place, (long long)i, zip_strerror(archive->zip));
+    while (n_done < size && (n = zip_fread(file, (char *)dst + n_done, size - n_done)) > 0)
+        n_done += (size_t)n;
+    /* libzip compares the checksum when it meets the end. */
+    if (n >= 0 && n_done == size)
+        n = zip_fread(file, &extra, 1);
+    CHECK(n == 0 && n_done == size, err, RSD_ERR_CORRUPT, "%s: entry %lld is damaged after %zu of %zu bytes: %s",
+          archive->place, (long long)i, n_done, size, zip_file_strerror(file));
+fail:
+    if (file)
+        zip_fclose(file);
+    return status;
+}
