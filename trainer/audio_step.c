@@ -208,11 +208,14 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     tape_reset(tape);
     tape->recording = true;
     TRY(tape_input(tape, &x, 3, shape, batch, err));
+    tape->recording = cfg->train.frozen == FROZEN_NOTHING;
     TRY(seanet_encode(tape, codec->net, x, &z, err));
+    tape->recording = true;
     end_phase(report, PHASE_ENCODE, &since);
     zq = z;
     if (state->step >= cfg->train.quantizer_start) {
-        status = rvq_train(tape, codec->rvq, z, report->n_q, (uint64_t)cfg->train.seed, (uint64_t)state->step, false,
+        status = rvq_train(tape, codec->rvq, z, report->n_q, (uint64_t)cfg->train.seed, (uint64_t)state->step,
+                           cfg->train.frozen == FROZEN_ENCODER_AND_CODES,
                            &zq, &commitment, &report->rvq, err);
         if (status != RSD_OK)
             error_prefix(err, status, "step %lld", (long long)state->step);
@@ -229,7 +232,7 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     end_phase(report, PHASE_LOSS, &since);
 
     params_zero_grad(codec->params);
-    if (commitment)
+    if (commitment && cfg->train.frozen == FROZEN_NOTHING)
         TRY(seed_scalar(tape, commitment, cfg->loss.commitment, err));
     TRY(tape_backward_from(tape, y, combined, err));
     end_phase(report, PHASE_BACKWARD, &since);

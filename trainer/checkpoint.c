@@ -23,6 +23,13 @@
 
 /* ---- state ---- */
 
+static void freeze(ParamSet *params, const char *prefix)
+{
+    for (size_t i = 0; i < params->n_items; i++)
+        if (strncmp(params->items[i].name, prefix, strlen(prefix)) == 0)
+            params->items[i].trainable = false;
+}
+
 RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err)
 {
     TrainState *state = NULL;
@@ -38,6 +45,8 @@ RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const str
     TRY(mem_calloc(&state, 1, sizeof *state, err));
     state->best_score = INFINITY;
     TRY(audio_codec_create(&state->codec, &cfg->model, (uint64_t)cfg->train.seed, err));
+    if (cfg->train.frozen != FROZEN_NOTHING)
+        freeze(state->codec->params, "encoder.");
     TRY(optimizer_create(&state->optimizer, &cfg->optimizer, state->codec->params, kernels, err));
     TRY(balancer_init(&state->balancer, &balance, err));
     *out = state;

@@ -24,9 +24,13 @@ typedef enum StageChoice {
     STAGES_MIXED    /* a coin decides between the two */
 } StageChoice;
 
+/* What a run leaves as it is. With the encoder frozen, old streams stay valid as long as the codebooks stay, too. */
+typedef enum FrozenPart { FROZEN_NOTHING, FROZEN_ENCODER, FROZEN_ENCODER_AND_CODES } FrozenPart;
+
 typedef struct TrainRunConfig {
     int64_t steps, seed;
     int stages; /* StageChoice */
+    int frozen; /* FrozenPart */
     int n_rates, rates_bps[TRAIN_MAX_RATES];
     int64_t quantizer_start; /* first step with the quantiser; its codebooks are made then */
     int kmeans_batches;      /* batches behind the first codebooks */

@@ -275,6 +275,50 @@ Test(train, a_run_can_start_from_the_weights_of_a_model)
     init_path = NULL;
 }
 
+/* How many arrays whose name holds `part` differ between two model files. */
+static int count_changed(const char *path_a, const char *path_b, const char *part)
+{
+    Safetensors *a, *b;
+    int n = 0, n_changed = 0;
+
+    cr_assert_eq(safetensors_open(&a, path_a, NULL), RSD_OK);
+    cr_assert_eq(safetensors_open(&b, path_b, NULL), RSD_OK);
+    for (size_t i = 0; i < safetensors_count(a); i++) {
+        const SafetensorsEntry *x = safetensors_entry(a, i), *y = safetensors_find(b, x->name);
+
+        if (!strstr(x->name, part))
+            continue;
+        cr_assert_not_null(y, "%s", x->name);
+        n++;
+        n_changed += memcmp(x->data, y->data, x->size) != 0;
+    }
+    cr_expect_gt(n, 0, "no array is called %s", part);
+    safetensors_close(&a);
+    safetensors_close(&b);
+    return n_changed;
+}
+
+Test(train, a_frozen_part_keeps_every_bit_while_the_rest_learns)
+{
+    static const char *const freeze[] = {"train.freeze=encoder", "train.freeze=codes"};
+    char model[3 * RECORDINGS_PATH_SIZE], tuned[3 * RECORDINGS_PATH_SIZE];
+
+    expect_ok(train("run", false, 1));
+    snprintf(model, sizeof model, "%s/model.safetensors", run_path("run"));
+    init_path = model;
+    for (int i = 0; i < 2; i++) {
+        const char *run = i ? "codes" : "encoder";
+
+        cr_assert_eq(train_config_set(&cfg, freeze[i], NULL), RSD_OK);
+        expect_ok(train(run, false, 1));
+        snprintf(tuned, sizeof tuned, "%s/model.safetensors", run_path(run));
+        cr_expect_eq(count_changed(model, tuned, "encoder."), 0, "%s", freeze[i]);
+        cr_expect_gt(count_changed(model, tuned, "decoder."), 4, "%s", freeze[i]);
+        cr_expect_eq(count_changed(model, tuned, "embed") == 0, i == 1, "%s", freeze[i]);
+    }
+    init_path = NULL;
+}
+
 Test(train, a_model_of_another_architecture_is_no_start)
 {
     char model[3 * RECORDINGS_PATH_SIZE];
