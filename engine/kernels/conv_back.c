@@ -5,7 +5,8 @@
  *   fine rows    (fine channel, phase)      x of a gather, with ELU; dy of a scatter
  *   coarse rows  (coarse channel)           dy of a gather; x of a scatter, with ELU
  *
- *   dw  += coarse rows . shifted fine rows    dot products along the tile
+ *   dw  += coarse rows . shifted fine rows    dot products along the tile, of many coarse rows at once: these are turned to
+ *                                             panels in which a vector holds the same frame of neighbouring rows
  *   dx   = weights * rows of dy               a product whose output rows are the rows of x, so that the slope of ELU comes
  *                                             from x's row: it is 1 above 0 and ELU(x) + 1 below, no exponential needed
  *   db  += sums of dy
@@ -18,13 +19,12 @@
 
 #include "engine/kernels/conv_rows.h"
 
-#define DOTS_ROWS 8 /* coarse rows that stay in the first cache level while all fine rows of a block pass by */
-
 /* Places of the parts of a worker's scratch, in bytes. */
 typedef struct Layout {
     size_t fine_offset, coarse_offset; /* int32_t [c_block * n_taps] */
     size_t line;
     size_t fine, coarse;               /* rows; coarse ones fill up the last panel */
+    size_t panels;                     /* coarse rows turned */
     size_t out;                        /* a chunk of rows of dx */
     size_t size;
 } Layout;
@@ -39,10 +39,15 @@ static int64_t greater(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Coarse channels of a group, in whole panels. */
+/* Vectors of coarse channels of a group, and these channels in whole vectors. */
+static int64_t vector_count(const ConvBackPlan *plan)
+{
+    return (plan->fine.m + plan->lanes - 1) / plan->lanes;
+}
+
 static int64_t padded_rows(const ConvBackPlan *plan)
 {
-    return plan->fine.n_panels * plan->fine.tile_rows;
+    return vector_count(plan) * plan->lanes;
 }
 
 /* The product that gives dx, and the rows it reads. */
@@ -62,6 +67,7 @@ static Layout lay_out(const ConvBackPlan *plan, bool scatters)
     at.line = scratch_take(&at.size, conv_line_count(fine));
     at.fine = scratch_take(&at.size, (size_t)(fine->c_src * fine->n_phases) * pitch);
     at.coarse = scratch_take(&at.size, (size_t)padded_rows(plan) * pitch);
+    at.panels = scratch_take(&at.size, (size_t)padded_rows(plan) * pitch);
     at.out = scratch_take(&at.size, (size_t)product_plan(plan, scatters)->m_chunk * pitch);
     return at;
 }
@@ -86,7 +92,7 @@ ConvWork conv_tiles_back_work(const TileKernels *tk, const ConvShape *s, bool sc
         return conv_ref.back_work(s, scatters);
     return (ConvWork){.n_pack_tasks = conv_pack_tasks(product),
                       .n_tasks = plan.n_parts * plan.fine.groups,
-                      .n_reduce_tasks = plan.fine.groups * plan.fine.n_panels + 1,
+                      .n_reduce_tasks = plan.fine.groups * vector_count(&plan) + 1,
                       .packed_count = conv_packed_count(product),
                       .partial_count = (size_t)(plan.n_parts * (weight_sums_count(&plan) + bias_sums_count(s, scatters))),
                       .scratch_size = lay_out(&plan, scatters).size};
@@ -99,7 +105,7 @@ void conv_tiles_back_pack(const TileKernels *tk, const ConvBackJob *job, int64_t
     if (!job->dx || !conv_plan_back(&plan, tk, &job->shape, job->scatters))
         return;
     if (job->scatters)
-        conv_pack_gather(&plan.fine, job->w, job->packed, task);
+        conv_pack_gather(tk, &plan.fine, job->w, job->packed, task);
     else
         conv_pack_scatter(&plan.coarse, &job->shape, job->w, job->packed, task);
 }
@@ -107,22 +113,23 @@ void conv_tiles_back_pack(const TileKernels *tk, const ConvBackJob *job, int64_t
 /* --- one tile ------------------------------------------------------------------------------------------------------------------ */
 
 static void add_weight_sums(const TileKernels *tk, const ConvBackPlan *plan, const int32_t *offset, const float *fine_rows,
-                            const float *coarse_rows, int64_t columns, float *sums)
+                            const float *coarse_rows, float *panels, int64_t columns, bool begin, float *sums)
 {
     const ConvPlan *fine = &plan->fine;
     int64_t stride = padded_rows(plan);
 
+    for (int64_t r = 0; r < stride; r += plan->lanes)
+        tk->turn(panels + r * columns, coarse_rows + r * fine->pitch, fine->pitch, plan->lanes, columns);
     for (int64_t c = 0; c < fine->c_src; c += fine->c_block)
-        for (int64_t r = 0; r < stride; r += DOTS_ROWS)
-            tk->dots(&(TileDots){.m = lesser(DOTS_ROWS, stride - r),
-                                 .n = columns,
-                                 .n_j = lesser(fine->c_block, fine->c_src - c) * fine->n_taps,
-                                 .a = coarse_rows + r * fine->pitch,
-                                 .a_stride = fine->pitch,
-                                 .rows = fine_rows + c * fine->n_phases * fine->pitch,
-                                 .offset = offset,
-                                 .sums = sums + c * fine->n_taps * stride + r,
-                                 .sums_stride = stride});
+        tk->dots(&(TileDots){.m = stride,
+                             .n = columns,
+                             .n_j = lesser(fine->c_block, fine->c_src - c) * fine->n_taps,
+                             .a = panels,
+                             .rows = fine_rows + c * fine->n_phases * fine->pitch,
+                             .offset = offset,
+                             .begin = begin,
+                             .sums = sums + c * fine->n_taps * stride,
+                             .sums_stride = stride});
 }
 
 /* Sums of dy over the samples that belong to the tile's columns. */
@@ -189,7 +196,8 @@ void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task
 
     conv_rows_offsets(&plan.fine, fine_offset);
     conv_rows_offsets(&plan.coarse, coarse_offset);
-    memset(weight_sums, 0, (size_t)group_count * sizeof *weight_sums);
+    if (first == end)
+        memset(weight_sums, 0, (size_t)group_count * sizeof *weight_sums);
     memset(bias_sums + group * y_channels, 0, (size_t)y_channels * sizeof *bias_sums);
     memset(coarse + plan.fine.m * plan.fine.pitch, 0, (size_t)((stride - plan.fine.m) * plan.fine.pitch) * sizeof *coarse);
     for (int64_t i = first; i < end; i++) {
@@ -198,7 +206,8 @@ void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task
         conv_rows_fill(tk, &plan.fine, &tile, group, &fine_source, line, fine);
         conv_rows_fill(tk, &plan.coarse, &tile, group, &coarse_source, line, coarse);
         if (job->dw)
-            add_weight_sums(tk, &plan, fine_offset, fine, frames, conv_tile_columns(&plan.fine, &tile), weight_sums);
+            add_weight_sums(tk, &plan, fine_offset, fine, frames, (void *)(base + at.panels),
+                            conv_tile_columns(&plan.fine, &tile), i == first, weight_sums);
         if (job->db)
             add_bias_sums(tk, &plan, &tile, job, group, bias_sums);
         if (job->dx)
@@ -207,38 +216,49 @@ void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task
     }
 }
 
+/* dw of `m` coarse channels (at most `lanes`) from their sums [part][j][stride], by blocks whose columns become rows. */
+static void add_weight_parts(const TileKernels *tk, const ConvBackPlan *plan, const float *sums, int64_t m, float *dw)
+{
+    int64_t stride = padded_rows(plan), lanes = plan->lanes, n_j = plan->fine.j;
+    float total[TILE_LANES_MAX * TILE_LANES_MAX], turned[TILE_LANES_MAX * TILE_LANES_MAX];
+
+    for (int64_t first = 0; first < n_j; first += lanes) {
+        int64_t n = lesser(lanes, n_j - first);
+
+        memset(total, 0, sizeof total);
+        for (int64_t part = 0; part < plan->n_parts; part++)
+            for (int64_t j = 0; j < n; j++) {
+                const float *from = sums + part * weight_sums_count(plan) + (first + j) * stride;
+
+                for (int64_t r = 0; r < lanes; r++)
+                    total[j * lanes + r] += from[r];
+            }
+        tk->turn(turned, total, lanes, lanes, lanes);
+        for (int64_t r = 0; r < m; r++)
+            for (int64_t j = 0; j < n; j++)
+                dw[r * n_j + first + j] += turned[r * lanes + j];
+    }
+}
+
 void conv_tiles_back_reduce(const TileKernels *tk, const ConvBackJob *job, int64_t task)
 {
-    int64_t stride, group, panel, m, rows = tk->rows, n_bias = bias_sums_count(&job->shape, job->scatters);
+    int64_t n_bias = bias_sums_count(&job->shape, job->scatters), group, first;
     ConvBackPlan plan;
     const ConvPlan *fine = &plan.fine;
     const float *sums = job->partial;
 
     if (!conv_plan_back(&plan, tk, &job->shape, job->scatters))
         return;
-    if (task == fine->groups * fine->n_panels) {
+    group = task / vector_count(&plan);
+    if (group == fine->groups) {
         sums += plan.n_parts * weight_sums_count(&plan);
         for (int64_t part = 0; part < plan.n_parts && job->db; part++)
             for (int64_t c = 0; c < n_bias; c++)
                 job->db[c] += sums[part * n_bias + c];
         return;
     }
-    if (!job->dw)
-        return;
-    stride = padded_rows(&plan);
-    group = task / fine->n_panels;
-    panel = task % fine->n_panels;
-    m = lesser(rows, fine->m - panel * rows);
-    for (int64_t j = 0; j < fine->j; j++) {
-        float total[TILE_ROWS_MAX] = {0.0f};
-
-        for (int64_t part = 0; part < plan.n_parts; part++) {
-            const float *from = sums + part * weight_sums_count(&plan) + (group * fine->j + j) * stride + panel * rows;
-
-            for (int64_t r = 0; r < rows; r++)
-                total[r] += from[r];
-        }
-        for (int64_t r = 0; r < m; r++)
-            job->dw[(group * fine->m + panel * rows + r) * fine->j + j] += total[r];
-    }
+    first = task % vector_count(&plan) * plan.lanes;
+    if (job->dw)
+        add_weight_parts(tk, &plan, sums + group * fine->j * padded_rows(&plan) + first, lesser(plan.lanes, fine->m - first),
+                         job->dw + (group * fine->m + first) * fine->j);
 }

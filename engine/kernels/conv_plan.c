@@ -217,6 +217,7 @@ bool conv_plan_back(ConvBackPlan *plan, const TileKernels *tk, const ConvShape *
     coarse->item_tiles = fine->item_tiles;
     coarse->n_tiles = fine->n_tiles;
     coarse->pitch = fine->pitch;
+    plan->lanes = tk->lanes;
     plan->slope_from_rows = scatters || conv_plan_has_all_phases(fine);
     plan->n_parts = clamp(PARTIAL_FLOATS / (fine->m * fine->j), 2, PARTS_MAX);
     plan->n_parts = clamp(plan->n_parts, 1, fine->n_tiles > 1 ? fine->n_tiles : 1);

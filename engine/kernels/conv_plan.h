@@ -67,6 +67,7 @@ bool conv_plan_scatter(ConvPlan *plan, const TileKernels *tk, const ConvShape *s
 typedef struct ConvBackPlan {
     ConvPlan fine, coarse; /* a gather's and a scatter's sums, with common tiles */
     bool slope_from_rows;  /* the rows of x hold exactly the samples that the rows of dx do */
+    int64_t lanes;         /* coarse channels that a weight gradient sums in one vector */
     int64_t n_parts;       /* partial weight gradients, added at the end in order; each of some tiles */
 } ConvBackPlan;
 bool conv_plan_back(ConvBackPlan *plan, const TileKernels *tk, const ConvShape *s, bool scatters);

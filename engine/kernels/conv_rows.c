@@ -188,7 +188,7 @@ static void panels_of_task(const ConvPlan *plan, int64_t task, int64_t *group, i
     *end = lesser(*first + PANELS_PER_PACK, plan->n_panels);
 }
 
-void conv_pack_gather(const ConvPlan *plan, const float *w, float *packed, int64_t task)
+void conv_pack_gather(const TileKernels *tk, const ConvPlan *plan, const float *w, float *packed, int64_t task)
 {
     int64_t group, first, end, rows = plan->tile_rows;
 
@@ -198,40 +198,40 @@ void conv_pack_gather(const ConvPlan *plan, const float *w, float *packed, int64
         const float *from = w + (group * plan->m + p * rows) * plan->j;
         int64_t m = lesser(rows, plan->m - p * rows);
 
+        if (m == rows) {
+            tk->turn(to, from, plan->j, rows, plan->j);
+            continue;
+        }
         for (int64_t j = 0; j < plan->j; j++)
             for (int64_t r = 0; r < rows; r++)
                 *to++ = r < m ? from[r * plan->j + j] : 0.0f;
     }
 }
 
+/* place [n_taps][rows] of the weights of panel p among those of a source channel, -1 for a weight of zero. */
+static void places_of_panel(const ConvPlan *plan, const ConvShape *s, int64_t p, int32_t *place)
+{
+    for (int64_t tap = 0; tap < plan->n_taps; tap++)
+        for (int64_t r = 0; r < plan->tile_rows; r++) {
+            int64_t row = p * plan->tile_rows + r, at = conv_plan_scatter_tap(plan, s, row % plan->join, tap);
+
+            *place++ = (int32_t)(row < plan->m && at >= 0 ? row / plan->join * s->k + at : -1);
+        }
+}
+
 void conv_pack_scatter(const ConvPlan *plan, const ConvShape *s, const float *w, float *packed, int64_t task)
 {
-    int16_t tap_of[PLAN_MAX_STRIDE * PLAN_MAX_TAPS]; /* -1: no tap, a zero weight */
-    int64_t group, first, end, rows = plan->tile_rows;
+    int32_t place[PLAN_MAX_TAPS * TILE_ROWS_MAX];
+    int64_t group, first, end, count = plan->n_taps * plan->tile_rows;
 
     panels_of_task(plan, task, &group, &first, &end);
-    for (int64_t q = 0; q < plan->join; q++)
-        for (int64_t tap = 0; tap < plan->n_taps; tap++)
-            tap_of[q * plan->n_taps + tap] = (int16_t)conv_plan_scatter_tap(plan, s, q, tap);
-    /* Channels outside, panels inside: w is read in order. */
-    for (int64_t c = 0; c < plan->c_src; c++) {
-        const float *from = w + (group * plan->c_src + c) * plan->c_dst * s->k;
-        int64_t channel = first * rows / plan->join, q = first * rows % plan->join;
+    for (int64_t p = first; p < end; p++) {
+        float *to = packed + (group * plan->n_panels + p) * plan->j * plan->tile_rows;
+        const float *from = w + group * plan->c_src * plan->c_dst * s->k;
 
-        for (int64_t p = first; p < end; p++) {
-            float *to = packed + ((group * plan->n_panels + p) * plan->j + c * plan->n_taps) * rows;
-
-            for (int64_t r = 0; r < rows; r++) {
-                const int16_t *taps = tap_of + q * plan->n_taps;
-
-                for (int64_t tap = 0; tap < plan->n_taps; tap++)
-                    to[tap * rows + r] =
-                        channel < plan->c_dst && taps[tap] >= 0 ? from[channel * s->k + taps[tap]] : 0.0f;
-                if (++q == plan->join) {
-                    q = 0;
-                    channel++;
-                }
-            }
-        }
+        places_of_panel(plan, s, p, place);
+        for (int64_t c = 0; c < plan->c_src; c++, from += plan->c_dst * s->k)
+            for (int64_t i = 0; i < count; i++)
+                *to++ = place[i] >= 0 ? from[place[i]] : 0.0f;
     }
 }

@@ -51,7 +51,7 @@ void conv_rows_store(const TileKernels *tk, const ConvPlan *plan, const ConvTile
 /* Weights to panels, PANELS_PER_PACK of them for each task. */
 int64_t conv_pack_tasks(const ConvPlan *plan);
 size_t conv_packed_count(const ConvPlan *plan);
-void conv_pack_gather(const ConvPlan *plan, const float *w, float *packed, int64_t task);
+void conv_pack_gather(const TileKernels *tk, const ConvPlan *plan, const float *w, float *packed, int64_t task);
 void conv_pack_scatter(const ConvPlan *plan, const ConvShape *s, const float *w, float *packed, int64_t task);
 
 #endif

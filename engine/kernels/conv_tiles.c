@@ -91,7 +91,7 @@ void conv_tiles_gather_pack(const TileKernels *tk, const ConvJob *job, int64_t t
     ConvPlan plan;
 
     if (conv_plan_gather(&plan, tk, &job->shape))
-        conv_pack_gather(&plan, job->w, job->packed, task);
+        conv_pack_gather(tk, &plan, job->w, job->packed, task);
 }
 
 void conv_tiles_gather(const TileKernels *tk, const ConvJob *job, int64_t task, void *scratch)

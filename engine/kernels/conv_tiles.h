@@ -22,23 +22,24 @@ typedef struct TileProduct {
     int64_t y_stride;
 } TileProduct;
 
-/* sums [n_j][sums_stride] += sum_t a[r, t] rows[offset[j] + t] for r in [0, m): m is padded to a tile's whole rows by rows
- * of a that exist and hold zeros, n to whole vectors by columns of a that hold zeros. */
+/* sums[j, r] = (begin ? 0 : sums[j, r]) + sum_t a[t, r] rows[offset[j] + t], r in [0, m), t in [0, n). */
 typedef struct TileDots {
-    int64_t m, n, n_j;
-    const float *a;
-    int64_t a_stride;
+    int64_t m, n, n_j;      /* m is a multiple of `lanes` */
+    const float *a;         /* panels of `lanes` rows, [m / lanes][n][lanes] */
     const float *rows;
-    const int32_t *offset;
+    const int32_t *offset;  /* [n_j] */
+    bool begin;
     float *sums;
     int64_t sums_stride;
 } TileDots;
 
 #define TILE_ROWS_MAX 8
+#define TILE_LANES_MAX 16
 
 typedef struct TileKernels {
     int64_t rows;    /* output rows summed together, at most TILE_ROWS_MAX: a panel of packed weights is [j][rows] */
     int64_t columns; /* output columns summed together */
+    int64_t lanes;   /* floats in a vector, at most TILE_LANES_MAX */
     /* dst[i] = src[i], or ELU(src[i]) */
     void (*load)(float *dst, const float *src, int64_t n, bool elu);
     /* rows[q * pitch + t] = line[t * stride + q], q in [0, stride), t in [0, n); and back. */
@@ -49,6 +50,8 @@ typedef struct TileKernels {
     /* row[i] *= ELU'(x) where elu[i] = ELU(x): 1, or ELU(x) + 1 below 0 */
     void (*slope)(float *row, const float *elu, int64_t n);
     float (*sum)(const float *x, int64_t n);
+    /* panel[t * m + r] = rows[r * pitch + t], r in [0, m), t in [0, n); m is `rows` or `lanes`. */
+    void (*turn)(float *panel, const float *rows, int64_t pitch, int64_t m, int64_t n);
     void (*product)(const TileProduct *product);
     void (*dots)(const TileDots *dots);
 } TileKernels;

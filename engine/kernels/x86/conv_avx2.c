@@ -4,7 +4,7 @@
  * broadcasts of weights and 12 multiply-adds, so the multiply-adders (two a cycle) are the limit and not the loads. Narrower
  * ends use the same sum with fewer vectors: a column's value does not depend on which kernel computed it.
  *
- * dots: 4 rows by 3 rows, 12 accumulators along time.
+ * dots: 4 fine rows by 24 coarse rows, 12 accumulators; a frame costs three loads of coarse frames and four broadcasts.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -134,6 +134,41 @@ static void join(float *line, const float *rows, int64_t pitch, int64_t stride, 
     for (; t < n; t++)
         for (int64_t q = 0; q < stride; q++)
             line[t * stride + q] = rows[q * pitch + t];
+}
+
+/* Mixing vector i with vector i + m / 2, one neighbour from each in turn, moves the highest bit of a place (vector, lane) to its
+ * lowest; after log2(m) passes the vector is the low bits: m rows have become columns. */
+static inline __attribute__((always_inline)) void turn_rows(float *panel, const float *rows, int64_t pitch, int64_t n, int m)
+{
+    int64_t t = 0;
+
+    for (; t + W <= n; t += W) {
+        __m256 v[W], mixed[W];
+
+        UNROLL for (int i = 0; i < m; i++)
+            v[i] = _mm256_loadu_ps(rows + i * pitch + t);
+        UNROLL for (int pass = 1; pass < m; pass *= 2) {
+            UNROLL for (int i = 0; i < m / 2; i++) {
+                mixed[2 * i] = mixed_low(v[i], v[i + m / 2]);
+                mixed[2 * i + 1] = mixed_high(v[i], v[i + m / 2]);
+            }
+            UNROLL for (int i = 0; i < m; i++)
+                v[i] = mixed[i];
+        }
+        UNROLL for (int i = 0; i < m; i++)
+            _mm256_storeu_ps(panel + t * m + i * W, v[i]);
+    }
+    for (; t < n; t++)
+        for (int64_t i = 0; i < m; i++)
+            panel[t * m + i] = rows[i * pitch + t];
+}
+
+static void turn(float *panel, const float *rows, int64_t pitch, int64_t m, int64_t n)
+{
+    if (m == W)
+        turn_rows(panel, rows, pitch, n, W);
+    else
+        turn_rows(panel, rows, pitch, n, ROWS);
 }
 
 static inline __attribute__((always_inline)) __m256 load_some(const float *x, int64_t n)
@@ -313,57 +348,75 @@ static void product(const TileProduct *p)
 
 /* --- sums along time ------------------------------------------------------------------------------------------------------ */
 
-/* ROWS rows of a against n_j rows, n_j a constant where this is inlined. */
+/* n_v vectors of coarse rows against n_j fine rows, both constants where this is inlined. The sums are far away: they are asked
+ * for before they are needed. */
 static inline __attribute__((always_inline)) void correlate(const TileDots *d, const float *a, const int32_t *offset,
-                                                            float *sums, int n_j)
+                                                            float *sums, int n_j, int n_v)
 {
-    __m256 sum[3][ROWS];
-    const float *row[3];
+    __m256 sum[4][3];
+    const float *row[4];
 
     UNROLL for (int j = 0; j < n_j; j++) {
         row[j] = d->rows + offset[j];
-        UNROLL for (int r = 0; r < ROWS; r++)
-            sum[j][r] = _mm256_setzero_ps();
+        UNROLL for (int v = 0; v < n_v; v++) {
+            __builtin_prefetch(sums + j * d->sums_stride + v * W, 1);
+            sum[j][v] = _mm256_setzero_ps();
+        }
     }
-    for (int64_t t = 0; t < d->n; t += W) {
+    for (int64_t t = 0; t < d->n; t++) {
         __m256 in[3];
 
-        UNROLL for (int j = 0; j < n_j; j++)
-            in[j] = _mm256_loadu_ps(row[j] + t);
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            __m256 v = _mm256_loadu_ps(a + r * d->a_stride + t);
+        UNROLL for (int v = 0; v < n_v; v++)
+            in[v] = _mm256_loadu_ps(a + (v * d->n + t) * W);
+        UNROLL for (int j = 0; j < n_j; j++) {
+            __m256 fine = _mm256_broadcast_ss(row[j] + t);
 
-            UNROLL for (int j = 0; j < n_j; j++)
-                sum[j][r] = _mm256_fmadd_ps(v, in[j], sum[j][r]);
+            UNROLL for (int v = 0; v < n_v; v++)
+                sum[j][v] = _mm256_fmadd_ps(fine, in[v], sum[j][v]);
         }
     }
     UNROLL for (int j = 0; j < n_j; j++) {
-        float *to = sums + j * d->sums_stride;
+        UNROLL for (int v = 0; v < n_v; v++) {
+            float *to = sums + j * d->sums_stride + v * W;
 
-        _mm_storeu_ps(to, _mm_add_ps(_mm_loadu_ps(to), sum_lanes_x4(sum[j][0], sum[j][1], sum[j][2], sum[j][3])));
+            _mm256_storeu_ps(to, d->begin ? sum[j][v] : _mm256_add_ps(_mm256_loadu_ps(to), sum[j][v]));
+        }
     }
+}
+
+static inline __attribute__((always_inline)) void correlate_all(const TileDots *d, int64_t first, int n_v)
+{
+    const float *a = d->a + first * d->n;
+    int64_t j = 0;
+
+    for (; j + 4 <= d->n_j; j += 4)
+        correlate(d, a, d->offset + j, d->sums + j * d->sums_stride + first, 4, n_v);
+    for (; j < d->n_j; j++)
+        correlate(d, a, d->offset + j, d->sums + j * d->sums_stride + first, 1, n_v);
 }
 
 static void dots(const TileDots *d)
 {
-    for (int64_t j = 0; j < d->n_j; j += 3)
-        for (int64_t row = 0; row < d->m; row += ROWS) {
-            const float *a = d->a + row * d->a_stride;
-            float *sums = d->sums + j * d->sums_stride + row;
+    for (int64_t r = 0; r < d->m;) {
+        int64_t n_v = (d->m - r) / W;
 
-            if (d->n_j - j >= 3)
-                correlate(d, a, d->offset + j, sums, 3);
-            else if (d->n_j - j == 2)
-                correlate(d, a, d->offset + j, sums, 2);
-            else
-                correlate(d, a, d->offset + j, sums, 1);
+        if (n_v == 3 || n_v > 4) {
+            correlate_all(d, r, 3);
+            r += 3 * W;
+        } else if (n_v >= 2) {
+            correlate_all(d, r, 2);
+            r += 2 * W;
+        } else {
+            correlate_all(d, r, 1);
+            r += W;
         }
+    }
 }
 
 /* --- the table ------------------------------------------------------------------------------------------------------------ */
 
 static const TileKernels tile_kernels = {
-    .rows = ROWS, .columns = 3 * W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum,
-    .product = product, .dots = dots};
+    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum,
+    .turn = turn, .product = product, .dots = dots};
 
 CONV_KERNELS_OF_TILES(conv_avx2, tile_kernels);

@@ -4,7 +4,8 @@
  * broadcasts of weights and 24 multiply-adds. Fewer rows and narrower ends use the same sum with fewer accumulators: a
  * column's value does not depend on which kernel computed it.
  *
- * dots: 8 rows by 3 rows, 24 accumulators along time.
+ * dots: 8 fine rows by 48 coarse rows, 24 accumulators; each frame costs three loads of coarse frames, eight broadcasts of
+ * fine ones and 24 multiply-adds. Nothing is left to sum across lanes.
  *
  * Masks make the ends of rows as cheap as their middles, so no loop here has a remainder of its own.
  *
@@ -111,6 +112,43 @@ static void join(float *line, const float *rows, int64_t pitch, int64_t stride, 
     for (; t < n; t++)
         for (int64_t q = 0; q < stride; q++)
             line[t * stride + q] = rows[q * pitch + t];
+}
+
+/* Mixing vector i with vector i + m / 2, one neighbour from each in turn, moves the highest bit of a place (vector, lane) to its
+ * lowest; after log2(m) passes the vector is the low bits: m rows have become columns. */
+INLINE void turn_rows(float *panel, const float *rows, int64_t pitch, int64_t n, int m)
+{
+    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+
+    for (int64_t t = 0; t < n; t += W) {
+        __mmask16 lanes = lanes_at(t, n);
+        __m512 v[W], mixed[W];
+
+        UNROLL for (int i = 0; i < m; i++)
+            v[i] = _mm512_maskz_loadu_ps(lanes, rows + i * pitch + t);
+        UNROLL for (int pass = 1; pass < m; pass *= 2) {
+            UNROLL for (int i = 0; i < m / 2; i++) {
+                mixed[2 * i] = _mm512_permutex2var_ps(v[i], low, v[i + m / 2]);
+                mixed[2 * i + 1] = _mm512_permutex2var_ps(v[i], high, v[i + m / 2]);
+            }
+            UNROLL for (int i = 0; i < m; i++)
+                v[i] = mixed[i];
+        }
+        UNROLL for (int i = 0; i < m; i++) {
+            int64_t left = (n - t) * m - i * W;
+
+            _mm512_mask_storeu_ps(panel + t * m + i * W, lanes_at(0, left > 0 ? left : 0), v[i]);
+        }
+    }
+}
+
+static void turn(float *panel, const float *rows, int64_t pitch, int64_t m, int64_t n)
+{
+    if (m == W)
+        turn_rows(panel, rows, pitch, n, W);
+    else
+        turn_rows(panel, rows, pitch, n, ROWS);
 }
 
 static void finish(float *dst, const float *src, int64_t n, bool add, const float *slope_at)
@@ -231,55 +269,76 @@ static void product(const TileProduct *p)
 
 /* --- sums along time ------------------------------------------------------------------------------------------------------ */
 
-/* ROWS rows of a against n_j rows, n_j a constant where this is inlined. */
-INLINE void correlate(const TileDots *d, const float *a, const int32_t *offset, float *sums, int n_j)
+/* n_v vectors of coarse rows against n_j fine rows, both constants where this is inlined. The sums are far away: they are asked
+ * for before they are needed. */
+INLINE void correlate(const TileDots *d, const float *a, const int32_t *offset, float *sums, int n_j, int n_v)
 {
-    __m512 sum[3][ROWS];
-    const float *row[3];
+    __m512 sum[8][3];
+    const float *row[8];
 
     UNROLL for (int j = 0; j < n_j; j++) {
         row[j] = d->rows + offset[j];
-        UNROLL for (int r = 0; r < ROWS; r++)
-            sum[j][r] = _mm512_setzero_ps();
+        UNROLL for (int v = 0; v < n_v; v++) {
+            __builtin_prefetch(sums + j * d->sums_stride + v * W, 1);
+            sum[j][v] = _mm512_setzero_ps();
+        }
     }
-    for (int64_t t = 0; t < d->n; t += W) {
+    for (int64_t t = 0; t < d->n; t++) {
         __m512 in[3];
 
-        UNROLL for (int j = 0; j < n_j; j++)
-            in[j] = _mm512_loadu_ps(row[j] + t);
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            __m512 v = _mm512_loadu_ps(a + r * d->a_stride + t);
+        UNROLL for (int v = 0; v < n_v; v++)
+            in[v] = _mm512_loadu_ps(a + (v * d->n + t) * W);
+        UNROLL for (int j = 0; j < n_j; j++) {
+            __m512 fine = _mm512_set1_ps(row[j][t]);
 
-            UNROLL for (int j = 0; j < n_j; j++)
-                sum[j][r] = _mm512_fmadd_ps(v, in[j], sum[j][r]);
+            UNROLL for (int v = 0; v < n_v; v++)
+                sum[j][v] = _mm512_fmadd_ps(fine, in[v], sum[j][v]);
         }
     }
     UNROLL for (int j = 0; j < n_j; j++) {
-        UNROLL for (int r = 0; r < ROWS; r++)
-            sums[j * d->sums_stride + r] += _mm512_reduce_add_ps(sum[j][r]);
+        UNROLL for (int v = 0; v < n_v; v++) {
+            float *to = sums + j * d->sums_stride + v * W;
+
+            _mm512_storeu_ps(to, d->begin ? sum[j][v] : _mm512_add_ps(_mm512_loadu_ps(to), sum[j][v]));
+        }
     }
+}
+
+INLINE void correlate_all(const TileDots *d, int64_t first, int n_v)
+{
+    const float *a = d->a + first * d->n;
+    int64_t j = 0;
+
+    for (; j + 8 <= d->n_j; j += 8)
+        correlate(d, a, d->offset + j, d->sums + j * d->sums_stride + first, 8, n_v);
+    for (; j + 2 <= d->n_j; j += 2)
+        correlate(d, a, d->offset + j, d->sums + j * d->sums_stride + first, 2, n_v);
+    if (j < d->n_j)
+        correlate(d, a, d->offset + j, d->sums + j * d->sums_stride + first, 1, n_v);
 }
 
 static void dots(const TileDots *d)
 {
-    for (int64_t j = 0; j < d->n_j; j += 3)
-        for (int64_t row = 0; row < d->m; row += ROWS) {
-            const float *a = d->a + row * d->a_stride;
-            float *sums = d->sums + j * d->sums_stride + row;
+    for (int64_t r = 0; r < d->m;) {
+        int64_t n_v = (d->m - r) / W;
 
-            if (d->n_j - j >= 3)
-                correlate(d, a, d->offset + j, sums, 3);
-            else if (d->n_j - j == 2)
-                correlate(d, a, d->offset + j, sums, 2);
-            else
-                correlate(d, a, d->offset + j, sums, 1);
+        if (n_v == 3 || n_v > 4) {
+            correlate_all(d, r, 3);
+            r += 3 * W;
+        } else if (n_v >= 2) {
+            correlate_all(d, r, 2);
+            r += 2 * W;
+        } else {
+            correlate_all(d, r, 1);
+            r += W;
         }
+    }
 }
 
 /* --- the table ------------------------------------------------------------------------------------------------------------ */
 
 static const TileKernels tile_kernels = {
-    .rows = ROWS, .columns = 3 * W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum,
-    .product = product, .dots = dots};
+    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum,
+    .turn = turn, .product = product, .dots = dots};
 
 CONV_KERNELS_OF_TILES(conv_avx512, tile_kernels);
