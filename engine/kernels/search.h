@@ -37,6 +37,6 @@ struct SearchKernels {
     void (*take_out)(const float *e, int64_t dim, const uint16_t *index, int64_t n, float *r, float *sum, int64_t ld);
 };
 
-extern const SearchKernels search_ref, search_avx2;
+extern const SearchKernels search_ref, search_avx2, search_avx512;
 
 #endif

@@ -18,7 +18,7 @@
 
 static const Kernels sets[] = {
 #if defined(__x86_64__)
-    {"avx512", &gemm_avx2, &conv_avx512, &point_avx2, &search_avx2, &spectrum_avx2},
+    {"avx512", &gemm_avx2, &conv_avx512, &point_avx2, &search_avx512, &spectrum_avx2},
     {"avx2", &gemm_avx2, &conv_avx2, &point_avx2, &search_avx2, &spectrum_avx2},
 #endif
     {"ref", &gemm_ref, &conv_ref, &point_ref, &search_ref, &spectrum_ref},
