@@ -24,7 +24,8 @@ typedef enum RngStream {
     RNG_AUGMENT,   /* gain, mixing, phase */
     RNG_QUANTIZER, /* number of stages, dead codes, k-means */
     RNG_MODEL,     /* noise inside a network */
-    RNG_TEST
+    RNG_TEST,
+    RNG_CRITIC     /* weights of critics, which steps they learn in */
 } RngStream;
 
 /* step and sample may be anything up to 2^48 and 2^32 - 1. */

@@ -1,0 +1,337 @@
+/* audio_critics.c - layers of each family, and the views they judge.
+ *
+ * [1] audio.md 1.8, 2.6, 4.1.   [2] Kumar et al., MelGAN, 2019.   [3] Kong et al., HiFi-GAN, 2020.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "models/audio_critics.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/ops/activation.h"
+#include "engine/ops/arithmetic.h"
+#include "engine/ops/conv1d.h"
+#include "engine/ops/level.h"
+#include "engine/ops/pad.h"
+#include "engine/ops/shape.h"
+#include "models/critic_conv.h"
+
+#define PEAK 0.8f /* audio.md 2.5 */
+#define MAX_PERIOD 1000
+#define MAX_CHANNELS 4096
+#define SCALE_LAYERS 4 /* grouped layers, each at a quarter of the rate before */
+#define SCALE_FIRST_KERNEL 15
+
+typedef enum Family { FAMILY_PERIOD, FAMILY_SCALE } Family;
+
+typedef struct Critic {
+    Family family;
+    int size; /* period, or number of halvings */
+    char name[24];
+    int n_layers; /* the last one gives the logits */
+    CriticConv *layers;
+} Critic;
+
+struct AudioCritics {
+    AudioCriticsConfig config;
+    int n_critics;
+    Critic critics[CRITICS_MAX];
+};
+
+/* ---- layers ---- */
+
+static RsdStatus take_layers(Critic *critic, int n_layers, RsdError *err)
+{
+    critic->n_layers = n_layers;
+    return mem_calloc(&critic->layers, (size_t)n_layers, sizeof *critic->layers, err);
+}
+
+static void name_layers(Critic *critic)
+{
+    for (int i = 0; i < critic->n_layers; i++)
+        snprintf(critic->layers[i].name, sizeof critic->layers[i].name, "%s.%d", critic->name, i);
+}
+
+/* Kernels of 5, stride 3; the last hidden layer keeps its rate. */
+static RsdStatus describe_period(Critic *critic, const AudioCriticsConfig *config, RsdError *err)
+{
+    int n = config->n_period_layers, c_in = config->channels;
+    RsdStatus status = take_layers(critic, n + 1, err);
+
+    if (status != RSD_OK)
+        return status;
+    snprintf(critic->name, sizeof critic->name, "period%d", critic->size);
+    for (int i = 0; i < n; i++) {
+        critic->layers[i] = (CriticConv){
+            .c_in = c_in, .c_out = config->period_channels[i], .kernel = {0, 5}, .stride = {1, i < n - 1 ? 3 : 1}};
+        c_in = config->period_channels[i];
+    }
+    critic->layers[n] = (CriticConv){.c_in = c_in, .c_out = 1, .kernel = {0, 3}};
+    return RSD_OK;
+}
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Groups of four input channels, channels times four at each quartering of the rate. */
+static RsdStatus describe_scale(Critic *critic, const AudioCriticsConfig *config, RsdError *err)
+{
+    int c = config->scale_channels, widest = config->scale_max_channels, wider;
+    RsdStatus status = take_layers(critic, SCALE_LAYERS + 3, err);
+
+    if (status != RSD_OK)
+        return status;
+    snprintf(critic->name, sizeof critic->name, "scale%d", critic->size);
+    critic->layers[0] = (CriticConv){.c_in = config->channels, .c_out = c, .kernel = {0, SCALE_FIRST_KERNEL},
+                                     .unpadded = true};
+    for (int i = 1; i <= SCALE_LAYERS; i++) {
+        wider = smaller(4 * c, widest);
+        critic->layers[i] =
+            (CriticConv){.c_in = c, .c_out = wider, .groups = c / 4, .kernel = {0, 41}, .stride = {1, 4}};
+        c = wider;
+    }
+    wider = smaller(2 * c, widest);
+    critic->layers[SCALE_LAYERS + 1] = (CriticConv){.c_in = c, .c_out = wider, .kernel = {0, 5}};
+    critic->layers[SCALE_LAYERS + 2] = (CriticConv){.c_in = wider, .c_out = 1, .kernel = {0, 3}};
+    return RSD_OK;
+}
+
+static RsdStatus add_critic(AudioCritics *critics, Family family, int size, ParamSet *params, uint64_t seed,
+                            RsdError *err)
+{
+    Critic *critic = &critics->critics[critics->n_critics];
+    Rng rng = rng_at(seed, RNG_CRITIC, 0, (uint32_t)critics->n_critics);
+    float slope = critics->config.slope, gain = sqrtf(2.0f / (1.0f + slope * slope));
+    RsdStatus status = RSD_OK;
+
+    critics->n_critics++;
+    critic->family = family;
+    critic->size = size;
+    TRY((family == FAMILY_PERIOD ? describe_period : describe_scale)(critic, &critics->config, err));
+    name_layers(critic);
+    for (int i = 0; i < critic->n_layers; i++)
+        TRY(critic_conv_register(&critic->layers[i], params, &rng, i < critic->n_layers - 1 ? gain : 1.0f, err));
+fail:
+    return status;
+}
+
+/* ---- life ---- */
+
+static RsdStatus check_config(const AudioCriticsConfig *c, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    CHECK(c->n_periods + c->n_scales > 0, err, RSD_ERR_ARG, "no critic is switched on");
+    CHECK(c->n_periods >= 0 && c->n_periods <= CRITICS_MAX_SCALES && c->n_scales >= 0 &&
+              c->n_scales <= CRITICS_MAX_SCALES,
+          err, RSD_ERR_ARG, "more than %d critics of one family", CRITICS_MAX_SCALES);
+    for (int i = 0; i < c->n_periods; i++)
+        CHECK(c->periods[i] >= 1 && c->periods[i] <= MAX_PERIOD, err, RSD_ERR_ARG,
+              "a critic of period %d; 1 to %d are possible", c->periods[i], MAX_PERIOD);
+    CHECK(!c->n_periods || (c->n_period_layers >= 1 && c->n_period_layers <= CRITICS_MAX_LAYERS), err, RSD_ERR_ARG,
+          "period critics of %d layers; 1 to %d are possible", c->n_period_layers, CRITICS_MAX_LAYERS);
+    for (int i = 0; i < (c->n_periods ? c->n_period_layers : 0); i++)
+        CHECK(c->period_channels[i] >= 1 && c->period_channels[i] <= MAX_CHANNELS, err, RSD_ERR_ARG,
+              "period critics with %d channels; 1 to %d are possible", c->period_channels[i], MAX_CHANNELS);
+    CHECK(!c->n_scales || (c->scale_channels >= 4 && c->scale_channels % 4 == 0 &&
+                           c->scale_max_channels % c->scale_channels == 0 && c->scale_max_channels <= MAX_CHANNELS &&
+                           c->scale_max_channels > 0),
+          err, RSD_ERR_ARG,
+          "waveform critics of %d to %d channels; the first must be a multiple of 4 and the last a multiple of the "
+          "first up to %d",
+          c->scale_channels, c->scale_max_channels, MAX_CHANNELS);
+fail:
+    return status;
+}
+
+RsdStatus audio_critics_create(AudioCritics **out, const AudioCriticsConfig *config, ParamSet *params, uint64_t seed,
+                               RsdError *err)
+{
+    AudioCritics *critics = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(check_config(config, err));
+    TRY(mem_calloc(&critics, 1, sizeof *critics, err));
+    critics->config = *config;
+    for (int i = 0; i < config->n_periods; i++)
+        TRY(add_critic(critics, FAMILY_PERIOD, config->periods[i], params, seed, err));
+    for (int i = 0; i < config->n_scales; i++)
+        TRY(add_critic(critics, FAMILY_SCALE, i, params, seed, err));
+    *out = critics;
+    return RSD_OK;
+fail:
+    audio_critics_destroy(&critics);
+    return status;
+}
+
+void audio_critics_destroy(AudioCritics **critics)
+{
+    if (!*critics)
+        return;
+    for (int i = 0; i < (*critics)->n_critics; i++)
+        mem_free(&(*critics)->critics[i].layers);
+    mem_free(critics);
+}
+
+int audio_critics_count(const AudioCritics *critics)
+{
+    return critics->n_critics;
+}
+
+const char *audio_critics_name(const AudioCritics *critics, int i)
+{
+    return critics->critics[i].name;
+}
+
+int64_t audio_critics_min_len(const AudioCriticsConfig *c)
+{
+    int64_t least = 1;
+
+    for (int i = 0; i < c->n_periods; i++) /* the padding reflects */
+        if (least < c->periods[i] + 1)
+            least = c->periods[i] + 1;
+    if (c->n_scales && least < (int64_t)(SCALE_FIRST_KERNEL + 1) << c->n_scales)
+        least = (int64_t)(SCALE_FIRST_KERNEL + 1) << c->n_scales;
+    return least;
+}
+
+static double critic_macs(const Critic *critic, double places_per_s)
+{
+    double macs = 0.0;
+
+    if (critic->family == FAMILY_SCALE)
+        places_per_s /= (double)(1 << critic->size);
+    for (int i = 0; i < critic->n_layers; i++) {
+        const CriticConv *layer = &critic->layers[i];
+
+        places_per_s /= layer->stride[1] > 0 ? layer->stride[1] : 1;
+        macs += critic_conv_macs(layer, places_per_s);
+    }
+    return macs;
+}
+
+double audio_critics_macs_per_second(const AudioCritics *critics, int rate_hz)
+{
+    double macs = 0.0;
+
+    for (int i = 0; i < critics->n_critics; i++)
+        macs += critic_macs(&critics->critics[i], rate_hz);
+    return macs;
+}
+
+/* ---- a step ---- */
+
+RsdStatus audio_critics_begin(AudioCritics *critics, Tape *tape, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < critics->n_critics; i++)
+        for (int j = 0; j < critics->critics[i].n_layers; j++)
+            TRY(critic_conv_begin(&critics->critics[i].layers[j], tape, err));
+fail:
+    return status;
+}
+
+void audio_critics_freeze(AudioCritics *critics, bool frozen)
+{
+    for (int i = 0; i < critics->n_critics; i++)
+        for (int j = 0; j < critics->critics[i].n_layers; j++)
+            critic_conv_freeze(&critics->critics[i].layers[j], frozen);
+}
+
+/* [batch, c, n] -> [batch period, c, rows]: every column of the folded signal becomes an item of its own, because the
+ * published 2-D kernels are one column wide. */
+static RsdStatus fold(const AudioCriticsConfig *config, Tape *tape, Tensor *x, int period, Tensor **y, RsdError *err)
+{
+    int64_t batch = x->shape[0], c = x->shape[1], n = x->shape[2], over = n % period;
+    int64_t right = over || config->pads_whole_period ? period - over : 0, rows = (n + right) / period;
+    Tensor *h = x;
+    RsdStatus status = RSD_OK;
+
+    if (right)
+        TRY(op_pad(tape, h, 0, right, PAD_REFLECT, &h, err));
+    /* Each column must keep the channels together: [batch, c, rows, period] -> [batch, period, c, rows]. */
+    TRY(op_reshape(tape, h, 3, (const int64_t[]){batch, c * rows, period}, &h, err));
+    TRY(op_transpose(tape, h, &h, err));
+    TRY(op_reshape(tape, h, 3, (const int64_t[]){batch * period, c, rows}, y, err));
+fail:
+    return status;
+}
+
+/* Averages of four samples at every second one; at the ends of those of the four that there are. */
+static RsdStatus halve(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
+{
+    const Conv1dParams pool = {.stride = 2, .rule = PAD_EXPLICIT, .pad_left = 1, .pad_right = 1};
+    static const float quarter[4] = {0.25f, 0.25f, 0.25f, 0.25f};
+    int64_t batch = x->shape[0], c = x->shape[1], n = x->shape[2];
+    Tensor *w, *ones, *shares, *h;
+    RsdStatus status = RSD_OK;
+
+    TRY(tape_input(tape, &w, 3, (const int64_t[]){1, 1, 4}, quarter, err));
+    TRY(tape_tensor(tape, &ones, 3, (const int64_t[]){1, 1, n}, err));
+    params_fill_constant(ones, 1.0f);
+    TRY(op_conv1d(tape, ones, w, NULL, &pool, &shares, err));
+    TRY(op_reshape(tape, x, 3, (const int64_t[]){batch * c, 1, n}, &h, err));
+    TRY(op_conv1d(tape, h, w, NULL, &pool, &h, err));
+    TRY(op_div(tape, h, shares, &h, err));
+    TRY(op_reshape(tape, h, 3, (const int64_t[]){batch, c, -1}, y, err));
+fail:
+    return status;
+}
+
+static RsdStatus view_of(const AudioCritics *critics, const Critic *critic, Tape *tape, Tensor *x, Tensor **view,
+                         RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (critic->family == FAMILY_PERIOD)
+        return fold(&critics->config, tape, x, critic->size, view, err);
+    *view = x;
+    for (int i = 0; i < critic->size; i++)
+        TRY(halve(tape, *view, view, err));
+    TRY(op_pad(tape, *view, SCALE_FIRST_KERNEL / 2, SCALE_FIRST_KERNEL / 2, PAD_REFLECT, view, err));
+fail:
+    return status;
+}
+
+static RsdStatus judge(const AudioCritics *critics, const Critic *critic, Tape *tape, Tensor *x, CriticMaps *maps,
+                       RsdError *err)
+{
+    int last = critic->n_layers - 1;
+    Tensor *h;
+    RsdStatus status = RSD_OK;
+
+    maps->n_maps = 0;
+    TRY(view_of(critics, critic, tape, x, &h, err));
+    for (int i = 0; i < last; i++) {
+        TRY(critic_conv_run(&critic->layers[i], tape, h, &h, err));
+        TRY(op_leaky_relu(tape, h, critics->config.slope, &h, err));
+        maps->maps[maps->n_maps++] = h;
+    }
+    TRY(critic_conv_run(&critic->layers[last], tape, h, &maps->logits, err));
+fail:
+    return status;
+}
+
+RsdStatus audio_critics_judge(const AudioCritics *critics, Tape *tape, Tensor *x, CriticMaps *maps, RsdError *err)
+{
+    int64_t least = audio_critics_min_len(&critics->config);
+    char text[SHAPE_TEXT_SIZE];
+    RsdStatus status = RSD_OK;
+
+    CHECK(x->n_dims == 3 && x->shape[1] == critics->config.channels && x->shape[2] >= least, err, RSD_ERR_ARG,
+          "critics of %d channels and at least %lld samples got a signal %s", critics->config.channels,
+          (long long)least, shape_text(text, x->n_dims, x->shape));
+    if (critics->config.level)
+        TRY(op_peak_level(tape, x, PEAK, &x, err));
+    for (int i = 0; i < critics->n_critics; i++)
+        TRY(judge(critics, &critics->critics[i], tape, x, &maps[i], err));
+fail:
+    return status;
+}
