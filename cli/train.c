@@ -137,9 +137,9 @@ static void show_progress(void *ctx, const TrainProgress *p)
     if (console->quiet || (!last && now - screen->last_line_s < (console->terminal ? REDRAW_PERIOD_S : LINE_PERIOD_S)))
         return;
     screen->last_line_s = now;
-    for (int i = 0; i < p->config->loss.n_losses && used < sizeof losses; i++)
-        used += (size_t)snprintf(losses + used, sizeof losses - used, "%s %.4g  ", p->config->loss.names[i],
-                                 p->mean_losses[i]);
+    for (int i = 0; i < train_config_n_terms(p->config) && used < sizeof losses; i++)
+        used += (size_t)snprintf(losses + used, sizeof losses - used, "%s %.4g  ",
+                                 train_config_term_name(p->config, i), p->mean_losses[i]);
     console_clear_line(console);
     fprintf(stderr, "step %lld/%lld  %sgrad %.3g  %.1f audio-s/s  %s left", (long long)p->step, (long long)p->n_steps,
             losses, p->mean_grad_norm, p->audio_per_s, console_duration(left, p->left_s));
@@ -181,6 +181,10 @@ static void print_plan(const TrainConfig *cfg, const TrainPlan *p)
     for (int i = 0; i < cfg->loss.n_losses; i++)
         printf(" %s %g%s", cfg->loss.names[i], (double)cfg->loss.weights[i], i + 1 < cfg->loss.n_losses ? "," : "");
     printf("%s\n", cfg->loss.balance ? ", balanced" : "");
+    if (p->n_critics)
+        printf("adversary   %d critics: %.2f M parameters, %.1f MMAC per second of audio; adversarial %g, feature %g\n",
+               p->n_critics, (double)p->n_critic_parameters / 1e6, p->critic_macs_per_s / 1e6,
+               (double)cfg->adversary.weight, (double)cfg->adversary.feature_weight);
     printf("memory      %.0f MB for a step, %.0f MB for weights and moments, %.0f MB of decoded audio\n",
            (double)p->step_size / 1e6, (double)p->state_size / 1e6, (double)p->cache_size / 1e6);
     printf("speed       %.0f ms per step, %.1f audio-s/s:", 1000.0 * p->step_s,

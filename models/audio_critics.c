@@ -122,7 +122,7 @@ fail:
 
 /* ---- life ---- */
 
-static RsdStatus check_config(const AudioCriticsConfig *c, RsdError *err)
+RsdStatus audio_critics_check_config(const AudioCriticsConfig *c, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
@@ -156,7 +156,7 @@ RsdStatus audio_critics_create(AudioCritics **out, const AudioCriticsConfig *con
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    TRY(check_config(config, err));
+    TRY(audio_critics_check_config(config, err));
     TRY(mem_calloc(&critics, 1, sizeof *critics, err));
     critics->config = *config;
     for (int i = 0; i < config->n_periods; i++)

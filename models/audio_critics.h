@@ -41,8 +41,9 @@ typedef struct AudioCriticsConfig {
 
 typedef struct AudioCritics AudioCritics;
 
-/* Registers the weights in params (borrowed until destroy), drawn from seed. Errors: RSD_ERR_ARG (a size out of range,
- * no critic at all), RSD_ERR_MEMORY. */
+/* Errors: RSD_ERR_ARG naming what is out of range, or that there is no critic at all. */
+RsdStatus audio_critics_check_config(const AudioCriticsConfig *config, RsdError *err);
+/* Registers the weights in params (borrowed until destroy), drawn from seed. Errors: as above, RSD_ERR_MEMORY. */
 RsdStatus audio_critics_create(AudioCritics **out, const AudioCriticsConfig *config, ParamSet *params, uint64_t seed,
                                RsdError *err);
 void audio_critics_destroy(AudioCritics **critics);

@@ -12,7 +12,7 @@
 
 #include "engine/base/mem.h"
 
-const char *const STEP_PHASE_NAMES[N_PHASES] = {"data", "encode", "quantize", "decode", "loss", "backward", "update"};
+const char *const STEP_PHASE_NAMES[N_PHASES] = {"data", "encode", "quantize", "decode", "loss", "critic", "backward", "update"};
 
 #define VALID_LOSS "mel_dac"
 #define STAGES_SAMPLE 0                 /* of RNG_QUANTIZER; the quantiser's own start at RVQ_FIRST_SAMPLE */
@@ -182,6 +182,21 @@ static RsdStatus seed_scalar(Tape *tape, Tensor *scalar, float weight, RsdError 
     return status;
 }
 
+/* The adversary's terms follow the losses. */
+static RsdStatus run_adversary(TrainState *state, Tape *tape, Tensor *x, const Tensor *y, int n_losses,
+                               StepReport *report, const float **grads, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (!state->adversary)
+        return RSD_OK;
+    TRY(adversary_judge(state->adversary, tape, x, y, state->step, grads + n_losses, &report->adversary, err));
+    for (int i = 0; i < ADVERSARY_N_TERMS; i++)
+        report->losses[n_losses + i] = report->adversary.terms[i];
+fail:
+    return status;
+}
+
 static void end_phase(StepReport *report, StepPhase phase, double *since)
 {
     double now = step_clock();
@@ -227,6 +242,9 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     end_phase(report, PHASE_DECODE, &since);
 
     TRY(run_losses(step, x, y, report, grads, state->step, err));
+    end_phase(report, PHASE_LOSS, &since);
+    TRY(run_adversary(state, tape, x, y, cfg->loss.n_losses, report, grads, err));
+    end_phase(report, PHASE_CRITIC, &since);
     TRY(arena_alloc(tape->arena, &combined, (size_t)tensor_count(y), sizeof *combined, err));
     TRY(balancer_apply(&state->balancer, grads, shape[0], shape[2], combined, report->shares, err));
     end_phase(report, PHASE_LOSS, &since);
@@ -241,8 +259,11 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     report->skipped = !isfinite(report->grad_norm);
     if (!report->skipped)
         optimizer_update(state->optimizer, report->lr, report->grad_norm, step->threads);
-    state->step++;
     end_phase(report, PHASE_UPDATE, &since);
+    if (state->adversary)
+        TRY(adversary_learn(state->adversary, tape, state->step, cfg->train.steps, &report->adversary, err));
+    end_phase(report, PHASE_CRITIC, &since);
+    state->step++;
 fail:
     tape->recording = false;
     return status;

@@ -2,9 +2,12 @@
  *
  *   x --encode--> z --quantise (n stages, random)--> zq --decode--> y        recorded on the tape
  *                 |                                                |
- *             commitment                               leaf of y --loss 1--> dL1/dy   each loss is a small graph of its
- * own leaf of y --loss 2--> dL2/dy balancer: G = sum of the shares of dLi/dy;  one replay carries G and the
- * commitment's gradient back to all weights
+ *             commitment                               leaf of y --loss 1--> dL1/dy   each loss is a small graph of
+ *                                                      leaf of y --loss 2--> dL2/dy   its own
+ *                                                      leaf of y --critics--> dL3/dy, dL4/dy   (adversary.h)
+ *
+ * The balancer makes G of the dLi/dy; one replay carries G and the commitment's gradient back to all weights. Then the
+ * critics learn.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,6 +23,7 @@ typedef enum StepPhase {
     PHASE_QUANTIZE,
     PHASE_DECODE,
     PHASE_LOSS,
+    PHASE_CRITIC,
     PHASE_BACKWARD,
     PHASE_UPDATE,
     N_PHASES
@@ -28,13 +32,14 @@ extern const char *const STEP_PHASE_NAMES[N_PHASES];
 
 typedef struct StepReport {
     int n_q;
-    double losses[BALANCER_MAX_LOSSES]; /* values, before weights */
+    double losses[BALANCER_MAX_LOSSES]; /* values, before weights, of the terms (train_config_term_name) */
     double commitment;
     float shares[BALANCER_MAX_LOSSES]; /* of the gradient */
     double grad_norm;                  /* before clipping */
     float lr;
     bool skipped; /* the gradient was not finite; weights are as they were */
     RvqStats rvq;
+    AdversaryReport adversary;
     double phase_s[N_PHASES]; /* wall time; PHASE_DATA is the caller's */
 } StepReport;
 

@@ -33,7 +33,7 @@ static void freeze(ParamSet *params, const char *prefix)
 RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err)
 {
     TrainState *state = NULL;
-    BalancerConfig balance = {.n_losses = cfg->loss.n_losses,
+    BalancerConfig balance = {.n_losses = train_config_n_terms(cfg),
                               .ema_decay = cfg->loss.balance_decay,
                               .total_norm = cfg->loss.balance_norm,
                               .per_batch_item = cfg->loss.balance_per_item,
@@ -42,6 +42,10 @@ RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const str
 
     *out = NULL;
     memcpy(balance.weights, cfg->loss.weights, sizeof balance.weights);
+    if (adversary_is_on(&cfg->adversary)) {
+        balance.weights[cfg->loss.n_losses + TERM_ADVERSARIAL] = cfg->adversary.weight;
+        balance.weights[cfg->loss.n_losses + TERM_FEATURE] = cfg->adversary.feature_weight;
+    }
     TRY(mem_calloc(&state, 1, sizeof *state, err));
     state->best_score = INFINITY;
     TRY(audio_codec_create(&state->codec, &cfg->model, (uint64_t)cfg->train.seed, err));
@@ -49,6 +53,8 @@ RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const str
         freeze(state->codec->params, "encoder.");
     TRY(optimizer_create(&state->optimizer, &cfg->optimizer, state->codec->params, kernels, err));
     TRY(balancer_init(&state->balancer, &balance, err));
+    if (adversary_is_on(&cfg->adversary))
+        TRY(adversary_create(&state->adversary, &cfg->adversary, (uint64_t)cfg->train.seed, kernels, err));
     *out = state;
     return RSD_OK;
 fail:
@@ -60,6 +66,7 @@ void train_state_destroy(TrainState **state)
 {
     if (!*state)
         return;
+    adversary_destroy(&(*state)->adversary);
     optimizer_destroy(&(*state)->optimizer);
     audio_codec_destroy(&(*state)->codec);
     mem_free(state);
@@ -75,10 +82,30 @@ static RsdStatus put_int(SafetensorsWriter *writer, const char *key, int64_t val
     return safetensors_writer_metadata(writer, key, text, err);
 }
 
+/* An optimiser's arrays as PREFIX.m and so on, its count of updates as the metadata KEY. */
+static RsdStatus put_optimizer(SafetensorsWriter *writer, const Optimizer *opt, const char *prefix, const char *key,
+                               RsdError *err)
+{
+    const struct {
+        const char *name;
+        const float *data;
+    } arrays[] = {{"m", opt->m}, {"v", opt->v}, {"average", opt->average}};
+    RsdStatus status = RSD_OK;
+
+    TRY(put_int(writer, key, opt->n_updates, err));
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        char name[64];
+
+        snprintf(name, sizeof name, "%s.%s", prefix, arrays[i].name);
+        TRY(safetensors_writer_f32(writer, name, 1, &opt->n_elements, arrays[i].data, DTYPE_F32, err));
+    }
+fail:
+    return status;
+}
+
 RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
 {
     SafetensorsWriter *writer = NULL;
-    const Optimizer *opt = state->optimizer;
     int64_t n_losses = state->balancer.config.n_losses;
     char *config_text = NULL, best[40];
     RsdStatus status = RSD_OK;
@@ -88,16 +115,17 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
     TRY(safetensors_writer_metadata(writer, "residua.kind", KIND, err));
     TRY(put_int(writer, "residua.version", VERSION, err));
     TRY(put_int(writer, "train.step", state->step, err));
-    TRY(put_int(writer, "train.updates", opt->n_updates, err));
     TRY(put_int(writer, "train.best_step", state->best_step, err));
     snprintf(best, sizeof best, "%a", state->best_score);
     TRY(safetensors_writer_metadata(writer, "train.best_score", best, err));
     TRY(put_int(writer, "data.fingerprint", state->data_fingerprint, err));
     TRY(safetensors_writer_metadata(writer, "config", config_text, err));
     TRY(params_save(state->codec->params, writer, "model.", DTYPE_F32, err));
-    TRY(safetensors_writer_f32(writer, "optim.m", 1, &opt->n_elements, opt->m, DTYPE_F32, err));
-    TRY(safetensors_writer_f32(writer, "optim.v", 1, &opt->n_elements, opt->v, DTYPE_F32, err));
-    TRY(safetensors_writer_f32(writer, "optim.average", 1, &opt->n_elements, opt->average, DTYPE_F32, err));
+    TRY(put_optimizer(writer, state->optimizer, "optim", "train.updates", err));
+    if (state->adversary) {
+        TRY(params_save(state->adversary->params, writer, "critic.", DTYPE_F32, err));
+        TRY(put_optimizer(writer, state->adversary->optimizer, "critic.optim", "critic.updates", err));
+    }
     TRY(safetensors_writer_raw(writer, "balancer.total", DTYPE_F64, 1, &n_losses, state->balancer.total, err));
     TRY(safetensors_writer_raw(writer, "balancer.count", DTYPE_F64, 1, &n_losses, state->balancer.count, err));
     TRY(safetensors_writer_finish(writer, path, err));
@@ -166,22 +194,75 @@ static RsdStatus check_same_model(const TrainConfig *cfg, const TrainConfig *was
     return RSD_OK;
 }
 
-/* The balancer's averages belong to losses by their place; with other losses they start anew. */
+static RsdStatus get_optimizer(Optimizer *opt, const Safetensors *st, const char *path, const char *prefix,
+                               const char *key, RsdError *err)
+{
+    const struct {
+        const char *name;
+        float *data;
+    } arrays[] = {{"m", opt->m}, {"v", opt->v}, {"average", opt->average}};
+    RsdStatus status = RSD_OK;
+
+    TRY(get_int(&opt->n_updates, st, path, key, err));
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        char name[64];
+
+        snprintf(name, sizeof name, "%s.%s", prefix, arrays[i].name);
+        TRY(get_floats(arrays[i].data, opt->n_elements, st, path, name, err));
+    }
+fail:
+    return status;
+}
+
+/* A run may get its adversary, or another one, in the middle. */
+static RsdStatus load_adversary(TrainState *state, const Safetensors *st, const char *path, RsdError *err)
+{
+    Adversary *adversary = state->adversary;
+    RsdError reason = {0};
+    RsdStatus status = RSD_OK;
+
+    if (!adversary)
+        return RSD_OK;
+    if (!safetensors_metadata(st, "critic.updates")) {
+        log_note(LOG_INFO, "%s: was trained without an adversary; the critics start anew", path);
+        return RSD_OK;
+    }
+    status = params_load(adversary->params, st, "critic.", &reason);
+    if (status == RSD_ERR_CORRUPT) { /* nothing was changed */
+        log_note(LOG_WARNING, "%s: was trained with other critics; they start anew", path);
+        return RSD_OK;
+    }
+    if (status != RSD_OK && err)
+        *err = reason;
+    TRY(status);
+    TRY(get_optimizer(adversary->optimizer, st, path, "critic.optim", "critic.updates", err));
+fail:
+    return status;
+}
+
+/* The balancer's averages belong to losses by name; those of a new loss start anew. */
 static RsdStatus load_balancer(TrainState *state, const TrainConfig *cfg, const TrainConfig *was, const Safetensors *st,
                                const char *path, RsdError *err)
 {
-    int64_t n = state->balancer.config.n_losses;
+    int n = train_config_n_terms(cfg), n_was = train_config_n_terms(was), n_found = 0;
+    double total[BALANCER_MAX_LOSSES], count[BALANCER_MAX_LOSSES];
     RsdStatus status = RSD_OK;
 
-    if (cfg->loss.n_losses != was->loss.n_losses ||
-        memcmp(cfg->loss.names, was->loss.names, sizeof cfg->loss.names) != 0) {
-        log_note(LOG_WARNING, "%s: was trained with other losses; the balancer starts anew", path);
-        memset(state->balancer.total, 0, sizeof state->balancer.total);
-        memset(state->balancer.count, 0, sizeof state->balancer.count);
-        return RSD_OK;
-    }
-    TRY(get_doubles(state->balancer.total, n, st, path, "balancer.total", err));
-    TRY(get_doubles(state->balancer.count, n, st, path, "balancer.count", err));
+    CHECK(n_was <= BALANCER_MAX_LOSSES, err, RSD_ERR_CORRUPT, "%s: was trained with %d losses", path, n_was);
+    TRY(get_doubles(total, n_was, st, path, "balancer.total", err));
+    TRY(get_doubles(count, n_was, st, path, "balancer.count", err));
+    memset(state->balancer.total, 0, sizeof state->balancer.total);
+    memset(state->balancer.count, 0, sizeof state->balancer.count);
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n_was; j++)
+            if (!strcmp(train_config_term_name(cfg, i), train_config_term_name(was, j))) {
+                state->balancer.total[i] = total[j];
+                state->balancer.count[i] = count[j];
+                n_found++;
+            }
+    if (n_found < n)
+        log_note(LOG_WARNING, "%s: was trained with other losses; the balancer starts anew with %d of them", path,
+                 n - n_found);
 fail:
     return status;
 }
@@ -189,7 +270,6 @@ fail:
 RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char *path, TrainConfig *was, RsdError *err)
 {
     Safetensors *st = NULL;
-    Optimizer *opt = state->optimizer;
     const char *text;
     int64_t version, fingerprint;
     RsdStatus status = RSD_OK;
@@ -206,7 +286,6 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
     TRY(train_config_parse(was, text, path, err));
     TRY(check_same_model(cfg, was, path, err));
     TRY(get_int(&state->step, st, path, "train.step", err));
-    TRY(get_int(&opt->n_updates, st, path, "train.updates", err));
     TRY(get_int(&state->best_step, st, path, "train.best_step", err));
     TRY(get_text(&text, st, path, "train.best_score", err));
     state->best_score = strtod(text, NULL);
@@ -214,9 +293,8 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
     state->data_fingerprint = (uint32_t)fingerprint;
     TRY(params_load(state->codec->params, st, "model.", err));
     rvq_refresh(state->codec->rvq);
-    TRY(get_floats(opt->m, opt->n_elements, st, path, "optim.m", err));
-    TRY(get_floats(opt->v, opt->n_elements, st, path, "optim.v", err));
-    TRY(get_floats(opt->average, opt->n_elements, st, path, "optim.average", err));
+    TRY(get_optimizer(state->optimizer, st, path, "optim", "train.updates", err));
+    TRY(load_adversary(state, st, path, err));
     TRY(load_balancer(state, cfg, was, st, path, err));
 fail:
     safetensors_close(&st);

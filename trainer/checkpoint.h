@@ -3,6 +3,7 @@
  *   model.*                          weights and codebooks with their averages, float32
  *   optim.m, optim.v, optim.average  Adam's moments and the averaged weights, laid end to end
  *   balancer.total, balancer.count   float64
+ *   critic.*                         the adversary's weights; critic.optim.* as above
  *   metadata                         step, updates, best score, configuration as INI text, fingerprint of the data
  *
  * Nothing in it depends on the time or the machine: two runs that took the same steps write the same bytes.
@@ -18,6 +19,7 @@
 typedef struct TrainState {
     AudioCodec *codec;
     Optimizer *optimizer;
+    Adversary *adversary; /* NULL when none is switched on */
     Balancer balancer;
     int64_t step;      /* steps done */
     double best_score; /* lowest validation score so far; infinite before the first */
@@ -38,7 +40,7 @@ RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, cons
  * RSD_ERR_IO, RSD_ERR_MEMORY. */
 RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err);
 
-/* Fills a state made from cfg. *was gets the configuration the file was written with, so that the caller can tell what
+/* Fills a state made from cfg. Critics that the file has not, or has in another form, start anew. *was gets the configuration the file was written with, so that the caller can tell what
  * has changed. Errors: RSD_ERR_MODEL (another architecture: names the key and both values), RSD_ERR_CORRUPT,
  * RSD_ERR_IO, ... */
 RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char *path, TrainConfig *was, RsdError *err);

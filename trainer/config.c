@@ -38,7 +38,7 @@ static RsdStatus refuse_key(const char *section, const char *name, RsdError *err
     if (!known_section) {
         near = text_nearest(section, CONFIG_SECTIONS, CONFIG_N_SECTIONS);
         return error_set(err, RSD_ERR_ARG,
-                         "there is no section [%.40s]%s%s%s; sections are model, data, train, loss and optim", section,
+                         "there is no section [%.40s]%s%s%s; sections are model, data, train, loss, optim and adversary", section,
                          near ? "; did you mean [" : "", near ? near : "", near ? "]?" : "");
     }
     for (size_t i = 0; i < CONFIG_N_KEYS; i++)
@@ -235,6 +235,16 @@ int64_t train_config_segment_len(const TrainConfig *cfg)
     return (n_frames < 1 ? 1 : n_frames) * hop;
 }
 
+int train_config_n_terms(const TrainConfig *cfg)
+{
+    return cfg->loss.n_losses + (adversary_is_on(&cfg->adversary) ? ADVERSARY_N_TERMS : 0);
+}
+
+const char *train_config_term_name(const TrainConfig *cfg, int i)
+{
+    return i < cfg->loss.n_losses ? cfg->loss.names[i] : ADVERSARY_TERM_NAMES[i - cfg->loss.n_losses];
+}
+
 RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
 {
     double lowest = audio_codec_bitrate_bps(&cfg->model, 1),
@@ -251,6 +261,9 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
           "data.valid_every = 1 would hold every file out; use 2 or more, or 0 for none");
     CHECK(cfg->schedule.kind == SCHEDULE_CONSTANT || cfg->schedule.lr_final <= cfg->schedule.lr, err, RSD_ERR_ARG,
           "optim.lr_final = %g is above optim.lr = %g", (double)cfg->schedule.lr_final, (double)cfg->schedule.lr);
+    CHECK(train_config_n_terms(cfg) <= BALANCER_MAX_LOSSES, err, RSD_ERR_ARG,
+          "%d losses, the adversary's included; %d are possible", train_config_n_terms(cfg), BALANCER_MAX_LOSSES);
+    TRY(adversary_check_config(&cfg->adversary, train_config_segment_len(cfg), err));
     for (int i = 0; i < cfg->train.n_rates; i++)
         CHECK(cfg->train.rates_bps[i] >= lowest && cfg->train.rates_bps[i] <= highest, err, RSD_ERR_ARG,
               "train.rates: %d bit/s is not possible; the model reaches %g to %g bit/s", cfg->train.rates_bps[i],

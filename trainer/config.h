@@ -10,6 +10,7 @@
 
 #include "losses/balancer.h"
 #include "models/audio_codec.h"
+#include "trainer/adversary.h"
 #include "trainer/dataset.h"
 #include "trainer/optimizer.h"
 #include "trainer/schedule.h"
@@ -27,6 +28,12 @@ typedef enum StageChoice {
 /* What a run leaves as it is. With the encoder frozen, old streams stay valid as long as the codebooks stay, too. */
 typedef enum FrozenPart { FROZEN_NOTHING, FROZEN_ENCODER, FROZEN_ENCODER_AND_CODES } FrozenPart;
 
+/* Which weights become RUN/model.safetensors. */
+typedef enum ExportChoice {
+    EXPORT_BEST, /* those of the best validation */
+    EXPORT_LAST  /* those of the last one: adversarial training gains what the mel distance does not see */
+} ExportChoice;
+
 typedef struct TrainRunConfig {
     int64_t steps, seed;
     int stages; /* StageChoice */
@@ -42,6 +49,7 @@ typedef struct TrainRunConfig {
     double checkpoint_period_s;
     int keep;            /* latest checkpoints that stay on disk */
     double time_limit_s; /* 0: none */
+    int exported;        /* ExportChoice */
 } TrainRunConfig;
 
 typedef struct LossConfig {
@@ -61,6 +69,7 @@ typedef struct TrainConfig {
     LossConfig loss;
     OptimizerConfig optimizer;
     ScheduleConfig schedule;
+    AdversaryConfig adversary;
 } TrainConfig;
 
 /* Every key at its default; no loss is switched on. */
@@ -80,6 +89,10 @@ RsdStatus train_config_print(char **text, const TrainConfig *cfg, bool with_help
 
 /* First key of a section whose value differs between a and b, as "section.key"; NULL when the section is the same. */
 const char *train_config_difference(const TrainConfig *a, const TrainConfig *b, const char *section, char key[64]);
+
+/* The terms that are combined for the generator: the losses of [loss], then the adversary's when it is on. */
+int train_config_n_terms(const TrainConfig *cfg);
+const char *train_config_term_name(const TrainConfig *cfg, int i);
 
 int64_t train_config_segment_len(const TrainConfig *cfg); /* samples, a multiple of the hop */
 

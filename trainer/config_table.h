@@ -23,7 +23,7 @@ typedef enum KeyType {
     KEY_INTS    /* int[max_count] with an int count at count_at: comma-separated */
 } KeyType;
 
-#define CONFIG_MAX_CHOICES 5
+#define CONFIG_MAX_CHOICES 8
 
 typedef struct ConfigKey {
     const char *section, *name;
@@ -40,9 +40,9 @@ typedef struct ConfigKey {
 
 /* Ordered as in the printed configuration; keys of a section stand together. */
 extern const ConfigKey CONFIG_KEYS[];
-#define CONFIG_N_KEYS 74
+#define CONFIG_N_KEYS 102
 
-#define CONFIG_N_SECTIONS 5
+#define CONFIG_N_SECTIONS 6
 extern const char *const CONFIG_SECTIONS[CONFIG_N_SECTIONS];
 
 /* NULL when there is none. */

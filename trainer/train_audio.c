@@ -41,6 +41,8 @@ typedef struct Run {
     int n_logged;
     double sum_losses[BALANCER_MAX_LOSSES], mean_losses[BALANCER_MAX_LOSSES], sum_grad_norm, sum_commitment,
         sum_phase_s[N_PHASES];
+    int n_pressed, n_learned; /* steps in which the adversary's terms had values, in which the critics were updated */
+    double sum_critic_loss, sum_critic_norm;
     double log_started, audio_per_s, step_s;
 } Run;
 
@@ -120,7 +122,7 @@ fail:
 /* A resumed run is exact only when nothing that matters has changed; what did change is told. */
 static void note_changes(const Run *run, const TrainConfig *was, uint32_t fingerprint)
 {
-    static const char *const sections[] = {"data", "train", "loss", "optim"};
+    static const char *const sections[] = {"data", "train", "loss", "optim", "adversary"};
     char key[64];
 
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
@@ -254,8 +256,11 @@ static RsdStatus validate(Run *run, RsdError *err)
         run->state->best_step = run->state->step;
         TRY(run_path(path, run, "checkpoint-best.safetensors", err));
         TRY(checkpoint_save(run->state, run->config, path, err));
-        TRY(export_model(run, err));
+        if (run->config->train.exported == EXPORT_BEST)
+            TRY(export_model(run, err));
     }
+    if (run->config->train.exported == EXPORT_LAST)
+        TRY(export_model(run, err));
     validation_log(&run->log, run->config, run->state->step, &report, best);
     for (int i = 0; i < run->config->train.n_rates && used < sizeof text; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.4f at %g kbit/s", i ? ", " : "",
@@ -286,23 +291,35 @@ static void log_start(Run *run)
     run_log_end(&run->log);
 }
 
+static void log_critics(Run *run, const StepReport *report)
+{
+    run_log_open_object(&run->log, "critics");
+    run_log_number(&run->log, "loss", run->n_learned ? run->sum_critic_loss / run->n_learned : 0.0);
+    run_log_number(&run->log, "grad_norm", run->n_learned ? run->sum_critic_norm / run->n_learned : 0.0);
+    run_log_number(&run->log, "lr", (double)report->adversary.lr);
+    run_log_int(&run->log, "updates", run->n_learned);
+    run_log_close_object(&run->log);
+}
+
 static void log_step(Run *run, const StepReport *report)
 {
-    const LossConfig *loss = &run->config->loss;
+    int n_terms = train_config_n_terms(run->config);
     RunLog *log = &run->log;
     double n = run->n_logged;
 
     run_log_begin(log, "step");
     run_log_int(log, "step", run->state->step);
     run_log_open_object(log, "loss");
-    for (int i = 0; i < loss->n_losses; i++)
-        run_log_number(log, loss->names[i], run->sum_losses[i] / n);
+    for (int i = 0; i < n_terms; i++)
+        run_log_number(log, train_config_term_name(run->config, i), run->mean_losses[i]);
     run_log_close_object(log);
     run_log_number(log, "commitment", run->sum_commitment / n);
     run_log_open_object(log, "share");
-    for (int i = 0; i < loss->n_losses; i++)
-        run_log_number(log, loss->names[i], (double)report->shares[i]);
+    for (int i = 0; i < n_terms; i++)
+        run_log_number(log, train_config_term_name(run->config, i), (double)report->shares[i]);
     run_log_close_object(log);
+    if (run->state->adversary)
+        log_critics(run, report);
     run_log_number(log, "grad_norm", run->sum_grad_norm / n);
     run_log_number(log, "lr", (double)report->lr);
     run_log_int(log, "stages", report->n_q);
@@ -332,9 +349,17 @@ static void account(Run *run, const StepReport *report)
     double now = step_clock();
 
     run->n_logged++;
-    for (int i = 0; i < cfg->loss.n_losses; i++) {
+    run->n_pressed += report->adversary.pressed;
+    for (int i = 0; i < train_config_n_terms(cfg); i++) {
+        int n_steps = i < cfg->loss.n_losses ? run->n_logged : run->n_pressed;
+
         run->sum_losses[i] += report->losses[i];
-        run->mean_losses[i] = run->sum_losses[i] / run->n_logged;
+        run->mean_losses[i] = n_steps ? run->sum_losses[i] / n_steps : 0.0;
+    }
+    if (report->adversary.learned) {
+        run->n_learned++;
+        run->sum_critic_loss += report->adversary.critic_loss;
+        run->sum_critic_norm += report->adversary.grad_norm;
     }
     for (int i = 0; i < N_PHASES; i++)
         run->sum_phase_s[i] += report->phase_s[i];
@@ -359,8 +384,8 @@ static void account(Run *run, const StepReport *report)
     if (!due)
         return;
     log_step(run, report);
-    run->n_logged = 0;
-    run->sum_grad_norm = run->sum_commitment = 0.0;
+    run->n_logged = run->n_pressed = run->n_learned = 0;
+    run->sum_grad_norm = run->sum_commitment = run->sum_critic_loss = run->sum_critic_norm = 0.0;
     memset(run->sum_losses, 0, sizeof run->sum_losses);
     memset(run->sum_phase_s, 0, sizeof run->sum_phase_s);
     run->log_started = now;
@@ -555,7 +580,7 @@ RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, 
 
     memset(plan, 0, sizeof *plan);
     quick.train.kmeans_batches = 1; /* the first codebooks are not what is measured */
-    quick.train.quantizer_start = 0;
+    quick.train.quantizer_start = quick.adversary.start = quick.adversary.warmup = 0;
     TRY(train_config_check(cfg, err));
     TRY(open_data(&run, err));
     TRY(open_model(&run, err));
@@ -569,10 +594,15 @@ RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, 
     plan->n_valid_clips = validation_count(run.validation);
     plan->valid_seconds = validation_seconds(run.validation);
     plan->n_parameters = run.state->optimizer->n_elements;
+    if (run.state->adversary) {
+        plan->n_critics = audio_critics_count(run.state->adversary->critics);
+        plan->n_critic_parameters = run.state->adversary->optimizer->n_elements;
+        plan->critic_macs_per_s = audio_critics_macs_per_second(run.state->adversary->critics, cfg->model.rate_hz);
+    }
     plan->n_codebook_numbers = (int64_t)cfg->model.rvq.n_q * cfg->model.rvq.codebook_size * cfg->model.rvq.dim;
     plan->encoder_macs_per_s = seanet_macs_per_second(&cfg->model.seanet, cfg->model.rate_hz, false);
     plan->decoder_macs_per_s = seanet_macs_per_second(&cfg->model.seanet, cfg->model.rate_hz, true);
-    plan->state_size = (size_t)(5 * plan->n_parameters + 2 * plan->n_codebook_numbers) * sizeof(float);
+    plan->state_size = (size_t)(5 * (plan->n_parameters + plan->n_critic_parameters) + 2 * plan->n_codebook_numbers) * sizeof(float);
     plan->cache_size = cached_size(run.train_list, cfg->data.cache_size);
     if (n_measured > 0)
         TRY(measure_steps(&run, n_measured, plan, err));

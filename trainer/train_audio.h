@@ -5,7 +5,7 @@
  *   RUN/checkpoint-000012000.safetensors    the newest few; `resume` goes on from the newest sound one
  *   RUN/checkpoint-best.safetensors         the state with the lowest validation score
  *   RUN/model.safetensors                   its averaged weights, ready to use (the last ones when there is no
- * validation)
+ *                                           validation, or with train.export = last)
  *
  * SPDX-License-Identifier: MIT
  */
@@ -65,6 +65,9 @@ typedef struct TrainPlan {
     int n_valid_clips;
     int64_t n_parameters, n_codebook_numbers, resume_step; /* resume_step: 0 for a new run */
     double encoder_macs_per_s, decoder_macs_per_s;
+    int n_critics;
+    int64_t n_critic_parameters;
+    double critic_macs_per_s; /* of one judgement */
     double step_s, phase_s[N_PHASES], total_s;
     size_t step_size, state_size, cache_size; /* bytes: temporaries of a step, weights with moments, decoded audio */
 } TrainPlan;

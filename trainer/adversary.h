@@ -1,0 +1,76 @@
+/* adversary.h - the other side of adversarial training: critics, their losses, their optimiser, and their part of a step.
+ *
+ *   x ---judge--> maps of real ------+--> critic's loss --backward--> weights of the critics
+ *   leaf of y --judge--> maps of fake+--> adversarial and feature loss --backward, critics frozen--> dy, dy
+ *
+ * One judgement of each signal serves both sides: the generator's and the critics' gradients are those at the same weights,
+ * and both update after it. That is one forward pass of the critics on the generated signal less than updating the
+ * critics first.
+ *
+ * [1] audio.md 1.8-1.10, 2.5-2.7, 7.5.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_ADVERSARY_H
+#define RESIDUA_ADVERSARY_H
+
+#include "losses/adversarial.h"
+#include "models/audio_critics.h"
+#include "trainer/optimizer.h"
+#include "trainer/schedule.h"
+
+typedef struct AdversaryConfig {
+    AudioCriticsConfig critics; /* in its lists of sizes, 0 stands for none */
+    int form, feature_form;     /* AdversarialForm, FeatureForm */
+    float weight, feature_weight;
+    int64_t start;     /* first step with critics */
+    int64_t warmup;    /* steps from there in which they learn alone */
+    float probability; /* that they learn in a step after that */
+    OptimizerConfig optimizer;
+    ScheduleConfig schedule; /* of the steps from `start` on */
+} AdversaryConfig;
+
+/* The terms the adversary adds to the generator's losses, in this order. */
+enum { TERM_ADVERSARIAL, TERM_FEATURE, ADVERSARY_N_TERMS };
+extern const char *const ADVERSARY_TERM_NAMES[ADVERSARY_N_TERMS];
+
+typedef struct Adversary {
+    AdversaryConfig config;
+    ParamSet *params;
+    AudioCritics *critics;
+    Optimizer *optimizer;
+    uint64_t seed;
+    /* of the step at work, in the tape's arena */
+    CriticMaps *real, *fake;
+    Tensor *signal; /* leaf of the generated one */
+} Adversary;
+
+typedef struct AdversaryReport {
+    bool judged;                       /* the critics took part in this step */
+    bool pressed;                      /* and their gradient reached the generator */
+    bool learned;                      /* and they were updated */
+    double terms[ADVERSARY_N_TERMS];   /* values, before weights */
+    double critic_loss, grad_norm;     /* of the critics; 0 when they did not learn */
+    float lr;
+} AdversaryReport;
+
+bool adversary_is_on(const AdversaryConfig *config); /* at least one critic */
+/* Errors: RSD_ERR_ARG naming the key; segment_len: samples of a crop. */
+RsdStatus adversary_check_config(const AdversaryConfig *config, int64_t segment_len, RsdError *err);
+
+/* Critics with random weights from seed. kernels borrowed until destroy. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
+RsdStatus adversary_create(Adversary **out, const AdversaryConfig *config, uint64_t seed, const struct Kernels *kernels,
+                           RsdError *err);
+void adversary_destroy(Adversary **adversary);
+
+/* Judges real x and generated y [batch, channels, n] in step number `step` of n_steps. grads[i] is the gradient of term i
+ * with respect to y, in the tape's arena, NULL before `start`, during the warm-up and for terms of weight 0.
+ * Errors: RSD_ERR_NUMERIC (a loss is not finite), RSD_ERR_MEMORY. */
+RsdStatus adversary_judge(Adversary *adversary, Tape *tape, Tensor *x, const Tensor *y, int64_t step,
+                          const float *grads[ADVERSARY_N_TERMS], AdversaryReport *report, RsdError *err);
+/* The critics' own update, after adversary_judge and before the tape is reset; it may decide to do nothing: a pure function
+ * of seed and step. A gradient that is not finite leaves the weights as they were. Errors as above. */
+RsdStatus adversary_learn(Adversary *adversary, Tape *tape, int64_t step, int64_t n_steps, AdversaryReport *report,
+                          RsdError *err);
+
+#endif
