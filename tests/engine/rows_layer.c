@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "engine/ops/level.h"
 #include "engine/ops/lstm.h"
 #include "engine/ops/norm.h"
 #include "engine/ops/softmax.h"
@@ -141,6 +142,29 @@ static void softmax_in_double(const OpRow *row, const OpArray *in, OpArray *y)
      .attributes = &(const SoftmaxCall){__VA_ARGS__}, .apply = apply_softmax, .reference = softmax_in_double,          \
      .value_tolerance = 1e-6, .gradient_tolerance = 2e-6}
 
+static RsdStatus apply_peak_level(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
+{
+    return op_peak_level(tape, in[0], (float)row->scalar, y, err);
+}
+
+static void peak_level_in_double(const OpRow *row, const OpArray *in, OpArray *y)
+{
+    const OpArray *x = &in[0];
+    const int64_t n = x->shape[x->n_dims - 1];
+    double *out = op_array_like(y, x);
+
+    for (int64_t first = 0; first < x->count; first += n) {
+        double mean = 0, peak = 0;
+
+        for (int64_t i = 0; i < n; i++)
+            mean += x->data[first + i] / (double)n;
+        for (int64_t i = 0; i < n; i++)
+            peak = fmax(peak, fabs(x->data[first + i] - mean));
+        for (int64_t i = 0; i < n; i++)
+            out[first + i] = row->scalar * (x->data[first + i] - mean) / (peak + 1e-9);
+    }
+}
+
 const OpRow op_rows_layer[] = {
     {.name = "lstm", .n_inputs = 5, .apply = apply_lstm, .reference = lstm_in_double,
      .in = {{3, {3, 5, 9}, {8, 128, 50}, -1, 1, false},
@@ -172,5 +196,8 @@ const OpRow op_rows_layer[] = {
     SOFTMAX("softmax over items", 0, false),
     SOFTMAX("log-softmax over time", 2, true),
     SOFTMAX("log-softmax over channels", 1, true),
+
+    {.name = "peak level", .n_inputs = 1, .apply = apply_peak_level, .reference = peak_level_in_double, .scalar = 0.8,
+     .in = {{3, {2, 3, 61}, {8, 1, 8000}, -1, 1.3f, false}}, .value_tolerance = 1e-6, .gradient_tolerance = 2e-6},
     {.name = NULL},
 };

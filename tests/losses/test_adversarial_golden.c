@@ -36,7 +36,7 @@ typedef struct Golden {
 static const char *golden_path(const Golden *g, const char *file)
 {
     static SharedPath path;
-    char relative[NAME_SIZE];
+    char relative[2 * NAME_SIZE];
 
     snprintf(relative, sizeof relative, FOLDER "%s/%s", g->set, file);
     return shared_path(&path, relative);
