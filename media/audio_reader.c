@@ -82,7 +82,7 @@ static RsdStatus open_source(AudioReader *r, bool seekable, RsdError *err)
     if (status == RSD_ERR_UNSUPPORTED || status == RSD_ERR_CORRUPT) { /* libavformat knows more, and forgives more */
         status = av_module_get(&module, err);
         if (status == RSD_OK)
-            status = module->audio_open(&r->source, r->fd, seekable, err);
+            status = module->audio_open(&r->source, r->fd, seekable, r->name, err);
     }
     return status == RSD_OK ? RSD_OK : error_prefix(err, status, "%s", r->name);
 }

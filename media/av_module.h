@@ -18,14 +18,16 @@
 
 #define AV_MODULE_FILE "residua-av.so"
 #define AV_MODULE_SYMBOL "residua_av_module"
-#define AV_MODULE_VERSION 1 /* goes up with any change of AvModule, AudioSource or PeerOptions */
+#define AV_MODULE_VERSION 2 /* goes up with any change of AvModule, AudioSource or PeerOptions */
 
 typedef struct AvModule {
     int version;
 
     /* Opens the audio of fd (borrowed until close; read from its current position, from 0 when seekable).
+     * name: of the file, "-" for standard input; its ending decides where the contents cannot (G.722 and others without a
+     * header). It is never opened.
      * Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED, RSD_ERR_IO, RSD_ERR_MEMORY; the sentence has no file name. */
-    RsdStatus (*audio_open)(AudioSource **out, int fd, bool seekable, RsdError *err);
+    RsdStatus (*audio_open)(AudioSource **out, int fd, bool seekable, const char *name, RsdError *err);
 
     /* peer_codec.h; *decoded_48k [n_decoded] at 48 kHz without pre-skip, freed with peer_free. */
     RsdStatus (*peer_opus)(const float *samples, int64_t n_samples, const PeerOptions *options, float **decoded_48k,

@@ -14,6 +14,7 @@
 #include <libswresample/swresample.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "engine/base/mem.h"
@@ -299,7 +300,19 @@ static bool starts_like_mp4(int fd)
     return pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && memcmp(head + 4, "ftyp", 4) == 0;
 }
 
-static RsdStatus open_demuxer(AvSource *s, int fd, bool seekable, bool use_edit_list, RsdError *err)
+/* The demuxer of a format whose files have nothing to know them by but their name; NULL for all others. */
+static const AVInputFormat *headerless_format(const char *name)
+{
+    static const char *const formats[] = {"g722", "gsm", "g729", "sln"}; /* endings, and libavformat's names */
+    const char *ending = strrchr(name, '.');
+
+    for (size_t i = 0; ending && i < sizeof formats / sizeof *formats; i++)
+        if (strcasecmp(ending + 1, formats[i]) == 0)
+            return av_find_input_format(formats[i]);
+    return NULL;
+}
+
+static RsdStatus open_demuxer(AvSource *s, int fd, bool seekable, const char *name, bool use_edit_list, RsdError *err)
 {
     RsdStatus status = av_input_open(&s->input, fd, seekable, err);
     AVDictionary *options = NULL;
@@ -314,7 +327,7 @@ static RsdStatus open_demuxer(AvSource *s, int fd, bool seekable, bool use_edit_
     s->format->io_open = refuse_open;
     av_dict_set(&options, "protocol_whitelist", "none", 0);
     av_dict_set_int(&options, "use_editlist", use_edit_list, 0);
-    code = avformat_open_input(&s->format, NULL, NULL, &options);
+    code = avformat_open_input(&s->format, NULL, headerless_format(name), &options);
     av_dict_free(&options);
     if (code == AVERROR(EPERM))
         return error_set(err, RSD_ERR_UNSUPPORTED, "a play list that points to other files; give those files instead");
@@ -381,7 +394,7 @@ static void describe(AvSource *s, bool seekable)
     snprintf(s->base.container, sizeof s->base.container, "%.*s", (int)strcspn(name, ","), name);
 }
 
-RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, RsdError *err)
+RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, const char *name, RsdError *err)
 {
     RsdStatus status = RSD_OK;
     AvSource *s = NULL;
@@ -391,7 +404,7 @@ RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, RsdError *err)
 
     TRY(mem_calloc(&s, 1, sizeof *s, err));
     s->next_pts = AV_NOPTS_VALUE;
-    TRY(open_demuxer(s, fd, seekable, !read_mp4, err));
+    TRY(open_demuxer(s, fd, seekable, name, !read_mp4, err));
     read_mp4 &= strstr(s->format->iformat->name, "mp4") != NULL;
     TRY(choose_stream(s, read_mp4, err));
     par = s->format->streams[s->stream_index]->codecpar;

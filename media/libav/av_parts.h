@@ -54,7 +54,7 @@ int64_t av_length_limit(const AvLength *length, bool complete);
 bool av_length_ogg_is_cut(int fd);
 
 /* av_audio.c and av_peer.c: the functions of AvModule. */
-RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, RsdError *err);
+RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, const char *name, RsdError *err);
 RsdStatus av_peer_opus(const float *samples, int64_t n_samples, const PeerOptions *options, float **decoded_48k,
                        int64_t *n_decoded, PeerResult *result, RsdError *err);
 void av_peer_free(float *decoded_48k);

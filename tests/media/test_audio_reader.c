@@ -82,6 +82,25 @@ static void check_format(const Format *f, const char *path)
     sound_clear(&sound);
 }
 
+/* G.722 has no header: 16 kHz, two samples a byte, and the filters' delay of 22 samples stays in. */
+Test(reader, a_format_without_a_header_is_known_by_its_ending)
+{
+    Sound sound;
+    Alignment found;
+    RsdError err = {0};
+
+    fixture_signal(x, 1, 16000, 16000);
+    fixture_encode("prompt.g722", x, 1, 16000, 16000, "", "-c:a g722");
+    sound_read(&sound, fixture_path("prompt.g722"), NULL, 5000);
+    cr_assert_eq(sound.status, RSD_OK, "%s", sound.err.text);
+    cr_assert_eq(sound.info.rate_hz, 16000);
+    cr_assert_eq(sound.n, 16000);
+    ASSERT_OK(align_find(&found, x, 16000, sound.samples, sound.n, 16000, 200, &err), err);
+    cr_expect_eq(found.lag_samples, 22, "%lld samples late", (long long)found.lag_samples);
+    cr_expect_geq(sound_snr_db(x, sound.samples + 22, 15900), 15.0);
+    sound_clear(&sound);
+}
+
 Test(reader, delivers_every_format_with_its_exact_length_in_place)
 {
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
