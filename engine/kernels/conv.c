@@ -6,19 +6,30 @@
 
 #include <string.h>
 
-int64_t conv_span(const ConvShape *s)
+int64_t conv_span(const ConvAxis *axis)
 {
-    return (s->k - 1) * s->dilation + 1;
+    return (axis->k - 1) * axis->dilation + 1;
 }
 
-int64_t conv_reach(const ConvShape *s)
+int64_t conv_reach(const ConvAxis *axis)
 {
-    return (conv_span(s) + s->stride - 1) / s->stride - 1;
+    return (conv_span(axis) + axis->stride - 1) / axis->stride - 1;
+}
+
+int64_t conv_fine_count(const ConvShape *s)
+{
+    return s->y.n_fine * s->x.n_fine;
+}
+
+int64_t conv_coarse_count(const ConvShape *s)
+{
+    return s->y.n_coarse * s->x.n_coarse;
 }
 
 double conv_macs(const ConvShape *s)
 {
-    return (double)s->batch * (double)s->n_coarse * (double)s->c_coarse * (double)(s->c_fine / s->groups) * (double)s->k;
+    return (double)s->batch * (double)conv_coarse_count(s) * (double)s->c_coarse * (double)(s->c_fine / s->groups) *
+           (double)(s->y.k * s->x.k);
 }
 
 int64_t conv_pad_source(const ConvPad *pad, int64_t i)
@@ -40,29 +51,44 @@ int64_t conv_pad_source(const ConvPad *pad, int64_t i)
     return at < pad->n ? at : -1;
 }
 
-void conv_pad_rows(const ConvPad *pad, int64_t rows, const float *x, float *y)
+static int64_t padded_len(const ConvPad *pad)
 {
-    int64_t n_out = pad->left + pad->n + pad->right;
-
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < n_out; i++) {
-            int64_t source = conv_pad_source(pad, i);
-
-            y[r * n_out + i] = source < 0 ? 0.0f : x[r * pad->n + source];
-        }
+    return pad->left + pad->n + pad->right;
 }
 
-void conv_pad_rows_grad(const ConvPad *pad, int64_t rows, const float *dy, float *dx)
+void conv_pad_planes(const ConvPad2d *pad, int64_t planes, const float *x, float *y)
 {
-    int64_t n_out = pad->left + pad->n + pad->right;
+    const ConvPad *across = &pad->across;
+    const int64_t lines = padded_len(&pad->down), n_out = padded_len(across), n = across->n;
 
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < n_out; i++) {
-            int64_t source = conv_pad_source(pad, i);
+    for (int64_t i = 0; i < planes * lines; i++, y += n_out) {
+        const int64_t line = conv_pad_source(&pad->down, i % lines);
+        const float *from = x + (i / lines * pad->down.n + line) * n;
+
+        for (int64_t t = 0; t < n_out; t++) {
+            const int64_t source = line < 0 ? -1 : conv_pad_source(across, t);
+
+            y[t] = source < 0 ? 0.0f : from[source];
+        }
+    }
+}
+
+void conv_pad_planes_grad(const ConvPad2d *pad, int64_t planes, const float *dy, float *dx)
+{
+    const ConvPad *across = &pad->across;
+    const int64_t lines = padded_len(&pad->down), n_out = padded_len(across), n = across->n;
+
+    for (int64_t i = 0; i < planes * lines; i++, dy += n_out) {
+        const int64_t line = conv_pad_source(&pad->down, i % lines);
+        float *to = dx + (i / lines * pad->down.n + line) * n;
+
+        for (int64_t t = 0; t < n_out && line >= 0; t++) {
+            const int64_t source = conv_pad_source(across, t);
 
             if (source >= 0)
-                dx[r * pad->n + source] += dy[r * n_out + i];
+                to[source] += dy[t];
         }
+    }
 }
 
 void conv_keep_context(float *context, int64_t n_context, int64_t rows, const float *x, int64_t n)

@@ -1,4 +1,4 @@
-/* conv.h - one-dimensional convolutions and their gradients on plain arrays.
+/* conv.h - convolutions of signals and pictures, and their gradients, on plain arrays.
  *
  * A strided convolution joins a signal that is sampled finely, [batch, c_fine, n_fine], to one that is sampled coarsely,
  * [batch, c_coarse, n_coarse]: coarse frame t meets the fine samples t * stride - left + i * dilation for the taps
@@ -10,10 +10,14 @@
  *
  * Backward computes a weight gradient together with the input gradient, because both read the same two signals.
  *
+ * A picture has lines: [batch, channels, lines, n]. The same holds from line to line, with taps, stride and dilation of its
+ * own, and each sum runs over the taps of both axes, w [c_coarse, c_fine / groups, k_y, k_x]. A signal is a picture of one
+ * line.
+ *
  * Samples outside a signal are zero, or, to the left of it, come from a stream's context. Other padding is made before.
  *
  * Each sum is cut into tasks by the shape alone and every task writes its own outputs; an output element is summed in one
- * fixed order (gather: c_fine then tap; scatter: c_coarse then tap) that starts at the bias. So results do not depend on the
+ * fixed order (gather: c_fine then taps; scatter: c_coarse then taps) that starts at the bias. So results do not depend on the
  * number of threads, nor (gather, scatter) on where in a chunk a frame falls.
  *
  * SPDX-License-Identifier: MIT
@@ -27,18 +31,28 @@
 
 #include "engine/kernels/kernels.h"
 
-typedef struct ConvShape {
-    int64_t batch;
-    int64_t c_fine, c_coarse; /* over all groups; multiples of groups */
+typedef struct ConvAxis {
     int64_t n_fine, n_coarse;
-    int64_t groups, k, stride, dilation;
-    int64_t left;             /* fine sample of tap 0 at t = 0 is -left; negative: the first samples are skipped */
+    int64_t k, stride, dilation;
+    int64_t left; /* fine sample of tap 0 at t = 0 is -left; negative: the first samples are skipped */
+} ConvAxis;
+
+typedef struct ConvShape {
+    int64_t batch, groups;
+    int64_t c_fine, c_coarse; /* over all groups; multiples of groups */
+    ConvAxis x;               /* along a signal, or along the lines of a picture */
+    ConvAxis y;               /* from line to line; CONV_ONE_LINE for a signal */
 } ConvShape;
 
+#define CONV_ONE_LINE ((ConvAxis){.n_fine = 1, .n_coarse = 1, .k = 1, .stride = 1, .dilation = 1})
+
 /* Fine samples spanned by one frame: (k - 1) dilation + 1. */
-int64_t conv_span(const ConvShape *s);
+int64_t conv_span(const ConvAxis *axis);
 /* Coarse frames before a chunk that still reach into it: ceil(span / stride) - 1 (at least 0). */
-int64_t conv_reach(const ConvShape *s);
+int64_t conv_reach(const ConvAxis *axis);
+/* Samples of one channel of each side. */
+int64_t conv_fine_count(const ConvShape *s);
+int64_t conv_coarse_count(const ConvShape *s);
 /* Multiply-accumulates of one gather, scatter or weight gradient. */
 double conv_macs(const ConvShape *s);
 
@@ -51,9 +65,13 @@ typedef struct ConvPad {
     int64_t n, left, right;
 } ConvPad;
 int64_t conv_pad_source(const ConvPad *pad, int64_t i);
-/* y [rows, left + n + right] from x [rows, n], and dx += what dy says. */
-void conv_pad_rows(const ConvPad *pad, int64_t rows, const float *x, float *y);
-void conv_pad_rows_grad(const ConvPad *pad, int64_t rows, const float *dy, float *dx);
+/* Pictures [planes, lines, n] with `down` for the lines and `across` for their samples; signals have lines = 1 and no `down`
+ * padding. y from x, and dx += what dy says. */
+typedef struct ConvPad2d {
+    ConvPad down, across;
+} ConvPad2d;
+void conv_pad_planes(const ConvPad2d *pad, int64_t planes, const float *x, float *y);
+void conv_pad_planes_grad(const ConvPad2d *pad, int64_t planes, const float *dy, float *dx);
 /* context [rows, n_context] becomes the last n_context samples of context followed by x [rows, n]. */
 void conv_keep_context(float *context, int64_t n_context, int64_t rows, const float *x, int64_t n);
 
@@ -61,10 +79,10 @@ void conv_keep_context(float *context, int64_t n_context, int64_t rows, const fl
 typedef struct ConvJob {
     ConvShape shape;
     const float *x;
-    const float *context;  /* samples of x before its first, NULL for zeros: gather [batch, c_fine, left], scatter
+    const float *context;  /* of a signal: samples before its first, NULL for zeros: gather [batch, c_fine, left], scatter
                               [batch, c_coarse, conv_reach]; scatter with context needs left == 0 */
     bool elu;              /* x (and context) pass through ELU, alpha 1, on the way in */
-    const float *w;        /* [c_coarse, c_fine / groups, k] */
+    const float *w;        /* [c_coarse, c_fine / groups, k_y, k_x] */
     float *packed;         /* pack: room for ConvWork.packed_count floats */
     const float *ready;    /* gather and scatter: what pack wrote, in this job or in an earlier one */
     const float *bias;     /* [channels of y] or NULL */
@@ -81,7 +99,7 @@ typedef struct ConvBackJob {
     float *packed;     /* room for ConvWork.packed_count floats */
     float *dx;         /* shape of x */
     bool add;          /* add to dx instead of overwriting it */
-    float *dw, *db;    /* [c_coarse, c_fine / groups, k] and [channels of y]: added to */
+    float *dw, *db;    /* [c_coarse, c_fine / groups, k_y, k_x] and [channels of y]: added to */
     float *partial;    /* room for ConvWork.partial_count floats */
 } ConvBackJob;
 

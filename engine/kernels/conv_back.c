@@ -132,19 +132,30 @@ static void add_weight_sums(const TileKernels *tk, const ConvBackPlan *plan, con
                              .sums_stride = stride});
 }
 
+/* Samples of dy, first .. end - 1 along one axis, that belong to n columns from `at` on. */
+static void samples_of(const PlanAxis *to, int64_t at, int64_t n, int64_t *first, int64_t *end)
+{
+    *first = greater(to->dst_origin + at * to->join, 0);
+    *end = lesser(to->dst_origin + (at + n) * to->join, to->n_dst);
+}
+
 /* Sums of dy over the samples that belong to the tile's columns. */
 static void add_bias_sums(const TileKernels *tk, const ConvBackPlan *plan, const ConvTile *tile, const ConvBackJob *job,
                           int64_t group, float *sums)
 {
     const ConvPlan *to = job->scatters ? &plan->coarse : &plan->fine; /* the plan whose output is y */
-    int64_t first = greater(to->dst_origin + tile->first * to->join, 0);
-    int64_t end = lesser(to->dst_origin + (tile->first + tile->n) * to->join, to->n_dst);
+    int64_t first, end, top, bottom;
 
+    samples_of(&to->x, tile->first, tile->n, &first, &end);
+    samples_of(&to->y, tile->top, tile->n_lines, &top, &bottom);
     for (int64_t c = 0; c < to->c_dst && first < end; c++)
         for (int64_t i = 0; i < tile->n_items; i++) {
-            int64_t row = ((tile->b + i) * to->groups + group) * to->c_dst + c;
+            int64_t channel = ((tile->b + i) * to->groups + group) * to->c_dst + c;
+            float sum = 0.0f;
 
-            sums[group * to->c_dst + c] += tk->sum(job->dy + row * to->n_dst + first, end - first);
+            for (int64_t l = top; l < bottom; l++)
+                sum += tk->sum(job->dy + (channel * to->y.n_dst + l) * to->x.n_dst + first, end - first);
+            sums[group * to->c_dst + c] += sum;
         }
 }
 
@@ -189,7 +200,8 @@ void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task
     char *base = scratch;
     int32_t *fine_offset = (void *)(base + at.fine_offset), *coarse_offset = (void *)(base + at.coarse_offset);
     float *line = (void *)(base + at.line), *fine = (void *)(base + at.fine), *coarse = (void *)(base + at.coarse);
-    const float *frames = coarse + plan.coarse.halo; /* coarse rows without their halo: the columns of the fine ones */
+    /* coarse rows without their halo: the columns of the fine ones */
+    const float *frames = coarse + plan.coarse.y.halo * plan.coarse.line + plan.coarse.x.halo;
     RowSource fine_source = {.x = job->scatters ? job->dy : job->x, .elu = job->elu && !job->scatters};
     RowSource coarse_source = {.x = job->scatters ? job->x : job->dy, .elu = job->elu && job->scatters};
     int64_t y_channels = bias_sums_count(s, job->scatters) / plan.fine.groups;

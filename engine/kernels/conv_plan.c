@@ -16,6 +16,8 @@
 #define PARTS_MAX 8
 #define PARTIAL_FLOATS (1 << 20) /* partial weight gradients beyond this cost more than they bring */
 #define FEW_TILES 4         /* fewer tiles than this are shared between tasks */
+#define PICTURE_FLOATS 65536 /* rows of a tile of a picture with few channels: the fewer tiles, the fewer lines are read twice */
+#define PICTURE_COLUMNS_MAX 8192
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
@@ -33,43 +35,64 @@ static int64_t clamp(int64_t v, int64_t low, int64_t high)
 }
 
 /* Index of v in list [*n], appended when it is new. */
-static int32_t index_of(int32_t *list, int64_t *n, int64_t v)
+static int16_t index_of(int16_t *list, int64_t *n, int64_t v)
 {
     for (int64_t i = 0; i < *n; i++)
         if (list[i] == v)
-            return (int32_t)i;
-    list[*n] = (int32_t)v;
-    return (int32_t)(*n)++;
+            return (int16_t)i;
+    list[*n] = (int16_t)v;
+    return (int16_t)(*n)++;
 }
 
-static bool is_usual(const ConvShape *s)
+static bool is_usual_axis(const ConvAxis *s)
 {
     return s->k <= PLAN_MAX_TAPS && s->stride <= PLAN_MAX_STRIDE && conv_span(s) <= 8192 && s->left <= 8192 &&
            s->left >= -8192;
 }
 
-/* Cuts columns into tiles of about `columns`, evenly, and an even number of them where few tasks must feed two threads. */
+static bool is_usual(const ConvShape *s)
+{
+    return is_usual_axis(&s->x) && is_usual_axis(&s->y) && s->y.k * s->x.k <= PLAN_MAX_TAPS_2D;
+}
+
+/* --- tiles ----------------------------------------------------------------------------------------------------------- */
+
+/* Cuts an axis evenly into tiles of at most `columns`, a multiple of `unit`. */
+static void cut_axis(PlanAxis *axis, int64_t columns, int64_t unit)
+{
+    axis->n_tiles = ceil_div(axis->n, columns);
+    axis->seg = ceil_div(ceil_div(axis->n, axis->n_tiles), unit) * unit;
+    axis->n_tiles = ceil_div(axis->n, axis->seg);
+}
+
+/* Tiles of about `columns`: a part of a line, some whole lines, or some whole items (an even number of tiles where few
+ * tasks must feed two threads). */
 static void cut_columns(ConvPlan *plan, int64_t batch, int64_t columns)
 {
-    if (plan->n_columns > columns) {
-        plan->time_tiles = ceil_div(plan->n_columns, columns);
-        plan->seg = ceil_div(ceil_div(plan->n_columns, plan->time_tiles), plan->tile_columns) * plan->tile_columns;
-        plan->time_tiles = ceil_div(plan->n_columns, plan->seg);
-        plan->n_segs = 1;
-        plan->item_tiles = batch;
-    } else {
-        int64_t width = plan->n_columns + plan->halo;
+    PlanAxis *x = &plan->x, *y = &plan->y;
+    int64_t line = x->n + x->halo, item = (y->n + y->halo) * line;
 
-        plan->time_tiles = 1;
-        plan->seg = plan->n_columns;
-        plan->n_segs = clamp((columns + plan->halo) / (width > 0 ? width : 1), 1, batch > 0 ? batch : 1);
-        plan->item_tiles = ceil_div(batch, plan->n_segs);
-        if (plan->item_tiles % 2 == 1 && plan->item_tiles < 8 && plan->n_segs > 1) {
-            plan->n_segs = ceil_div(batch, plan->item_tiles + 1);
-            plan->item_tiles = ceil_div(batch, plan->n_segs);
+    plan->n_items = 1;
+    plan->item_tiles = batch;
+    x->seg = x->n;
+    y->seg = y->n;
+    x->n_tiles = y->n_tiles = 1;
+    if (x->n > columns) {
+        cut_axis(x, columns, plan->tile_columns);
+        cut_axis(y, 1, 1);
+    } else if (y->n * line - x->halo > columns) {
+        cut_axis(y, clamp(columns / line, 1, y->n), 1);
+    } else {
+        plan->n_items = clamp((columns + item - y->n * line + x->halo) / (item > 0 ? item : 1), 1, batch > 0 ? batch : 1);
+        plan->item_tiles = ceil_div(batch, plan->n_items);
+        if (plan->item_tiles % 2 == 1 && plan->item_tiles < 8 && plan->n_items > 1) {
+            plan->n_items = ceil_div(batch, plan->item_tiles + 1);
+            plan->item_tiles = ceil_div(batch, plan->n_items);
         }
     }
-    plan->n_tiles = plan->n_columns > 0 ? plan->time_tiles * plan->item_tiles : 0;
+    plan->line = x->seg + x->halo;
+    plan->item = (y->seg + y->halo) * plan->line;
+    plan->n_tiles = x->n > 0 && y->n > 0 ? x->n_tiles * y->n_tiles * plan->item_tiles : 0;
 }
 
 /* Chunks of output rows are whole panels and whole channels: the least common multiple of tile_rows and join. */
@@ -83,34 +106,38 @@ static int64_t chunk_step(const ConvPlan *plan)
 }
 
 /* Blocks of the sum: source channels and output rows. */
-static void cut_sum(ConvPlan *plan, const TileKernels *tk)
+static void cut_sum(ConvPlan *plan)
 {
-    int64_t step;
+    int64_t step = chunk_step(plan);
 
-    plan->tile_rows = tk->rows;
-    plan->tile_columns = tk->columns;
-    step = chunk_step(plan);
     plan->m = plan->c_dst * plan->join;
     plan->n_panels = ceil_div(plan->m, plan->tile_rows);
     plan->j = plan->c_src * plan->n_taps;
     plan->c_block = clamp(BLOCK_TERMS / plan->n_taps, 1, plan->c_src);
     plan->n_blocks = ceil_div(plan->c_src, plan->c_block);
     plan->c_block = ceil_div(plan->c_src, plan->n_blocks);
-    plan->m_chunk = step > CHUNK_ROWS ? step : CHUNK_ROWS / step * step;
+    plan->m_chunk = clamp(CHUNK_ROWS / step * step, step, ceil_div(plan->m, step) * step);
     plan->m_split = 1;
 }
 
-/* Columns of a tile, and how far apart its rows are. */
-static void cut_tiles(ConvPlan *plan, int64_t batch)
+/* Columns of a tile, and how far apart its rows are; n_rows: the most rows that are kept at once. */
+static void cut_tiles(ConvPlan *plan, int64_t batch, int64_t n_rows)
 {
     int64_t columns = clamp(BLOCK_FLOATS / (plan->c_block * plan->n_phases), COLUMNS_MIN, COLUMNS_MAX), width;
 
+    if (plan->y.n > 1 && PICTURE_FLOATS / n_rows > columns)
+        columns = clamp(PICTURE_FLOATS / n_rows, columns, PICTURE_COLUMNS_MAX);
     cut_columns(plan, batch, columns / plan->tile_columns * plan->tile_columns);
     /* Rows an odd number of cache lines apart spread over the sets of a cache. */
-    width = plan->n_segs * (plan->seg + plan->halo) + plan->tile_columns;
+    width = plan->n_items * plan->item + plan->tile_columns;
     plan->pitch = ceil_div(width, 16) * 16;
     if (plan->pitch / 16 % 2 == 0)
         plan->pitch += 16;
+}
+
+static int64_t greater(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 /* Few tiles: their output rows are shared out too, so that there is something for a second thread. */
@@ -124,131 +151,182 @@ static void share_tiles(ConvPlan *plan)
     }
 }
 
-static bool rows_of_gather(ConvPlan *plan, const ConvShape *s)
+/* --- rows ------------------------------------------------------------------------------------------------------------ */
+
+static void axis_of_gather(PlanAxis *axis, const ConvAxis *s)
 {
-    if (!is_usual(s))
-        return false;
-    *plan = (ConvPlan){.groups = s->groups,
-                       .c_src = s->c_fine / s->groups,
-                       .c_dst = s->c_coarse / s->groups,
-                       .n_src = s->n_fine,
+    *axis = (PlanAxis){.n_src = s->n_fine,
                        .n_dst = s->n_coarse,
-                       .n_context = s->left > 0 ? s->left : 0,
                        .n_taps = s->k,
                        .split = s->stride,
                        .join = 1,
                        .halo = (conv_span(s) - 1) / s->stride,
-                       .n_columns = s->n_coarse,
+                       .n = s->n_coarse,
                        .src_origin = -s->left};
     for (int64_t i = 0; i < s->k; i++) {
-        plan->tap_phase[i] = index_of(plan->phase, &plan->n_phases, i * s->dilation % s->stride);
-        plan->tap_shift[i] = (int32_t)(i * s->dilation / s->stride);
+        axis->tap_phase[i] = index_of(axis->phase, &axis->n_phases, i * s->dilation % s->stride);
+        axis->tap_shift[i] = (int16_t)(i * s->dilation / s->stride);
     }
-    return true;
 }
 
 /* Column 0 of a scatter's rows is coarse frame `first`. */
-static bool rows_of_scatter(ConvPlan *plan, const ConvShape *s, int64_t first)
+static void axis_of_scatter(PlanAxis *axis, const ConvAxis *s, int64_t first)
 {
-    int32_t reach[PLAN_MAX_TAPS];
+    int16_t reach[PLAN_MAX_TAPS];
 
-    if (!is_usual(s))
-        return false;
-    *plan = (ConvPlan){.groups = s->groups,
-                       .c_src = s->c_coarse / s->groups,
-                       .c_dst = s->c_fine / s->groups,
-                       .n_src = s->n_coarse,
+    *axis = (PlanAxis){.n_src = s->n_coarse,
                        .n_dst = s->n_fine,
-                       .n_context = conv_reach(s),
                        .n_phases = 1,
                        .split = 1,
                        .join = s->stride,
                        .halo = (conv_span(s) - 1) / s->stride,
-                       .n_columns = s->n_fine > 0 ? floor_div(s->n_fine - 1 + s->left, s->stride) - first + 1 : 0,
+                       .n = s->n_fine > 0 ? floor_div(s->n_fine - 1 + s->left, s->stride) - first + 1 : 0,
                        .dst_origin = first * s->stride - s->left};
-    plan->src_origin = first - plan->halo;
+    axis->src_origin = first - axis->halo;
     for (int64_t i = 0; i < s->k; i++)
-        index_of(reach, &plan->n_taps, i * s->dilation / s->stride);
-    for (int64_t tap = 0; tap < plan->n_taps; tap++)
-        plan->tap_shift[tap] = (int32_t)(plan->halo - reach[tap]);
+        index_of(reach, &axis->n_taps, i * s->dilation / s->stride);
+    for (int64_t tap = 0; tap < axis->n_taps; tap++)
+        axis->tap_shift[tap] = (int16_t)(axis->halo - reach[tap]);
+}
+
+static void join_axes(ConvPlan *plan, const TileKernels *tk)
+{
+    plan->tile_rows = tk->rows;
+    plan->tile_columns = tk->columns;
+    plan->n_taps = plan->y.n_taps * plan->x.n_taps;
+    plan->n_phases = plan->y.n_phases * plan->x.n_phases;
+    plan->join = plan->y.join * plan->x.join;
+}
+
+static bool rows_of_gather(ConvPlan *plan, const TileKernels *tk, const ConvShape *s)
+{
+    if (!is_usual(s))
+        return false;
+    plan->groups = s->groups;
+    plan->c_src = s->c_fine / s->groups;
+    plan->c_dst = s->c_coarse / s->groups;
+    plan->n_context = s->x.left > 0 ? s->x.left : 0;
+    axis_of_gather(&plan->x, &s->x);
+    axis_of_gather(&plan->y, &s->y);
+    join_axes(plan, tk);
     return true;
+}
+
+static bool rows_of_scatter(ConvPlan *plan, const TileKernels *tk, const ConvShape *s, int64_t first_x, int64_t first_y)
+{
+    if (!is_usual(s))
+        return false;
+    plan->groups = s->groups;
+    plan->c_src = s->c_coarse / s->groups;
+    plan->c_dst = s->c_fine / s->groups;
+    plan->n_context = conv_reach(&s->x);
+    axis_of_scatter(&plan->x, &s->x, first_x);
+    axis_of_scatter(&plan->y, &s->y, first_y);
+    join_axes(plan, tk);
+    return chunk_step(plan) <= PLAN_CHUNK_MAX;
 }
 
 bool conv_plan_gather(ConvPlan *plan, const TileKernels *tk, const ConvShape *s)
 {
-    if (!rows_of_gather(plan, s))
+    if (!rows_of_gather(plan, tk, s))
         return false;
-    cut_sum(plan, tk);
-    cut_tiles(plan, s->batch);
+    cut_sum(plan);
+    cut_tiles(plan, s->batch, greater(plan->c_src * plan->n_phases, plan->m_chunk));
     share_tiles(plan);
     return true;
 }
 
 bool conv_plan_scatter(ConvPlan *plan, const TileKernels *tk, const ConvShape *s)
 {
-    if (!rows_of_scatter(plan, s, floor_div(s->left, s->stride)))
+    if (!rows_of_scatter(plan, tk, s, floor_div(s->x.left, s->x.stride), floor_div(s->y.left, s->y.stride)))
         return false;
-    cut_sum(plan, tk);
-    cut_tiles(plan, s->batch);
+    cut_sum(plan);
+    cut_tiles(plan, s->batch, greater(plan->c_src, plan->m_chunk));
     share_tiles(plan);
     return true;
+}
+
+/* Skipped samples have a gradient too: the first frame that may meet one of the samples. */
+static int64_t first_frame(const ConvAxis *s)
+{
+    return floor_div(s->left, s->stride) < 0 ? floor_div(s->left, s->stride) : 0;
+}
+
+/* The columns of a gather that start at frame `first` and reach as far as those of a scatter. */
+static void move_axis(PlanAxis *fine, const PlanAxis *coarse, int64_t stride, int64_t first)
+{
+    fine->src_origin += first * stride;
+    fine->dst_origin = first;
+    fine->n -= first;
+    if (coarse->n > fine->n)
+        fine->n = coarse->n;
+}
+
+static void copy_tiles(PlanAxis *coarse, const PlanAxis *fine)
+{
+    coarse->n = fine->n;
+    coarse->seg = fine->seg;
+    coarse->n_tiles = fine->n_tiles;
 }
 
 bool conv_plan_back(ConvBackPlan *plan, const TileKernels *tk, const ConvShape *s, bool scatters)
 {
     ConvPlan *fine = &plan->fine, *coarse = &plan->coarse;
-    int64_t first;
+    int64_t first_x = first_frame(&s->x), first_y = first_frame(&s->y);
 
-    first = floor_div(s->left, s->stride) < 0 ? floor_div(s->left, s->stride) : 0; /* skipped samples have a gradient too */
-    if (!rows_of_gather(fine, s) || !rows_of_scatter(coarse, s, first))
+    if (!rows_of_gather(fine, tk, s) || !rows_of_scatter(coarse, tk, s, first_x, first_y))
         return false;
-    fine->src_origin += first * s->stride;
-    fine->dst_origin = first;
-    fine->n_columns -= first;
-    cut_sum(fine, tk);
-    cut_sum(coarse, tk);
-    if (coarse->n_columns > fine->n_columns)
-        fine->n_columns = coarse->n_columns;
-    cut_tiles(fine, s->batch);
-    coarse->n_columns = fine->n_columns;
-    coarse->seg = fine->seg;
-    coarse->n_segs = fine->n_segs;
-    coarse->time_tiles = fine->time_tiles;
+    move_axis(&fine->x, &coarse->x, s->x.stride, first_x);
+    move_axis(&fine->y, &coarse->y, s->y.stride, first_y);
+    cut_sum(fine);
+    cut_sum(coarse);
+    cut_tiles(fine, s->batch, greater(fine->c_src * fine->n_phases, greater(coarse->c_src, coarse->m_chunk)));
+    copy_tiles(&coarse->x, &fine->x);
+    copy_tiles(&coarse->y, &fine->y);
+    coarse->n_items = fine->n_items;
     coarse->item_tiles = fine->item_tiles;
+    coarse->line = fine->line;
+    coarse->item = fine->item;
     coarse->n_tiles = fine->n_tiles;
     coarse->pitch = fine->pitch;
     plan->lanes = tk->lanes;
-    plan->slope_from_rows = scatters || conv_plan_has_all_phases(fine);
+    plan->slope_from_rows = scatters || (conv_plan_has_all_phases(&fine->x) && conv_plan_has_all_phases(&fine->y));
     plan->n_parts = clamp(PARTIAL_FLOATS / (fine->m * fine->j), 2, PARTS_MAX);
     plan->n_parts = clamp(plan->n_parts, 1, fine->n_tiles > 1 ? fine->n_tiles : 1);
     return true;
 }
 
-bool conv_plan_has_all_phases(const ConvPlan *plan)
+bool conv_plan_has_all_phases(const PlanAxis *axis)
 {
-    for (int64_t q = 0; q < plan->split; q++)
-        if (q >= plan->n_phases || plan->phase[q] != q)
+    for (int64_t q = 0; q < axis->split; q++)
+        if (q >= axis->n_phases || axis->phase[q] != q)
             return false;
     return true;
 }
 
-int64_t conv_plan_scatter_tap(const ConvPlan *plan, const ConvShape *s, int64_t q, int64_t tap)
+int64_t conv_plan_scatter_tap(const PlanAxis *axis, const ConvAxis *s, int64_t q, int64_t tap)
 {
-    int64_t at = q + s->stride * (plan->halo - plan->tap_shift[tap]);
+    int64_t at = q + s->stride * (axis->halo - axis->tap_shift[tap]);
 
     return at % s->dilation == 0 && at / s->dilation < s->k ? at / s->dilation : -1;
 }
 
+/* --- tiles by number --------------------------------------------------------------------------------------------------- */
+
 ConvTile conv_plan_tile(const ConvPlan *plan, int64_t batch, int64_t index)
 {
-    ConvTile tile = {.b = index / plan->time_tiles * plan->n_segs, .first = index % plan->time_tiles * plan->seg};
+    const PlanAxis *x = &plan->x, *y = &plan->y;
+    ConvTile tile = {.first = index % x->n_tiles * x->seg,
+                     .top = index / x->n_tiles % y->n_tiles * y->seg,
+                     .b = index / x->n_tiles / y->n_tiles * plan->n_items};
 
-    tile.n_items = batch - tile.b < plan->n_segs ? batch - tile.b : plan->n_segs;
-    tile.n = plan->n_columns - tile.first < plan->seg ? plan->n_columns - tile.first : plan->seg;
+    tile.n_items = batch - tile.b < plan->n_items ? batch - tile.b : plan->n_items;
+    tile.n_lines = y->n - tile.top < y->seg ? y->n - tile.top : y->seg;
+    tile.n = x->n - tile.first < x->seg ? x->n - tile.first : x->seg;
     return tile;
 }
 
 int64_t conv_tile_columns(const ConvPlan *plan, const ConvTile *tile)
 {
-    return (tile->n_items - 1) * (plan->seg + plan->halo) + tile->n;
+    return (tile->n_items - 1) * plan->item + (tile->n_lines - 1) * plan->line + tile->n;
 }

@@ -18,6 +18,15 @@
  *        |<--- seg --->|halo|<--- seg --->|halo|
  *   row  |  signal b        | signal b + 1     |
  *
+ * Pictures need nothing new: taps, phases and reaches are those of one axis times those of the other, and the lines of a
+ * tile lie side by side as short signals do. A step down by one line is a shift by a whole line (seg + halo columns), so a
+ * tap of both axes is an offset, too. Below its lines each picture of a tile has a halo of lines.
+ *
+ *        |<----------------- item -------------------->|
+ *   row  | line 0 |halo| line 1 |halo| ... |halo lines | next picture ...
+ *
+ * A tile has several lines only when they are whole, and several pictures only when they are whole.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef RESIDUA_KERNELS_CONV_PLAN_H
@@ -25,28 +34,37 @@
 
 #include "engine/kernels/conv_tiles.h"
 
-#define PLAN_MAX_TAPS 256
-#define PLAN_MAX_STRIDE 64
+#define PLAN_MAX_TAPS 256  /* of one axis */
+#define PLAN_MAX_TAPS_2D 1024
+#define PLAN_MAX_STRIDE 64 /* of one axis */
 #define PLAN_CHUNK_MAX 512 /* output rows kept at once: at least PLAN_MAX_STRIDE * TILE_ROWS_MAX */
+
+/* What a plan says about one axis; on the y axis columns are lines. */
+typedef struct PlanAxis {
+    int64_t n_src, n_dst;
+    int64_t n_taps;          /* terms of the sum along this axis, for each source channel */
+    int64_t n_phases, split; /* phases in use, of `split` (the stride of a gather, else 1) */
+    int64_t join;            /* output rows along this axis for each channel of y (the stride of a scatter, else 1) */
+    int64_t halo;
+    int64_t n;               /* columns */
+    int64_t src_origin;      /* sample of x in column 0, phase 0 */
+    int64_t dst_origin;      /* sample of y in column 0, row q = 0 */
+    int64_t seg, n_tiles;    /* columns of a tile, and tiles along this axis */
+    int16_t phase[PLAN_MAX_TAPS], tap_phase[PLAN_MAX_TAPS], tap_shift[PLAN_MAX_TAPS];
+} PlanAxis;
 
 typedef struct ConvPlan {
     /* the sum */
-    int64_t groups, c_src, c_dst; /* channels of one group */
-    int64_t n_src, n_dst, n_context;
-    int64_t n_taps;               /* rows j for each source channel */
-    int64_t n_phases, split;      /* phases in use, of `split` (the stride of a gather, else 1) */
-    int64_t join;                 /* output rows for each channel of y (the stride of a scatter, else 1) */
-    int64_t halo;
-    int64_t n_columns;            /* of one signal */
-    int64_t src_origin;           /* sample of x in column 0, phase 0 */
-    int64_t dst_origin;           /* sample of y in column 0, row q = 0 */
-    int32_t phase[PLAN_MAX_TAPS], tap_phase[PLAN_MAX_TAPS], tap_shift[PLAN_MAX_TAPS];
+    int64_t groups, c_src, c_dst;   /* channels of one group */
+    int64_t n_context;
+    PlanAxis x, y;
+    int64_t n_taps, n_phases, join; /* of both axes together: (y, x), x fastest */
 
     /* its tiles */
     int64_t tile_rows, tile_columns; /* summed together by the vector kernels */
     int64_t m, n_panels, j;         /* output rows, panels of them, terms of a sum; of one group */
-    int64_t seg, n_segs;            /* columns and signals in a tile */
-    int64_t time_tiles, item_tiles; /* tiles along one signal and along the batch */
+    int64_t n_items, item_tiles;    /* signals or pictures in a tile, and tiles along the batch */
+    int64_t line, item;             /* columns from line to line, and from item to item */
     int64_t n_tiles;
     int64_t c_block, n_blocks;      /* source channels summed at once */
     int64_t m_chunk;                /* output rows kept at once, a multiple of tile_rows and of join */
@@ -72,17 +90,17 @@ typedef struct ConvBackPlan {
 } ConvBackPlan;
 bool conv_plan_back(ConvBackPlan *plan, const TileKernels *tk, const ConvShape *s, bool scatters);
 
-/* True when the rows of a channel are all its phases in order. */
-bool conv_plan_has_all_phases(const ConvPlan *plan);
+/* True when the rows of a channel are all phases of the axis in order. */
+bool conv_plan_has_all_phases(const PlanAxis *axis);
 /* Tap of the kernel behind output row q and reach index `tap` of a scatter, -1 for none (a zero weight). */
-int64_t conv_plan_scatter_tap(const ConvPlan *plan, const ConvShape *s, int64_t q, int64_t tap);
+int64_t conv_plan_scatter_tap(const PlanAxis *axis, const ConvAxis *s, int64_t q, int64_t tap);
 
-/* One tile: signals b .. b + n_items - 1, columns first .. first + n - 1 of each. */
+/* One tile: items b .. b + n_items - 1, lines top .. top + n_lines - 1, columns first .. first + n - 1 of each. */
 typedef struct ConvTile {
-    int64_t b, n_items, first, n;
+    int64_t b, n_items, top, n_lines, first, n;
 } ConvTile;
 ConvTile conv_plan_tile(const ConvPlan *plan, int64_t batch, int64_t index);
-/* Columns of a tile when its signals lie side by side. */
+/* Columns of a tile when its lines and items lie side by side. */
 int64_t conv_tile_columns(const ConvPlan *plan, const ConvTile *tile);
 
 #endif

@@ -25,7 +25,9 @@ static int64_t lesser(int64_t a, int64_t b)
 
 size_t conv_line_count(const ConvPlan *plan)
 {
-    return (size_t)((plan->pitch + plan->tile_columns) * (plan->split > plan->join ? plan->split : plan->join));
+    const PlanAxis *x = &plan->x;
+
+    return (size_t)((plan->pitch + plan->tile_columns) * (x->split > x->join ? x->split : x->join));
 }
 
 /* dst[i] = sample first + i of a signal, which has `context` before it. */
@@ -57,44 +59,70 @@ static void fill_line(const TileKernels *tk, float *dst, int64_t first, int64_t 
 /* Moves phases from a line of whole frames to their rows. */
 static void split_line(const TileKernels *tk, const ConvPlan *plan, float *rows, const float *line, int64_t n)
 {
-    if (conv_plan_has_all_phases(plan)) {
-        tk->split(rows, plan->pitch, line, plan->split, n);
+    const PlanAxis *x = &plan->x;
+
+    if (conv_plan_has_all_phases(x)) {
+        tk->split(rows, plan->pitch, line, x->split, n);
         return;
     }
-    for (int64_t q = 0; q < plan->n_phases; q++)
+    for (int64_t q = 0; q < x->n_phases; q++)
         for (int64_t t = 0; t < n; t++)
-            rows[q * plan->pitch + t] = line[t * plan->split + plan->phase[q]];
+            rows[q * plan->pitch + t] = line[t * x->split + x->phase[q]];
 }
 
 /* Asks for the samples of a channel before they are needed: rows are short and far apart, which the processor does not
  * foresee by itself. */
-static void prefetch_channel(const ConvPlan *plan, const ConvTile *tile, const float *x)
+static void prefetch_channel(const ConvPlan *plan, const ConvTile *tile, const float *plane)
 {
-    int64_t first = plan->src_origin + tile->first * plan->split, end = first + (tile->n + plan->halo) * plan->split;
+    const PlanAxis *x = &plan->x, *y = &plan->y;
+    int64_t first = x->src_origin + tile->first * x->split, end = first + (tile->n + x->halo) * x->split;
+    int64_t top = y->src_origin + tile->top * y->split, bottom = top + (tile->n_lines + y->halo) * y->split;
 
-    if (first < 0)
-        first = 0;
-    end = lesser(end, plan->n_src);
-    for (int64_t i = first; i < end; i += MEM_ALIGN / (int64_t)sizeof *x)
-        __builtin_prefetch(x + i);
+    first = first < 0 ? 0 : first;
+    end = lesser(end, x->n_src);
+    bottom = lesser(bottom, y->n_src);
+    for (int64_t l = top < 0 ? 0 : top; l < bottom; l++)
+        for (int64_t i = first; i < end; i += MEM_ALIGN / (int64_t)sizeof *plane)
+            __builtin_prefetch(plane + l * x->n_src + i);
 }
 
-/* Rows of one channel; x points at the channel in the tile's first signal. */
-static void fill_channel(const TileKernels *tk, const ConvPlan *plan, const ConvTile *tile, const float *x,
+/* The phases of one line, source samples first .. of it; NULL: a line of zeros. */
+static void fill_phases(const TileKernels *tk, const ConvPlan *plan, const float *src, int64_t first, int64_t width,
+                        const float *context, bool elu, float *line, float *rows)
+{
+    const PlanAxis *x = &plan->x;
+    float *whole = x->split == 1 ? rows : line;
+
+    if (src) {
+        fill_line(tk, whole, first, width * x->split, src, x->n_src, context, plan->n_context, elu);
+        if (x->split > 1)
+            split_line(tk, plan, rows, line, width);
+    }
+    for (int64_t q = 0; q < x->n_phases; q++) {
+        int64_t filled = src ? width : 0;
+
+        memset(rows + q * plan->pitch + filled, 0, (size_t)(plan->line - filled) * sizeof *rows);
+    }
+}
+
+/* Rows of one channel; planes points at the channel in the tile's first item. */
+static void fill_channel(const TileKernels *tk, const ConvPlan *plan, const ConvTile *tile, const float *planes,
                          const float *context, bool elu, float *line, float *rows)
 {
-    int64_t c_all = plan->groups * plan->c_src, width = tile->n + plan->halo;
-    int64_t used = (tile->n_items - 1) * (plan->seg + plan->halo) + width;
-    int64_t first = plan->src_origin + tile->first * plan->split;
+    const PlanAxis *x = &plan->x, *y = &plan->y;
+    int64_t c_all = plan->groups * plan->c_src, width = tile->n + x->halo, n_lines = tile->n_lines + y->halo;
+    int64_t used = (tile->n_items - 1) * plan->item + n_lines * plan->line;
+    int64_t first = x->src_origin + tile->first * x->split;
 
-    for (int64_t i = 0; i < tile->n_items; i++) {
-        float *to = rows + i * (plan->seg + plan->halo), *whole = plan->split == 1 ? to : line;
+    for (int64_t i = 0; i < tile->n_items; i++)
+        for (int64_t l = 0; l < n_lines; l++)
+            for (int64_t q = 0; q < y->n_phases; q++) {
+                int64_t at = y->src_origin + (tile->top + l) * y->split + y->phase[q];
+                const float *src = at >= 0 && at < y->n_src ? planes + (i * c_all * y->n_src + at) * x->n_src : NULL;
 
-        fill_line(tk, whole, first, width * plan->split, x + i * c_all * plan->n_src, plan->n_src,
-                  context ? context + i * c_all * plan->n_context : NULL, plan->n_context, elu);
-        if (plan->split > 1)
-            split_line(tk, plan, to, line, width);
-    }
+                fill_phases(tk, plan, src, first, width, context ? context + i * c_all * plan->n_context : NULL, elu, line,
+                            rows + q * x->n_phases * plan->pitch + i * plan->item + l * plan->line);
+            }
     for (int64_t q = 0; q < plan->n_phases; q++)
         memset(rows + q * plan->pitch + used, 0, (size_t)(plan->pitch - used) * sizeof *rows);
 }
@@ -102,12 +130,14 @@ static void fill_channel(const TileKernels *tk, const ConvPlan *plan, const Conv
 void conv_rows_fill(const TileKernels *tk, const ConvPlan *plan, const ConvTile *tile, int64_t group, const RowSource *source,
                     float *line, float *rows)
 {
+    int64_t count = plan->y.n_src * plan->x.n_src;
+
     for (int64_t c = 0; c < plan->c_src; c++) {
         int64_t row = (tile->b * plan->groups + group) * plan->c_src + c;
 
         if (c + 1 < plan->c_src)
-            prefetch_channel(plan, tile, source->x + (row + 1) * plan->n_src);
-        fill_channel(tk, plan, tile, source->x + row * plan->n_src,
+            prefetch_channel(plan, tile, source->x + (row + 1) * count);
+        fill_channel(tk, plan, tile, source->x + row * count,
                      source->context ? source->context + row * plan->n_context : NULL, source->elu, line,
                      rows + c * plan->n_phases * plan->pitch);
     }
@@ -117,9 +147,15 @@ void conv_rows_fill(const TileKernels *tk, const ConvPlan *plan, const ConvTile 
 
 void conv_rows_offsets(const ConvPlan *plan, int32_t *offset)
 {
+    const PlanAxis *x = &plan->x, *y = &plan->y;
+
     for (int64_t c = 0; c < plan->c_block; c++)
-        for (int64_t i = 0; i < plan->n_taps; i++)
-            *offset++ = (int32_t)((c * plan->n_phases + plan->tap_phase[i]) * plan->pitch + plan->tap_shift[i]);
+        for (int64_t v = 0; v < y->n_taps; v++)
+            for (int64_t u = 0; u < x->n_taps; u++) {
+                int64_t row = c * plan->n_phases + y->tap_phase[v] * x->n_phases + x->tap_phase[u];
+
+                *offset++ = (int32_t)(row * plan->pitch + y->tap_shift[v] * plan->line + x->tap_shift[u]);
+            }
 }
 
 void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32_t *offset, const float *rows,
@@ -145,24 +181,37 @@ void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32
     }
 }
 
+/* Line `l` of an item, from the rows of all phases of x (src points at the first of them), to sample `at` of the target. */
+static void store_line(const TileKernels *tk, const ConvPlan *plan, const float *src, int64_t n, int64_t skip, int64_t count,
+                       float *line, int64_t at, const RowTarget *target)
+{
+    if (plan->x.join > 1) {
+        tk->join(line, src, plan->pitch, plan->x.join, n);
+        src = line;
+    }
+    tk->finish(target->y + at, src + skip, count, target->add, target->slope_at ? target->slope_at + at : NULL);
+}
+
 void conv_rows_store(const TileKernels *tk, const ConvPlan *plan, const ConvTile *tile, int64_t group, int64_t first_row,
                      int64_t n_rows, const float *out, float *line, const RowTarget *target)
 {
-    int64_t first = plan->dst_origin + tile->first * plan->join;
-    int64_t end = lesser(first + tile->n * plan->join, plan->n_dst), skip = first < 0 ? -first : 0;
+    const PlanAxis *x = &plan->x, *y = &plan->y;
+    int64_t first = x->dst_origin + tile->first * x->join, skip = first < 0 ? -first : 0;
+    int64_t end = lesser(first + tile->n * x->join, x->n_dst);
 
     for (int64_t r = 0; r < n_rows && first + skip < end; r += plan->join)
         for (int64_t i = 0; i < tile->n_items; i++) {
-            const float *src = out + r * plan->pitch + i * (plan->seg + plan->halo);
-            int64_t row = ((tile->b + i) * plan->groups + group) * plan->c_dst + (first_row + r) / plan->join;
-            int64_t at = row * plan->n_dst + first + skip;
+            int64_t channel = ((tile->b + i) * plan->groups + group) * plan->c_dst + (first_row + r) / plan->join;
 
-            if (plan->join > 1) {
-                tk->join(line, src, plan->pitch, plan->join, tile->n);
-                src = line;
-            }
-            tk->finish(target->y + at, src + skip, end - first - skip, target->add,
-                       target->slope_at ? target->slope_at + at : NULL);
+            for (int64_t l = 0; l < tile->n_lines; l++)
+                for (int64_t q = 0; q < y->join; q++) {
+                    int64_t to = y->dst_origin + (tile->top + l) * y->join + q;
+                    const float *src = out + (r + q * x->join) * plan->pitch + i * plan->item + l * plan->line;
+
+                    if (to >= 0 && to < y->n_dst)
+                        store_line(tk, plan, src, tile->n, skip, end - first - skip, line,
+                                   (channel * y->n_dst + to) * x->n_dst + first + skip, target);
+                }
         }
 }
 
@@ -208,29 +257,36 @@ void conv_pack_gather(const TileKernels *tk, const ConvPlan *plan, const float *
     }
 }
 
-/* place [n_taps][rows] of the weights of panel p among those of a source channel, -1 for a weight of zero. */
+/* Place in w [c_dst, k_y, k_x] of the weight behind output row `row` and taps (v, u) of a scatter, -1 for a weight of zero. */
+static int64_t place_of(const ConvPlan *plan, const ConvShape *s, int64_t row, int64_t v, int64_t u)
+{
+    int64_t q = row % plan->join, at_y = conv_plan_scatter_tap(&plan->y, &s->y, q / plan->x.join, v);
+    int64_t at_x = conv_plan_scatter_tap(&plan->x, &s->x, q % plan->x.join, u);
+
+    return row < plan->m && at_y >= 0 && at_x >= 0 ? (row / plan->join * s->y.k + at_y) * s->x.k + at_x : -1;
+}
+
+/* place [n_taps][rows] of the weights of panel p among those of a source channel. */
 static void places_of_panel(const ConvPlan *plan, const ConvShape *s, int64_t p, int32_t *place)
 {
-    for (int64_t tap = 0; tap < plan->n_taps; tap++)
-        for (int64_t r = 0; r < plan->tile_rows; r++) {
-            int64_t row = p * plan->tile_rows + r, at = conv_plan_scatter_tap(plan, s, row % plan->join, tap);
-
-            *place++ = (int32_t)(row < plan->m && at >= 0 ? row / plan->join * s->k + at : -1);
-        }
+    for (int64_t v = 0; v < plan->y.n_taps; v++)
+        for (int64_t u = 0; u < plan->x.n_taps; u++)
+            for (int64_t r = 0; r < plan->tile_rows; r++)
+                *place++ = (int32_t)place_of(plan, s, p * plan->tile_rows + r, v, u);
 }
 
 void conv_pack_scatter(const ConvPlan *plan, const ConvShape *s, const float *w, float *packed, int64_t task)
 {
-    int32_t place[PLAN_MAX_TAPS * TILE_ROWS_MAX];
-    int64_t group, first, end, count = plan->n_taps * plan->tile_rows;
+    int32_t place[PLAN_MAX_TAPS_2D * TILE_ROWS_MAX];
+    int64_t group, first, end, count = plan->n_taps * plan->tile_rows, step = plan->c_dst * s->y.k * s->x.k;
 
     panels_of_task(plan, task, &group, &first, &end);
     for (int64_t p = first; p < end; p++) {
         float *to = packed + (group * plan->n_panels + p) * plan->j * plan->tile_rows;
-        const float *from = w + group * plan->c_src * plan->c_dst * s->k;
+        const float *from = w + group * plan->c_src * step;
 
         places_of_panel(plan, s, p, place);
-        for (int64_t c = 0; c < plan->c_src; c++, from += plan->c_dst * s->k)
+        for (int64_t c = 0; c < plan->c_src; c++, from += step)
             for (int64_t i = 0; i < count; i++)
                 *to++ = place[i] >= 0 ? from[place[i]] : 0.0f;
     }

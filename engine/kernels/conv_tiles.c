@@ -3,7 +3,7 @@
  *   pack     weights -> panels of output rows, [panel][j][rows of a tile], once for all tiles
  *   task     one tile: fill the rows from x (padding, context, ELU, phases), then for each chunk of output rows and each
  *            block of channels multiply; a finished chunk goes to y, directly where y's rows are the tile's rows,
- *            else through scratch (phases joined, signals that lie side by side told apart)
+ *            else through scratch (phases joined, lines and items that lie side by side told apart)
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,7 +14,7 @@
 /* Places of the parts of a worker's scratch, in bytes. */
 typedef struct Layout {
     size_t offset; /* int32_t [c_block * n_taps] */
-    size_t line;   /* one channel before its phases are split, or after they are joined */
+    size_t line;   /* one line of a channel before its phases are split, or after they are joined */
     size_t rows;   /* [c_src * n_phases][pitch] */
     size_t out;    /* [m_chunk][pitch] */
     size_t size;
@@ -50,12 +50,18 @@ static const float *chunk_bias(const ConvPlan *plan, const ConvJob *job, int64_t
     return room;
 }
 
+/* True when rows of y are rows of the tile, so that nothing need be moved. */
+static bool is_direct(const ConvPlan *plan, const ConvTile *tile)
+{
+    return plan->join == 1 && tile->n_items == 1 && (tile->n_lines == 1 || plan->line == plan->x.n_dst);
+}
+
 static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob *job, int64_t task, char *scratch)
 {
     int64_t share = task % plan->m_split, group = task / plan->m_split % plan->groups;
     ConvTile tile = conv_plan_tile(plan, job->shape.batch, task / plan->m_split / plan->groups);
     int64_t columns = conv_tile_columns(plan, &tile);
-    bool direct = plan->join == 1 && tile.n_items == 1; /* rows of y are rows of the tile */
+    int64_t count = plan->y.n_dst * plan->x.n_dst;
     const float *panels = job->ready + group * plan->n_panels * plan->j * plan->tile_rows;
     float bias_room[PLAN_CHUNK_MAX];
     Layout at = lay_out(plan);
@@ -68,10 +74,11 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
         int64_t m = plan->m - first < plan->m_chunk ? plan->m - first : plan->m_chunk;
         const float *bias = chunk_bias(plan, job, group, first, m, bias_room);
 
-        if (direct) {
-            float *y = job->y + ((tile.b * plan->groups + group) * plan->c_dst + first) * plan->n_dst + tile.first;
+        if (is_direct(plan, &tile)) {
+            float *y = job->y + ((tile.b * plan->groups + group) * plan->c_dst + first) * count +
+                       tile.top * plan->x.n_dst + tile.first;
 
-            conv_rows_multiply(tk, plan, offset, rows, panels + first * plan->j, bias, m, columns, y, plan->n_dst);
+            conv_rows_multiply(tk, plan, offset, rows, panels + first * plan->j, bias, m, columns, y, count);
         } else {
             conv_rows_multiply(tk, plan, offset, rows, panels + first * plan->j, bias, m, columns, out, plan->pitch);
             conv_rows_store(tk, plan, &tile, group, first, m, out, line, &(RowTarget){.y = job->y});

@@ -10,10 +10,6 @@
 #include "engine/ops/conv_run.h"
 #include "engine/stream.h"
 
-/* [pad] in the modes of conv.h */
-static const ConvPadMode pad_modes[] = {
-    [PAD_ZERO] = CONV_PAD_ZERO, [PAD_REFLECT] = CONV_PAD_REFLECT, [PAD_REPLICATE] = CONV_PAD_REPLICATE};
-
 /* The slot with `n_context` samples of every row of x. A layer that looks back at nothing has no slot. */
 static RsdStatus take_context(Tape *tape, const Tensor *x, int64_t n_context, float **context, RsdError *err)
 {
@@ -27,27 +23,30 @@ RsdStatus op_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dPar
 {
     ConvLayout layout;
     ConvCall call;
-    ConvPad pad;
+    ConvPad2d pad;
     RsdStatus status = RSD_OK;
 
     *y = NULL;
     TRY(conv_layout(&layout, x, w, b, p, err));
-    call = (ConvCall){.kind = CONV_GATHER, .shape = layout.shape, .elu = p->activation == INPUT_ELU, .x = x, .w = w, .b = b};
+    call = (ConvCall){.kind = CONV_GATHER, .shape = layout.shape, .elu = p->activation == INPUT_ELU, .x = x, .w = w, .b = b,
+                      .n_axes = 1, .axes = {layout.shape.x.n_coarse}};
     if (tape->stream) {
-        bool is_local = conv_span(&layout.shape) == layout.shape.stride && layout.left == 0 && layout.right == 0;
+        bool is_local = conv_span(&layout.shape.x) == layout.shape.x.stride && layout.left == 0 && layout.right == 0;
 
         CHECK(!tape->recording, err, RSD_ERR_ARG, "conv1d: a stream cannot be recorded for training");
-        CHECK(x->shape[2] % layout.shape.stride == 0, err, RSD_ERR_ARG,
+        CHECK(x->shape[2] % layout.shape.x.stride == 0, err, RSD_ERR_ARG,
               "conv1d: a chunk of %lld samples is not a multiple of the stride %lld", (long long)x->shape[2],
-              (long long)layout.shape.stride);
+              (long long)layout.shape.x.stride);
         CHECK(p->rule == PAD_CAUSAL || is_local, err, RSD_ERR_ARG, "conv1d: only causal convolutions run on a stream");
         CHECK(p->mode == PAD_ZERO || layout.left <= 0, err, RSD_ERR_ARG, "conv1d: a stream needs zero padding");
         TRY(take_context(tape, x, layout.left, &call.context, err));
     } else if (p->mode != PAD_ZERO && (layout.left > 0 || layout.right > 0)) {
-        pad = (ConvPad){.mode = pad_modes[p->mode], .n = x->shape[2], .left = layout.left, .right = layout.right};
+        pad = (ConvPad2d){
+            .down = {.n = 1},
+            .across = {.mode = conv_pad_modes[p->mode], .n = x->shape[2], .left = layout.left, .right = layout.right}};
         call.pad = &pad;
-        call.shape.n_fine = pad.left + pad.n + pad.right;
-        call.shape.left = 0;
+        call.shape.x.n_fine = layout.left + x->shape[2] + layout.right;
+        call.shape.x.left = 0;
     }
     TRY(conv_call(tape, &call, y, err));
 fail:
@@ -63,16 +62,17 @@ RsdStatus op_conv_transpose1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const
 
     *y = NULL;
     TRY(conv_layout_transposed(&layout, x, w, b, p, err));
-    call = (ConvCall){.kind = CONV_SCATTER, .shape = layout.shape, .elu = p->activation == INPUT_ELU, .x = x, .w = w, .b = b};
+    call = (ConvCall){.kind = CONV_SCATTER, .shape = layout.shape, .elu = p->activation == INPUT_ELU, .x = x, .w = w, .b = b,
+                      .n_axes = 1, .axes = {layout.shape.x.n_fine}};
     if (tape->stream) {
         const ConvShape *s = &layout.shape;
 
         CHECK(!tape->recording, err, RSD_ERR_ARG, "conv_transpose1d: a stream cannot be recorded for training");
-        CHECK(s->left == 0 && s->n_fine == s->n_coarse * s->stride, err, RSD_ERR_ARG,
+        CHECK(s->x.left == 0 && s->x.n_fine == s->x.n_coarse * s->x.stride, err, RSD_ERR_ARG,
               "conv_transpose1d: on a stream a chunk of %lld frames must give %lld samples, not %lld after a cut of %lld: "
               "causal with trim_right_ratio 1",
-              (long long)s->n_coarse, (long long)(s->n_coarse * s->stride), (long long)s->n_fine, (long long)s->left);
-        TRY(take_context(tape, x, conv_reach(s), &call.context, err));
+              (long long)s->x.n_coarse, (long long)(s->x.n_coarse * s->x.stride), (long long)s->x.n_fine, (long long)s->x.left);
+        TRY(take_context(tape, x, conv_reach(&s->x), &call.context, err));
     }
     TRY(conv_call(tape, &call, y, err));
 fail:

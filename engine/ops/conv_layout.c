@@ -38,12 +38,12 @@ static RsdStatus check_shapes(ConvShape *s, const Tensor *x, const Tensor *w, co
     CHECK(p->stride >= 0 && p->dilation >= 0 && p->groups >= 0 && p->output_pad >= 0, err, RSD_ERR_ARG,
           "%s: stride %d, dilation %d, groups %d, output padding %d; none may be negative", name, p->stride, p->dilation,
           p->groups, p->output_pad);
-    *s = (ConvShape){.batch = x->shape[0], .groups = at_least_one(p->groups), .k = w->shape[2],
-                     .stride = at_least_one(p->stride), .dilation = at_least_one(p->dilation)};
-    CHECK(s->k <= SIDE_MAX / s->dilation && s->stride <= SIDE_MAX && p->pad_left <= SIDE_MAX && p->pad_right <= SIDE_MAX &&
+    *s = (ConvShape){.batch = x->shape[0], .groups = at_least_one(p->groups), .y = CONV_ONE_LINE,
+                     .x = {.k = w->shape[2], .stride = at_least_one(p->stride), .dilation = at_least_one(p->dilation)}};
+    CHECK(s->x.k <= SIDE_MAX / s->x.dilation && s->x.stride <= SIDE_MAX && p->pad_left <= SIDE_MAX && p->pad_right <= SIDE_MAX &&
               p->pad_left >= -SIDE_MAX && p->pad_right >= -SIDE_MAX,
           err, RSD_ERR_ARG, "%s: kernel %lld with dilation %d, stride %d, padding %d and %d; all must stay below 2^30", name,
-          (long long)s->k, p->dilation, p->stride, p->pad_left, p->pad_right);
+          (long long)s->x.k, p->dilation, p->stride, p->pad_left, p->pad_right);
     s->c_coarse = w->shape[0];
     s->c_fine = w->shape[1] * s->groups;
     c_out = transposed ? s->c_fine : s->c_coarse;
@@ -65,8 +65,8 @@ RsdStatus conv_layout(ConvLayout *out, const Tensor *x, const Tensor *w, const T
 
     *out = (ConvLayout){.left = 0};
     TRY(check_shapes(s, x, w, b, p, false, err));
-    span = conv_span(s);
-    fixed = span - s->stride;
+    span = conv_span(&s->x);
+    fixed = span - s->x.stride;
     switch (p->rule) {
     case PAD_NONE:
         break;
@@ -83,16 +83,16 @@ RsdStatus conv_layout(ConvLayout *out, const Tensor *x, const Tensor *w, const T
         break;
     }
     if (p->rule == PAD_CAUSAL || p->rule == PAD_SAME) {
-        s->n_coarse = ceil_div(n, s->stride);
-        out->right += s->n_coarse * s->stride - n; /* so that the last window is full */
+        s->x.n_coarse = ceil_div(n, s->x.stride);
+        out->right += s->x.n_coarse * s->x.stride - n; /* so that the last window is full */
     } else {
         CHECK(n + out->left + out->right >= span, err, RSD_ERR_ARG,
               "conv1d: %lld samples with padding %lld and %lld are fewer than the %lld the kernel spans", (long long)n,
               (long long)out->left, (long long)out->right, (long long)span);
-        s->n_coarse = (n + out->left + out->right - span) / s->stride + 1;
+        s->x.n_coarse = (n + out->left + out->right - span) / s->x.stride + 1;
     }
-    s->n_fine = n;
-    s->left = out->left;
+    s->x.n_fine = n;
+    s->x.left = out->left;
 fail:
     return status;
 }
@@ -106,7 +106,7 @@ RsdStatus conv_layout_transposed(ConvLayout *out, const Tensor *x, const Tensor 
 
     *out = (ConvLayout){.left = 0};
     TRY(check_shapes(s, x, w, b, p, true, err));
-    fixed = conv_span(s) - s->stride;
+    fixed = conv_span(&s->x) - s->x.stride;
     if (fixed < 0)
         fixed = 0; /* a kernel shorter than its stride has nothing to trim */
     switch (p->rule) {
@@ -127,12 +127,12 @@ RsdStatus conv_layout_transposed(ConvLayout *out, const Tensor *x, const Tensor 
         out->left = fixed - out->right;
         break;
     }
-    full = n > 0 ? (n - 1) * s->stride + conv_span(s) : out->left + out->right;
+    full = n > 0 ? (n - 1) * s->x.stride + conv_span(&s->x) : out->left + out->right;
     CHECK(n > 0 || p->rule != PAD_EXPLICIT, err, RSD_ERR_ARG, "conv_transpose1d: no input frames");
-    s->n_coarse = n;
-    s->n_fine = full - out->left - out->right + p->output_pad;
-    s->left = out->left;
-    CHECK(s->n_fine >= 0, err, RSD_ERR_ARG, "conv_transpose1d: %lld samples, %lld and %lld are to be cut off",
+    s->x.n_coarse = n;
+    s->x.n_fine = full - out->left - out->right + p->output_pad;
+    s->x.left = out->left;
+    CHECK(s->x.n_fine >= 0, err, RSD_ERR_ARG, "conv_transpose1d: %lld samples, %lld and %lld are to be cut off",
           (long long)full, (long long)out->left, (long long)out->right);
 fail:
     return status;

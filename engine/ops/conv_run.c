@@ -12,12 +12,16 @@
 
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
+#include "engine/ops/pad.h"
+
+const ConvPadMode conv_pad_modes[] = {
+    [PAD_ZERO] = CONV_PAD_ZERO, [PAD_REFLECT] = CONV_PAD_REFLECT, [PAD_REPLICATE] = CONV_PAD_REPLICATE};
 
 typedef struct Saved {
     ConvKind kind;
     ConvShape shape;
     bool elu, is_padded;
-    ConvPad pad;
+    ConvPad2d pad;
     float *x_padded; /* x->data without padding */
 } Saved;
 
@@ -79,7 +83,7 @@ static ConvWork work_of(const ConvKernels *kernels, ConvKind kind, const ConvSha
 typedef struct Prepared {
     const ConvKernels *kernels;
     ConvKind kind;
-    int64_t groups, stride, dilation;
+    int64_t groups, stride[2], dilation[2]; /* of y and x */
     size_t count;
     _Alignas(MEM_ALIGN) float packed[];
 } Prepared;
@@ -87,7 +91,8 @@ typedef struct Prepared {
 static bool is_prepared(const Prepared *prepared, const ConvKernels *kernels, ConvKind kind, const ConvShape *s, size_t count)
 {
     return prepared && prepared->kernels == kernels && prepared->kind == kind && prepared->groups == s->groups &&
-           prepared->stride == s->stride && prepared->dilation == s->dilation && prepared->count == count;
+           prepared->stride[0] == s->y.stride && prepared->stride[1] == s->x.stride &&
+           prepared->dilation[0] == s->y.dilation && prepared->dilation[1] == s->x.dilation && prepared->count == count;
 }
 
 RsdStatus conv_prepare(Tape *tape, ConvKind kind, const ConvShape *shape, Tensor *w, RsdError *err)
@@ -98,8 +103,9 @@ RsdStatus conv_prepare(Tape *tape, ConvKind kind, const ConvShape *shape, Tensor
     RsdStatus status = RSD_OK;
 
     TRY(arena_alloc(tape->arena, &prepared, 1, sizeof *prepared + work.packed_count * sizeof(float), err));
-    *prepared = (Prepared){.kernels = run.kernels, .kind = kind, .groups = shape->groups, .stride = shape->stride,
-                           .dilation = shape->dilation, .count = work.packed_count};
+    *prepared = (Prepared){.kernels = run.kernels, .kind = kind, .groups = shape->groups, .count = work.packed_count,
+                           .stride = {shape->y.stride, shape->x.stride},
+                           .dilation = {shape->y.dilation, shape->x.dilation}};
     run.job.packed = prepared->packed;
     threads_for(tape->threads, work.n_pack_tasks, pack_task, &run);
     w->prepared = prepared;
@@ -182,14 +188,14 @@ static RsdStatus conv_backward(Tape *tape, Node *node, RsdError *err)
     job.dx = dx;
     job.add = add;
     if (dx && saved->is_padded) {
-        TRY(arena_alloc(tape->arena, &job.dx, (size_t)(rows * saved->shape.n_fine), sizeof(float), err));
+        TRY(arena_alloc(tape->arena, &job.dx, (size_t)(rows * conv_fine_count(&saved->shape)), sizeof(float), err));
         job.add = false;
     }
     TRY(run_back(tape, &job, err));
     if (dx && saved->is_padded) {
         if (!add)
             memset(dx, 0, (size_t)tensor_count(x) * sizeof *dx);
-        conv_pad_rows_grad(&saved->pad, rows, job.dx, dx);
+        conv_pad_planes_grad(&saved->pad, rows, job.dx, dx);
     }
     arena_rewind(tape->arena, mark);
 fail:
@@ -203,17 +209,17 @@ RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err)
     const ConvShape *s = &call->shape;
     Tensor *const inputs[] = {call->x, call->w, call->b};
     bool gathers = call->kind == CONV_GATHER;
-    int64_t shape[] = {s->batch, gathers ? s->c_coarse : s->c_fine, gathers ? s->n_coarse : s->n_fine};
+    int64_t shape[] = {s->batch, gathers ? s->c_coarse : s->c_fine, call->axes[0], call->axes[1]};
     int64_t rows = call->x->shape[0] * call->x->shape[1];
     Tensor *out = NULL;
     float *x_padded = call->x->data;
     RsdStatus status = RSD_OK;
 
     *y = NULL;
-    TRY(tape_tensor(tape, &out, 3, shape, err));
+    TRY(tape_tensor(tape, &out, 2 + call->n_axes, shape, err));
     if (call->pad) {
-        TRY(arena_alloc(tape->arena, &x_padded, (size_t)(rows * s->n_fine), sizeof(float), err));
-        conv_pad_rows(call->pad, rows, call->x->data, x_padded);
+        TRY(arena_alloc(tape->arena, &x_padded, (size_t)(rows * conv_fine_count(s)), sizeof(float), err));
+        conv_pad_planes(call->pad, rows, call->x->data, x_padded);
     }
     TRY(run_sum(tape, call->kind,
                 &(ConvJob){.shape = *s,
@@ -225,7 +231,7 @@ RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err)
                            .y = out->data},
                 call->w, err));
     if (call->context)
-        conv_keep_context(call->context, gathers ? s->left : conv_reach(s), rows, call->x->data, call->x->shape[2]);
+        conv_keep_context(call->context, gathers ? s->x.left : conv_reach(&s->x), rows, call->x->data, call->x->shape[2]);
     if (tape_will_record(tape, 3, inputs)) {
         Saved *saved;
 

@@ -1,5 +1,5 @@
 /* conv_run.h - runs convolution kernels over the threads of a tape, and records their gradients: what op_conv1d,
- * op_conv_transpose1d and op_linear share.
+ * op_conv_transpose1d, their like for pictures and op_linear share.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,16 +11,21 @@
 
 typedef enum ConvKind { CONV_GATHER, CONV_SCATTER } ConvKind;
 
+/* The modes of pad.h as conv.h knows them. */
+extern const ConvPadMode conv_pad_modes[];
+
 typedef struct ConvCall {
     ConvKind kind;
     ConvShape shape;      /* of the kernel; for a padded input n_fine counts the padding */
+    int n_axes;           /* of y after batch and channels, and their lengths */
+    int64_t axes[2];
     bool elu;             /* on the input */
-    const ConvPad *pad;   /* NULL when zero padding is all there is; gather only, borrowed during the call */
+    const ConvPad2d *pad; /* NULL when zero padding is all there is; gather only, borrowed during the call */
     float *context;       /* of a stream, NULL without */
     Tensor *x, *w, *b;    /* b may be NULL */
 } ConvCall;
 
-/* Computes the tensor y [batch, channels, n] and records the node. Errors: RSD_ERR_MEMORY. */
+/* Computes the tensor y [batch, channels, axes...] and records the node. Errors: RSD_ERR_MEMORY. */
 RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err);
 
 /* Packs the weight once for the kernels of the tape, into memory of its arena; conv_call uses it while nothing is recorded.

@@ -33,16 +33,39 @@ static void fill_line(float *line, int64_t count, int64_t first, const float *x,
     }
 }
 
-/* Fine samples that all frames of a signal meet, the first at -left. */
-static int64_t line_count(const ConvShape *s)
+/* Fine samples of an axis that all its frames meet, the first at -left. */
+static int64_t met_count(const ConvAxis *axis)
 {
-    return s->n_coarse > 0 ? (s->n_coarse - 1) * s->stride + conv_span(s) : 0;
+    return axis->n_coarse > 0 ? (axis->n_coarse - 1) * axis->stride + conv_span(axis) : 0;
+}
+
+static int64_t plane_count(const ConvShape *s)
+{
+    return met_count(&s->y) * met_count(&s->x);
+}
+
+/* The fine samples of a channel that its frames meet. */
+static void fill_plane(float *plane, const ConvShape *s, const float *x, const float *context, int64_t n_context, bool elu)
+{
+    const int64_t lines = met_count(&s->y), n = met_count(&s->x);
+
+    for (int64_t l = 0; l < lines; l++) {
+        const int64_t at = l - s->y.left, n_line = at >= 0 && at < s->y.n_fine ? s->x.n_fine : 0;
+
+        fill_line(plane + l * n, n, -s->x.left, x + (n_line ? at * s->x.n_fine : 0), n_line, context, n_context, elu);
+    }
 }
 
 static ConvWork gather_work(const ConvShape *s)
 {
     return (ConvWork){.n_tasks = s->batch * s->c_coarse,
-                      .scratch_size = (size_t)(line_count(s) + s->n_coarse) * sizeof(float)};
+                      .scratch_size = (size_t)(plane_count(s) + conv_coarse_count(s)) * sizeof(float)};
+}
+
+/* The first of the samples of a plane that the frames meet through tap (v, u). */
+static const float *tap_start(const ConvShape *s, const float *plane, int64_t v, int64_t u)
+{
+    return plane + v * s->y.dilation * met_count(&s->x) + u * s->x.dilation;
 }
 
 static void no_pack(const ConvJob *job, int64_t task)
@@ -55,59 +78,73 @@ static void gather(const ConvJob *job, int64_t task, void *scratch)
 {
     const ConvShape *s = &job->shape;
     int64_t b = task / s->c_coarse, co = task % s->c_coarse, c_in = s->c_fine / s->groups;
-    int64_t n_context = s->left > 0 ? s->left : 0;
-    float *sum = scratch, *line = sum + s->n_coarse;
+    int64_t n_context = s->x.left > 0 ? s->x.left : 0, count = conv_coarse_count(s), pitch = s->y.stride * met_count(&s->x);
+    const float *w = job->w + co * c_in * s->y.k * s->x.k;
+    float *sum = scratch, *plane = sum + count;
 
-    for (int64_t t = 0; t < s->n_coarse; t++)
+    for (int64_t t = 0; t < count; t++)
         sum[t] = job->bias ? job->bias[co] : 0.0f;
     for (int64_t c = 0; c < c_in; c++) {
         int64_t row = b * s->c_fine + co / (s->c_coarse / s->groups) * c_in + c;
 
-        fill_line(line, line_count(s), -s->left, job->x + row * s->n_fine, s->n_fine,
-                  job->context ? job->context + row * n_context : NULL, n_context, job->elu);
-        for (int64_t i = 0; i < s->k; i++) {
-            float w = job->w[(co * c_in + c) * s->k + i];
+        fill_plane(plane, s, job->x + row * conv_fine_count(s), job->context ? job->context + row * n_context : NULL,
+                   n_context, job->elu);
+        for (int64_t v = 0; v < s->y.k; v++)
+            for (int64_t u = 0; u < s->x.k; u++, w++) {
+                const float *from = tap_start(s, plane, v, u);
 
-            for (int64_t t = 0; t < s->n_coarse; t++)
-                sum[t] += w * line[t * s->stride + i * s->dilation];
-        }
+                for (int64_t l = 0; l < s->y.n_coarse; l++)
+                    for (int64_t t = 0; t < s->x.n_coarse; t++)
+                        sum[l * s->x.n_coarse + t] += *w * from[l * pitch + t * s->x.stride];
+            }
     }
-    if (s->n_coarse > 0)
-        memcpy(job->y + (b * s->c_coarse + co) * s->n_coarse, sum, (size_t)s->n_coarse * sizeof *sum);
+    if (count > 0)
+        memcpy(job->y + (b * s->c_coarse + co) * count, sum, (size_t)count * sizeof *sum);
 }
 
 static ConvWork scatter_work(const ConvShape *s)
 {
     return (ConvWork){.n_tasks = s->batch * s->c_fine,
-                      .scratch_size = (size_t)(s->n_fine + s->n_coarse + conv_reach(s)) * sizeof(float)};
+                      .scratch_size = (size_t)(conv_fine_count(s) + s->x.n_coarse + conv_reach(&s->x)) * sizeof(float)};
+}
+
+/* Adds w times a line of frames [reach + n_coarse] to the line of fine samples that tap u takes them to. */
+static void scatter_line(const ConvAxis *axis, float w, int64_t u, const float *frames, int64_t reach, float *sum)
+{
+    for (int64_t t = -reach; t < axis->n_coarse; t++) {
+        int64_t at = t * axis->stride - axis->left + u * axis->dilation;
+
+        if (at >= 0 && at < axis->n_fine)
+            sum[at] += w * frames[t + reach];
+    }
 }
 
 static void scatter(const ConvJob *job, int64_t task, void *scratch)
 {
     const ConvShape *s = &job->shape;
     int64_t b = task / s->c_fine, cf = task % s->c_fine, c_in = s->c_fine / s->groups, c_out = s->c_coarse / s->groups;
-    int64_t reach = conv_reach(s);
-    float *sum = scratch, *line = sum + s->n_fine;
+    int64_t reach = conv_reach(&s->x), count = conv_fine_count(s);
+    float *sum = scratch, *line = sum + count;
 
-    for (int64_t u = 0; u < s->n_fine; u++)
-        sum[u] = job->bias ? job->bias[cf] : 0.0f;
+    for (int64_t i = 0; i < count; i++)
+        sum[i] = job->bias ? job->bias[cf] : 0.0f;
     for (int64_t c = 0; c < c_out; c++) {
         int64_t co = cf / c_in * c_out + c, row = b * s->c_coarse + co;
 
-        fill_line(line, s->n_coarse + reach, -reach, job->x + row * s->n_coarse, s->n_coarse,
-                  job->context ? job->context + row * reach : NULL, reach, job->elu);
-        for (int64_t i = 0; i < s->k; i++) {
-            float w = job->w[(co * c_in + cf % c_in) * s->k + i];
+        const float *w = job->w + (co * c_in + cf % c_in) * s->y.k * s->x.k;
 
-            for (int64_t t = -reach; t < s->n_coarse; t++) {
-                int64_t u = t * s->stride - s->left + i * s->dilation;
+        for (int64_t l = 0; l < s->y.n_coarse; l++) {
+            fill_line(line, s->x.n_coarse + reach, -reach, job->x + (row * s->y.n_coarse + l) * s->x.n_coarse, s->x.n_coarse,
+                      job->context ? job->context + row * reach : NULL, reach, job->elu);
+            for (int64_t v = 0; v < s->y.k; v++) {
+                int64_t at = l * s->y.stride - s->y.left + v * s->y.dilation;
 
-                if (u >= 0 && u < s->n_fine)
-                    sum[u] += w * line[t + reach];
+                for (int64_t u = 0; u < s->x.k && at >= 0 && at < s->y.n_fine; u++)
+                    scatter_line(&s->x, w[v * s->x.k + u], u, line, reach, sum + at * s->x.n_fine);
             }
         }
     }
-    memcpy(job->y + (b * s->c_fine + cf) * s->n_fine, sum, (size_t)s->n_fine * sizeof *sum);
+    memcpy(job->y + (b * s->c_fine + cf) * count, sum, (size_t)count * sizeof *sum);
 }
 
 /* --- backward ---------------------------------------------------------------------------------------------------------- */
@@ -116,7 +153,7 @@ static void scatter(const ConvJob *job, int64_t task, void *scratch)
 static void input_grad(const ConvBackJob *job, int64_t task, void *scratch)
 {
     const ConvShape *s = &job->shape;
-    int64_t n = job->scatters ? s->n_coarse : s->n_fine;
+    int64_t n = job->scatters ? conv_coarse_count(s) : conv_fine_count(s);
     const float *x = job->x + task * n;
     float *sum = scratch, *dx = job->dx + task * n, *rest = sum + n;
     ConvJob inner = {.shape = *s, .x = job->dy, .w = job->w, .y = sum - task * n};
@@ -132,28 +169,36 @@ static void input_grad(const ConvBackJob *job, int64_t task, void *scratch)
     }
 }
 
+static double dot_tap(const ConvShape *s, const float *frames, const float *from)
+{
+    const int64_t pitch = s->y.stride * met_count(&s->x);
+    double sum = 0.0;
+
+    for (int64_t l = 0; l < s->y.n_coarse; l++)
+        for (int64_t t = 0; t < s->x.n_coarse; t++)
+            sum += (double)frames[l * s->x.n_coarse + t] * (double)from[l * pitch + t * s->x.stride];
+    return sum;
+}
+
 /* Weights of one coarse channel. */
 static void weight_grad(const ConvBackJob *job, int64_t co, void *scratch)
 {
     const ConvShape *s = &job->shape;
     const float *fine = job->scatters ? job->dy : job->x, *coarse = job->scatters ? job->x : job->dy;
-    int64_t c_in = s->c_fine / s->groups;
-    float *frames = scratch, *line = frames + s->n_coarse;
+    int64_t c_in = s->c_fine / s->groups, count = conv_coarse_count(s);
+    float *frames = scratch, *plane = frames + count;
 
     for (int64_t b = 0; b < s->batch; b++) {
-        fill_line(frames, s->n_coarse, 0, coarse + (b * s->c_coarse + co) * s->n_coarse, s->n_coarse, NULL, 0,
-                  job->scatters && job->elu);
+        float *dw = job->dw + co * c_in * s->y.k * s->x.k;
+
+        fill_line(frames, count, 0, coarse + (b * s->c_coarse + co) * count, count, NULL, 0, job->scatters && job->elu);
         for (int64_t c = 0; c < c_in; c++) {
             int64_t row = b * s->c_fine + co / (s->c_coarse / s->groups) * c_in + c;
 
-            fill_line(line, line_count(s), -s->left, fine + row * s->n_fine, s->n_fine, NULL, 0, !job->scatters && job->elu);
-            for (int64_t i = 0; i < s->k; i++) {
-                double sum = 0.0;
-
-                for (int64_t t = 0; t < s->n_coarse; t++)
-                    sum += (double)frames[t] * (double)line[t * s->stride + i * s->dilation];
-                job->dw[(co * c_in + c) * s->k + i] += (float)sum;
-            }
+            fill_plane(plane, s, fine + row * conv_fine_count(s), NULL, 0, !job->scatters && job->elu);
+            for (int64_t v = 0; v < s->y.k; v++)
+                for (int64_t u = 0; u < s->x.k; u++)
+                    *dw++ += (float)dot_tap(s, frames, tap_start(s, plane, v, u));
         }
     }
 }
@@ -161,7 +206,8 @@ static void weight_grad(const ConvBackJob *job, int64_t co, void *scratch)
 static void bias_grad(const ConvBackJob *job, int64_t c)
 {
     const ConvShape *s = &job->shape;
-    int64_t channels = job->scatters ? s->c_fine : s->c_coarse, n = job->scatters ? s->n_fine : s->n_coarse;
+    int64_t channels = job->scatters ? s->c_fine : s->c_coarse;
+    int64_t n = job->scatters ? conv_fine_count(s) : conv_coarse_count(s);
     double sum = 0.0;
 
     for (int64_t b = 0; b < s->batch; b++)
@@ -174,10 +220,10 @@ static void bias_grad(const ConvBackJob *job, int64_t c)
 static ConvWork back_work(const ConvShape *s, bool scatters)
 {
     int64_t x_rows = s->batch * (scatters ? s->c_coarse : s->c_fine), y_channels = scatters ? s->c_fine : s->c_coarse;
-    int64_t n = s->n_fine > s->n_coarse ? s->n_fine : s->n_coarse;
+    int64_t fine = conv_fine_count(s), coarse = conv_coarse_count(s), n = fine > coarse ? fine : coarse;
 
     return (ConvWork){.n_tasks = x_rows + s->c_coarse + y_channels,
-                      .scratch_size = (size_t)(2 * n + line_count(s) + s->n_coarse + conv_reach(s)) * sizeof(float)};
+                      .scratch_size = (size_t)(2 * n + plane_count(s) + coarse + conv_reach(&s->x)) * sizeof(float)};
 }
 
 static void no_back_pack(const ConvBackJob *job, int64_t task)
