@@ -16,6 +16,7 @@ typedef struct ConvKernels ConvKernels;     /* engine/kernels/conv.h: convolutio
 typedef struct PointKernels PointKernels;   /* engine/kernels/point.h: element by element, sums, norms */
 typedef struct SearchKernels SearchKernels; /* engine/kernels/search.h: nearest codebook entry */
 typedef struct SpectrumKernels SpectrumKernels; /* engine/kernels/spectrum.h: frames, transforms, spectral distances */
+typedef struct PlaneKernels PlaneKernels;   /* engine/kernels/plane.h: pooling and resizing of pictures */
 
 typedef struct Kernels {
     const char *name; /* "ref", "avx2", "avx512", ... */
@@ -24,6 +25,7 @@ typedef struct Kernels {
     const PointKernels *point;
     const SearchKernels *search;
     const SpectrumKernels *spectrum;
+    const PlaneKernels *plane;
 } Kernels;
 
 /* The set for this machine; decided on the first call, the same ever after. Any thread. */

@@ -27,6 +27,7 @@ typedef enum PointFn {
     POINT_LEAKY_RELU, /* u > 0 ? u : a u */
     POINT_ELU,        /* u > 0 ? u : a (e^u - 1) */
     POINT_GELU,       /* u Phi(u), Phi the normal distribution function (the exact form) */
+    POINT_HARD_SWISH, /* u clip(u + 3, 0, 6) / 6 */
     POINT_TANH,
     POINT_SIGMOID, /* 1 / (1 + e^-u) */
     POINT_EXP,

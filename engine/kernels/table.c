@@ -12,16 +12,17 @@
 #include "engine/kernels/conv.h"
 #include "engine/kernels/gemm.h"
 #include "engine/kernels/kernels.h"
+#include "engine/kernels/plane.h"
 #include "engine/kernels/point.h"
 #include "engine/kernels/search.h"
 #include "engine/kernels/spectrum.h"
 
 static const Kernels sets[] = {
 #if defined(__x86_64__)
-    {"avx512", &gemm_avx2, &conv_avx512, &point_avx2, &search_avx512, &spectrum_avx2},
-    {"avx2", &gemm_avx2, &conv_avx2, &point_avx2, &search_avx2, &spectrum_avx2},
+    {"avx512", &gemm_avx2, &conv_avx512, &point_avx2, &search_avx512, &spectrum_avx2, &plane_ref},
+    {"avx2", &gemm_avx2, &conv_avx2, &point_avx2, &search_avx2, &spectrum_avx2, &plane_ref},
 #endif
-    {"ref", &gemm_ref, &conv_ref, &point_ref, &search_ref, &spectrum_ref},
+    {"ref", &gemm_ref, &conv_ref, &point_ref, &search_ref, &spectrum_ref, &plane_ref},
 };
 
 #define N_SETS (sizeof sets / sizeof sets[0])

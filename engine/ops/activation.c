@@ -26,6 +26,11 @@ RsdStatus op_gelu(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
     return op_map(tape, POINT_GELU, 0.0f, 0.0f, x, y, err);
 }
 
+RsdStatus op_hard_swish(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
+{
+    return op_map(tape, POINT_HARD_SWISH, 0.0f, 0.0f, x, y, err);
+}
+
 RsdStatus op_tanh(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
 {
     return op_map(tape, POINT_TANH, 0.0f, 0.0f, x, y, err);

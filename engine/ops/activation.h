@@ -11,6 +11,7 @@ RsdStatus op_relu(Tape *tape, Tensor *x, Tensor **y, RsdError *err);
 RsdStatus op_leaky_relu(Tape *tape, Tensor *x, float slope, Tensor **y, RsdError *err); /* slope for x <= 0 */
 RsdStatus op_elu(Tape *tape, Tensor *x, Tensor **y, RsdError *err);                     /* alpha 1 */
 RsdStatus op_gelu(Tape *tape, Tensor *x, Tensor **y, RsdError *err);                    /* exact, with erf */
+RsdStatus op_hard_swish(Tape *tape, Tensor *x, Tensor **y, RsdError *err);              /* x clip(x + 3, 0, 6) / 6 */
 RsdStatus op_tanh(Tape *tape, Tensor *x, Tensor **y, RsdError *err);
 RsdStatus op_sigmoid(Tape *tape, Tensor *x, Tensor **y, RsdError *err);
 

@@ -2,7 +2,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <math.h>
+
 #include "engine/ops/conv2d.h"
+#include "engine/ops/pool2d.h"
+#include "engine/ops/resize2d.h"
 #include "tests/engine/op_table.h"
 
 /* --- convolutions: x, w and maybe b ------------------------------------------------------------------------------------- */
@@ -114,6 +118,126 @@ static void checkerboard_in_double(const OpRow *row, const OpArray *in, OpArray 
     }
 }
 
+/* --- pooling ------------------------------------------------------------------------------------------------------------- */
+
+typedef struct PoolCall {
+    bool is_max;
+    Pool2dParams p;
+} PoolCall;
+
+static RsdStatus apply_pool(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
+{
+    const PoolCall *call = row->attributes;
+
+    return (call->is_max ? op_max_pool2d : op_mean_pool2d)(tape, in[0], &call->p, y, err);
+}
+
+/* Windows of one axis, counted one by one: those inside the padded axis, and with ceil one more that starts before the
+ * padding on the right. */
+static int64_t count_windows(int64_t n, int64_t size, int64_t stride, int64_t pad, bool ceil)
+{
+    int64_t m = 0;
+
+    while (m * stride + size <= n + 2 * pad)
+        m++;
+    return ceil && m * stride < n + pad && (m - 1) * stride + size < n + 2 * pad ? m + 1 : m;
+}
+
+static void pool_in_double(const OpRow *row, const OpArray *in, OpArray *y)
+{
+    const PoolCall *call = row->attributes;
+    const Pool2dParams *p = &call->p;
+    const int64_t h = in[0].shape[2], n = in[0].shape[3];
+    const int64_t stride_y = p->stride.down ? p->stride.down : p->size.down;
+    const int64_t stride_x = p->stride.across ? p->stride.across : p->size.across;
+    const int64_t m_y = count_windows(h, p->size.down, stride_y, p->pad.down, p->ceil);
+    const int64_t m_x = count_windows(n, p->size.across, stride_x, p->pad.across, p->ceil);
+    double *out = op_array_shape(y, 4, (int64_t[]){in[0].shape[0], in[0].shape[1], m_y, m_x});
+
+    for (int64_t i = 0; i < y->count; i++) {
+        const double *x = in[0].data + i / m_x / m_y * h * n;
+        double sum = 0, most = -INFINITY, n_counted = 0;
+
+        for (int64_t v = 0; v < p->size.down; v++)
+            for (int64_t u = 0; u < p->size.across; u++) {
+                const int64_t line = i / m_x % m_y * stride_y - p->pad.down + v, col = i % m_x * stride_x - p->pad.across + u;
+
+                if (line >= 0 && line < h && col >= 0 && col < n) {
+                    sum += x[line * n + col];
+                    most = fmax(most, x[line * n + col]);
+                    n_counted++;
+                } else if (p->count_pad && line < h + p->pad.down && col < n + p->pad.across) {
+                    n_counted++;
+                }
+            }
+        out[i] = call->is_max ? most : sum / n_counted;
+    }
+}
+
+/* --- resizing and shuffling ------------------------------------------------------------------------------------------------ */
+
+typedef struct ResizeCall {
+    int64_t lines, columns;
+    ResizeMode mode;
+} ResizeCall;
+
+static RsdStatus apply_resize(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
+{
+    const ResizeCall *call = row->attributes;
+
+    return op_resize2d(tape, in[0], call->lines, call->columns, call->mode, y, err);
+}
+
+/* Weight of input k in output i of an axis. */
+static double weight_of(int64_t i, int64_t k, int64_t n, int64_t m, ResizeMode mode)
+{
+    const double at = fmin(fmax(((double)i + 0.5) * (double)n / (double)m - 0.5, 0), (double)(n - 1));
+
+    if (mode == RESIZE_NEAREST)
+        return k == (int64_t)floor((double)i * (double)n / (double)m) ? 1 : 0;
+    return fmax(0, 1 - fabs(at - (double)k));
+}
+
+static void resize_in_double(const OpRow *row, const OpArray *in, OpArray *y)
+{
+    const ResizeCall *call = row->attributes;
+    const int64_t h = in[0].shape[2], n = in[0].shape[3];
+    double *out = op_array_shape(y, 4, (int64_t[]){in[0].shape[0], in[0].shape[1], call->lines, call->columns});
+
+    for (int64_t i = 0; i < y->count; i++) {
+        const int64_t col = i % call->columns, line = i / call->columns % call->lines;
+        const double *x = in[0].data + i / call->columns / call->lines * h * n;
+
+        for (int64_t k = 0; k < h * n; k++)
+            out[i] += weight_of(line, k / n, h, call->lines, call->mode) * weight_of(col, k % n, n, call->columns, call->mode) * x[k];
+    }
+}
+
+/* scalar: r of a shuffle, -r of an unshuffle. */
+static RsdStatus apply_shuffle(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
+{
+    const int r = (int)row->scalar;
+
+    return r > 0 ? op_pixel_shuffle(tape, in[0], r, y, err) : op_pixel_unshuffle(tape, in[0], -r, y, err);
+}
+
+static void shuffle_in_double(const OpRow *row, const OpArray *in, OpArray *y)
+{
+    const bool to_fine = row->scalar > 0;
+    const int64_t *s = in[0].shape, r = (int64_t)fabs(row->scalar);
+    const int64_t fine_c = to_fine ? s[1] / (r * r) : s[1], fine_h = to_fine ? s[2] * r : s[2], fine_n = to_fine ? s[3] * r : s[3];
+    double *out = op_array_shape(y, 4, to_fine ? (int64_t[]){s[0], fine_c, fine_h, fine_n}
+                                               : (int64_t[]){s[0], fine_c * r * r, fine_h / r, fine_n / r});
+
+    for (int64_t i = 0; i < y->count; i++) { /* over the fine picture */
+        const int64_t col = i % fine_n, line = i / fine_n % fine_h, c = i / fine_n / fine_h % fine_c, b = i / fine_n / fine_h / fine_c;
+        const int64_t channel = (c * r + line % r) * r + col % r;
+        const int64_t coarse = ((b * fine_c * r * r + channel) * (fine_h / r) + line / r) * (fine_n / r) + col / r;
+
+        out[to_fine ? i : coarse] = in[0].data[to_fine ? coarse : i];
+    }
+}
+
 #define X(...) {4, __VA_ARGS__, -2, 2, false}
 #define W(...) {4, __VA_ARGS__, -0.5f, 0.5f, false}
 #define B(...) {1, __VA_ARGS__, -1, 1, false}
@@ -122,6 +246,17 @@ static void checkerboard_in_double(const OpRow *row, const OpArray *in, OpArray 
     {.name = label, .n_inputs = n, .in = {UNPACK inputs}, .apply = apply_conv, .reference = conv_in_double,            \
      .attributes = &(const Conv2dCall){.transposed = is_transposed, .p = {__VA_ARGS__}}, .value_tolerance = 1e-6,      \
      .gradient_tolerance = 4e-6}
+
+#define POOL(label, shapes, largest, ...)                                                                              \
+    {.name = label, .n_inputs = 1, .in = {X shapes}, .apply = apply_pool, .reference = pool_in_double,                 \
+     .attributes = &(const PoolCall){.is_max = largest, .p = {__VA_ARGS__}}, .value_tolerance = 1e-6,                  \
+     .gradient_tolerance = 2e-6}
+#define RESIZE(label, shapes, ...)                                                                                     \
+    {.name = label, .n_inputs = 1, .in = {X shapes}, .apply = apply_resize, .reference = resize_in_double,             \
+     .attributes = &(const ResizeCall){__VA_ARGS__}, .value_tolerance = 1e-6, .gradient_tolerance = 2e-6}
+#define SHUFFLE(label, shapes, r)                                                                                      \
+    {.name = label, .n_inputs = 1, .in = {X shapes}, .scalar = r, .apply = apply_shuffle,                              \
+     .reference = shuffle_in_double, .value_tolerance = 1e-7, .gradient_tolerance = 1e-7}
 
 const OpRow op_rows_picture[] = {
     CONV("conv2d, 3x3", 3, false, (X({2, 3, 7, 9}, {1, 64, 64, 64}), W({5, 3, 3, 3}, {64, 64, 3, 3}), B({5}, {64})),
@@ -161,6 +296,21 @@ const OpRow op_rows_picture[] = {
     CONV("transposed 2d, two groups, dilation 2 1, stride 1 3", 2, true, (X({2, 4, 5, 4}, {0}), W({4, 2, 3, 4}, {0})), .groups = 2,
          .dilation = {2, 1}, .stride = {1, 3}, .pad = {1, 0, 2, 3}),
     CONV("transposed 2d, 18x18, stride 16", 2, true, (X({1, 2, 2, 2}, {0}), W({2, 1, 18, 18}, {0})), .stride = {16, 16}, .pad = SIDES(1)),
+
+    POOL("largest of 2x2", ({2, 3, 6, 9}, {1, 64, 128, 128}), true, .size = {2, 2}),
+    POOL("largest of 3x3, stride 2, ceil", ({1, 3, 8, 7}, {1, 64, 128, 128}), true, .size = {3, 3}, .stride = {2, 2}, .ceil = true),
+    POOL("largest of 3x2, padded", ({1, 3, 8, 7}, {0}), true, .size = {3, 2}, .stride = {2, 1}, .pad = {1, 1}),
+    POOL("mean of 2x2", ({2, 3, 6, 9}, {1, 64, 128, 128}), false, .size = {2, 2}),
+    POOL("mean of 3x3, padding counted, ceil", ({1, 3, 8, 6}, {0}), false, .size = {3, 3}, .stride = {2, 2}, .pad = {1, 1},
+         .count_pad = true, .ceil = true),
+    POOL("mean of 4x3, padding not counted", ({1, 3, 8, 7}, {0}), false, .size = {4, 3}, .stride = {3, 2}, .pad = {2, 1}),
+    RESIZE("bilinear, twice as large", ({1, 3, 5, 6}, {1, 64, 64, 64}), 10, 12, RESIZE_BILINEAR),
+    RESIZE("bilinear, odd sizes", ({2, 2, 7, 1}, {0}), 5, 3, RESIZE_BILINEAR),
+    RESIZE("nearest", ({1, 3, 5, 6}, {1, 64, 64, 64}), 13, 8, RESIZE_NEAREST),
+    SHUFFLE("pixel shuffle by 2", ({2, 12, 3, 5}, {1, 256, 64, 64}), 2),
+    SHUFFLE("pixel shuffle by 4", ({1, 32, 2, 3}, {1, 48, 128, 128}), 4),
+    SHUFFLE("pixel unshuffle by 2", ({2, 3, 4, 6}, {1, 64, 128, 128}), -2),
+    SHUFFLE("pixel unshuffle by 4", ({1, 3, 8, 4}, {1, 3, 512, 512}), -4),
 
     {.name = "checkerboard, even places", .n_inputs = 1, .in = {X({2, 3, 5, 7}, {0})}, .scalar = 0, .apply = apply_checkerboard,
      .reference = checkerboard_in_double, .value_tolerance = 1e-7, .gradient_tolerance = 1e-7},

@@ -46,6 +46,7 @@ VALUE(value_relu, u > 0 ? u : 0)
 VALUE(value_leaky, u > 0 ? u : k *u)
 VALUE(value_elu, u > 0 ? u : exp(u) - 1)
 VALUE(value_gelu, u * 0.5 * (1 + erf(u / sqrt(2))))
+VALUE(value_hard_swish, u *fmin(fmax(u + 3, 0), 6) / 6)
 VALUE(value_tanh, (exp(u) - exp(-u)) / (exp(u) + exp(-u)))
 VALUE(value_sigmoid, 1 / (1 + exp(-u)))
 VALUE(value_scale, k *u)
@@ -238,6 +239,7 @@ const OpRow op_rows_point[] = {
     UNARY("relu", -2, 2, 0, 1e-7, op_relu, NULL, value_relu),
     UNARY("leaky relu", -2, 2, 0.2, 2e-7, NULL, op_leaky_relu, value_leaky),
     UNARY("elu", -5, 3, 0, 5e-7, op_elu, NULL, value_elu),
+    UNARY("hard swish", -5, 5, 0, 2e-7, op_hard_swish, NULL, value_hard_swish),
     UNARY("gelu", -5, 4, 0, 5e-7, op_gelu, NULL, value_gelu),
     UNARY("tanh", -4, 4, 0, 5e-7, op_tanh, NULL, value_tanh),
     UNARY("sigmoid", -9, 9, 0, 5e-7, op_sigmoid, NULL, value_sigmoid),

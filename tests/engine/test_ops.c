@@ -379,7 +379,7 @@ static void check_threads(const OpRow *row, const Kernels *set)
     }
 }
 
-Test(ops, one_and_two_threads_give_the_same_bits, .timeout = 300)
+Test(ops, one_and_two_threads_give_the_same_bits, .timeout = 900)
 {
     each_row_and_set(check_threads);
 }

@@ -16,6 +16,14 @@ static float normal_cdf(float u)
     return (float)(0.5 * erfc(-(double)u * SQRT_HALF)); /* in float the tail would lose what u * SQRT_HALF rounds off */
 }
 
+/* The bound keeps -inf * 0 from being NaN. */
+static float hard_swish(float u)
+{
+    const float gate = u >= 3.0f ? 1.0f : (u + 3.0f) / 6.0f;
+
+    return u <= -3.0f ? 0.0f : u * gate;
+}
+
 static float at_least(float u, float floor)
 {
     return u < floor ? floor : u;
@@ -36,6 +44,7 @@ void ref_map(PointFn fn, float a, float b, const float *x, float *y, int64_t n)
     case POINT_LEAKY_RELU: EACH(u > 0.0f ? u : a * u);
     case POINT_ELU: EACH(u > 0.0f ? u : a * expm1f(u));
     case POINT_GELU: EACH(at_least(u, -15.0f) * normal_cdf(u)); /* the bound keeps -inf * 0 from being NaN */
+    case POINT_HARD_SWISH: EACH(hard_swish(u));
     case POINT_TANH: EACH(tanhf(u));
     case POINT_SIGMOID: EACH(1.0f / (1.0f + expf(-u)));
     case POINT_EXP: EACH(expf(u));
@@ -67,6 +76,7 @@ void ref_map_grad(PointFn fn, float a, float b, const float *x, const float *y, 
     case POINT_LEAKY_RELU: EACH(u > 0.0f ? 1.0f : a);
     case POINT_ELU: EACH(u > 0.0f ? 1.0f : v + a);
     case POINT_GELU: EACH(normal_cdf(u) + u * INV_SQRT_2PI * expf(-0.5f * u * u));
+    case POINT_HARD_SWISH: EACH(u <= -3.0f ? 0.0f : u >= 3.0f ? 1.0f : (u + 1.5f) / 3.0f);
     case POINT_TANH: EACH(1.0f - v * v);
     case POINT_SIGMOID: EACH(v * (1.0f - v));
     case POINT_EXP: EACH(v);

@@ -11,6 +11,23 @@ static inline __m256 at_least(__m256 u, __m256 floor)
     return _mm256_max_ps(floor, u);
 }
 
+/* u times a gate from 0 to 1; the bound keeps -inf * 0 from being NaN. */
+static inline __m256 hard_swish(__m256 u)
+{
+    const __m256 from = at_least(u, v_set(-3.0f));
+    const __m256 gate = _mm256_mul_ps(_mm256_add_ps(from, v_set(3.0f)), v_set(1.0f / 6.0f));
+
+    return _mm256_mul_ps(from, _mm256_min_ps(v_set(1.0f), gate));
+}
+
+static inline __m256 hard_swish_slope(__m256 u)
+{
+    const __m256 middle = _mm256_mul_ps(_mm256_add_ps(u, v_set(1.5f)), v_set(1.0f / 3.0f));
+    const __m256 upper = v_pick(_mm256_cmp_ps(u, v_set(3.0f), _CMP_GE_OQ), v_set(1.0f), middle);
+
+    return _mm256_andnot_ps(_mm256_cmp_ps(u, v_set(-3.0f), _CMP_LE_OQ), upper);
+}
+
 #define EACH(...)                                                                                                      \
     EACH_VECTOR(n, const __m256 u = LOAD(x); STORE(y, (__VA_ARGS__)););                                                \
     break
@@ -26,6 +43,7 @@ void avx2_map(PointFn fn, float a, float b, const float *x, float *y, int64_t n)
     case POINT_LEAKY_RELU: EACH(v_pick(v_greater(u, zero), u, _mm256_mul_ps(va, u)));
     case POINT_ELU: EACH(v_pick(v_greater(u, zero), u, _mm256_mul_ps(va, v_expm1(_mm256_min_ps(zero, u)))));
     case POINT_GELU: EACH(_mm256_mul_ps(at_least(u, v_set(-15.0f)), v_normal_cdf(u, &unused)));
+    case POINT_HARD_SWISH: EACH(hard_swish(u));
     case POINT_TANH: EACH(v_tanh(u));
     case POINT_SIGMOID: EACH(v_sigmoid(u));
     case POINT_EXP: EACH(v_exp(u));
@@ -64,6 +82,7 @@ void avx2_map_grad(PointFn fn, float a, float b, const float *x, const float *y,
     case POINT_LEAKY_RELU: EACH(v_pick(v_greater(u, zero), one, va));
     case POINT_ELU: EACH(v_pick(v_greater(u, zero), one, _mm256_add_ps(v, va)));
     case POINT_GELU: EACH(gelu_slope(u));
+    case POINT_HARD_SWISH: EACH(hard_swish_slope(u));
     case POINT_TANH: EACH(_mm256_fnmadd_ps(v, v, one));
     case POINT_SIGMOID: EACH(_mm256_fnmadd_ps(v, v, v));
     case POINT_EXP: EACH(v);
