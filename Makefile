@@ -126,6 +126,9 @@ $B/models/builtin_data.o: $B/models/builtin_data.c $B/flags | config.h
 	$(call say,CC)
 	$Q$(COMPILE) -MMD -MP -c -o $@ $<
 
+# The page of reports is inside this object.
+$B/cli/report.o: cli/report.html
+
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(PROGRAM_OBJ) $(MODULE_OBJ) $(TEST_OBJ) $(BENCH_OBJ) $(QUALITY_OBJ))
 
 # The list of objects is a prerequisite too: a deleted source must leave the library.

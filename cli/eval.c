@@ -7,19 +7,27 @@
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
-#include "cli/eval_run.h"
+#include "cli/report.h"
+#include "cli/spectrogram.h"
+#include "engine/base/atomic_file.h"
+#include "engine/base/mem.h"
 
 #define DEFAULT_MAX_DELAY_S 0.5
+#define DEFAULT_DETAILS 12
+#define REPORT_RANK "mel" /* says which pairs are worst unless metrics were chosen */
 
 typedef struct EvalRequest {
     CommonRequest common;
     const char *metrics;
     TextList below, above;
     double rate_hz, max_delay_s;
-    int n_threads;
-    bool no_align, per_channel, json, csv;
+    const char *report, *spectrogram;
+    int n_threads, n_details;
+    bool no_align, per_channel, json, csv, force;
 } EvalRequest;
 
 static const Option OPTIONS[] = {
@@ -70,6 +78,25 @@ static const Option OPTIONS[] = {
      .max = 256,
      .offset = offsetof(EvalRequest, n_threads),
      .help = "pairs measured at once; 0, the default, takes one per processor; values do not depend on it"},
+    {.name = "report",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(EvalRequest, report),
+     .help = "write a page for a browser: means, distributions, a table that sorts, spectrograms, players"},
+    {.name = "report-details",
+     .kind = OPTION_COUNT,
+     .value = "N",
+     .min = 0,
+     .max = 1000,
+     .offset = offsetof(EvalRequest, n_details),
+     .help = "how many of the worst pairs get pictures and players on it, about 1 MB each (default 12)"},
+    {.name = "spectrogram",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(EvalRequest, spectrogram),
+     .help = "of one pair: write a PNG with the spectrograms of REF and DIST, and below them the difference, red where "
+             "DIST has more"},
+    {.letter = 'f', .name = "force", .offset = offsetof(EvalRequest, force), .help = "overwrite files that exist"},
     {.name = "json",
      .offset = offsetof(EvalRequest, json),
      .help = "one JSON object per pair, and one of the means, on standard output"},
@@ -81,6 +108,7 @@ static const Explained EXAMPLES[] = {
     {"talk.wav decoded.wav", "the usual metrics of one recording"},
     {"-m estoi,mel --rate 16k originals decoded", "two of them for two folders paired by name"},
     {"-q --fail-below estoi=0.9 originals decoded", "for scripts: exit 1 when the mean is lower"},
+    {"--report page.html originals decoded", "to look at and to listen"},
     {"-m all --csv originals decoded > values.csv", "everything, for a spreadsheet"},
     {NULL, NULL},
 };
@@ -92,8 +120,7 @@ static const Explained JSON_FIELDS[] = {
     {"rate_hz, channels, samples", "of what was compared, samples per channel"},
     {"ref_samples, dist_samples", "lengths at that rate"},
     {"delay_samples, correlation", "by how much dist is late, and how alike they are there"},
-    {"ref_loudness_lufs, dist_loudness_lufs, ref_true_peak_dbtp, dist_true_peak_dbtp",
-     "by BS.1770; null for silence"},
+    {"ref_loudness_lufs, dist_loudness_lufs, ref_true_peak_dbtp, dist_true_peak_dbtp", "by BS.1770; null for silence"},
     {"metrics", "for each name an object: value (null when infinite or not applicable), unit, flag (why the value is a "
                 "convention: too short, silent reference, identical, not applicable; else null), channels (values of "
                 "single channels, where there are several)"},
@@ -101,6 +128,65 @@ static const Explained JSON_FIELDS[] = {
     {"pairs, failed, limits_missed", "of the summary; its metrics have mean, half_width_95, n, unit and better"},
     {NULL, NULL},
 };
+
+/* ---- files besides the values ---- */
+
+static RsdStatus write_spectrogram(const EvalRequest *r, const EvalRun *run, RsdError *err)
+{
+    EvalSignals s = {0};
+    SpectrogramSet set = {0};
+    AtomicFile *file = NULL;
+    uint8_t *bytes = NULL;
+    size_t size;
+    RsdStatus status = RSD_OK;
+
+    CHECK(run->pairs->n_items == 1, err, RSD_ERR_ARG,
+          "--spectrogram shows one pair, and there are %zu; --report shows many", run->pairs->n_items);
+    TRY(atomic_file_open(&file, r->spectrogram, r->force, err));
+    TRY(eval_signals_load(&s, &run->pairs->items[0], &run->options, NULL, err));
+    TRY(spectrogram_create(&set, s.ref + s.ref_from, s.dist + s.dist_from, s.n_common, s.rate_hz, err));
+    TRY(spectrogram_png(&bytes, &size, &set, err));
+    TRY(atomic_file_write(file, bytes, size, err));
+    TRY(atomic_file_commit(file, err));
+fail:
+    mem_free(&bytes);
+    spectrogram_clear(&set);
+    eval_signals_clear(&s);
+    atomic_file_close(&file);
+    return status;
+}
+
+static RsdStatus write_report(const EvalRequest *r, char **operands, const EvalRun *run, RsdThreads *threads,
+                              RsdError *err)
+{
+    EvalReport report = {
+        .run = run, .ref = operands[0], .dist = operands[1], .n_details = r->n_details, .threads = threads};
+
+    for (size_t m = 0; !r->metrics && m < run->set->n; m++)
+        if (!strcmp(run->set->items[m].name, REPORT_RANK))
+            report.rank = m;
+    return report_write(r->report, r->force, report_fill_eval, &report, err);
+}
+
+/* Before hours of work, not after them. */
+static RsdStatus check_outputs(const EvalRequest *r, RsdError *err)
+{
+    const char *paths[] = {r->report, r->spectrogram};
+    RsdStatus status = RSD_OK;
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (paths[i]) {
+            CHECK(strcmp(paths[i], "-") != 0, err, RSD_ERR_ARG, "standard output is for the values; name a file");
+            CHECK(r->force || access(paths[i], F_OK) != 0, err, RSD_ERR_EXISTS, "%s: exists already; -f overwrites it",
+                  paths[i]);
+        }
+    if (r->report || r->spectrogram)
+        TRY(png_is_available(err));
+fail:
+    return status;
+}
+
+/* ---- the command ---- */
 
 static int exit_code(const EvalRun *run)
 {
@@ -118,19 +204,26 @@ static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *consol
     EvalRun run = {.set = &set,
                    .limits = &limits,
                    .options = {.rate_hz = r->rate_hz, .max_delay_s = r->max_delay_s, .no_align = r->no_align},
-                   .form = r->json ? EVAL_JSON : r->csv ? EVAL_CSV : EVAL_TABLE,
+                   .form = r->json  ? EVAL_JSON
+                           : r->csv ? EVAL_CSV
+                                    : EVAL_TABLE,
                    .per_channel = r->per_channel,
                    .console = console};
     RsdStatus status = RSD_OK;
 
     TRY(eval_set_choose(&set, r->metrics, err));
     TRY(eval_limits_parse(&limits, &set, &r->below, &r->above, err));
+    TRY(check_outputs(r, err));
     TRY(pairs_find(&pairs, operands[0], operands[1], console, err));
     TRY(rsd_threads_create(&threads, r->n_threads, err));
     run.pairs = pairs;
     TRY(eval_run(&run, threads, err));
     if (pairs->n_items > 1)
         console_say(console, LOG_INFO, "%zu pairs compared, %zu failed", pairs->n_items - run.n_failed, run.n_failed);
+    if (r->report)
+        TRY(write_report(r, operands, &run, threads, err));
+    if (r->spectrogram && !run.n_failed)
+        TRY(write_spectrogram(r, &run, err));
     *code = exit_code(&run);
 fail:
     if (pairs)
@@ -142,7 +235,7 @@ fail:
 
 static int run(int argc, char **argv)
 {
-    EvalRequest r = {.max_delay_s = DEFAULT_MAX_DELAY_S};
+    EvalRequest r = {.max_delay_s = DEFAULT_MAX_DELAY_S, .n_details = DEFAULT_DETAILS};
     Console console;
     size_t n_operands;
     int code;

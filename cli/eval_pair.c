@@ -44,8 +44,7 @@ static RsdStatus read_source_form(AudioInfo *info, const char *path, RsdError *e
 }
 
 /* Both at the rate asked for or that of the original, and in mono unless they have the same channels. */
-static RsdStatus read_both(EvalSignals *s, const Pair *pair, double rate_hz, char notes[EVAL_NOTES_SIZE],
-                           RsdError *err)
+static RsdStatus read_both(EvalSignals *s, const Pair *pair, double rate_hz, char notes[EVAL_NOTES_SIZE], RsdError *err)
 {
     AudioInfo ref, dist;
     AudioReaderOptions form = {0};
@@ -70,8 +69,8 @@ fail:
     return status;
 }
 
-RsdStatus eval_signals_load(EvalSignals *s, const Pair *pair, const EvalOptions *options,
-                            char notes[EVAL_NOTES_SIZE], RsdError *err)
+RsdStatus eval_signals_load(EvalSignals *s, const Pair *pair, const EvalOptions *options, char notes[EVAL_NOTES_SIZE],
+                            RsdError *err)
 {
     RsdStatus status = RSD_OK;
 

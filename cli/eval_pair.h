@@ -13,7 +13,7 @@
 #define EVAL_NOTES_SIZE 512
 
 typedef struct EvalOptions {
-    double rate_hz;     /* 0: that of the reference */
+    double rate_hz; /* 0: that of the reference */
     double max_delay_s;
     bool no_align;
     MetricAids aids;

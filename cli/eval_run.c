@@ -120,8 +120,8 @@ static void check_limit(EvalRun *run, const EvalLimit *limit, double *scratch)
         }
     }
     if (!n_seen)
-        console_say(run->console, LOG_ERROR, "--fail-%s %s=%g: there is no value of %s", limit->above ? "above" : "below",
-                    metric->name, limit->value, metric->name);
+        console_say(run->console, LOG_ERROR, "--fail-%s %s=%g: there is no value of %s",
+                    limit->above ? "above" : "below", metric->name, limit->value, metric->name);
     else if (missed)
         console_say(run->console, LOG_ERROR, "%s is %.*f, %s the limit of %g", metric->name, metric->n_digits, worst,
                     limit->above ? "above" : "below", limit->value);

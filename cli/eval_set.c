@@ -54,8 +54,8 @@ static RsdStatus add_name(EvalSet *set, const char *name, const char *option, si
         names[n] = metric.name;
     }
     near = text_nearest(name, names, n);
-    return error_set(err, RSD_ERR_ARG, "%s: there is no metric '%.40s'%s%s%s; `residua losses` lists them", option, name,
-                     near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    return error_set(err, RSD_ERR_ARG, "%s: there is no metric '%.40s'%s%s%s; `residua losses` lists them", option,
+                     name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 RsdStatus eval_set_choose(EvalSet *set, const char *list, RsdError *err)

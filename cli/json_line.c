@@ -129,3 +129,22 @@ void json_line_hex(JsonLine *line, const char *key, const uint8_t *bytes, size_t
         fprintf(line->file, "%02x", bytes[i]);
     fputc('"', line->file);
 }
+
+void json_line_data_uri(JsonLine *line, const char *key, const char *type, const uint8_t *bytes, size_t n_bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    begin_field(line, key);
+    fprintf(line->file, "\"data:%s;base64,", type);
+    for (size_t i = 0; i < n_bytes; i += 3) { /* RFC 4648, section 4 */
+        size_t left = n_bytes - i;
+        uint32_t word =
+            (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) | (left > 2 ? bytes[i + 2] : 0);
+
+        fputc(digits[word >> 18], line->file);
+        fputc(digits[word >> 12 & 63], line->file);
+        fputc(left > 1 ? digits[word >> 6 & 63] : '=', line->file);
+        fputc(left > 2 ? digits[word & 63] : '=', line->file);
+    }
+    fputc('"', line->file);
+}

@@ -30,5 +30,7 @@ void json_line_number(JsonLine *line, const char *key, double value, int n_digit
 void json_line_real(JsonLine *line, const char *key, double value);
 void json_line_bool(JsonLine *line, const char *key, bool value);
 void json_line_hex(JsonLine *line, const char *key, const uint8_t *bytes, size_t n_bytes);
+/* "data:TYPE;base64,..." */
+void json_line_data_uri(JsonLine *line, const char *key, const char *type, const uint8_t *bytes, size_t n_bytes);
 
 #endif

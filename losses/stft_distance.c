@@ -20,7 +20,7 @@ typedef struct Resolution {
 
 /* Sums over all frames and bins, of magnitudes a (reference) and b. */
 typedef struct Sums {
-    double linear, log; /* |a - b|, |ln a - ln b| */
+    double linear, log;   /* |a - b|, |ln a - ln b| */
     double error, energy; /* (a - b)^2, a^2 */
     double count;
 } Sums;

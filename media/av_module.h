@@ -15,10 +15,11 @@
 
 #include "media/audio_source.h"
 #include "media/peer_codec.h"
+#include "media/peer_file.h"
 
 #define AV_MODULE_FILE "residua-av.so"
 #define AV_MODULE_SYMBOL "residua_av_module"
-#define AV_MODULE_VERSION 2 /* goes up with any change of AvModule, AudioSource or PeerOptions */
+#define AV_MODULE_VERSION 3 /* goes up with any change of AvModule, AudioSource or PeerOptions */
 
 typedef struct AvModule {
     int version;
@@ -33,6 +34,12 @@ typedef struct AvModule {
     RsdStatus (*peer_opus)(const float *samples, int64_t n_samples, const PeerOptions *options, float **decoded_48k,
                            int64_t *n_decoded, PeerResult *result, RsdError *err);
     void (*peer_free)(float *decoded_48k);
+
+    /* peer_file.h; *bytes is freed with file_free. */
+    RsdStatus (*file_rate)(int *supported_hz, const PeerFormat *format, int rate_hz, RsdError *err);
+    RsdStatus (*file_encode)(uint8_t **bytes, size_t *size, const PeerFormat *format, const float *samples, int channels,
+                             int64_t n, int rate_hz, RsdError *err);
+    void (*file_free)(uint8_t *bytes);
 
     /* "libavformat 59.27.100, libavcodec 59.37.100", for --version -v. */
     const char *(*describe)(void);

@@ -30,6 +30,9 @@ const AvModule *residua_av_module(void)
         .audio_open = av_audio_open,
         .peer_opus = av_peer_opus,
         .peer_free = av_peer_free,
+        .file_rate = av_file_rate,
+        .file_encode = av_file_encode,
+        .file_free = av_file_free,
         .describe = describe,
     };
 

@@ -53,10 +53,14 @@ int64_t av_length_limit(const AvLength *length, bool complete);
 /* True when an Ogg file (seekable) ends in the middle of a page. */
 bool av_length_ogg_is_cut(int fd);
 
-/* av_audio.c and av_peer.c: the functions of AvModule. */
+/* av_audio.c, av_peer.c and av_file.c: the functions of AvModule. */
 RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, const char *name, RsdError *err);
 RsdStatus av_peer_opus(const float *samples, int64_t n_samples, const PeerOptions *options, float **decoded_48k,
                        int64_t *n_decoded, PeerResult *result, RsdError *err);
 void av_peer_free(float *decoded_48k);
+RsdStatus av_file_rate(int *supported_hz, const PeerFormat *format, int rate_hz, RsdError *err);
+RsdStatus av_file_encode(uint8_t **bytes, size_t *size, const PeerFormat *format, const float *samples, int channels,
+                         int64_t n, int rate_hz, RsdError *err);
+void av_file_free(uint8_t *bytes);
 
 #endif

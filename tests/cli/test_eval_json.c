@@ -116,8 +116,9 @@ Test(eval, json_follows_its_schema)
         snprintf(path, sizeof path, "%s/%c/%d.wav", folder, 'a' + i / 2, 1 + i % 2);
         write_wav(path, i < 2 ? x : y, 1 + i % 2);
     }
-    snprintf(command, sizeof command, "cd %s && '%s/residua' eval -q --json -m all a b 2>/dev/null", folder,
-             build_path(&build, ""));
+    snprintf(command, sizeof command,
+             "PATH=\"$(realpath '%s'):$PATH\" && cd %s && residua eval -q --json -m all a b 2>/dev/null",
+             build_path(&build, ""), folder);
     pipe = popen(command, "r");
     cr_assert_not_null(pipe);
     for (int i = 1; i <= 2; i++) {

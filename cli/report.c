@@ -1,0 +1,212 @@
+/* report.c - the page with the data in its middle.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "cli/report.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/residua.h"
+#include "engine/base/atomic_file.h"
+#include "engine/base/mem.h"
+
+#define DATA_MARK "@DATA@"
+#define REPORT_SCHEMA 1
+
+/* cli/report.html as it is, copied by the assembler. */
+__asm__(".pushsection .rodata\n"
+        ".hidden report_page\n.globl report_page\nreport_page:\n"
+        ".incbin \"cli/report.html\"\n"
+        ".byte 0\n"
+        ".popsection\n");
+extern const char report_page[] __attribute__((visibility("hidden")));
+
+/* ---- the page ---- */
+
+static RsdStatus collect(char **text, size_t *size, ReportFill fill, void *ctx, RsdError *err)
+{
+    FILE *memory = open_memstream(text, size);
+    JsonLine data;
+    RsdStatus status;
+    bool failed;
+
+    if (!memory)
+        return error_set(err, RSD_ERR_MEMORY, "no memory for the report");
+    json_line_begin(&data, memory);
+    json_line_integer(&data, "schema", REPORT_SCHEMA);
+    json_line_text(&data, "version", RSD_VERSION);
+    status = fill(ctx, &data, err);
+    json_line_end(&data);
+    failed = ferror(memory) != 0;
+    failed |= fclose(memory) != 0;
+    if (failed && status == RSD_OK)
+        status = error_set(err, RSD_ERR_MEMORY, "no memory for the report");
+    return status;
+}
+
+RsdStatus report_write(const char *path, bool overwrite, ReportFill fill, void *ctx, RsdError *err)
+{
+    const char *mark = strstr(report_page, DATA_MARK);
+    AtomicFile *file = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    RsdStatus status = RSD_OK;
+
+    TRY(atomic_file_open(&file, path, overwrite, err));
+    TRY(collect(&text, &size, fill, ctx, err));
+    TRY(atomic_file_write(file, report_page, (size_t)(mark - report_page), err));
+    TRY(atomic_file_write(file, text, size, err));
+    TRY(atomic_file_write(file, mark + strlen(DATA_MARK), strlen(mark + strlen(DATA_MARK)), err));
+    TRY(atomic_file_commit(file, err));
+fail:
+    free(text);
+    atomic_file_close(&file);
+    return status;
+}
+
+void report_metrics(JsonLine *data, const EvalSet *set)
+{
+    json_line_open(data, "metrics", '[');
+    for (size_t m = 0; m < set->n; m++) {
+        json_line_open(data, NULL, '{');
+        json_line_text(data, "name", set->items[m].name);
+        json_line_text(data, "title", set->items[m].title);
+        json_line_text(data, "unit", set->items[m].unit);
+        json_line_text(data, "better", eval_better_text(set->items[m].better));
+        json_line_integer(data, "digits", set->items[m].n_digits);
+        json_line_text(data, "summary", set->items[m].summary);
+        json_line_close(data, '}');
+    }
+    json_line_close(data, ']');
+}
+
+/* ---- eval ---- */
+
+typedef struct Ranked {
+    size_t pair;
+    double badness;
+} Ranked;
+
+static int compare_ranked(const void *a, const void *b)
+{
+    const Ranked *x = a, *y = b;
+
+    if (x->badness != y->badness)
+        return x->badness > y->badness ? -1 : 1;
+    return (x->pair > y->pair) - (x->pair < y->pair);
+}
+
+/* Worst first; pairs that failed are last. */
+static void rank_pairs(Ranked *order, const EvalReport *report)
+{
+    const EvalRun *run = report->run;
+
+    for (size_t i = 0; i < run->pairs->n_items; i++) {
+        const EvalResult *r = &run->results[i];
+        double value = r->status == RSD_OK ? r->values[report->rank].value : 0;
+
+        order[i].pair = i;
+        order[i].badness = r->status != RSD_OK                                        ? -INFINITY
+                           : run->set->items[report->rank].better == METRIC_HIGHER    ? -value
+                           : run->set->items[report->rank].better == METRIC_NEAR_ZERO ? fabs(value)
+                                                                                      : value;
+    }
+    qsort(order, run->pairs->n_items, sizeof *order, compare_ranked);
+}
+
+typedef struct DetailWork {
+    const EvalReport *report;
+    const Ranked *order;
+    SoundDetail **details; /* [n_pairs], of pairs; NULL where there is none */
+    RsdStatus status;
+    RsdError err;
+    _Atomic int failed;
+} DetailWork;
+
+static void detail_task(void *ctx, int64_t i, int worker)
+{
+    DetailWork *work = ctx;
+    const EvalRun *run = work->report->run;
+    size_t pair = work->order[i].pair;
+    RsdError err = {0};
+    RsdStatus status = RSD_OK;
+
+    (void)worker;
+    if (run->results[pair].status == RSD_OK)
+        status = sound_detail_create(&work->details[pair], &run->pairs->items[pair], &run->options, &err);
+    if (status != RSD_OK && !work->failed++) {
+        work->status = status;
+        work->err = err;
+    }
+}
+
+static void write_pair(JsonLine *data, const EvalRun *run, size_t i, const SoundDetail *detail)
+{
+    const EvalResult *r = &run->results[i];
+    char text[EVAL_VALUE_SIZE];
+
+    json_line_open(data, NULL, '{');
+    eval_json_pair(data, &run->pairs->items[i], r, run->set);
+    if (r->status == RSD_OK) {
+        json_line_open(data, "texts", '[');
+        for (size_t m = 0; m < run->set->n; m++)
+            json_line_text(data, NULL, eval_value_text(text, &run->set->items[m], &r->values[m]));
+        json_line_close(data, ']');
+    }
+    if (detail) {
+        json_line_open(data, "sound", '{');
+        sound_detail_write(data, detail);
+        json_line_close(data, '}');
+    }
+    json_line_close(data, '}');
+}
+
+static void write_means(JsonLine *data, const EvalRun *run)
+{
+    json_line_open(data, "means", '[');
+    for (size_t m = 0; m < run->set->n; m++) {
+        json_line_open(data, NULL, '{');
+        json_line_real(data, "mean", run->means[m].n ? run->means[m].mean : NAN);
+        json_line_real(data, "half_width_95", run->means[m].n > 1 ? run->means[m].half_width : NAN);
+        json_line_integer(data, "n", (int64_t)run->means[m].n);
+        json_line_close(data, '}');
+    }
+    json_line_close(data, ']');
+}
+
+RsdStatus report_fill_eval(void *ctx, JsonLine *data, RsdError *err)
+{
+    const EvalReport *report = ctx;
+    const EvalRun *run = report->run;
+    size_t n_pairs = run->pairs->n_items;
+    int64_t n_details = report->n_details < (int64_t)n_pairs ? report->n_details : (int64_t)n_pairs;
+    Ranked *order = NULL;
+    DetailWork work = {.report = report};
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_alloc(&order, n_pairs, sizeof *order, err));
+    TRY(mem_calloc(&work.details, n_pairs, sizeof(SoundDetail *), err));
+    rank_pairs(order, report);
+    work.order = order;
+    threads_for(report->threads, n_details, detail_task, &work);
+    CHECK(work.status == RSD_OK, err, work.status, "%s", work.err.text);
+    json_line_text(data, "kind", "eval");
+    json_line_text(data, "ref", report->ref);
+    json_line_text(data, "dist", report->dist);
+    json_line_integer(data, "rank", (int64_t)report->rank);
+    report_metrics(data, run->set);
+    write_means(data, run);
+    json_line_open(data, "pairs", '[');
+    for (size_t i = 0; i < n_pairs; i++)
+        write_pair(data, run, i, work.details[i]);
+    json_line_close(data, ']');
+fail:
+    for (size_t i = 0; work.details && i < n_pairs; i++)
+        sound_detail_destroy(&work.details[i]);
+    mem_free(&work.details);
+    mem_free(&order);
+    return status;
+}

@@ -1,0 +1,43 @@
+/* report.h - pages for a browser, each one file that needs no network: what `residua eval` and `residua bench rd` found.
+ *
+ * The page itself, its style and its behaviour are cli/report.html, which the build puts into the program; the data are
+ * one JSON object inside it. docs/report.md describes the object.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_CLI_REPORT_H
+#define RESIDUA_CLI_REPORT_H
+
+#include "cli/eval_run.h"
+
+/* Writes the fields of the page's data into an object that is open. */
+typedef RsdStatus (*ReportFill)(void *ctx, JsonLine *data, RsdError *err);
+
+/* The page at `path`, complete or not at all. Errors: RSD_ERR_EXISTS (overwrite is false), RSD_ERR_IO, RSD_ERR_MEMORY,
+ * those of fill. */
+RsdStatus report_write(const char *path, bool overwrite, ReportFill fill, void *ctx, RsdError *err);
+
+/* Fields that describe metrics: list "metrics" with name, title, unit, better, digits, summary. */
+void report_metrics(JsonLine *data, const EvalSet *set);
+
+typedef struct EvalReport {
+    const EvalRun *run;
+    const char *ref, *dist; /* as they were named */
+    size_t rank;            /* the metric that says which pairs are worst */
+    int n_details;          /* so many of the worst get pictures and players */
+    RsdThreads *threads;
+} EvalReport;
+
+/* For report_write; ctx is an EvalReport. Errors: those of the readers, RSD_ERR_UNSUPPORTED (no libpng),
+ * RSD_ERR_MEMORY. */
+RsdStatus report_fill_eval(void *ctx, JsonLine *data, RsdError *err);
+
+/* report_sound.c: fields of one pair of recordings, for its excerpt of at most REPORT_EXCERPT_S with the most error:
+ * start_s, seconds, nyquist_hz, top_db, pictures ref, dist and difference, players ref_wav and dist_wav. */
+#define REPORT_EXCERPT_S 10.0
+typedef struct SoundDetail SoundDetail;
+RsdStatus sound_detail_create(SoundDetail **out, const Pair *pair, const EvalOptions *options, RsdError *err);
+void sound_detail_write(JsonLine *data, const SoundDetail *detail);
+void sound_detail_destroy(SoundDetail **detail);
+
+#endif

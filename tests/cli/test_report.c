@@ -1,0 +1,240 @@
+/* test_report.c - the pages of `residua eval --report`: their data, and their behaviour in headless Chromium.
+ *
+ * The data are read with jansson. The browser opens the page in a wide and in a narrow window and does what a reader does
+ * (setup/drive-report.html); without Chromium (Debian package chromium) that part is skipped, which a line on standard
+ * error says.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/mem.h"
+#include "media/audio_writer.h"
+#include "tests/losses/signals.h"
+#include "tests/shared.h"
+
+#define LEN 160000
+#define N_PAIRS 3
+#define PAGE_SIZE ((size_t)16 << 20)
+#define COMMAND_SIZE (4 * SHARED_PATH_SIZE)
+
+static float x[LEN], y[LEN];
+static char folder[64];
+
+static void write_wav(char side, int number, const float *samples)
+{
+    AudioWriterOptions options = {16000, 1, SAMPLE_S16, true, LEN};
+    AudioWriter *writer = NULL;
+    char path[128];
+    RsdError err = {0};
+
+    snprintf(path, sizeof path, "%s/%c/%d.wav", folder, side, number);
+    ASSERT_OK(audio_writer_open(&writer, path, &options, &err), err);
+    ASSERT_OK(audio_writer_write(writer, samples, LEN, LEN, &err), err);
+    ASSERT_OK(audio_writer_finish(writer, &err), err);
+    audio_writer_close(&writer);
+}
+
+/* The middle pair is the worst. */
+static void make_pairs(void)
+{
+    static const float noise[N_PAIRS] = {0.01f, 0.2f, 0.05f};
+    char command[256];
+
+    strcpy(folder, "/tmp/residua-report-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(command, sizeof command, "mkdir %s/a %s/b", folder, folder);
+    cr_assert_eq(system(command), 0);
+    for (int i = 0; i < N_PAIRS; i++) {
+        signal_speech_like(x, LEN, 16000, (uint32_t)i);
+        signal_disturb(y, x, LEN, 10, noise[i]);
+        write_wav('a', i + 1, x);
+        write_wav('b', i + 1, y);
+    }
+}
+
+static int run_in_folder(const char *command)
+{
+    static char whole[COMMAND_SIZE];
+    SharedPath build, source;
+    int len = snprintf(whole, sizeof whole, "PATH=\"$(realpath '%s'):$PATH\" SOURCE=$(realpath '%s') && cd %s && %s",
+                       build_path(&build, ""), source_path(&source, ""), folder, command);
+
+    cr_assert(len > 0 && (size_t)len < sizeof whole);
+    return system(whole);
+}
+
+static void remove_pairs(void)
+{
+    char command[256];
+
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    cr_expect_eq(system(command), 0);
+}
+
+static char *read_page(const char *name)
+{
+    char path[256], *text = calloc(1, PAGE_SIZE);
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    file = fopen(path, "rb");
+    cr_assert(file && text, "%s is missing", path);
+    cr_assert_lt(fread(text, 1, PAGE_SIZE - 1, file), PAGE_SIZE - 1);
+    fclose(file);
+    return text;
+}
+
+/* The object inside the page. */
+static json_t *data_of(const char *page)
+{
+    const char *mark = "type=\"application/json\">", *from = strstr(page, mark), *to;
+    json_error_t error;
+    json_t *data;
+
+    cr_assert(from);
+    from += strlen(mark);
+    to = strstr(from, "</script>");
+    cr_assert(to);
+    data = json_loadb(from, (size_t)(to - from), JSON_REJECT_DUPLICATES, &error);
+    cr_assert(data, "%s", error.text);
+    return data;
+}
+
+static bool is_data_uri(const json_t *object, const char *key, const char *type)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    char begin[64];
+
+    snprintf(begin, sizeof begin, "data:%s;base64,", type);
+    return text && strncmp(text, begin, strlen(begin)) == 0 && strlen(text) > strlen(begin) + 100;
+}
+
+Test(report, holds_values_pictures_and_players_of_the_worst)
+{
+    static const char *const pictures[] = {"ref", "dist", "difference"};
+    const json_t *pairs, *sound;
+    json_t *data;
+    char *page;
+
+    make_pairs();
+    cr_assert_eq(run_in_folder("residua eval -q -m estoi,snr --report r.html --report-details 1 a b >out"), 0);
+    page = read_page("r.html");
+    data = data_of(page);
+    pairs = json_object_get(data, "pairs");
+    cr_assert_eq(json_array_size(pairs), N_PAIRS);
+    cr_assert_eq(json_array_size(json_object_get(data, "metrics")), 2);
+    cr_assert_eq(json_array_size(json_object_get(data, "means")), 2);
+    for (size_t i = 0; i < N_PAIRS; i++) {
+        const json_t *pair = json_array_get(pairs, i);
+
+        cr_assert_eq(json_array_size(json_object_get(pair, "texts")), 2);
+        cr_assert_eq(json_object_get(pair, "sound") != NULL, i == 1, "pair %zu", i);
+    }
+    sound = json_object_get(json_array_get(pairs, 1), "sound");
+    for (size_t i = 0; i < 3; i++)
+        cr_assert(is_data_uri(sound, pictures[i], "image/png"), "%s", pictures[i]);
+    cr_assert(is_data_uri(sound, "ref_wav", "audio/wav") && is_data_uri(sound, "dist_wav", "audio/wav"));
+    cr_assert_null(strstr(page, "http://www.w3.org/1999"));
+    cr_assert_null(strstr(page, "src=\"http"));
+    json_decref(data);
+    free(page);
+    remove_pairs();
+}
+
+Test(report, keeps_files_that_exist_and_is_the_same_for_any_number_of_threads)
+{
+    make_pairs();
+    cr_assert_eq(run_in_folder("residua eval -q -t 1 --report one.html a b >out"), 0);
+    cr_assert_eq(run_in_folder("residua eval -q -t 3 --report three.html a b >out && cmp one.html three.html"), 0);
+    cr_assert_neq(run_in_folder("residua eval -q --report one.html a b >out 2>err"), 0);
+    cr_assert_eq(run_in_folder("grep -q 'one.html.*exists' err && ! test -s out"), 0);
+    cr_assert_eq(run_in_folder("residua eval -q -f --report one.html a b >out"), 0);
+    cr_assert_eq(run_in_folder(
+                     "residua eval -q --spectrogram s.png a/1.wav b/1.wav >out && head -c 4 s.png | grep -q PNG"),
+                 0);
+    cr_assert_neq(run_in_folder("residua eval -q --spectrogram t.png a b >out 2>err"), 0);
+    cr_assert_eq(run_in_folder("grep -q 'shows one pair' err && ! test -e t.png"), 0);
+    remove_pairs();
+}
+
+#define CHROMIUM                                                                                                       \
+    "timeout 500 chromium --headless --no-sandbox --no-zygote --disable-gpu --disable-dev-shm-usage --mute-audio "     \
+    "--allow-file-access-from-files --autoplay-policy=no-user-gesture-required --window-size=1400,1800 "               \
+    "--user-data-dir=profile --virtual-time-budget=60000 --dump-dom"
+
+static void drive(const char *page)
+{
+    char command[1024];
+
+    snprintf(command, sizeof command,
+             CHROMIUM " \"file://$SOURCE/tests/cli/setup/drive-report.html#file://$PWD/%s\" >dom 2>chromium.log", page);
+    cr_assert_eq(run_in_folder(command), 0, "chromium does not run; see %s/chromium.log", folder);
+}
+
+static void expect_line(const char *dom, const char *line)
+{
+    cr_expect(strstr(dom, line), "the browser did not say '%s' but\n%.3000s", line, dom);
+}
+
+Test(report, can_be_read_sorted_and_heard_in_a_browser, .timeout = 600)
+{
+    static const char *const lines[] = {
+        "fits: true",
+        "other theme: true",
+        "worst first: 2 3 1",
+        "by name: 1 2 3",
+        "by name, down: 3 2 1, descending",
+        "opened: 3",
+        "slider: inset(0px 0px 0px 50%) becomes inset(0px 0px 0px 25%)",
+        "zoom: 4 times",
+        "playing: true true, heard: false true",
+        "swapped, heard: true false",
+        "stopped: true true",
+        "pictures: true true true",
+    };
+    char line[128], *dom;
+
+    if (system("command -v chromium >/dev/null") != 0) {
+        fprintf(stderr, "skipped: the report in a browser needs chromium (Debian package chromium)\n");
+        cr_skip_test("needs chromium");
+    }
+    make_pairs();
+    cr_assert_eq(run_in_folder("residua eval -q -m estoi,snr --report r.html a b >out"), 0);
+    drive("r.html");
+    dom = read_page("dom");
+    for (int size = 1280; size; size = size == 1280 ? 420 : 0)
+        for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+            snprintf(line, sizeof line, "%d %s", size, lines[i]);
+            expect_line(dom, line);
+        }
+    expect_line(dom, "done");
+    free(dom);
+    remove_pairs();
+}
+
+Test(report, curves_can_be_hidden_and_chosen_in_a_browser, .timeout = 600)
+{
+    char *dom;
+
+    if (system("command -v chromium >/dev/null") != 0) {
+        fprintf(stderr, "skipped: the report in a browser needs chromium (Debian package chromium)\n");
+        cr_skip_test("needs chromium");
+    }
+    make_pairs();
+    cr_assert_eq(run_in_folder("residua bench rd -q --codecs opus,mp3 --seconds 1 --report r.html a >out"), 0);
+    drive("r.html");
+    dom = read_page("dom");
+    expect_line(dom, "1280 curves: 2, one hidden: 1");
+    expect_line(dom, "420 metric: ESTOI over rate becomes mel distance over rate");
+    expect_line(dom, "1280 fits: true");
+    expect_line(dom, "420 fits: true");
+    expect_line(dom, "done");
+    free(dom);
+    remove_pairs();
+}
