@@ -55,8 +55,8 @@ if [ ! -s "$MODEL" ] || [ "$SOURCE/samples/train-tiny.ini" -nt "$MODEL" ]; then
     rm -rf "$trained"
 fi
 
-# What differs from run to run: speeds, hashes, and where the model lies.
-steady() { sed -E 's/, [0-9]+ times real time//; s/hash [0-9a-f]{16}/hash HASH/g; s/"hash": "[0-9a-f]{16}"/"hash": "HASH"/; s#'"$BUILD"'/tests/##g'; }
+# What differs from run to run and from one set of kernels to another: speeds, hashes, checksums, and where the model lies.
+steady() { sed -E 's/, [0-9]+ times real time//; s/(checksum|expected) [0-9a-f]{8}/\1 SUM/g; s/hash [0-9a-f]{16}/hash HASH/g; s/"hash": "[0-9a-f]{16}"/"hash": "HASH"/; s#'"$BUILD"'/tests/##g'; }
 
 # Runs a command and shows its exit code, its standard error among its output.
 try() {
