@@ -31,6 +31,6 @@ struct GemmKernels {
     void (*matrix_vector)(int64_t m, int64_t n, const float *a, int64_t lda, const float *x, bool add, float *y);
 };
 
-extern const GemmKernels gemm_ref, gemm_avx2;
+extern const GemmKernels gemm_ref, gemm_avx2, gemm_avx512;
 
 #endif

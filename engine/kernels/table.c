@@ -19,7 +19,7 @@
 
 static const Kernels sets[] = {
 #if defined(__x86_64__)
-    {"avx512", &gemm_avx2, &conv_avx512, &point_avx2, &search_avx512, &spectrum_avx2, &plane_ref},
+    {"avx512", &gemm_avx512, &conv_avx512, &point_avx2, &search_avx512, &spectrum_avx2, &plane_ref},
     {"avx2", &gemm_avx2, &conv_avx2, &point_avx2, &search_avx2, &spectrum_avx2, &plane_ref},
 #endif
     {"ref", &gemm_ref, &conv_ref, &point_ref, &search_ref, &spectrum_ref, &plane_ref},
