@@ -19,7 +19,22 @@
 
 #define AV_MODULE_FILE "residua-av.so"
 #define AV_MODULE_SYMBOL "residua_av_module"
-#define AV_MODULE_VERSION 3 /* goes up with any change of AvModule, AudioSource or PeerOptions */
+#define AV_MODULE_VERSION 4 /* goes up with any change of AvModule, AudioSource, PeerOptions or AvPicture */
+
+/* A picture on its way between residua and libavcodec. Samples are 8 bits, or 16 in host order, full range; lines of plane i
+ * are stride[i] bytes apart. */
+typedef struct AvPicture {
+    int width, height;
+    int channels, bits; /* as in media/image.h */
+    int source_bits;
+    bool has_more, lost_alpha;
+    char format[16];
+    const uint8_t *plane[4]; /* grey, or red, green, blue; [3] is alpha, NULL for none */
+    ptrdiff_t stride[4];
+    const uint8_t *icc; /* NULL for none */
+    size_t icc_size;
+    void *owner;
+} AvPicture;
 
 typedef struct AvModule {
     int version;
@@ -40,6 +55,17 @@ typedef struct AvModule {
     RsdStatus (*file_encode)(uint8_t **bytes, size_t *size, const PeerFormat *format, const float *samples, int channels,
                              int64_t n, int rate_hz, RsdError *err);
     void (*file_free)(uint8_t *bytes);
+
+    /* Decodes the first picture of a file of `format` (as image_format_of names it; NULL: not known by its first bytes).
+     * Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED, RSD_ERR_MEMORY; the sentence has no file name. Free with picture_free. */
+    RsdStatus (*picture_decode)(AvPicture *out, const uint8_t *data, size_t size, const char *format, int64_t max_pixels,
+                                RsdError *err);
+    void (*picture_free)(AvPicture *picture);
+    /* Encodes to *bytes [*size], freed with bytes_free. format: "jpg", "webp", "avif", "jxl", "tiff", "bmp" or "pnm".
+     * quality: 1 to 100. reduce: 16 bits may become 8. Errors: RSD_ERR_UNSUPPORTED, RSD_ERR_MEMORY. */
+    RsdStatus (*picture_encode)(uint8_t **bytes, size_t *size, const AvPicture *picture, const char *format, int quality,
+                                bool reduce, RsdError *err);
+    void (*bytes_free)(uint8_t *bytes);
 
     /* "libavformat 59.27.100, libavcodec 59.37.100", for --version -v. */
     const char *(*describe)(void);

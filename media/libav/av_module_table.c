@@ -33,6 +33,10 @@ const AvModule *residua_av_module(void)
         .file_rate = av_file_rate,
         .file_encode = av_file_encode,
         .file_free = av_file_free,
+        .picture_decode = av_picture_decode,
+        .picture_free = av_picture_free,
+        .picture_encode = av_picture_encode,
+        .bytes_free = av_bytes_free,
         .describe = describe,
     };
 

@@ -63,4 +63,18 @@ RsdStatus av_file_encode(uint8_t **bytes, size_t *size, const PeerFormat *format
                          int64_t n, int rate_hz, RsdError *err);
 void av_file_free(uint8_t *bytes);
 
+/* av_picture.c and av_picture_encode.c: the functions of AvModule, */
+RsdStatus av_picture_decode(AvPicture *out, const uint8_t *data, size_t size, const char *format, int64_t max_pixels,
+                            RsdError *err);
+void av_picture_free(AvPicture *picture);
+RsdStatus av_picture_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, const char *format, int quality,
+                            bool reduce, RsdError *err);
+void av_bytes_free(uint8_t *bytes);
+/* and picture_planes.c: a decoded frame as planes (GBRP, GBRAP, GRAY8 or their 16-bit forms), and planes as an encoder wants
+ * them. */
+RsdStatus av_picture_to_planes(AVFrame **out, const AVFrame *in, int pixel_format, RsdError *err);
+RsdStatus av_picture_from_planes(AVFrame **out, const AVFrame *planes, int pixel_format, RsdError *err);
+/* picture_whole.c: false when a JPEG, WebP or BMP file ends before its end. */
+bool av_picture_is_whole(const char *format, const uint8_t *data, size_t size);
+
 #endif

@@ -1,0 +1,215 @@
+/* image_reader.c - all bytes of a file, then the decoder for what they are.
+ *
+ * Files are read, not mapped: one that somebody shortens meanwhile must not end the program. Only films too large for that
+ * are mapped.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "media/image_reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/base/file_map.h"
+#include "engine/base/mem.h"
+#include "media/av_module.h"
+#include "media/exif.h"
+#include "media/png_image.h"
+
+#define BYTES_MAX ((size_t)1 << 30) /* read into memory */
+#define BYTES_FIRST 65536
+
+/* --- formats --------------------------------------------------------------------------------------------------------------- */
+
+static bool starts_with(const uint8_t *head, size_t size, size_t at, const char *bytes, size_t n)
+{
+    return size >= at + n && memcmp(head + at, bytes, n) == 0;
+}
+
+#define STARTS(at, bytes) starts_with(head, size, at, bytes, sizeof(bytes) - 1)
+
+static bool is_avif(const uint8_t *head, size_t size)
+{
+    return STARTS(4, "ftyp") && (STARTS(8, "avif") || STARTS(8, "avis") || STARTS(8, "mif1") || STARTS(8, "heic"));
+}
+
+const char *image_format_of(const uint8_t *head, size_t size)
+{
+    if (STARTS(0, "\x89PNG\r\n\x1a\n"))
+        return "png";
+    if (STARTS(0, "\xff\xd8\xff"))
+        return "jpeg";
+    if (STARTS(0, "RIFF") && STARTS(8, "WEBP"))
+        return "webp";
+    if (STARTS(0, "GIF87a") || STARTS(0, "GIF89a"))
+        return "gif";
+    if (STARTS(0, "II*\0") || STARTS(0, "MM\0*"))
+        return "tiff";
+    if (is_avif(head, size))
+        return "avif";
+    if (STARTS(0, "\xff\x0a") || STARTS(0, "\0\0\0\x0cJXL \r\n\x87\n"))
+        return "jxl";
+    if (STARTS(0, "\0\0\0\x0cjP  \r\n\x87\n") || STARTS(0, "\xff\x4f\xff\x51"))
+        return "jp2";
+    if (STARTS(0, "BM"))
+        return "bmp";
+    if (size >= 3 && head[0] == 'P' && head[1] >= '1' && head[1] <= '7' && (head[2] == '\n' || head[2] == ' ' || head[2] == '\r'))
+        return "pnm";
+    return NULL;
+}
+
+/* --- decoding --------------------------------------------------------------------------------------------------------------- */
+
+static void copy_plane(const AvPicture *from, int plane, size_t line, int64_t height, uint8_t *to)
+{
+    for (int64_t y = 0; y < height; y++)
+        memcpy(to + (size_t)y * line, from->plane[plane] + y * from->stride[plane], line);
+}
+
+static RsdStatus image_of_picture(Image **out, const AvPicture *picture, RsdError *err)
+{
+    const size_t line = (size_t)picture->width * (size_t)picture->bits / 8;
+    Image *image = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(image_create(&image, picture->width, picture->height, picture->channels, picture->bits, picture->plane[3] != NULL, err));
+    for (int c = 0; c < picture->channels; c++)
+        copy_plane(picture, c, line, image->height, (uint8_t *)image->planes + (size_t)c * (size_t)image->height * line);
+    if (image->alpha)
+        copy_plane(picture, 3, line, image->height, image->alpha);
+    image->source_bits = picture->source_bits;
+    image->has_more = picture->has_more;
+    image->lost_alpha = picture->lost_alpha;
+    memcpy(image->format, picture->format, sizeof image->format);
+    if (picture->icc) {
+        TRY(mem_alloc(&image->color.icc, picture->icc_size, 1, err));
+        memcpy(image->color.icc, picture->icc, picture->icc_size);
+        image->color.icc_size = picture->icc_size;
+    }
+    *out = image;
+    image = NULL;
+fail:
+    image_destroy(&image);
+    return status;
+}
+
+static RsdStatus read_by_module(Image **out, const uint8_t *data, size_t size, const char *format, int64_t max_pixels,
+                                RsdError *err)
+{
+    AvPicture picture = {0};
+    const AvModule *module;
+    RsdStatus status = RSD_OK;
+
+    TRY(av_module_get(&module, err));
+    TRY(module->picture_decode(&picture, data, size, format, max_pixels, err));
+    status = image_of_picture(out, &picture, err);
+    module->picture_free(&picture);
+fail:
+    return status;
+}
+
+RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const ImageReadOptions *options, RsdError *err)
+{
+    const ImageReadOptions o = options ? *options : (ImageReadOptions){0};
+    const int64_t max_pixels = o.max_pixels > 0 ? o.max_pixels : IMAGE_MAX_PIXELS;
+    const char *format = image_format_of(data, size);
+    Image *image = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    CHECK(size > 0, err, RSD_ERR_CORRUPT, "is empty");
+    if (format && strcmp(format, "png") == 0 && png_image_is_here()) {
+        TRY(png_image_read(&image, data, size, max_pixels, err));
+        strcpy(image->format, "png");
+    } else {
+        TRY(read_by_module(&image, data, size, format, max_pixels, err));
+    }
+    if (image_is_opaque(image))
+        mem_free(&image->alpha);
+    if (format && !o.as_stored)
+        TRY(image_orient(image, exif_orientation_of_file(format, data, size), err));
+    if (o.drop_profile) {
+        mem_free(&image->color.icc);
+        image->color = (ImageColor){0};
+    }
+    *out = image;
+    image = NULL;
+fail:
+    image_destroy(&image);
+    return status;
+}
+
+/* --- files ------------------------------------------------------------------------------------------------------------------ */
+
+/* Everything up to the end, but no more than BYTES_MAX. */
+static RsdStatus read_all(uint8_t **out, size_t *size, int fd, size_t expected, RsdError *err)
+{
+    size_t room = expected < BYTES_MAX ? expected + 1 : BYTES_FIRST, used = 0;
+    uint8_t *bytes = NULL;
+    ssize_t got;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_alloc(&bytes, room, 1, err));
+    for (;;) {
+        got = read(fd, bytes + used, room - used);
+        if (got < 0 && errno == EINTR)
+            continue;
+        CHECK(got >= 0, err, RSD_ERR_IO, "cannot read: %s", strerror(errno));
+        if (got == 0)
+            break;
+        used += (size_t)got;
+        if (used == room) {
+            CHECK(room < BYTES_MAX, err, RSD_ERR_MEMORY, "more than %zu MiB come through the pipe", BYTES_MAX >> 20);
+            TRY(mem_resize(&bytes, room, 2 * room, 1, err));
+            room *= 2;
+        }
+    }
+    *out = bytes;
+    *size = used;
+    return RSD_OK;
+fail:
+    mem_free(&bytes);
+    return status;
+}
+
+static RsdStatus read_descriptor(Image **out, int fd, const char *path, const ImageReadOptions *options, RsdError *err)
+{
+    struct stat info;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    FileMap map = {0};
+    RsdStatus status = RSD_OK;
+
+    CHECK(fstat(fd, &info) == 0, err, RSD_ERR_IO, "cannot open: %s", strerror(errno));
+    CHECK(!S_ISDIR(info.st_mode), err, RSD_ERR_IO, "is a directory, not a picture");
+    if (S_ISREG(info.st_mode) && (uint64_t)info.st_size >= BYTES_MAX && strcmp(path, "-") != 0) {
+        TRY(file_map_open(&map, path, err));
+        TRY(image_read_bytes(out, map.data, map.size, options, err));
+    } else {
+        TRY(read_all(&bytes, &size, fd, S_ISREG(info.st_mode) ? (size_t)info.st_size : BYTES_FIRST - 1, err));
+        TRY(image_read_bytes(out, bytes, size, options, err));
+    }
+fail:
+    file_map_close(&map);
+    mem_free(&bytes);
+    return status;
+}
+
+RsdStatus image_read(Image **out, const char *path, const ImageReadOptions *options, RsdError *err)
+{
+    const bool is_stdin = strcmp(path, "-") == 0;
+    const char *name = is_stdin ? "standard input" : path;
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    RsdStatus status;
+
+    *out = NULL;
+    if (fd < 0)
+        return error_set(err, RSD_ERR_IO, "%s: cannot open: %s", name, strerror(errno));
+    status = read_descriptor(out, fd, path, options, err);
+    if (!is_stdin)
+        close(fd);
+    return status == RSD_OK ? RSD_OK : error_prefix(err, status, "%s", name);
+}

@@ -1,0 +1,32 @@
+/* image_reader.h - the picture of any file or pipe.
+ *
+ * PNG is read by libpng; everything else (JPEG, WebP, AVIF, JPEG XL, TIFF, BMP, GIF, the first frame of a video) by
+ * libavformat and libavcodec, which are loaded on first use. EXIF orientation is applied, palettes become colours, CMYK
+ * becomes RGB. Deeper than 8 bits gives 16.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_IMAGE_READER_H
+#define RESIDUA_IMAGE_READER_H
+
+#include "media/image.h"
+
+typedef struct ImageReadOptions {
+    int64_t max_pixels; /* 0: IMAGE_MAX_PIXELS */
+    bool drop_profile;  /* leave Image.color empty */
+    bool as_stored;     /* do not apply the orientation */
+} ImageReadOptions;
+
+/* path "-" is standard input; options NULL: all zero. Errors: RSD_ERR_IO (cannot open or read), RSD_ERR_CORRUPT (empty, not a
+ * picture, damaged, cut short, claims more pixels than its bytes can hold), RSD_ERR_MEMORY (more than max_pixels, out of
+ * memory), RSD_ERR_UNSUPPORTED (a codec or module that is not here). Sentences start with the path, or "standard input".
+ * Any thread. */
+RsdStatus image_read(Image **out, const char *path, const ImageReadOptions *options, RsdError *err);
+/* The same from bytes; the sentence has no name. */
+RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const ImageReadOptions *options, RsdError *err);
+
+/* The format of a picture by its first bytes ("png", "jpeg", "webp", "gif", "bmp", "tiff", "avif", "jxl", "jp2", "pnm"), or
+ * NULL for anything else, sound and video among it. 16 bytes are enough. */
+const char *image_format_of(const uint8_t *head, size_t size);
+
+#endif

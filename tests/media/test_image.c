@@ -1,0 +1,549 @@
+/* test_image.c - pictures: read, written and read back, turned, and refused.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/rng.h"
+#include "media/exif.h"
+#include "media/image_reader.h"
+#include "media/image_writer.h"
+#include "tests/media/fixture.h"
+
+#define WIDTH 61
+#define HEIGHT 47
+
+TestSuite(image, .init = fixture_open, .fini = fixture_close, .timeout = 300);
+
+/* --- a known picture --------------------------------------------------------------------------------------------------------- */
+
+/* Smooth, different in each channel and corner, so that a picture that is turned or has its channels exchanged shows. */
+static double value_at(int c, int64_t x, int64_t y)
+{
+    const double u = (double)x / WIDTH, v = (double)y / HEIGHT;
+
+    return c == 0 ? 0.1 + 0.8 * u : c == 1 ? 0.1 + 0.8 * v : c == 2 ? 0.5 + 0.3 * sin(5 * u + 3 * v) : 0.2 + 0.7 * u * v;
+}
+
+static Image *make_picture(int channels, int bits, bool has_alpha)
+{
+    float *src, *alpha;
+    RsdError err = {0};
+    Image *image;
+
+    ASSERT_OK(mem_alloc(&src, 4 * WIDTH * HEIGHT, sizeof *src, &err), err);
+    alpha = src + 3 * WIDTH * HEIGHT;
+    for (int c = 0; c < 4; c++)
+        for (int64_t i = 0; i < WIDTH * HEIGHT; i++)
+            src[c * WIDTH * HEIGHT + i] = (float)value_at(c, i % WIDTH, i / WIDTH);
+    ASSERT_OK(image_from_float(&image, src, has_alpha ? alpha : NULL, WIDTH, HEIGHT, channels, bits, &err), err);
+    mem_free(&src);
+    return image;
+}
+
+static void expect_same(const char *what, const Image *got, const Image *expected)
+{
+    const size_t plane = (size_t)(expected->width * expected->height * expected->bits / 8);
+
+    cr_assert(got->width == expected->width && got->height == expected->height && got->channels == expected->channels &&
+                  got->bits == expected->bits && !got->alpha == !expected->alpha,
+              "%s: %d x %d, %d channels, %d bits, %s", what, (int)got->width, (int)got->height, got->channels, got->bits,
+              got->alpha ? "alpha" : "no alpha");
+    cr_assert(memcmp(got->planes, expected->planes, plane * (size_t)expected->channels) == 0, "%s: other colours", what);
+    cr_assert(!got->alpha || memcmp(got->alpha, expected->alpha, plane) == 0, "%s: another alpha", what);
+}
+
+/* Peak signal-to-noise ratio in dB over all colours. */
+static double psnr_db(const Image *a, const Image *b)
+{
+    const size_t count = (size_t)(a->width * a->height) * 3;
+    float *x, *y;
+    double sum = 0;
+    RsdError err = {0};
+
+    ASSERT_OK(mem_alloc(&x, count, sizeof *x, &err), err);
+    ASSERT_OK(mem_alloc(&y, count, sizeof *y, &err), err);
+    image_to_float(a, 3, x);
+    image_to_float(b, 3, y);
+    for (size_t i = 0; i < count; i++)
+        sum += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
+    mem_free(&x);
+    mem_free(&y);
+    return -10 * log10(sum / (double)count + 1e-20);
+}
+
+static Image *read_picture(const char *name)
+{
+    RsdError err = {0};
+    Image *image;
+
+    ASSERT_OK(image_read(&image, fixture_path(name), NULL, &err), err);
+    return image;
+}
+
+static void write_picture(const Image *image, const char *name, const ImageWriteOptions *options)
+{
+    RsdError err = {0};
+
+    ASSERT_OK(image_write(image, fixture_path(name), options, &err), err);
+}
+
+static uint8_t *bytes_of(const char *name, size_t *size)
+{
+    FILE *file = fopen(fixture_path(name), "rb");
+    uint8_t *bytes;
+
+    cr_assert_not_null(file);
+    *size = fixture_size(name);
+    bytes = malloc(*size + 1);
+    cr_assert_eq(fread(bytes, 1, *size, file), *size);
+    fclose(file);
+    return bytes;
+}
+
+/* --- there and back ---------------------------------------------------------------------------------------------------------- */
+
+Test(image, png_keeps_every_bit_of_grey_and_colour_with_and_without_alpha)
+{
+    for (int i = 0; i < 8; i++) {
+        Image *image = make_picture(i & 1 ? 3 : 1, i & 2 ? 16 : 8, i & 4), *back;
+        const ImageWriteOptions options = {.overwrite = true};
+
+        write_picture(image, "a.png", &options);
+        back = read_picture("a.png");
+        expect_same("a.png", back, image);
+        cr_assert_eq(back->source_bits, image->bits);
+        cr_assert_str_eq(back->format, "png");
+        image_destroy(&image);
+        image_destroy(&back);
+    }
+}
+
+Test(image, formats_without_loss_give_back_what_was_written)
+{
+    static const struct {
+        const char *name;
+        int channels, bits, quality;
+        bool has_alpha;
+    } cases[] = {{"a.tiff", 3, 8, 0, false}, {"b.tif", 1, 16, 0, false}, {"c.tiff", 3, 16, 0, true}, {"d.bmp", 3, 8, 0, false},
+                 {"e.ppm", 3, 16, 0, false}, {"f.pgm", 1, 8, 0, false},  {"g.webp", 3, 8, 100, true}, {"h.jxl", 3, 8, 100, true},
+                 {"i.jxl", 3, 16, 100, false}, {"j.avif", 3, 8, 100, false}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Image *image = make_picture(cases[i].channels, cases[i].bits, cases[i].has_alpha), *back;
+        const ImageWriteOptions options = {.quality = cases[i].quality};
+
+        write_picture(image, cases[i].name, &options);
+        back = read_picture(cases[i].name);
+        expect_same(cases[i].name, back, image);
+        image_destroy(&image);
+        image_destroy(&back);
+    }
+}
+
+Test(image, formats_with_loss_stay_close)
+{
+    static const struct {
+        const char *name, *format;
+        double least_db;
+    } cases[] = {{"a.jpg", "jpeg", 38}, {"b.webp", "webp", 34}, {"c.avif", "avif", 34}, {"d.jxl", "jxl", 38}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Image *image = make_picture(3, 8, false), *back;
+
+        write_picture(image, cases[i].name, NULL);
+        back = read_picture(cases[i].name);
+        cr_assert_str_eq(back->format, cases[i].format);
+        cr_expect(back->width == WIDTH && back->channels == 3 && psnr_db(image, back) >= cases[i].least_db, "%s: %.2f dB",
+                  cases[i].name, psnr_db(image, back));
+        image_destroy(&image);
+        image_destroy(&back);
+    }
+}
+
+Test(image, files_of_other_programs_are_read)
+{
+    static const struct {
+        const char *name, *arguments;
+        int channels, source_bits;
+        double least_db;
+    } cases[] = {{"a.jpg", "-q:v 1 -pix_fmt yuvj420p", 3, 8, 36}, {"b.jpg", "-q:v 1 -pix_fmt yuvj444p", 3, 8, 40},
+                 {"c.jpg", "-q:v 1 -pix_fmt gray", 3, 8, 0},      {"d.webp", "-quality 95", 3, 8, 34},
+                 {"e.png", "-pix_fmt pal8", 3, 8, 20},            {"f.png", "-pix_fmt monob", 1, 1, 0},
+                 {"g.gif", "", 3, 8, 20},                         {"h.png", "-pix_fmt rgb48be", 3, 16, 50 /* ffmpeg makes 7fe1 of 80 */},
+                 {"i.avif", "-c:v libaom-av1 -still-picture 1 -crf 4 -pix_fmt yuv444p10le", 3, 10, 38},
+                 {"j.mp4", "-c:v mpeg4 -q:v 1", 3, 8, 34},        {"k.jp2", "-pix_fmt rgb24", 3, 8, 36},
+                 {"l.tiff", "-compression_algo lzw", 3, 8, 99}};
+    Image *image = make_picture(3, 8, false);
+
+    write_picture(image, "source.png", NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Image *back;
+
+        fixture_must_run("ffmpeg -nostdin -v error -y -i source.png -vf crop=60:46:0:0 %s %s", cases[i].arguments, cases[i].name);
+        back = read_picture(cases[i].name);
+        cr_expect(back->width == 60 && back->height == 46 && (back->channels == cases[i].channels || cases[i].least_db == 0) &&
+                      back->source_bits == cases[i].source_bits,
+                  "%s: %d x %d, %d channels, %d bits in the file", cases[i].name, (int)back->width, (int)back->height,
+                  back->channels, back->source_bits);
+        if (cases[i].least_db > 0) {
+            Image *cut;
+            RsdError err = {0};
+
+            ASSERT_OK(image_create(&cut, 60, 46, 3, 8, false, &err), err);
+            for (int row = 0; row < 3 * 46; row++)
+                memcpy((uint8_t *)cut->planes + row * 60, (uint8_t *)image->planes + (row / 46 * HEIGHT + row % 46) * WIDTH, 60);
+            cr_expect(psnr_db(cut, back) >= cases[i].least_db, "%s: %.2f dB", cases[i].name, psnr_db(cut, back));
+            image_destroy(&cut);
+        }
+        image_destroy(&back);
+    }
+    image_destroy(&image);
+}
+
+Test(image, ten_bits_reach_white_and_black)
+{
+    Image *image, *back;
+    RsdError err = {0};
+
+    ASSERT_OK(image_create(&image, 64, 32, 3, 8, false, &err), err);
+    for (int c = 0; c < 3; c++)
+        for (int y = 0; y < 32; y++)
+            memset((uint8_t *)image->planes + c * 64 * 32 + y * 64, 255, 32);
+    write_picture(image, "source.png", NULL);
+    fixture_must_run("ffmpeg -nostdin -v error -y -i source.png -c:v libaom-av1 -still-picture 1 -crf 1 -pix_fmt yuv444p10le a.avif");
+    back = read_picture("a.avif");
+    cr_assert_eq(back->bits, 16);
+    for (int c = 0; c < 3; c++) {
+        const uint16_t *plane = (const uint16_t *)back->planes + c * 64 * 32;
+
+        cr_expect(plane[16 * 64 + 8] >= 65535 - 300 && plane[16 * 64 + 56] <= 300, "channel %d: white %d, black %d", c,
+                  plane[16 * 64 + 8], plane[16 * 64 + 56]);
+    }
+    image_destroy(&image);
+    image_destroy(&back);
+}
+
+/* 16 x 8 pixels of one colour, ink 0, 80, 60 and 20 %, written by libjpeg 2.1.5 with Adobe's inverted samples. */
+static const uint8_t cmyk_jpeg[] = {
+  0xff, 0xd8, 0xff, 0xee, 0x00, 0x0e, 0x41, 0x64, 0x6f, 0x62, 0x65, 0x00,
+  0x64, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xdb, 0x00, 0x43, 0x00, 0x03,
+  0x02, 0x02, 0x03, 0x02, 0x02, 0x03, 0x03, 0x03, 0x03, 0x04, 0x03, 0x03,
+  0x04, 0x05, 0x08, 0x05, 0x05, 0x04, 0x04, 0x05, 0x0a, 0x07, 0x07, 0x06,
+  0x08, 0x0c, 0x0a, 0x0c, 0x0c, 0x0b, 0x0a, 0x0b, 0x0b, 0x0d, 0x0e, 0x12,
+  0x10, 0x0d, 0x0e, 0x11, 0x0e, 0x0b, 0x0b, 0x10, 0x16, 0x10, 0x11, 0x13,
+  0x14, 0x15, 0x15, 0x15, 0x0c, 0x0f, 0x17, 0x18, 0x16, 0x14, 0x18, 0x12,
+  0x14, 0x15, 0x14, 0xff, 0xc0, 0x00, 0x14, 0x08, 0x00, 0x08, 0x00, 0x10,
+  0x04, 0x43, 0x11, 0x00, 0x4d, 0x11, 0x00, 0x59, 0x11, 0x00, 0x4b, 0x11,
+  0x00, 0xff, 0xc4, 0x00, 0x17, 0x00, 0x01, 0x01, 0x01, 0x01, 0x00, 0x00,
+  0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x08,
+  0x07, 0x09, 0xff, 0xc4, 0x00, 0x14, 0x10, 0x01, 0x00, 0x00, 0x00, 0x00,
+  0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+  0xff, 0xda, 0x00, 0x0e, 0x04, 0x43, 0x00, 0x4d, 0x00, 0x59, 0x00, 0x4b,
+  0x00, 0x00, 0x3f, 0x00, 0xea, 0x9a, 0x32, 0x67, 0x4b, 0x2c, 0x01, 0xff,
+  0xd9
+};
+
+Test(image, a_cmyk_jpeg_becomes_rgb)
+{
+    RsdError err = {0};
+    Image *image;
+    const uint8_t *p;
+
+    ASSERT_OK(image_read_bytes(&image, cmyk_jpeg, sizeof cmyk_jpeg, NULL, &err), err);
+    p = image->planes;
+    cr_assert(image->width == 16 && image->height == 8 && image->channels == 3 && !image->alpha);
+    cr_assert(abs(p[0] - 204) <= 2 && abs(p[128] - 41) <= 2 && abs(p[256] - 82) <= 2, "%d %d %d", p[0], p[128], p[256]);
+    image_destroy(&image);
+}
+
+Test(image, the_first_picture_of_several_says_that_there_are_more)
+{
+    Image *image;
+
+    fixture_must_run("ffmpeg -nostdin -v error -y -f lavfi -i testsrc=s=64x48:d=1 -c:v mpeg4 a.mp4");
+    fixture_must_run("ffmpeg -nostdin -v error -y -f lavfi -i testsrc=s=64x48:d=1 b.gif");
+    fixture_must_run("ffmpeg -nostdin -v error -y -f lavfi -i testsrc=s=64x48:d=1 -frames:v 1 c.gif");
+    for (int i = 0; i < 3; i++) {
+        image = read_picture(i == 0 ? "a.mp4" : i == 1 ? "b.gif" : "c.gif");
+        cr_expect(image->width == 64 && image->has_more == (i < 2), "file %d", i);
+        image_destroy(&image);
+    }
+}
+
+Test(image, pipes_are_read_and_written)
+{
+    Image *image = make_picture(3, 8, true), *back;
+    RsdError err = {0};
+    int saved = dup(STDIN_FILENO), ends[2];
+
+    write_picture(image, "a.png", NULL);
+    cr_assert_eq(pipe(ends), 0);
+    if (fork() == 0) {
+        size_t size;
+        const uint8_t *bytes = bytes_of("a.png", &size);
+
+        close(ends[0]);
+        _exit(write(ends[1], bytes, size) == (ssize_t)size ? 0 : 1);
+    }
+    close(ends[1]);
+    dup2(ends[0], STDIN_FILENO);
+    ASSERT_OK(image_read(&back, "-", NULL, &err), err);
+    dup2(saved, STDIN_FILENO);
+    expect_same("pipe", back, image);
+    image_destroy(&image);
+    image_destroy(&back);
+}
+
+/* --- colours ------------------------------------------------------------------------------------------------------------------ */
+
+Test(image, gamma_srgb_and_profiles_are_kept_or_dropped)
+{
+    Image *image = make_picture(3, 8, false), *back;
+    const ImageReadOptions drop = {.drop_profile = true};
+    RsdError err = {0};
+
+    image->color.is_srgb = true;
+    image->color.gamma = 0.45455;
+    write_picture(image, "a.png", NULL);
+    back = read_picture("a.png");
+    cr_expect(back->color.is_srgb && fabs(back->color.gamma - 0.45455) < 1e-5 && !back->color.icc);
+    image_destroy(&back);
+    ASSERT_OK(image_read(&back, fixture_path("a.png"), &drop, &err), err);
+    cr_expect(!back->color.is_srgb && !(back->color.gamma > 0.0));
+    image_destroy(&back);
+    image_destroy(&image);
+}
+
+/* --- orientation -------------------------------------------------------------------------------------------------------------- */
+
+Test(image, every_orientation_puts_the_first_line_where_exif_says)
+{
+    /* stored 3 x 2: a b c / d e f */
+    static const char *const upright[9] = {"", "abcdef", "cbafed", "fedcba", "defabc", "adbecf", "daebfc", "fcebda", "cfbead"};
+
+    for (int orientation = 1; orientation <= 8; orientation++) {
+        RsdError err = {0};
+        Image *image;
+
+        ASSERT_OK(image_create(&image, 3, 2, 1, 8, true, &err), err);
+        memcpy(image->planes, "abcdef", 6);
+        memcpy(image->alpha, "abcdef", 6);
+        ASSERT_OK(image_orient(image, orientation, &err), err);
+        cr_expect(image->width == (orientation > 4 ? 2 : 3) && image->height == (orientation > 4 ? 3 : 2));
+        cr_expect(memcmp(image->planes, upright[orientation], 6) == 0 && memcmp(image->alpha, upright[orientation], 6) == 0,
+                  "orientation %d: %.6s, expected %s", orientation, (char *)image->planes, upright[orientation]);
+        image_destroy(&image);
+    }
+}
+
+static const uint8_t exif_big[] = "MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0";
+static const uint8_t exif_little[] = "II*\0\x08\0\0\0\1\0\x12\x01\3\0\1\0\0\0\x08\0\0\0\0\0\0\0";
+
+Test(image, orientation_is_read_from_exif_of_both_byte_orders_and_never_outside)
+{
+    cr_expect_eq(exif_orientation(exif_big, sizeof exif_big - 1), 6);
+    cr_expect_eq(exif_orientation(exif_little, sizeof exif_little - 1), 8);
+    for (size_t size = 0; size < sizeof exif_big; size++) {
+        uint8_t *copy = malloc(size + 1); /* a read outside shows under ASan */
+        int got;
+
+        memcpy(copy, exif_big, size);
+        got = exif_orientation(copy, size);
+        cr_expect(got == 1 || got == 6);
+        free(copy);
+    }
+}
+
+Test(image, orientation_of_a_jpeg_is_applied_unless_asked_otherwise)
+{
+    const ImageReadOptions as_stored = {.as_stored = true};
+    const uint8_t head[] = {0xFF, 0xE1, 0, 2 + 6 + sizeof exif_big - 1, 'E', 'x', 'i', 'f', 0, 0};
+    Image *image = make_picture(3, 8, false), *turned, *stored;
+    RsdError err = {0};
+    uint8_t *bytes, *joined;
+    size_t size, extra = sizeof head + sizeof exif_big - 1;
+
+    write_picture(image, "a.jpg", NULL);
+    bytes = bytes_of("a.jpg", &size);
+    joined = malloc(size + extra);
+    memcpy(joined, bytes, 2);
+    memcpy(joined + 2, head, sizeof head);
+    memcpy(joined + 2 + sizeof head, exif_big, sizeof exif_big - 1);
+    memcpy(joined + 2 + extra, bytes + 2, size - 2);
+    ASSERT_OK(image_read_bytes(&turned, joined, size + extra, NULL, &err), err);
+    ASSERT_OK(image_read_bytes(&stored, joined, size + extra, &as_stored, &err), err);
+    cr_assert(turned->width == HEIGHT && turned->height == WIDTH && stored->width == WIDTH);
+    ASSERT_OK(image_orient(stored, 6, &err), err);
+    expect_same("turned", turned, stored);
+    free(bytes);
+    free(joined);
+    image_destroy(&image);
+    image_destroy(&turned);
+    image_destroy(&stored);
+}
+
+/* --- bad input ---------------------------------------------------------------------------------------------------------------- */
+
+static void put_big_endian(uint8_t *to, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        to[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+/* The size in the header of a PNG, with its checksum. */
+static void claim_size(uint8_t *png, uint32_t width, uint32_t height)
+{
+    put_big_endian(png + 16, width);
+    put_big_endian(png + 20, height);
+    put_big_endian(png + 29, (uint32_t)crc32(0, png + 12, 17));
+}
+
+Test(image, bombs_are_refused_before_memory_is_taken)
+{
+    const ImageReadOptions large = {.max_pixels = (int64_t)1 << 40};
+    Image *image = make_picture(1, 8, false), *bomb;
+    RsdError err = {0};
+    uint8_t *bytes;
+    size_t size;
+
+    write_picture(image, "a.png", NULL);
+    bytes = bytes_of("a.png", &size);
+    claim_size(bytes, 50000, 40000);
+    ASSERT_FAILS(image_read_bytes(&bomb, bytes, size, NULL, &err), RSD_ERR_MEMORY, err, "50000 x 40000 pixels are more than");
+    ASSERT_FAILS(image_read_bytes(&bomb, bytes, size, &large, &err), RSD_ERR_CORRUPT, err, "cannot be in");
+    claim_size(bytes, 0x7fffffff, 0x7fffffff);
+    ASSERT_FAILS(image_read_bytes(&bomb, bytes, size, &large, &err), RSD_ERR_MEMORY, err, "are more than");
+    free(bytes);
+    image_destroy(&image);
+}
+
+Test(image, a_limit_holds_for_every_format)
+{
+    static const char *const names[] = {"a.png", "b.jpg", "c.webp", "d.avif", "e.jxl", "f.tiff", "g.bmp", "h.ppm"};
+    const ImageReadOptions small = {.max_pixels = 1000};
+    Image *image = make_picture(3, 8, false), *back;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        RsdError err = {0};
+
+        write_picture(image, names[i], NULL);
+        cr_expect(image_read(&back, fixture_path(names[i]), &small, &err) != RSD_OK && back == NULL && err.text[0],
+                  "%s with %d pixels was read", names[i], WIDTH * HEIGHT);
+    }
+    image_destroy(&image);
+}
+
+Test(image, what_is_no_picture_is_refused_with_its_name)
+{
+    RsdError err = {0};
+    Image *image;
+
+    fixture_write("empty.png", "", 0);
+    fixture_write("text.jpg", "this is no picture, only words\n", 31);
+    fixture_must_run("ffmpeg -nostdin -v error -y -f lavfi -i sine=d=0.1 sound.wav");
+    ASSERT_FAILS(image_read(&image, fixture_path("empty.png"), NULL, &err), RSD_ERR_CORRUPT, err, "empty.png: is empty");
+    ASSERT_FAILS(image_read(&image, fixture_path("text.jpg"), NULL, &err), RSD_ERR_CORRUPT, err, "text.jpg: not a picture");
+    ASSERT_FAILS(image_read(&image, fixture_path("sound.wav"), NULL, &err), RSD_ERR_UNSUPPORTED, err, "no picture in it");
+    ASSERT_FAILS(image_read(&image, fixture_path("missing.png"), NULL, &err), RSD_ERR_IO, err, "missing.png: cannot open");
+    ASSERT_FAILS(image_read(&image, fixture_path("."), NULL, &err), RSD_ERR_IO, err, "is a directory");
+}
+
+/* Bytes cut at every length, or changed; whatever comes must be a picture or an error with words. */
+static void try_bytes(const char *name, const uint8_t *bytes, size_t size, bool must_fail)
+{
+    const ImageReadOptions limit = {.max_pixels = 1 << 20};
+    uint8_t *copy = malloc(size + 1);
+    RsdError err = {0};
+    RsdStatus status;
+    Image *image;
+
+    memcpy(copy, bytes, size);
+    status = image_read_bytes(&image, copy, size, &limit, &err);
+    cr_assert(status == RSD_OK ? image != NULL && !must_fail : image == NULL && err.text[0], "%s of %zu bytes: status %d, '%s'",
+              name, size, (int)status, err.text);
+    image_destroy(&image);
+    free(copy);
+}
+
+static const char *const all_names[] = {"a.png", "b.jpg", "c.webp", "d.avif", "e.jxl", "f.tiff", "g.bmp", "h.ppm"};
+
+Test(image, files_cut_short_are_an_error)
+{
+    Image *image = make_picture(3, 8, false);
+
+    for (size_t i = 0; i < sizeof all_names / sizeof all_names[0]; i++) {
+        uint8_t *bytes;
+        size_t size;
+
+        write_picture(image, all_names[i], NULL);
+        bytes = bytes_of(all_names[i], &size);
+        for (size_t n = 1; n < size - 4; n += 1 + size / 60)
+            try_bytes(all_names[i], bytes, n, true);
+        free(bytes);
+    }
+    image_destroy(&image);
+}
+
+Test(image, changed_bytes_give_a_picture_or_an_error)
+{
+    Image *image = make_picture(3, 8, false);
+
+    for (size_t i = 0; i < sizeof all_names / sizeof all_names[0]; i++) {
+        uint8_t *bytes;
+        size_t size;
+
+        write_picture(image, all_names[i], NULL);
+        bytes = bytes_of(all_names[i], &size);
+        for (uint32_t n = 0; n < 100; n++) {
+            Rng rng = rng_at(20240607, RNG_TEST, (uint32_t)i, n);
+            const size_t at = rng_below(&rng, (uint32_t)(n < 50 && size > 200 ? 200 : size));
+            const uint8_t was = bytes[at];
+
+            bytes[at] = (uint8_t)rng_below(&rng, 256);
+            try_bytes(all_names[i], bytes, size, false);
+            bytes[at] = was;
+        }
+        free(bytes);
+    }
+    image_destroy(&image);
+}
+
+Test(image, what_a_format_cannot_hold_is_refused_and_no_file_appears)
+{
+    const ImageWriteOptions drop = {.drop_alpha = true, .reduce = true}, wrong = {.quality = 101};
+    Image *deep = make_picture(3, 16, true), *back;
+    RsdError err = {0};
+
+    ASSERT_FAILS(image_write(deep, fixture_path("a.jpg"), NULL, &err), RSD_ERR_UNSUPPORTED, err, "no alpha");
+    ASSERT_FAILS(image_write(deep, fixture_path("a.bmp"), NULL, &err), RSD_ERR_UNSUPPORTED, err, "8 bits");
+    ASSERT_FAILS(image_write(deep, fixture_path("a.xyz"), NULL, &err), RSD_ERR_ARG, err, "'xyz'");
+    ASSERT_FAILS(image_write(deep, fixture_path("a.png"), &wrong, &err), RSD_ERR_ARG, err, "quality 101");
+    cr_assert_eq(fixture_run("ls | grep -q ."), 1, "a file was left behind");
+    write_picture(deep, "a.jpg", &drop);
+    back = read_picture("a.jpg");
+    cr_assert(back->bits == 8 && !back->alpha && psnr_db(back, deep) > 38);
+    ASSERT_FAILS(image_write(deep, fixture_path("a.jpg"), &drop, &err), RSD_ERR_EXISTS, err, "a.jpg");
+    image_destroy(&deep);
+    image_destroy(&back);
+}
+
+Test(image, grey_and_opaque_pictures_are_known_as_such)
+{
+    Image *grey = make_picture(1, 8, true), *color = make_picture(3, 8, false);
+
+    cr_assert(image_is_grey(grey) && !image_is_opaque(grey) && !image_is_grey(color) && image_is_opaque(color));
+    memset(grey->alpha, 255, WIDTH * HEIGHT);
+    cr_assert(image_is_opaque(grey));
+    for (int c = 1; c < 3; c++)
+        memcpy((uint8_t *)color->planes + c * WIDTH * HEIGHT, color->planes, WIDTH * HEIGHT);
+    cr_assert(image_is_grey(color));
+    image_make_grey(color);
+    cr_assert_eq(color->channels, 1);
+    image_destroy(&grey);
+    image_destroy(&color);
+}
