@@ -180,7 +180,7 @@ static void print_plan(const TrainConfig *cfg, const TrainPlan *p)
     printf("\nlosses     ");
     for (int i = 0; i < cfg->loss.n_losses; i++)
         printf(" %s %g%s", cfg->loss.names[i], (double)cfg->loss.weights[i], i + 1 < cfg->loss.n_losses ? "," : "");
-    printf("%s\n", cfg->loss.balance ? ", balanced" : "");
+    printf("; balance %s\n", BALANCE_NAMES[cfg->loss.balance]);
     if (p->n_critics)
         printf("adversary   %d critics: %.2f M parameters, %.1f MMAC per second of audio; adversarial %g, feature %g\n",
                p->n_critics, (double)p->n_critic_parameters / 1e6, p->critic_macs_per_s / 1e6,

@@ -4,6 +4,7 @@
  */
 #include "engine/tape.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
@@ -198,6 +199,43 @@ RsdStatus tape_backward(Tape *tape, Tensor *loss, RsdError *err)
         return error_set(err, RSD_ERR_ARG, "backward needs a loss of one element, not %lld",
                          (long long)tensor_count(loss));
     return tape_backward_from(tape, loss, &one, err);
+}
+
+RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *norm, RsdError *err)
+{
+    const ArenaMark mark = arena_mark(tape->arena);
+    Node *node = tape->last;
+    Tensor *w = NULL;
+    float *kept_y = y->grad, *kept_w = NULL;
+    bool needed[16];
+    RsdStatus status = RSD_OK;
+
+    while (node && node->out != y)
+        node = node->previous;
+    CHECK(node && node->n_inputs >= 2 && node->n_inputs <= 16 && node->in[1] && node->in[1]->needs_grad &&
+              !node->in[1]->buffer,
+          err, RSD_ERR_ARG, "there is no layer with a weight of this step behind this tensor");
+    w = node->in[1];
+    kept_w = w->grad;
+    w->grad = NULL;
+    for (int i = 0; i < node->n_inputs; i++)
+        if (node->in[i] && node->in[i] != w) {
+            needed[i] = node->in[i]->needs_grad;
+            node->in[i]->needs_grad = false;
+        }
+    y->grad = (float *)dy; /* rules only read it */
+    status = node->backward(tape, node, err);
+    for (int i = 0; i < node->n_inputs; i++)
+        if (node->in[i] && node->in[i] != w)
+            node->in[i]->needs_grad = needed[i];
+    TRY(status);
+    *norm = sqrt(w->grad ? tape->kernels->point->dot(w->grad, w->grad, tensor_count(w)) : 0.0);
+fail:
+    if (w)
+        w->grad = kept_w;
+    y->grad = kept_y;
+    arena_rewind(tape->arena, mark);
+    return status;
 }
 
 RsdStatus tape_leaf(Tape *tape, const Tensor *x, bool needs_grad, Tensor **out, RsdError *err)

@@ -82,6 +82,11 @@ RsdStatus tape_backward(Tape *tape, Tensor *loss, RsdError *err);
  * gradient reached them. This is how a balancer feeds combined loss gradients into the codec. */
 RsdStatus tape_backward_from(Tape *tape, Tensor *y, const float *dy, RsdError *err);
 
+/* Norm of the gradient that dy [shape of y] gives to the weight of the op that made y, its second input: a convolution's.
+ * Nothing else gets a gradient, and this one is gone afterwards. What losses weigh in the last layer of a decoder.
+ * Errors: RSD_ERR_ARG when y was not made by an op with a weight that needs a gradient, RSD_ERR_MEMORY. */
+RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *norm, RsdError *err);
+
 /* Cuts the graph (stop-gradient): a tensor with the same data (shared) that needs no gradient; with needs_grad = true it is a new leaf
  * whose gradient can be read after a backward pass. */
 RsdStatus tape_leaf(Tape *tape, const Tensor *x, bool needs_grad, Tensor **out, RsdError *err);

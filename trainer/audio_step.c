@@ -197,6 +197,18 @@ fail:
     return status;
 }
 
+typedef struct Output {
+    Tape *tape;
+    Tensor *y;
+} Output;
+
+static RsdStatus last_layer_norm(void *ctx, const float *grad, double *norm, RsdError *err)
+{
+    const Output *output = ctx;
+
+    return tape_weight_grad_norm(output->tape, output->y, grad, norm, err);
+}
+
 static void end_phase(StepReport *report, StepPhase phase, double *since)
 {
     double now = step_clock();
@@ -246,7 +258,11 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     TRY(run_adversary(state, tape, x, y, cfg->loss.n_losses, report, grads, err));
     end_phase(report, PHASE_CRITIC, &since);
     TRY(arena_alloc(tape->arena, &combined, (size_t)tensor_count(y), sizeof *combined, err));
-    TRY(balancer_apply(&state->balancer, grads, shape[0], shape[2], combined, report->shares, err));
+    TRY(balancer_apply(&state->balancer,
+                       &(BalancerInput){.grads = grads, .values = report->losses, .batch = shape[0],
+                                        .item_count = shape[2], .last_layer_norm = last_layer_norm,
+                                        .ctx = &(Output){tape, y}},
+                       combined, &report->balance, err));
     end_phase(report, PHASE_LOSS, &since);
 
     params_zero_grad(codec->params);

@@ -34,7 +34,7 @@ typedef struct StepReport {
     int n_q;
     double losses[BALANCER_MAX_LOSSES]; /* values, before weights, of the terms (train_config_term_name) */
     double commitment;
-    float shares[BALANCER_MAX_LOSSES]; /* of the gradient */
+    BalancerReport balance;
     double grad_norm;                  /* before clipping */
     float lr;
     bool skipped; /* the gradient was not finite; weights are as they were */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,8 @@ RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const str
                               .ema_decay = cfg->loss.balance_decay,
                               .total_norm = cfg->loss.balance_norm,
                               .per_batch_item = cfg->loss.balance_per_item,
-                              .balance_grads = cfg->loss.balance};
+                              .kind = cfg->loss.balance,
+                              .n_adversarial = adversary_is_on(&cfg->adversary) ? ADVERSARY_N_TERMS : 0};
     RsdStatus status = RSD_OK;
 
     *out = NULL;
@@ -73,6 +75,20 @@ void train_state_destroy(TrainState **state)
 }
 
 /* ---- saving ---- */
+
+/* What the balancer keeps, one number per loss. */
+static const struct {
+    const char *name;
+    size_t at;
+} BALANCER_ARRAYS[] = {
+    {"balancer.total", offsetof(Balancer, total)},
+    {"balancer.count", offsetof(Balancer, count)},
+    {"balancer.value_total", offsetof(Balancer, value_total)},
+    {"balancer.value_count", offsetof(Balancer, value_count)},
+    {"balancer.first_value", offsetof(Balancer, first_value)},
+    {"balancer.log_variance", offsetof(Balancer, log_variance)},
+};
+#define N_BALANCER_ARRAYS (sizeof BALANCER_ARRAYS / sizeof *BALANCER_ARRAYS)
 
 static RsdStatus put_int(SafetensorsWriter *writer, const char *key, int64_t value, RsdError *err)
 {
@@ -126,8 +142,9 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
         TRY(params_save(state->adversary->params, writer, "critic.", DTYPE_F32, err));
         TRY(put_optimizer(writer, state->adversary->optimizer, "critic.optim", "critic.updates", err));
     }
-    TRY(safetensors_writer_raw(writer, "balancer.total", DTYPE_F64, 1, &n_losses, state->balancer.total, err));
-    TRY(safetensors_writer_raw(writer, "balancer.count", DTYPE_F64, 1, &n_losses, state->balancer.count, err));
+    for (size_t i = 0; i < N_BALANCER_ARRAYS; i++)
+        TRY(safetensors_writer_raw(writer, BALANCER_ARRAYS[i].name, DTYPE_F64, 1, &n_losses,
+                                   (const char *)&state->balancer + BALANCER_ARRAYS[i].at, err));
     TRY(safetensors_writer_finish(writer, path, err));
 fail:
     safetensors_writer_destroy(&writer);
@@ -245,21 +262,24 @@ static RsdStatus load_balancer(TrainState *state, const TrainConfig *cfg, const 
                                const char *path, RsdError *err)
 {
     int n = train_config_n_terms(cfg), n_was = train_config_n_terms(was), n_found = 0;
-    double total[BALANCER_MAX_LOSSES], count[BALANCER_MAX_LOSSES];
     RsdStatus status = RSD_OK;
 
     CHECK(n_was <= BALANCER_MAX_LOSSES, err, RSD_ERR_CORRUPT, "%s: was trained with %d losses", path, n_was);
-    TRY(get_doubles(total, n_was, st, path, "balancer.total", err));
-    TRY(get_doubles(count, n_was, st, path, "balancer.count", err));
-    memset(state->balancer.total, 0, sizeof state->balancer.total);
-    memset(state->balancer.count, 0, sizeof state->balancer.count);
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < n_was; j++)
-            if (!strcmp(train_config_term_name(cfg, i), train_config_term_name(was, j))) {
-                state->balancer.total[i] = total[j];
-                state->balancer.count[i] = count[j];
-                n_found++;
-            }
+    for (size_t k = 0; k < N_BALANCER_ARRAYS; k++) {
+        double old[BALANCER_MAX_LOSSES] = {0}, *now = (double *)((char *)&state->balancer + BALANCER_ARRAYS[k].at);
+
+        /* Checkpoints from before there were several kinds of balancing hold the first two only. */
+        if (k < 2 || safetensors_find(st, BALANCER_ARRAYS[k].name))
+            TRY(get_doubles(old, n_was, st, path, BALANCER_ARRAYS[k].name, err));
+        memset(now, 0, BALANCER_MAX_LOSSES * sizeof *now);
+        n_found = 0;
+        for (int i = 0; i < n; i++)
+            for (int j = 0; j < n_was; j++)
+                if (!strcmp(train_config_term_name(cfg, i), train_config_term_name(was, j))) {
+                    now[i] = old[j];
+                    n_found++;
+                }
+    }
     if (n_found < n)
         log_note(LOG_WARNING, "%s: was trained with other losses; the balancer starts anew with %d of them", path,
                  n - n_found);

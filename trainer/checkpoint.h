@@ -2,7 +2,7 @@
  *
  *   model.*                          weights and codebooks with their averages, float32
  *   optim.m, optim.v, optim.average  Adam's moments and the averaged weights, laid end to end
- *   balancer.total, balancer.count   float64
+ *   balancer.*                       float64, one array for each of its averages
  *   critic.*                         the adversary's weights; critic.optim.* as above
  *   metadata                         step, updates, best score, configuration as INI text, fingerprint of the data
  *

@@ -57,7 +57,7 @@ typedef struct LossConfig {
     char names[BALANCER_MAX_LOSSES][32]; /* of losses/audio_loss.h */
     float weights[BALANCER_MAX_LOSSES];  /* > 0 */
     float commitment;
-    bool balance;
+    int balance; /* BalanceKind */
     float balance_decay, balance_norm;
     bool balance_per_item;
 } LossConfig;

@@ -132,8 +132,9 @@ const ConfigKey CONFIG_KEYS[] = {
 
     NUMBER("loss", "commitment", FLOAT, NONE, 0, 1e6, "1", loss.commitment,
            "weight of the commitment loss, outside the balancer"),
-    FLAG("loss", "balance", "yes", loss.balance,
-         "each loss gets its weight's share of the gradient, whatever its scale"),
+    CHOICE("loss", "balance", "encodec", loss.balance,
+           "how the losses' gradients are combined: see docs/training.md", "fixed", "encodec", "adaptive",
+           "uncertainty", "gap", "config"),
     NUMBER("loss", "balance_decay", FLOAT, NONE, 0, 0.99999, "0.999", loss.balance_decay,
            "decay of the balancer's averages"),
     NUMBER("loss", "balance_norm", FLOAT, NONE, 1e-9, 1e9, "1", loss.balance_norm, "norm of the balanced gradient"),
@@ -283,6 +284,9 @@ static RsdStatus parse_choice(int *out, const ConfigKey *key, const char *text, 
 {
     char known[128] = "";
     size_t used = 0;
+
+    if (key->at == AT(loss.balance)) /* older configurations say whether, not how */
+        text = !strcasecmp(text, "yes") ? "encodec" : !strcasecmp(text, "no") ? "fixed" : text;
 
     for (int i = 0; i < CONFIG_MAX_CHOICES && key->choices[i]; i++) {
         if (!strcasecmp(text, key->choices[i])) {

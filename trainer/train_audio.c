@@ -316,7 +316,11 @@ static void log_step(Run *run, const StepReport *report)
     run_log_number(log, "commitment", run->sum_commitment / n);
     run_log_open_object(log, "share");
     for (int i = 0; i < n_terms; i++)
-        run_log_number(log, train_config_term_name(run->config, i), (double)report->shares[i]);
+        run_log_number(log, train_config_term_name(run->config, i), (double)report->balance.shares[i]);
+    run_log_close_object(log);
+    run_log_open_object(log, "ratio");
+    for (int i = 0; i < n_terms; i++)
+        run_log_number(log, train_config_term_name(run->config, i), (double)report->balance.ratios[i]);
     run_log_close_object(log);
     if (run->state->adversary)
         log_critics(run, report);

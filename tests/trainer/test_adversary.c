@@ -188,8 +188,8 @@ Test(adversary, is_heard_after_its_start_and_warm_up_and_learns_with_its_probabi
         cr_expect_eq(r->judged, i >= 3);
         cr_expect_eq(r->pressed, i >= 5);
         cr_expect(!r->pressed || (isfinite(r->terms[0]) && r->terms[1] > 0.0));
-        cr_expect_eq(outcome->steps[i].shares[2] > 0.0f, i >= 5, "step %d: share %g", i,
-                     (double)outcome->steps[i].shares[2]);
+        cr_expect_eq(outcome->steps[i].balance.ratios[2] > 0.0f, i >= 5, "step %d: share %g", i,
+                     (double)outcome->steps[i].balance.ratios[2]);
         if (i < 5)
             cr_expect_eq(r->learned, i >= 3);
         else
