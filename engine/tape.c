@@ -207,17 +207,19 @@ RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *
     Node *node = tape->last;
     Tensor *w = NULL;
     float *kept_y = y->grad, *kept_w = NULL;
+    TensorBuffer *buffer = NULL;
     bool needed[16];
     RsdStatus status = RSD_OK;
 
     while (node && node->out != y)
         node = node->previous;
-    CHECK(node && node->n_inputs >= 2 && node->n_inputs <= 16 && node->in[1] && node->in[1]->needs_grad &&
-              !node->in[1]->buffer,
-          err, RSD_ERR_ARG, "there is no layer with a weight of this step behind this tensor");
+    CHECK(node && node->n_inputs >= 2 && node->n_inputs <= 16 && node->in[1] && node->in[1]->needs_grad, err,
+          RSD_ERR_ARG, "there is no layer with a weight behind this tensor");
     w = node->in[1];
     kept_w = w->grad;
+    buffer = w->buffer; /* a parameter's gradient goes to the arena like that of a weight of this step */
     w->grad = NULL;
+    w->buffer = NULL;
     for (int i = 0; i < node->n_inputs; i++)
         if (node->in[i] && node->in[i] != w) {
             needed[i] = node->in[i]->needs_grad;
@@ -231,8 +233,10 @@ RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *
     TRY(status);
     *norm = sqrt(w->grad ? tape->kernels->point->dot(w->grad, w->grad, tensor_count(w)) : 0.0);
 fail:
-    if (w)
+    if (w) {
         w->grad = kept_w;
+        w->buffer = buffer;
+    }
     y->grad = kept_y;
     arena_rewind(tape->arena, mark);
     return status;

@@ -221,6 +221,27 @@ Test(adversary, joins_a_run_in_the_middle_and_is_replaced_with_a_word)
     cr_expect_eq(n_notes, 0, "%s", last_note);
 }
 
+/* Every kind, with and without weights that are computed in the step. */
+Test(adversary, every_kind_of_balance_trains_and_its_shares_add_up)
+{
+    static const char *const kinds[] = {"fixed", "encodec", "adaptive", "uncertainty", "gap", "config"};
+
+    set("train.steps=5");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const Outcome *outcome;
+        char assignment[64];
+        double sum = 0.0;
+
+        snprintf(assignment, sizeof assignment, "loss.balance=%s", kinds[i]);
+        set(assignment);
+        set(i % 2 ? "model.norm=weight" : "model.norm=none");
+        outcome = train_well(kinds[i], false, 1);
+        for (int j = 0; j < 4; j++)
+            sum += (double)outcome->steps[4].balance.shares[j];
+        cr_expect_lt(fabs(sum - 1.0), 1e-4, "%s: shares add up to %g", kinds[i], sum);
+    }
+}
+
 Test(adversary, export_last_writes_the_last_weights)
 {
     Safetensors *last;
