@@ -17,6 +17,7 @@
 #include "engine/ops/level.h"
 #include "engine/ops/pad.h"
 #include "engine/ops/shape.h"
+#include "engine/ops/stft.h"
 #include "models/critic_conv.h"
 
 #define PEAK 0.8f /* audio.md 2.5 */
@@ -24,15 +25,22 @@
 #define MAX_CHANNELS 4096
 #define SCALE_LAYERS 4 /* grouped layers, each at a quarter of the rate before */
 #define SCALE_FIRST_KERNEL 15
+#define N_BANDS 5
+#define STACK_LAYERS 5 /* hidden layers over a spectrogram or a band of it */
+#define MIN_WINDOW 16
+#define MAX_WINDOW 65536
 
-typedef enum Family { FAMILY_PERIOD, FAMILY_SCALE } Family;
+static const double BAND_EDGES[N_BANDS + 1] = {0.0, 0.1, 0.25, 0.5, 0.75, 1.0}; /* audio.md 2.6 */
+
+typedef enum Family { FAMILY_PERIOD, FAMILY_SCALE, FAMILY_STFT, FAMILY_BANDS } Family;
 
 typedef struct Critic {
     Family family;
-    int size; /* period, or number of halvings */
+    int size; /* period, number of halvings, or window */
     char name[24];
-    int n_layers; /* the last one gives the logits */
+    int n_stacks, n_layers; /* hidden layers: n_stacks of them in parallel; one more joins them and gives the logits */
     CriticConv *layers;
+    Stft *stft;
 } Critic;
 
 struct AudioCritics {
@@ -43,33 +51,44 @@ struct AudioCritics {
 
 /* ---- layers ---- */
 
-static RsdStatus take_layers(Critic *critic, int n_layers, RsdError *err)
+static int count_layers(const Critic *critic)
 {
-    critic->n_layers = n_layers;
-    return mem_calloc(&critic->layers, (size_t)n_layers, sizeof *critic->layers, err);
+    return critic->n_stacks * critic->n_layers + 1;
 }
 
-static void name_layers(Critic *critic)
+/* Hidden layer i of a stack; the one that gives the logits. */
+static CriticConv *hidden_layer(const Critic *critic, int stack, int i)
 {
-    for (int i = 0; i < critic->n_layers; i++)
-        snprintf(critic->layers[i].name, sizeof critic->layers[i].name, "%s.%d", critic->name, i);
+    return &critic->layers[stack * critic->n_layers + i];
+}
+
+static CriticConv *last_layer(const Critic *critic)
+{
+    return &critic->layers[critic->n_stacks * critic->n_layers];
+}
+
+static RsdStatus take_layers(Critic *critic, int n_stacks, int n_layers, RsdError *err)
+{
+    critic->n_stacks = n_stacks;
+    critic->n_layers = n_layers;
+    return mem_calloc(&critic->layers, (size_t)count_layers(critic), sizeof *critic->layers, err);
 }
 
 /* Kernels of 5, stride 3; the last hidden layer keeps its rate. */
 static RsdStatus describe_period(Critic *critic, const AudioCriticsConfig *config, RsdError *err)
 {
     int n = config->n_period_layers, c_in = config->channels;
-    RsdStatus status = take_layers(critic, n + 1, err);
+    RsdStatus status = take_layers(critic, 1, n, err);
 
     if (status != RSD_OK)
         return status;
     snprintf(critic->name, sizeof critic->name, "period%d", critic->size);
     for (int i = 0; i < n; i++) {
-        critic->layers[i] = (CriticConv){
+        *hidden_layer(critic, 0, i) = (CriticConv){
             .c_in = c_in, .c_out = config->period_channels[i], .kernel = {0, 5}, .stride = {1, i < n - 1 ? 3 : 1}};
         c_in = config->period_channels[i];
     }
-    critic->layers[n] = (CriticConv){.c_in = c_in, .c_out = 1, .kernel = {0, 3}};
+    *last_layer(critic) = (CriticConv){.c_in = c_in, .c_out = 1, .kernel = {0, 3}};
     return RSD_OK;
 }
 
@@ -82,23 +101,60 @@ static int smaller(int a, int b)
 static RsdStatus describe_scale(Critic *critic, const AudioCriticsConfig *config, RsdError *err)
 {
     int c = config->scale_channels, widest = config->scale_max_channels, wider;
-    RsdStatus status = take_layers(critic, SCALE_LAYERS + 3, err);
+    RsdStatus status = take_layers(critic, 1, SCALE_LAYERS + 2, err);
 
     if (status != RSD_OK)
         return status;
     snprintf(critic->name, sizeof critic->name, "scale%d", critic->size);
-    critic->layers[0] = (CriticConv){.c_in = config->channels, .c_out = c, .kernel = {0, SCALE_FIRST_KERNEL},
-                                     .unpadded = true};
+    *hidden_layer(critic, 0, 0) = (CriticConv){.c_in = config->channels, .c_out = c, .kernel = {0, SCALE_FIRST_KERNEL},
+                                               .unpadded = true};
     for (int i = 1; i <= SCALE_LAYERS; i++) {
         wider = smaller(4 * c, widest);
-        critic->layers[i] =
+        *hidden_layer(critic, 0, i) =
             (CriticConv){.c_in = c, .c_out = wider, .groups = c / 4, .kernel = {0, 41}, .stride = {1, 4}};
         c = wider;
     }
     wider = smaller(2 * c, widest);
-    critic->layers[SCALE_LAYERS + 1] = (CriticConv){.c_in = c, .c_out = wider, .kernel = {0, 5}};
-    critic->layers[SCALE_LAYERS + 2] = (CriticConv){.c_in = wider, .c_out = 1, .kernel = {0, 3}};
+    *hidden_layer(critic, 0, SCALE_LAYERS + 1) = (CriticConv){.c_in = c, .c_out = wider, .kernel = {0, 5}};
+    *last_layer(critic) = (CriticConv){.c_in = wider, .c_out = 1, .kernel = {0, 3}};
     return RSD_OK;
+}
+
+/* Kernels of 9 frequencies and 3 frames; the middle ones halve the number of frequencies, and EnCodec's look at frames
+ * ever further apart. */
+static RsdStatus describe_spectrum(Critic *critic, const AudioCriticsConfig *config, RsdError *err)
+{
+    const bool bands = critic->family == FAMILY_BANDS;
+    const int c = bands ? config->band_channels : config->stft_channels;
+    const StftConfig stft = {.n_fft = critic->size, .hop = critic->size / 4, .pad = STFT_PAD_NONE,
+                             .norm = bands ? STFT_NORM_NONE : STFT_NORM_WINDOW};
+    RsdStatus status = RSD_OK;
+
+    TRY(take_layers(critic, bands ? N_BANDS : 1, STACK_LAYERS, err));
+    snprintf(critic->name, sizeof critic->name, "%s%d", bands ? "bands" : "stft", critic->size);
+    for (int s = 0; s < critic->n_stacks; s++) {
+        *hidden_layer(critic, s, 0) =
+            (CriticConv){.c_in = 2 * config->channels, .c_out = c, .kernel = {9, 3}, .plain = !bands};
+        for (int i = 1; i < STACK_LAYERS - 1; i++)
+            *hidden_layer(critic, s, i) = (CriticConv){
+                .c_in = c, .c_out = c, .kernel = {9, 3}, .stride = {2, 1}, .dilation = {1, bands ? 1 : 1 << (i - 1)}};
+        *hidden_layer(critic, s, STACK_LAYERS - 1) = (CriticConv){.c_in = c, .c_out = c, .kernel = {3, 3}};
+    }
+    *last_layer(critic) = (CriticConv){.c_in = c, .c_out = 1, .kernel = {3, 3}};
+    TRY(stft_create(&critic->stft, &stft, err));
+fail:
+    return status;
+}
+
+static RsdStatus describe(Critic *critic, const AudioCriticsConfig *config, RsdError *err)
+{
+    RsdStatus status = critic->family == FAMILY_PERIOD  ? describe_period(critic, config, err)
+                       : critic->family == FAMILY_SCALE ? describe_scale(critic, config, err)
+                                                        : describe_spectrum(critic, config, err);
+
+    for (int i = 0; status == RSD_OK && i < count_layers(critic); i++)
+        snprintf(critic->layers[i].name, sizeof critic->layers[i].name, "%s.%d", critic->name, i);
+    return status;
 }
 
 static RsdStatus add_critic(AudioCritics *critics, Family family, int size, ParamSet *params, uint64_t seed,
@@ -112,21 +168,34 @@ static RsdStatus add_critic(AudioCritics *critics, Family family, int size, Para
     critics->n_critics++;
     critic->family = family;
     critic->size = size;
-    TRY((family == FAMILY_PERIOD ? describe_period : describe_scale)(critic, &critics->config, err));
-    name_layers(critic);
-    for (int i = 0; i < critic->n_layers; i++)
-        TRY(critic_conv_register(&critic->layers[i], params, &rng, i < critic->n_layers - 1 ? gain : 1.0f, err));
+    TRY(describe(critic, &critics->config, err));
+    for (int i = 0; i < count_layers(critic); i++)
+        TRY(critic_conv_register(&critic->layers[i], params, &rng, i < count_layers(critic) - 1 ? gain : 1.0f, err));
 fail:
     return status;
 }
 
 /* ---- life ---- */
 
+static RsdStatus check_windows(const char *name, int n, const int *windows, int channels, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    CHECK(n >= 0 && n <= CRITICS_MAX_SCALES, err, RSD_ERR_ARG, "more than %d %s critics", CRITICS_MAX_SCALES, name);
+    for (int i = 0; i < n; i++)
+        CHECK(windows[i] >= MIN_WINDOW && windows[i] <= MAX_WINDOW && windows[i] % 4 == 0, err, RSD_ERR_ARG,
+              "%s critic with a window of %d samples; multiples of 4 from %d to %d are possible", name, windows[i],
+              MIN_WINDOW, MAX_WINDOW);
+    CHECK(!n || (channels >= 1 && channels <= MAX_CHANNELS), err, RSD_ERR_ARG,
+          "%s critics with %d channels; 1 to %d are possible", name, channels, MAX_CHANNELS);
+fail:
+    return status;
+}
+
 RsdStatus audio_critics_check_config(const AudioCriticsConfig *c, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    CHECK(c->n_periods + c->n_scales > 0, err, RSD_ERR_ARG, "no critic is switched on");
     CHECK(c->n_periods >= 0 && c->n_periods <= CRITICS_MAX_SCALES && c->n_scales >= 0 &&
               c->n_scales <= CRITICS_MAX_SCALES,
           err, RSD_ERR_ARG, "more than %d critics of one family", CRITICS_MAX_SCALES);
@@ -139,12 +208,15 @@ RsdStatus audio_critics_check_config(const AudioCriticsConfig *c, RsdError *err)
         CHECK(c->period_channels[i] >= 1 && c->period_channels[i] <= MAX_CHANNELS, err, RSD_ERR_ARG,
               "period critics with %d channels; 1 to %d are possible", c->period_channels[i], MAX_CHANNELS);
     CHECK(!c->n_scales || (c->scale_channels >= 4 && c->scale_channels % 4 == 0 &&
-                           c->scale_max_channels % c->scale_channels == 0 && c->scale_max_channels <= MAX_CHANNELS &&
-                           c->scale_max_channels > 0),
+                           c->scale_max_channels >= c->scale_channels &&
+                           c->scale_max_channels % c->scale_channels == 0 && c->scale_max_channels <= MAX_CHANNELS),
           err, RSD_ERR_ARG,
           "waveform critics of %d to %d channels; the first must be a multiple of 4 and the last a multiple of the "
           "first up to %d",
           c->scale_channels, c->scale_max_channels, MAX_CHANNELS);
+    TRY(check_windows("stft", c->n_stft, c->stft_windows, c->stft_channels, err));
+    TRY(check_windows("bands", c->n_bands, c->band_windows, c->band_channels, err));
+    CHECK(c->n_periods + c->n_scales + c->n_stft + c->n_bands > 0, err, RSD_ERR_ARG, "no critic is switched on");
 fail:
     return status;
 }
@@ -163,6 +235,10 @@ RsdStatus audio_critics_create(AudioCritics **out, const AudioCriticsConfig *con
         TRY(add_critic(critics, FAMILY_PERIOD, config->periods[i], params, seed, err));
     for (int i = 0; i < config->n_scales; i++)
         TRY(add_critic(critics, FAMILY_SCALE, i, params, seed, err));
+    for (int i = 0; i < config->n_stft; i++)
+        TRY(add_critic(critics, FAMILY_STFT, config->stft_windows[i], params, seed, err));
+    for (int i = 0; i < config->n_bands; i++)
+        TRY(add_critic(critics, FAMILY_BANDS, config->band_windows[i], params, seed, err));
     *out = critics;
     return RSD_OK;
 fail:
@@ -174,8 +250,10 @@ void audio_critics_destroy(AudioCritics **critics)
 {
     if (!*critics)
         return;
-    for (int i = 0; i < (*critics)->n_critics; i++)
+    for (int i = 0; i < (*critics)->n_critics; i++) {
         mem_free(&(*critics)->critics[i].layers);
+        stft_destroy(&(*critics)->critics[i].stft);
+    }
     mem_free(critics);
 }
 
@@ -189,31 +267,55 @@ const char *audio_critics_name(const AudioCritics *critics, int i)
     return critics->critics[i].name;
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 int64_t audio_critics_min_len(const AudioCriticsConfig *c)
 {
     int64_t least = 1;
 
     for (int i = 0; i < c->n_periods; i++) /* the padding reflects */
-        if (least < c->periods[i] + 1)
-            least = c->periods[i] + 1;
-    if (c->n_scales && least < (int64_t)(SCALE_FIRST_KERNEL + 1) << c->n_scales)
-        least = (int64_t)(SCALE_FIRST_KERNEL + 1) << c->n_scales;
+        least = larger(least, c->periods[i] + 1);
+    if (c->n_scales)
+        least = larger(least, (int64_t)(SCALE_FIRST_KERNEL + 1) << c->n_scales);
+    for (int i = 0; i < c->n_stft; i++)
+        least = larger(least, c->stft_windows[i]);
+    for (int i = 0; i < c->n_bands; i++)
+        least = larger(least, c->band_windows[i]);
     return least;
 }
 
-static double critic_macs(const Critic *critic, double places_per_s)
+/* First bin of a band. */
+static int64_t band_edge(const Critic *critic, int band)
 {
-    double macs = 0.0;
+    return (int64_t)(BAND_EDGES[band] * (double)stft_bins(critic->stft));
+}
 
-    if (critic->family == FAMILY_SCALE)
-        places_per_s /= (double)(1 << critic->size);
-    for (int i = 0; i < critic->n_layers; i++) {
-        const CriticConv *layer = &critic->layers[i];
+static double critic_macs(const Critic *critic, int rate_hz)
+{
+    double macs = 0.0, joined = 0.0, places;
+    double places_per_s = critic->family == FAMILY_SCALE ? rate_hz / (double)(1 << critic->size)
+                          : critic->stft                 ? rate_hz / (double)stft_config(critic->stft)->hop
+                                                         : (double)rate_hz;
 
-        places_per_s /= layer->stride[1] > 0 ? layer->stride[1] : 1;
-        macs += critic_conv_macs(layer, places_per_s);
+    for (int s = 0; s < critic->n_stacks; s++) {
+        places = places_per_s;
+        if (critic->family == FAMILY_BANDS)
+            places *= (double)(band_edge(critic, s + 1) - band_edge(critic, s));
+        else if (critic->family == FAMILY_STFT)
+            places *= stft_bins(critic->stft);
+        for (int i = 0; i < critic->n_layers; i++) {
+            const CriticConv *layer = hidden_layer(critic, s, i);
+
+            for (int axis = 0; axis < 2; axis++)
+                places /= layer->stride[axis] > 0 ? layer->stride[axis] : 1;
+            macs += critic_conv_macs(layer, places);
+        }
+        joined += places;
     }
-    return macs;
+    return macs + critic_conv_macs(last_layer(critic), joined);
 }
 
 double audio_critics_macs_per_second(const AudioCritics *critics, int rate_hz)
@@ -232,7 +334,7 @@ RsdStatus audio_critics_begin(AudioCritics *critics, Tape *tape, RsdError *err)
     RsdStatus status = RSD_OK;
 
     for (int i = 0; i < critics->n_critics; i++)
-        for (int j = 0; j < critics->critics[i].n_layers; j++)
+        for (int j = 0; j < count_layers(&critics->critics[i]); j++)
             TRY(critic_conv_begin(&critics->critics[i].layers[j], tape, err));
 fail:
     return status;
@@ -241,7 +343,7 @@ fail:
 void audio_critics_freeze(AudioCritics *critics, bool frozen)
 {
     for (int i = 0; i < critics->n_critics; i++)
-        for (int j = 0; j < critics->critics[i].n_layers; j++)
+        for (int j = 0; j < count_layers(&critics->critics[i]); j++)
             critic_conv_freeze(&critics->critics[i].layers[j], frozen);
 }
 
@@ -285,6 +387,22 @@ fail:
     return status;
 }
 
+/* [batch, c, n] -> [batch, 2 c, bins, frames]. DAC's has ceil(n / hop) frames around an extended signal. */
+static RsdStatus spectrogram(const Critic *critic, Tape *tape, Tensor *x, Tensor **y, RsdError *err)
+{
+    int64_t hop = stft_config(critic->stft)->hop, n = x->shape[2], fixed = (critic->size - hop) / 2;
+    int64_t shape[4] = {x->shape[0], 2 * x->shape[1], stft_bins(critic->stft), -1};
+    Tensor *h = x;
+    RsdStatus status = RSD_OK;
+
+    if (critic->family == FAMILY_BANDS)
+        TRY(op_pad(tape, h, fixed, fixed + (hop - n % hop) % hop, PAD_REFLECT, &h, err));
+    TRY(op_stft(tape, critic->stft, h, &h, err));
+    TRY(op_reshape(tape, h, 4, shape, y, err));
+fail:
+    return status;
+}
+
 static RsdStatus view_of(const AudioCritics *critics, const Critic *critic, Tape *tape, Tensor *x, Tensor **view,
                          RsdError *err)
 {
@@ -292,6 +410,8 @@ static RsdStatus view_of(const AudioCritics *critics, const Critic *critic, Tape
 
     if (critic->family == FAMILY_PERIOD)
         return fold(&critics->config, tape, x, critic->size, view, err);
+    if (critic->stft)
+        return spectrogram(critic, tape, x, view, err);
     *view = x;
     for (int i = 0; i < critic->size; i++)
         TRY(halve(tape, *view, view, err));
@@ -303,18 +423,27 @@ fail:
 static RsdStatus judge(const AudioCritics *critics, const Critic *critic, Tape *tape, Tensor *x, CriticMaps *maps,
                        RsdError *err)
 {
-    int last = critic->n_layers - 1;
-    Tensor *h;
+    Tensor *view, *h = NULL, *ends[N_BANDS];
     RsdStatus status = RSD_OK;
 
     maps->n_maps = 0;
-    TRY(view_of(critics, critic, tape, x, &h, err));
-    for (int i = 0; i < last; i++) {
-        TRY(critic_conv_run(&critic->layers[i], tape, h, &h, err));
-        TRY(op_leaky_relu(tape, h, critics->config.slope, &h, err));
-        maps->maps[maps->n_maps++] = h;
+    TRY(view_of(critics, critic, tape, x, &view, err));
+    for (int s = 0; s < critic->n_stacks; s++) {
+        int64_t first = critic->family == FAMILY_BANDS ? band_edge(critic, s) : 0;
+
+        h = view;
+        if (critic->family == FAMILY_BANDS)
+            TRY(op_slice(tape, h, 2, first, band_edge(critic, s + 1) - first, &h, err));
+        for (int i = 0; i < critic->n_layers; i++) {
+            TRY(critic_conv_run(hidden_layer(critic, s, i), tape, h, &h, err));
+            TRY(op_leaky_relu(tape, h, critics->config.slope, &h, err));
+            maps->maps[maps->n_maps++] = h;
+        }
+        ends[s] = h;
     }
-    TRY(critic_conv_run(&critic->layers[last], tape, h, &maps->logits, err));
+    if (critic->n_stacks > 1)
+        TRY(op_concat(tape, critic->n_stacks, ends, 2, &h, err));
+    TRY(critic_conv_run(last_layer(critic), tape, h, &maps->logits, err));
 fail:
     return status;
 }

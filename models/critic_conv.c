@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "engine/ops/conv1d.h"
+#include "engine/ops/conv2d.h"
 #include "engine/ops/weight_norm.h"
 
 static int at_least_one(int value)
@@ -64,12 +65,23 @@ void critic_conv_freeze(CriticConv *conv, bool frozen)
     conv->bias->needs_grad = !frozen;
 }
 
+/* On each side of an axis. */
+static int padding(const CriticConv *conv, int axis)
+{
+    return conv->unpadded ? 0 : (conv->kernel[axis] - 1) / 2 * at_least_one(conv->dilation[axis]);
+}
+
 RsdStatus critic_conv_run(const CriticConv *conv, Tape *tape, Tensor *x, Tensor **y, RsdError *err)
 {
-    int dilation = at_least_one(conv->dilation[1]), both = conv->unpadded ? 0 : (conv->kernel[1] - 1) * dilation;
-    Conv1dParams over_time = {.stride = conv->stride[1], .dilation = dilation, .groups = conv->groups,
-                              .rule = PAD_EXPLICIT, .pad_left = both / 2, .pad_right = both / 2};
-    RsdStatus status = op_conv1d(tape, x, conv->now, conv->bias, &over_time, y, err);
+    const int down = padding(conv, 0), across = padding(conv, 1);
+    const Conv1dParams over_time = {.stride = conv->stride[1], .dilation = conv->dilation[1], .groups = conv->groups,
+                                    .rule = PAD_EXPLICIT, .pad_left = across, .pad_right = across};
+    const Conv2dParams over_both = {.stride = {conv->stride[0], conv->stride[1]},
+                                    .dilation = {conv->dilation[0], conv->dilation[1]},
+                                    .groups = conv->groups,
+                                    .pad = {down, down, across, across}};
+    RsdStatus status = is_2d(conv) ? op_conv2d(tape, x, conv->now, conv->bias, &over_both, y, err)
+                                   : op_conv1d(tape, x, conv->now, conv->bias, &over_time, y, err);
 
     if (status != RSD_OK)
         error_prefix(err, status, "%s", conv->name);

@@ -8,10 +8,15 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/ops/arithmetic.h"
+#include "engine/ops/reduce.h"
+#include "engine/ops/shape.h"
 
 const char *const ADVERSARY_TERM_NAMES[ADVERSARY_N_TERMS] = {"adversarial", "feature"};
 
 #define LEARNS_SAMPLE 1000 /* of RNG_CRITIC; smaller ones are the critics' first weights */
+#define NOISE_SAMPLE 2000  /* and one per item from here, of each of the two penalties */
+#define MAX_ITEMS 1000000
 
 /* ---- configuration ---- */
 
@@ -32,6 +37,8 @@ static AudioCriticsConfig critics_of(const AdversaryConfig *config)
 
     critics.channels = 1;
     drop_zeros(&critics.n_periods, critics.periods);
+    drop_zeros(&critics.n_stft, critics.stft_windows);
+    drop_zeros(&critics.n_bands, critics.band_windows);
     return critics;
 }
 
@@ -39,7 +46,7 @@ bool adversary_is_on(const AdversaryConfig *config)
 {
     AudioCriticsConfig critics = critics_of(config);
 
-    return critics.n_periods + critics.n_scales > 0;
+    return critics.n_periods + critics.n_scales + critics.n_stft + critics.n_bands > 0;
 }
 
 RsdStatus adversary_check_config(const AdversaryConfig *config, int64_t segment_len, RsdError *err)
@@ -157,6 +164,7 @@ RsdStatus adversary_judge(Adversary *adversary, Tape *tape, Tensor *x, const Ten
     if (step < config->start)
         return RSD_OK;
     report->judged = true;
+    adversary->recording = x;
     TRY(arena_alloc(tape->arena, &adversary->real, n, sizeof *adversary->real, err));
     TRY(arena_alloc(tape->arena, &adversary->fake, n, sizeof *adversary->fake, err));
     TRY(audio_critics_begin(adversary->critics, tape, err));
@@ -177,6 +185,98 @@ static bool learns(const Adversary *adversary, int64_t step)
     return step < config->start + config->warmup || rng_uniform(&rng) < config->probability;
 }
 
+/* ---- gradient penalties ---- */
+
+/* Mean verdict of all critics on each item: [batch, 1]. */
+static RsdStatus verdicts(Tape *tape, const CriticMaps *maps, int n, int64_t batch, Tensor **y, RsdError *err)
+{
+    Tensor *sum = NULL, *h;
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < n; i++) {
+        TRY(op_reshape(tape, maps[i].logits, 2, (const int64_t[]){batch, -1}, &h, err));
+        TRY(op_mean_axis(tape, h, 1, &h, err));
+        if (sum)
+            TRY(op_add(tape, sum, h, &h, err));
+        sum = h;
+    }
+    TRY(op_scale(tape, sum, 1.0f / (float)n, y, err));
+fail:
+    return status;
+}
+
+/* x with noise of `sigma` times the RMS of each item. */
+static RsdStatus disturb(const Adversary *adversary, Tape *tape, const Tensor *x, int64_t step, uint32_t first_sample,
+                         Tensor **y, RsdError *err)
+{
+    const int64_t len = tensor_count(x) / x->shape[0];
+    RsdStatus status = tape_input(tape, y, x->n_dims, x->shape, x->data, err);
+
+    if (status != RSD_OK)
+        return status;
+    for (int64_t b = 0; b < x->shape[0]; b++) {
+        Rng rng = rng_at(adversary->seed, RNG_CRITIC, (uint64_t)step, first_sample + (uint32_t)b);
+        float *item = (*y)->data + b * len, scale;
+        double energy = 0.0;
+
+        for (int64_t i = 0; i < len; i++)
+            energy += (double)item[i] * (double)item[i];
+        scale = adversary->config.noise * (float)sqrt(energy / (double)len);
+        for (int64_t i = 0; i < len; i++)
+            item[i] += scale * rng_normal(&rng);
+    }
+    return RSD_OK;
+}
+
+/* gamma / 2 E (D(x + s v) - D(x))^2 / s^2; maps are D's on x. */
+static RsdStatus penalty_of(const Adversary *adversary, Tape *tape, const Tensor *x, const CriticMaps *maps, float gamma,
+                            int64_t step, uint32_t first_sample, Tensor **value, RsdError *err)
+{
+    const float sigma = adversary->config.noise;
+    int n = audio_critics_count(adversary->critics);
+    CriticMaps *near;
+    Tensor *disturbed, *here, *there, *h;
+    RsdStatus status = RSD_OK;
+
+    TRY(arena_alloc(tape->arena, &near, (size_t)n, sizeof *near, err));
+    TRY(disturb(adversary, tape, x, step, first_sample, &disturbed, err));
+    TRY(audio_critics_judge(adversary->critics, tape, disturbed, near, err));
+    TRY(verdicts(tape, maps, n, x->shape[0], &here, err));
+    TRY(verdicts(tape, near, n, x->shape[0], &there, err));
+    TRY(op_sub(tape, there, here, &h, err));
+    TRY(op_square(tape, h, &h, err));
+    TRY(op_mean(tape, h, &h, err));
+    TRY(op_scale(tape, h, 0.5f * gamma / (sigma * sigma), value, err));
+fail:
+    return status;
+}
+
+static RsdStatus add_penalties(Adversary *adversary, Tape *tape, int64_t step, Tensor **value, double *added,
+                               RsdError *err)
+{
+    const AdversaryConfig *config = &adversary->config;
+    const float gammas[2] = {config->r1, config->r2};
+    const Tensor *signals[2] = {adversary->recording, adversary->signal};
+    const CriticMaps *maps[2] = {adversary->real, adversary->fake};
+    RsdStatus status = RSD_OK;
+
+    *added = 0.0;
+    if (adversary->optimizer->n_updates % config->penalty_every)
+        return RSD_OK;
+    for (int i = 0; i < 2; i++) {
+        Tensor *penalty;
+
+        if (gammas[i] <= 0.0f)
+            continue;
+        TRY(penalty_of(adversary, tape, signals[i], maps[i], gammas[i] * (float)config->penalty_every, step,
+                       NOISE_SAMPLE + (uint32_t)i * MAX_ITEMS, &penalty, err));
+        *added += (double)penalty->data[0];
+        TRY(op_add(tape, *value, penalty, value, err));
+    }
+fail:
+    return status;
+}
+
 RsdStatus adversary_learn(Adversary *adversary, Tape *tape, int64_t step, int64_t n_steps, AdversaryReport *report,
                           RsdError *err)
 {
@@ -189,6 +289,7 @@ RsdStatus adversary_learn(Adversary *adversary, Tape *tape, int64_t step, int64_
     report->lr = schedule_lr(&config->schedule, step - config->start, n_steps - config->start);
     TRY(adversarial_critic_loss(tape, (AdversarialForm)config->form, adversary->real, adversary->fake,
                                 audio_critics_count(adversary->critics), &value, err));
+    TRY(add_penalties(adversary, tape, step, &value, &report->penalty, err));
     TRY(check_finite(value, "critics'", step, &report->critic_loss, err));
     adversary->signal->needs_grad = false;
     params_zero_grad(adversary->params);

@@ -7,7 +7,11 @@
  * and both update after it. That is one forward pass of the critics on the generated signal less than updating the
  * critics first.
  *
- * [1] audio.md 1.8-1.10, 2.5-2.7, 7.5.
+ * R1 and R2 keep the critics' slope small around real and generated signals: gamma / 2 E |grad D|^2, D the mean verdict on
+ * an item. The gradient is not taken twice; noise v of variance 1 feels it: |grad D|^2 = E (D(x + s v) - D(x))^2 / s^2 up to
+ * O(s^2), with the signal's RMS as unit.
+ *
+ * [1] audio.md 1.8-1.10, 2.5-2.7, 7.5; image.md 3.7.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,6 +30,9 @@ typedef struct AdversaryConfig {
     int64_t start;     /* first step with critics */
     int64_t warmup;    /* steps from there in which they learn alone */
     float probability; /* that they learn in a step after that */
+    float r1, r2;      /* gamma of the gradient penalties on real and on generated signals; 0 is off */
+    float noise;       /* sigma of their estimate, in units of the signal's RMS */
+    int penalty_every; /* updates with a penalty, which then counts that many times */
     OptimizerConfig optimizer;
     ScheduleConfig schedule; /* of the steps from `start` on */
 } AdversaryConfig;
@@ -42,7 +49,7 @@ typedef struct Adversary {
     uint64_t seed;
     /* of the step at work, in the tape's arena */
     CriticMaps *real, *fake;
-    Tensor *signal; /* leaf of the generated one */
+    Tensor *signal, *recording; /* leaf of the generated one; the real one */
 } Adversary;
 
 typedef struct AdversaryReport {
@@ -50,7 +57,8 @@ typedef struct AdversaryReport {
     bool pressed;                      /* and their gradient reached the generator */
     bool learned;                      /* and they were updated */
     double terms[ADVERSARY_N_TERMS];   /* values, before weights */
-    double critic_loss, grad_norm;     /* of the critics; 0 when they did not learn */
+    double critic_loss, grad_norm;     /* of the critics, penalties included; 0 when they did not learn */
+    double penalty;                    /* what the penalties added to the loss */
     float lr;
 } AdversaryReport;
 

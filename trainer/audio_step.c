@@ -197,6 +197,20 @@ fail:
     return status;
 }
 
+#define NORM_DECAY 0.98
+#define NORM_FULL 20.0 /* steps behind an average that a norm can stand out from: about 26 steps */
+
+/* Follows the usual norm. A spike counts as the largest norm that is none, so that a lasting change is no spike for long. */
+static bool is_spike(const TrainConfig *cfg, TrainState *state, double norm)
+{
+    double limit = (double)cfg->train.spike * state->norm_total / state->norm_count;
+    bool spike = cfg->train.spike > 0.0f && state->norm_count >= NORM_FULL && norm > limit;
+
+    state->norm_total = NORM_DECAY * state->norm_total + (spike ? limit : norm);
+    state->norm_count = NORM_DECAY * state->norm_count + 1.0;
+    return spike;
+}
+
 typedef struct Output {
     Tape *tape;
     Tensor *y;
@@ -273,7 +287,8 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
 
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
     report->skipped = !isfinite(report->grad_norm);
-    if (!report->skipped)
+    report->spike = !report->skipped && is_spike(cfg, state, report->grad_norm);
+    if (!report->skipped && !report->spike)
         optimizer_update(state->optimizer, report->lr, report->grad_norm, step->threads);
     end_phase(report, PHASE_UPDATE, &since);
     if (state->adversary)

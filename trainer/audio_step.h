@@ -37,6 +37,7 @@ typedef struct StepReport {
     BalancerReport balance;
     double grad_norm;                  /* before clipping */
     float lr;
+    bool spike;                        /* the norm stood out: weights are as they were */
     bool skipped; /* the gradient was not finite; weights are as they were */
     RvqStats rvq;
     AdversaryReport adversary;

@@ -134,6 +134,10 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
     TRY(put_int(writer, "train.best_step", state->best_step, err));
     snprintf(best, sizeof best, "%a", state->best_score);
     TRY(safetensors_writer_metadata(writer, "train.best_score", best, err));
+    snprintf(best, sizeof best, "%a", state->norm_total);
+    TRY(safetensors_writer_metadata(writer, "train.norm_total", best, err));
+    snprintf(best, sizeof best, "%a", state->norm_count);
+    TRY(safetensors_writer_metadata(writer, "train.norm_count", best, err));
     TRY(put_int(writer, "data.fingerprint", state->data_fingerprint, err));
     TRY(safetensors_writer_metadata(writer, "config", config_text, err));
     TRY(params_save(state->codec->params, writer, "model.", DTYPE_F32, err));
@@ -309,6 +313,10 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
     TRY(get_int(&state->best_step, st, path, "train.best_step", err));
     TRY(get_text(&text, st, path, "train.best_score", err));
     state->best_score = strtod(text, NULL);
+    text = safetensors_metadata(st, "train.norm_total"); /* older checkpoints have none: the average starts anew */
+    state->norm_total = text ? strtod(text, NULL) : 0.0;
+    text = safetensors_metadata(st, "train.norm_count");
+    state->norm_count = text ? strtod(text, NULL) : 0.0;
     TRY(get_int(&fingerprint, st, path, "data.fingerprint", err));
     state->data_fingerprint = (uint32_t)fingerprint;
     TRY(params_load(state->codec->params, st, "model.", err));

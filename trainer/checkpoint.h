@@ -21,6 +21,7 @@ typedef struct TrainState {
     Optimizer *optimizer;
     Adversary *adversary; /* NULL when none is switched on */
     Balancer balancer;
+    double norm_total, norm_count; /* moving average of the gradient's norm */
     int64_t step;      /* steps done */
     double best_score; /* lowest validation score so far; infinite before the first */
     int64_t best_step;

@@ -42,6 +42,7 @@ typedef struct TrainRunConfig {
     int64_t quantizer_start; /* first step with the quantiser; its codebooks are made then */
     int kmeans_batches;      /* batches behind the first codebooks */
     int max_bad_steps;       /* steps in a row that may be skipped for a gradient that is not finite */
+    float spike;             /* a norm this many times its average is skipped; 0: never */
     int log_every;           /* steps between two lines of the log */
     int valid_steps;         /* steps between two validations; 0: only by time */
     double valid_period_s;   /* time between two validations; 0: only by steps */

@@ -65,15 +65,34 @@ void run_log_begin(RunLog *log, const char *type)
     fprintf(log->file, "%lld.%03ld", (long long)now.tv_sec, now.tv_nsec / 1000000);
 }
 
+static void write_number(FILE *file, double value)
+{
+    if (isfinite(value))
+        fprintf(file, "%.6g", value);
+    else
+        fputs("null", file);
+}
+
 void run_log_number(RunLog *log, const char *key, double value)
 {
     if (!log->file)
         return;
     write_key(log, key);
-    if (isfinite(value))
-        fprintf(log->file, "%.6g", value);
-    else
-        fputs("null", log->file);
+    write_number(log->file, value);
+}
+
+void run_log_numbers(RunLog *log, const char *key, const float *values, int n)
+{
+    if (!log->file)
+        return;
+    write_key(log, key);
+    fputc('[', log->file);
+    for (int i = 0; i < n; i++) {
+        if (i)
+            fputs(", ", log->file);
+        write_number(log->file, (double)values[i]);
+    }
+    fputc(']', log->file);
 }
 
 void run_log_int(RunLog *log, const char *key, int64_t value)

@@ -26,6 +26,7 @@ void run_log_close(RunLog *log);
  * of them do nothing. A full disk is no reason to stop training: it is noted once as a warning. */
 void run_log_begin(RunLog *log, const char *type);
 void run_log_number(RunLog *log, const char *key, double value);
+void run_log_numbers(RunLog *log, const char *key, const float *values, int n); /* an array */
 void run_log_int(RunLog *log, const char *key, int64_t value);
 void run_log_text(RunLog *log, const char *key, const char *value);
 void run_log_open_object(RunLog *log, const char *key);

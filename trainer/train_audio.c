@@ -329,6 +329,8 @@ static void log_step(Run *run, const StepReport *report)
     run_log_int(log, "stages", report->n_q);
     run_log_number(log, "perplexity_first", (double)report->rvq.perplexity[0]);
     run_log_number(log, "perplexity_last", (double)report->rvq.perplexity[report->n_q - 1]);
+    run_log_numbers(log, "perplexity", report->rvq.perplexity, report->rvq.n_q);
+    run_log_numbers(log, "usage", report->rvq.usage, report->rvq.n_q);
     run_log_number(log, "quantizer_error", (double)report->rvq.relative_error);
     run_log_number(log, "audio_per_s", run->audio_per_s);
     run_log_open_object(log, "ms");
@@ -399,6 +401,16 @@ static void account(Run *run, const StepReport *report)
 
 static RsdStatus check_step(Run *run, const StepReport *report, RsdError *err)
 {
+    if (report->spike) {
+        run_log_begin(&run->log, "spike");
+        run_log_int(&run->log, "step", run->state->step - 1);
+        run_log_number(&run->log, "grad_norm", report->grad_norm);
+        run_log_number(&run->log, "usual", run->state->norm_total / run->state->norm_count);
+        run_log_end(&run->log);
+        log_note(LOG_WARNING, "step %lld: the gradient's norm is %.3g, usually %.3g; the step is skipped",
+                 (long long)run->state->step - 1, report->grad_norm,
+                 run->state->norm_total / run->state->norm_count);
+    }
     if (!report->skipped) {
         run->n_bad_steps = 0;
         return RSD_OK;

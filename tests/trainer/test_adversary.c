@@ -46,8 +46,19 @@ static void set_up(void)
     set("adversary.warmup=2");
     set("adversary.probability=0.5");
     set("adversary.lr=0.002");
+    set("adversary.stft=64");
+    set("adversary.stft_channels=3");
+    set("adversary.bands=64");
+    set("adversary.band_channels=3");
     n_notes = 0;
     log_set_sink(keep_note, NULL);
+}
+
+static void without_adversary(void)
+{
+    set("adversary.periods=0");
+    set("adversary.stft=0");
+    set("adversary.bands=0");
 }
 
 static void tear_down(void)
@@ -58,6 +69,9 @@ static void tear_down(void)
 }
 
 TestSuite(adversary, .init = set_up, .fini = tear_down);
+
+static double last_penalty; /* of critic_loss_after */
+static double critic_loss_after(int n_steps);
 
 /* ---- whole runs ---- */
 
@@ -153,7 +167,8 @@ Test(adversary, resuming_equals_never_having_stopped_for_critics_too)
     cr_expect_eq(count_same("whole", "parts", 8, "", &n_all), n_all);
     cr_expect_gt(n_all, 40);
     cr_expect_eq(count_same("whole", "parts", 8, "critic.", &n_all), n_all);
-    cr_expect_eq(n_all, 2 * 4 * 3 + 3, "%d tensors of critics", n_all);
+    /* two critics of 4 layers, one of 6 without weight norm in the first, one of 26; three arrays of the optimiser */
+    cr_expect_eq(n_all, 2 * 4 * 3 + (6 * 3 - 1) + 26 * 3 + 3, "%d tensors of critics", n_all);
 }
 
 Test(adversary, the_codec_does_not_hear_critics_that_warm_up)
@@ -166,7 +181,7 @@ Test(adversary, the_codec_does_not_hear_critics_that_warm_up)
     outcome = train_well("warm", false, 1);
     for (int i = 0; i < 5; i++)
         cr_expect(outcome->steps[i].adversary.learned && !outcome->steps[i].adversary.pressed);
-    set("adversary.periods=0");
+    without_adversary();
     train_well("without", false, 1);
     cr_expect_eq(count_same("without", "warm", 5, "model.", &n_all), n_all);
     cr_expect_gt(n_all, 20);
@@ -196,14 +211,14 @@ Test(adversary, is_heard_after_its_start_and_warm_up_and_learns_with_its_probabi
             n_learned += r->learned;
     }
     cr_expect(n_learned >= 8 && n_learned <= 27, "learned in %d of 35 steps", n_learned);
-    set("adversary.periods=0");
+    without_adversary();
     train_well("without", false, 1);
     cr_expect_lt(count_same("run", "without", 40, "model.", &n_all), n_all / 2);
 }
 
 Test(adversary, joins_a_run_in_the_middle_and_is_replaced_with_a_word)
 {
-    set("adversary.periods=0");
+    without_adversary();
     set("train.steps=3");
     train_well("run", false, 1);
     cr_expect_eq(n_notes, 0);
@@ -219,6 +234,78 @@ Test(adversary, joins_a_run_in_the_middle_and_is_replaced_with_a_word)
     set("train.steps=8");
     train_well("run", true, 1);
     cr_expect_eq(n_notes, 0, "%s", last_note);
+}
+
+Test(adversary, penalties_keep_the_critics_flat)
+{
+    double free_loss, flat_loss;
+
+    free_loss = critic_loss_after(120);
+    set("adversary.r1=30");
+    set("adversary.r2=30");
+    set("adversary.penalty_every=2");
+    flat_loss = critic_loss_after(120);
+    cr_expect_gt(flat_loss, 1.5 * free_loss, "%g with penalties, %g without", flat_loss, free_loss);
+    cr_expect_gt(last_penalty, 0.0);
+}
+
+/* The estimate by noise is the square of the slope where a critic is a straight line: with slope 1 the leaky ReLUs are. */
+Test(adversary, the_penalty_is_the_square_of_the_slope)
+{
+    enum { N = 300 };
+    float samples[N];
+    const float *grads[ADVERSARY_N_TERMS];
+    AdversaryReport report;
+    Adversary *adversary;
+    RsdThreads *threads;
+    Tape *tape;
+    Tensor *x, *y, *value;
+    double slope = 0.0, energy = 0.0, penalty = 0.0;
+    RsdError err = {0};
+
+    without_adversary();
+    set("adversary.periods=2,3");
+    set("adversary.slope=1");
+    set("adversary.level=no");
+    set("adversary.r1=2");
+    set("adversary.lr=0");
+    set("adversary.lr_final=0");
+    set("adversary.warmup=100000");
+    cr_assert_eq(rsd_threads_create(&threads, 1, &err), RSD_OK);
+    cr_assert_eq(tape_create(&tape, threads, 0, &err), RSD_OK);
+    cr_assert_eq(adversary_create(&adversary, &cfg.adversary, 1, kernels_pick(), &err), RSD_OK, "%s", err.text);
+    for (int i = 0; i < N; i++) {
+        samples[i] = 0.4f * sinf(0.1f * (float)(i * i % 97));
+        energy += (double)samples[i] * (double)samples[i] / N;
+    }
+    for (int step = 0; step < 400; step++) {
+        tape_reset(tape);
+        tape->recording = true;
+        cr_assert_eq(tape_input(tape, &x, 3, (const int64_t[]){1, 1, N}, samples, &err), RSD_OK);
+        cr_assert_eq(tape_input(tape, &y, 3, (const int64_t[]){1, 1, N}, samples, &err), RSD_OK);
+        cr_assert_eq(adversary_judge(adversary, tape, x, y, step, grads, &report, &err), RSD_OK, "%s", err.text);
+        cr_assert_eq(adversary_learn(adversary, tape, step, 400, &report, &err), RSD_OK, "%s", err.text);
+        penalty += report.penalty / 400;
+    }
+    /* The hinge's generator loss is minus the mean verdict over critics and places. */
+    tape_reset(tape);
+    cr_assert_eq(tape_input(tape, &x, 3, (const int64_t[]){1, 1, N}, samples, &err), RSD_OK);
+    x->needs_grad = true;
+    {
+        CriticMaps maps[2];
+
+        cr_assert_eq(audio_critics_begin(adversary->critics, tape, &err), RSD_OK);
+        cr_assert_eq(audio_critics_judge(adversary->critics, tape, x, maps, &err), RSD_OK);
+        cr_assert_eq(adversarial_generator_loss(tape, ADVERSARIAL_HINGE, maps, maps, 2, &value, &err), RSD_OK);
+        cr_assert_eq(tape_backward(tape, value, &err), RSD_OK);
+    }
+    for (int i = 0; i < N; i++)
+        slope += (double)x->grad[i] * (double)x->grad[i];
+    /* gamma / 2 = 1; 400 draws of a squared normal: 7 % is one standard deviation */
+    cr_expect(fabs(penalty / (slope * energy) - 1.0) < 0.25, "estimated %g, is %g", penalty, slope * energy);
+    adversary_destroy(&adversary);
+    tape_destroy(&tape);
+    rsd_threads_destroy(&threads);
 }
 
 /* Every kind, with and without weights that are computed in the step. */
@@ -295,7 +382,9 @@ static double critic_loss_after(int n_steps)
         cr_assert_eq(tape_input(tape, &y, 3, (const int64_t[]){BATCH, 1, N}, fake, &err), RSD_OK);
         cr_assert_eq(adversary_judge(adversary, tape, x, y, step, grads, &report, &err), RSD_OK, "%s", err.text);
         cr_assert_eq(adversary_learn(adversary, tape, step, n_steps, &report, &err), RSD_OK, "%s", err.text);
-        loss = report.critic_loss;
+        loss = report.critic_loss - report.penalty;
+        if (report.penalty > 0.0)
+            last_penalty = report.penalty;
     }
     adversary_destroy(&adversary);
     tape_destroy(&tape);

@@ -379,6 +379,29 @@ Test(train, changed_settings_are_told_on_resume)
     cr_expect_not_null(strstr(last_warning, "optim.lr"), "%s", last_warning);
 }
 
+Test(train, a_gradient_that_stands_out_is_skipped_and_told)
+{
+    char text[65536];
+    size_t size;
+    FILE *log;
+
+    train_config_set(&cfg, "train.steps=36", NULL);
+    train_config_set(&cfg, "train.spike=1000", NULL);
+    expect_ok(train("calm", false, 1));
+    cr_expect_eq(n_warnings, 0, "%s", last_warning);
+    train_config_set(&cfg, "train.spike=0.01", NULL); /* everything stands out, once there is an average */
+    expect_ok(train("spikes", false, 1));
+    cr_expect(n_warnings >= 5 && n_warnings <= 16, "%d warnings", n_warnings);
+    cr_expect_neq(strstr(last_warning, "usually"), NULL, "%s", last_warning);
+    log = fopen(run_path("spikes/log.jsonl"), "r");
+    cr_assert_not_null(log);
+    size = fread(text, 1, sizeof text - 1, log);
+    fclose(log);
+    text[size] = '\0';
+    cr_expect_neq(strstr(text, "\"type\": \"spike\""), NULL);
+    cr_expect_neq(strstr(text, "\"usage\": ["), NULL);
+}
+
 Test(train, a_loss_that_is_not_finite_stops_the_run_with_a_reason)
 {
     train_config_set(&cfg, "optim.lr=10", NULL);
