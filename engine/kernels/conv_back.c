@@ -112,12 +112,34 @@ void conv_tiles_back_pack(const TileKernels *tk, const ConvBackJob *job, int64_t
 
 /* --- one tile ------------------------------------------------------------------------------------------------------------------ */
 
+/* Groups of few channels (depthwise layers, a critic's last layer): most of a vector of coarse channels would be padding. */
+#define FEW_ROWS 3
+
+static void add_few_weight_sums(const TileKernels *tk, const ConvBackPlan *plan, const int32_t *offset, const float *fine_rows,
+                                const float *coarse_rows, int64_t columns, bool begin, float *sums)
+{
+    const ConvPlan *fine = &plan->fine;
+    int64_t stride = padded_rows(plan);
+
+    for (int64_t c = 0; c < fine->c_src; c++)
+        for (int64_t tap = 0; tap < fine->n_taps; tap++, sums += stride)
+            for (int64_t r = 0; r < fine->m; r++) {
+                const float *row = fine_rows + c * fine->n_phases * fine->pitch + offset[tap];
+
+                sums[r] = (begin ? 0.0f : sums[r]) + tk->dot(coarse_rows + r * fine->pitch, row, columns);
+            }
+}
+
 static void add_weight_sums(const TileKernels *tk, const ConvBackPlan *plan, const int32_t *offset, const float *fine_rows,
                             const float *coarse_rows, float *panels, int64_t columns, bool begin, float *sums)
 {
     const ConvPlan *fine = &plan->fine;
     int64_t stride = padded_rows(plan);
 
+    if (fine->m <= FEW_ROWS) {
+        add_few_weight_sums(tk, plan, offset, fine_rows, coarse_rows, columns, begin, sums);
+        return;
+    }
     for (int64_t r = 0; r < stride; r += plan->lanes)
         tk->turn(panels + r * columns, coarse_rows + r * fine->pitch, fine->pitch, plan->lanes, columns);
     for (int64_t c = 0; c < fine->c_src; c += fine->c_block)
@@ -208,10 +230,11 @@ void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task
 
     conv_rows_offsets(&plan.fine, fine_offset);
     conv_rows_offsets(&plan.coarse, coarse_offset);
-    if (first == end)
+    if (first == end || plan.fine.m <= FEW_ROWS) /* padding is added up, too */
         memset(weight_sums, 0, (size_t)group_count * sizeof *weight_sums);
     memset(bias_sums + group * y_channels, 0, (size_t)y_channels * sizeof *bias_sums);
-    memset(coarse + plan.fine.m * plan.fine.pitch, 0, (size_t)((stride - plan.fine.m) * plan.fine.pitch) * sizeof *coarse);
+    if (plan.fine.m > FEW_ROWS)
+        memset(coarse + plan.fine.m * plan.fine.pitch, 0, (size_t)((stride - plan.fine.m) * plan.fine.pitch) * sizeof *coarse);
     for (int64_t i = first; i < end; i++) {
         ConvTile tile = conv_plan_tile(&plan.fine, s->batch, i);
 

@@ -50,6 +50,7 @@ typedef struct TileKernels {
     /* row[i] *= ELU'(x) where elu[i] = ELU(x): 1, or ELU(x) + 1 below 0 */
     void (*slope)(float *row, const float *elu, int64_t n);
     float (*sum)(const float *x, int64_t n);
+    float (*dot)(const float *a, const float *b, int64_t n);
     /* panel[t * m + r] = rows[r * pitch + t], r in [0, m), t in [0, n); m is `rows` or `lanes`. */
     void (*turn)(float *panel, const float *rows, int64_t pitch, int64_t m, int64_t n);
     void (*product)(const TileProduct *product);

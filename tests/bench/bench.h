@@ -60,6 +60,7 @@ void bench_fill(float *x, int64_t n, uint32_t seed);
 
 /* The parts. */
 void bench_conv(Bench *bench);
+void bench_conv2d(Bench *bench);
 void bench_search(Bench *bench);
 void bench_ops(Bench *bench);
 void bench_step(Bench *bench);

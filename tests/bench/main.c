@@ -12,7 +12,8 @@
 static const struct {
     const char *name;
     void (*run)(Bench *bench);
-} parts[] = {{"conv", bench_conv}, {"search", bench_search}, {"ops", bench_ops}, {"step", bench_step}, {"codec", bench_codec}};
+} parts[] = {{"conv", bench_conv}, {"conv2d", bench_conv2d}, {"search", bench_search}, {"ops", bench_ops},
+             {"step", bench_step}, {"codec", bench_codec}};
 
 static int usage(void)
 {

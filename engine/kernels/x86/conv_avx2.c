@@ -246,6 +246,22 @@ static float sum(const float *x, int64_t n)
     return sum_lanes(_mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3])));
 }
 
+static float dot(const float *a, const float *b, int64_t n)
+{
+    __m256 sum[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+    int64_t i = 0;
+
+    for (; i + 4 * W <= n; i += 4 * W)
+        UNROLL for (int v = 0; v < 4; v++)
+            sum[v] = _mm256_fmadd_ps(_mm256_loadu_ps(a + i + v * W), _mm256_loadu_ps(b + i + v * W), sum[v]);
+    for (; i < n; i += W) {
+        const __m256i some = tail_mask(n - i < W ? n - i : W);
+
+        sum[0] = _mm256_fmadd_ps(_mm256_maskload_ps(a + i, some), _mm256_maskload_ps(b + i, some), sum[0]);
+    }
+    return sum_lanes(_mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3])));
+}
+
 /* --- products ------------------------------------------------------------------------------------------------------------ */
 
 /* n_rows output rows by n_vectors columns of vectors; both constants where this is inlined. The last vector holds the
@@ -416,7 +432,7 @@ static void dots(const TileDots *d)
 /* --- the table ------------------------------------------------------------------------------------------------------------ */
 
 static const TileKernels tile_kernels = {
-    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum,
+    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum, .dot = dot,
     .turn = turn, .product = product, .dots = dots};
 
 CONV_KERNELS_OF_TILES(conv_avx2, tile_kernels);

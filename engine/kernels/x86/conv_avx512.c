@@ -194,6 +194,19 @@ static float sum(const float *x, int64_t n)
     return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sum[0], sum[1]), _mm512_add_ps(sum[2], sum[3])));
 }
 
+static float dot(const float *a, const float *b, int64_t n)
+{
+    __m512 sum[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+    int64_t i = 0;
+
+    for (; i + 4 * W <= n; i += 4 * W)
+        UNROLL for (int v = 0; v < 4; v++)
+            sum[v] = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + v * W), _mm512_loadu_ps(b + i + v * W), sum[v]);
+    for (; i < n; i += W)
+        sum[0] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(lanes_at(i, n), a + i), _mm512_maskz_loadu_ps(lanes_at(i, n), b + i), sum[0]);
+    return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sum[0], sum[1]), _mm512_add_ps(sum[2], sum[3])));
+}
+
 /* --- products ------------------------------------------------------------------------------------------------------------ */
 
 /* n_rows output rows by n_vectors columns of vectors; both constants where this is inlined. n_rows beyond those of a panel are
@@ -338,7 +351,7 @@ static void dots(const TileDots *d)
 /* --- the table ------------------------------------------------------------------------------------------------------------ */
 
 static const TileKernels tile_kernels = {
-    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum,
+    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum, .dot = dot,
     .turn = turn, .product = product, .dots = dots};
 
 CONV_KERNELS_OF_TILES(conv_avx512, tile_kernels);
