@@ -8,6 +8,7 @@
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/distance.h"
 #include "engine/ops/reduce.h"
+#include "engine/ops/softmax.h"
 
 #define SILENT 1e-9f /* added to mean |D(x)|: a dead map must not divide by zero */
 
@@ -157,6 +158,58 @@ RsdStatus adversarial_critic_loss(Tape *tape, AdversarialForm form, const Critic
 {
     return mean_over_critics(tape, critic_term, form, real, fake, n, value, err);
 }
+
+/* ---- classes ---- */
+
+/* Mean over places of -ln softmax(logits)[label]; labels NULL: all of class 0. */
+static RsdStatus cross_entropy(Tape *tape, Tensor *logits, const uint16_t *labels, Tensor **value, RsdError *err)
+{
+    char text[SHAPE_TEXT_SIZE];
+    int64_t places, n_classes;
+    Tensor *chosen, *h;
+    RsdStatus status = RSD_OK;
+
+    CHECK(logits->n_dims == 4 && logits->shape[1] >= 2 && tensor_count(logits) > 0, err, RSD_ERR_ARG,
+          "logits %s of a critic with classes", shape_text(text, logits->n_dims, logits->shape));
+    n_classes = logits->shape[1];
+    places = logits->shape[2] * logits->shape[3];
+    TRY(tape_tensor(tape, &chosen, 4, logits->shape, err));
+    for (int64_t i = 0; i < tensor_count(chosen); i++)
+        chosen->data[i] = 0.0f;
+    for (int64_t i = 0; i < logits->shape[0] * places; i++) {
+        int label = labels ? labels[i] : 0;
+
+        CHECK(label < n_classes, err, RSD_ERR_ARG, "label %d for a critic of %lld classes", label, (long long)n_classes);
+        chosen->data[(i / places * n_classes + label) * places + i % places] = 1.0f;
+    }
+    TRY(op_log_softmax(tape, logits, 1, &h, err));
+    TRY(op_mul(tape, h, chosen, &h, err));
+    TRY(op_sum(tape, h, &h, err));
+    TRY(op_scale(tape, h, -1.0f / (float)(logits->shape[0] * places), value, err));
+fail:
+    return status;
+}
+
+RsdStatus class_generator_loss(Tape *tape, Tensor *fake, const uint16_t *labels, Tensor **value, RsdError *err)
+{
+    return cross_entropy(tape, fake, labels, value, err);
+}
+
+RsdStatus class_critic_loss(Tape *tape, Tensor *real, Tensor *fake, const uint16_t *labels, Tensor **value, RsdError *err)
+{
+    Tensor *on_real, *on_fake, *sum;
+    RsdStatus status = RSD_OK;
+
+    CHECK(tensor_same_shape(real, fake), err, RSD_ERR_ARG, "logits of real and generated pictures differ in shape");
+    TRY(cross_entropy(tape, real, labels, &on_real, err));
+    TRY(cross_entropy(tape, fake, NULL, &on_fake, err));
+    TRY(op_add(tape, on_real, on_fake, &sum, err));
+    TRY(op_scale(tape, sum, 0.5f, value, err));
+fail:
+    return status;
+}
+
+/* ---- features ---- */
 
 /* mean |real - fake|, over mean |real| in the relative form. */
 static RsdStatus map_distance(Tape *tape, FeatureForm form, Tensor *real, Tensor *fake, Tensor **y, RsdError *err)

@@ -36,6 +36,13 @@ RsdStatus adversarial_generator_loss(Tape *tape, AdversarialForm form, const Cri
 RsdStatus adversarial_critic_loss(Tape *tape, AdversarialForm form, const CriticMaps *real, const CriticMaps *fake,
                                   int n, Tensor **value, RsdError *err);
 
+/* Losses of a critic with classes (models/patch_critic.h): labels [batch, h, w] are the kinds 1 .. K of real content, 0 is
+ * generated; CE the mean cross-entropy over places.
+ *   critic 1/2 (CE(D(x), labels) + CE(D(y), 0));  generator CE(D(y), labels)
+ * Errors: RSD_ERR_ARG (a label without a class, shapes that disagree), RSD_ERR_MEMORY. [image.md 3.5] */
+RsdStatus class_generator_loss(Tape *tape, Tensor *fake, const uint16_t *labels, Tensor **value, RsdError *err);
+RsdStatus class_critic_loss(Tape *tape, Tensor *real, Tensor *fake, const uint16_t *labels, Tensor **value, RsdError *err);
+
 typedef enum FeatureForm {
     FEATURE_RELATIVE, /* mean over critics and maps of mean |D(x) - D(y)| / mean |D(x)| (EnCodec's paper) */
     FEATURE_MEAN,     /* mean over critics and maps of mean |D(x) - D(y)| (its code) */
