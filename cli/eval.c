@@ -15,6 +15,7 @@
 #include "cli/spectrogram.h"
 #include "engine/base/atomic_file.h"
 #include "engine/base/mem.h"
+#include "losses/svr.h"
 
 #define DEFAULT_MAX_DELAY_S 0.5
 #define DEFAULT_DETAILS 12
@@ -25,7 +26,7 @@ typedef struct EvalRequest {
     const char *metrics;
     TextList below, above;
     double rate_hz, max_delay_s;
-    const char *report, *spectrogram;
+    const char *report, *spectrogram, *visqol_model;
     int n_threads, n_details;
     bool no_align, per_channel, json, csv, force;
 } EvalRequest;
@@ -56,6 +57,12 @@ static const Option OPTIONS[] = {
     {.name = "no-align",
      .offset = offsetof(EvalRequest, no_align),
      .help = "compare sample by sample, without a search"},
+    {.name = "visqol-model",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(EvalRequest, visqol_model),
+     .help = "the regression model of ViSQOL's audio mode, libsvm_nu_svr_model.txt of github.com/google/visqol; without it "
+             "the metric visqol does not apply"},
     {.letter = 'c',
      .name = "per-channel",
      .offset = offsetof(EvalRequest, per_channel),
@@ -201,6 +208,7 @@ static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *consol
     EvalLimits limits;
     PairList *pairs = NULL;
     RsdThreads *threads = NULL;
+    Svr *visqol = NULL;
     EvalRun run = {.set = &set,
                    .limits = &limits,
                    .options = {.rate_hz = r->rate_hz, .max_delay_s = r->max_delay_s, .no_align = r->no_align},
@@ -214,6 +222,9 @@ static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *consol
     TRY(eval_set_choose(&set, r->metrics, err));
     TRY(eval_limits_parse(&limits, &set, &r->below, &r->above, err));
     TRY(check_outputs(r, err));
+    if (r->visqol_model)
+        TRY(svr_open(&visqol, r->visqol_model, err));
+    run.options.aids.visqol = visqol;
     TRY(pairs_find(&pairs, operands[0], operands[1], console, err));
     TRY(rsd_threads_create(&threads, r->n_threads, err));
     run.pairs = pairs;
@@ -230,6 +241,7 @@ fail:
         eval_run_clear(&run);
     rsd_threads_destroy(&threads);
     pairs_destroy(&pairs);
+    svr_close(&visqol);
     return status;
 }
 

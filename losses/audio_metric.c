@@ -12,8 +12,10 @@
 #include "losses/lsd.h"
 #include "losses/mel_distance.h"
 #include "losses/snr.h"
+#include "losses/spatial.h"
 #include "losses/stft_distance.h"
 #include "losses/stoi.h"
+#include "losses/visqol.h"
 
 static const AudioMetric metrics[] = {
     {"snr", "SNR", "dB", "signal-to-noise ratio of the whole signal", METRIC_HIGHER, 2, metric_snr, NULL, true},
@@ -39,6 +41,20 @@ static const AudioMetric metrics[] = {
      2, NULL, metric_true_peak, false},
     {"level", "level", "dB", "root mean square less that of the original", METRIC_NEAR_ZERO, 2, metric_level, NULL,
      false},
+    {"visqol", "ViSQOL audio", "MOS", "opinion score of version 3 at 48 kHz, 1 to 5; needs --visqol-model", METRIC_HIGHER, 3,
+     NULL, metric_visqol, false},
+    {"visqol_speech", "ViSQOL speech", "MOS", "opinion score of version 3 at 16 kHz by its exponential fit, 1 to 5",
+     METRIC_HIGHER, 3, NULL, metric_visqol_speech, false},
+    {"vnsim", "ViSQOL NSIM", "", "similarity of ear spectrograms at 48 kHz that ViSQOL audio maps, 0 to 1", METRIC_HIGHER, 4,
+     NULL, metric_vnsim, false},
+    {"sp_level", "spatial level", "", "difference of the shares of energy of the channels, in tiles of band and time",
+     METRIC_LOWER, 4, NULL, metric_spatial_level, false},
+    {"sp_coherence", "coherence", "", "difference of the coherence between channels, in tiles of band and time",
+     METRIC_LOWER, 4, NULL, metric_spatial_coherence, false},
+    {"sp_phase", "phase", "", "1 less the cosine of the difference of phase between channels, 0 to 2", METRIC_LOWER, 4,
+     NULL, metric_spatial_phase, false},
+    {"sp_angle", "direction", "deg", "angle between intensity vectors of Ambisonics (4, 9 or 16 channels, ACN)",
+     METRIC_LOWER, 2, NULL, metric_spatial_angle, false},
 };
 
 const AudioMetric *audio_metric_at(size_t i)

@@ -89,6 +89,8 @@ Test(audio_metric, all_are_best_for_equal_signals_and_fall_with_noise)
         memcpy(y, x, sizeof x);
         value = value_of(metric->name, 32000, 16000);
         last = value.value;
+        if (value.flags & METRIC_NOT_APPLICABLE)
+            continue;
         if (metric->better != METRIC_HIGHER)
             cr_assert_eq(last, 0, "%s of equal signals is %g", metric->name, last);
         for (float level = 0.001f; level < 1; level *= 4) {
