@@ -61,8 +61,9 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "FILE",
      .offset = offsetof(EvalRequest, visqol_model),
-     .help = "the regression model of ViSQOL's audio mode, libsvm_nu_svr_model.txt of github.com/google/visqol; without it "
-             "the metric visqol does not apply"},
+     .help =
+         "the regression model of ViSQOL's audio mode, libsvm_nu_svr_model.txt of github.com/google/visqol; without it "
+         "the metric visqol does not apply"},
     {.letter = 'c',
      .name = "per-channel",
      .offset = offsetof(EvalRequest, per_channel),

@@ -40,7 +40,8 @@ static double correlation_at(const double *c, int len, int64_t lag)
     return c[lag < 0 ? len + lag : lag];
 }
 
-RsdStatus envelope_lag(int64_t *lag, const double *ref, int64_t n_ref, const double *dist, int64_t n_dist, RsdError *err)
+RsdStatus envelope_lag(int64_t *lag, const double *ref, int64_t n_ref, const double *dist, int64_t n_dist,
+                       RsdError *err)
 {
     Fft *fft = NULL;
     double *a = NULL, *b = NULL, *scratch = NULL, most;
@@ -63,7 +64,8 @@ RsdStatus envelope_lag(int64_t *lag, const double *ref, int64_t n_ref, const dou
     envelope_spectrum(fft, ref, n_ref, a, scratch, work);
     envelope_spectrum(fft, dist, n_dist, b, scratch, work);
     for (int k = 0; k < fft_bins(fft); k++) { /* ref times the conjugate of dist */
-        double re = a[2 * k] * b[2 * k] + a[2 * k + 1] * b[2 * k + 1], im = a[2 * k + 1] * b[2 * k] - a[2 * k] * b[2 * k + 1];
+        double re = a[2 * k] * b[2 * k] + a[2 * k + 1] * b[2 * k + 1],
+               im = a[2 * k + 1] * b[2 * k] - a[2 * k] * b[2 * k + 1];
 
         a[2 * k] = re;
         a[2 * k + 1] = im;
@@ -72,8 +74,7 @@ RsdStatus envelope_lag(int64_t *lag, const double *ref, int64_t n_ref, const dou
     most = a[0];
     for (int64_t d = 1; d < n_ref || d < n_dist; d++)
         for (int sign = -1; sign <= 1; sign += 2)
-            if ((sign > 0 ? d < n_ref : d < n_dist) &&
-                correlation_at(a, len, sign * d) > most + TIE * fabs(most)) {
+            if ((sign > 0 ? d < n_ref : d < n_dist) && correlation_at(a, len, sign * d) > most + TIE * fabs(most)) {
                 most = correlation_at(a, len, sign * d);
                 *lag = sign * d;
             }

@@ -16,6 +16,7 @@
 /* Envelope e = |analytic signal of x - mean| + mean, cross-correlated. ref[i + lag] belongs to dist[i]; of equal maxima the
  * smallest in magnitude. n_ref, n_dist at least 1. Errors: RSD_ERR_ARG (more than ENVELOPE_MAX_LEN samples), RSD_ERR_MEMORY.
  * [audio.md 8.8, step 1] */
-RsdStatus envelope_lag(int64_t *lag, const double *ref, int64_t n_ref, const double *dist, int64_t n_dist, RsdError *err);
+RsdStatus envelope_lag(int64_t *lag, const double *ref, int64_t n_ref, const double *dist, int64_t n_dist,
+                       RsdError *err);
 
 #endif

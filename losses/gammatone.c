@@ -44,7 +44,8 @@ static double gain_at(double angle, double step, const double zeros[N_STAGES], d
 static void design(LaneFilters *group, int lane, double centre_hz, int rate_hz)
 {
     double step = 1.0 / rate_hz, angle = 2 * M_PI * centre_hz * step;
-    double bandwidth = BANDWIDTH_FACTOR * 2 * M_PI * (centre_hz / EAR_Q + MIN_BANDWIDTH_HZ), decay = exp(-bandwidth * step);
+    double bandwidth = BANDWIDTH_FACTOR * 2 * M_PI * (centre_hz / EAR_Q + MIN_BANDWIDTH_HZ),
+           decay = exp(-bandwidth * step);
     double wide = sqrt(3 + pow(2, 1.5)), narrow = sqrt(3 - pow(2, 1.5)), zeros[N_STAGES], gain;
     const double roots[N_STAGES] = {wide, -wide, narrow, -narrow};
 

@@ -84,8 +84,13 @@ static RsdStatus set_up(Tiles *t, const MetricChannels *s, int win_len, RsdError
     size_t count;
     RsdStatus status = RSD_OK;
 
-    *t = (Tiles){.channels = s->channels, .win_len = win_len, .hop_len = win_len / 4, .n_bins = win_len / 2 + 1,
-                 .rate_hz = s->rate_hz, .n = s->n, .ref = {s->ref, s->ref_stride, NULL},
+    *t = (Tiles){.channels = s->channels,
+                 .win_len = win_len,
+                 .hop_len = win_len / 4,
+                 .n_bins = win_len / 2 + 1,
+                 .rate_hz = s->rate_hz,
+                 .n = s->n,
+                 .ref = {s->ref, s->ref_stride, NULL},
                  .dist = {s->dist, s->dist_stride, NULL}};
     t->n_frames = 1 + t->n / t->hop_len;
     find_edges(t);

@@ -17,9 +17,11 @@
 typedef struct SpatialDistance {
     double level;     /* mean |C_ii / tr C - C'_ii / tr C'|, 0 to 1 */
     double coherence; /* mean | |gamma| - |gamma'| | over pairs of channels, 0 to 1 */
-    double phase;     /* mean 1 - cos of the difference of phase, weighted by the coherence and towards low frequencies, 0 to 2 */
-    double angle_deg; /* of intensity vectors, first-order part (channels W, Y, Z, X), weighted by directness; else NaN */
-    bool silent;      /* the reference has no energy */
+    double
+        phase; /* mean 1 - cos of the difference of phase, weighted by the coherence and towards low frequencies, 0 to 2 */
+    double
+        angle_deg; /* of intensity vectors, first-order part (channels W, Y, Z, X), weighted by directness; else NaN */
+    bool silent;   /* the reference has no energy */
 } SpatialDistance;
 
 /* 2 to SPATIAL_MAX_CHANNELS channels; angle_deg for 4, 9 or 16 (ACN order, SN3D). Errors: RSD_ERR_ARG, RSD_ERR_MEMORY.

@@ -46,8 +46,8 @@ static RsdStatus read_header(Svr *svr, Reader *r, RsdError *err)
             CHECK(!strcmp(value, "nu_svr") || !strcmp(value, "epsilon_svr"), err, RSD_ERR_UNSUPPORTED,
                   "%s: is a model of type %s; nu_svr or epsilon_svr is needed", r->path, value);
         else if (!strcmp(key, "kernel_type"))
-            CHECK(!strcmp(value, "rbf"), err, RSD_ERR_UNSUPPORTED, "%s: has a kernel of type %s; rbf is needed", r->path,
-                  value);
+            CHECK(!strcmp(value, "rbf"), err, RSD_ERR_UNSUPPORTED, "%s: has a kernel of type %s; rbf is needed",
+                  r->path, value);
         else if (!strcmp(key, "gamma"))
             has_gamma = sscanf(value, "%lf", &svr->gamma) == 1 && isfinite(svr->gamma);
         else if (!strcmp(key, "rho"))

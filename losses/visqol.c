@@ -275,8 +275,8 @@ static void match_place(const Visqol *v, Matches *m, int64_t p, int64_t at, doub
     double most = -INFINITY;
 
     if (p > 0) {
-        for (int64_t k = at - 1 < last_place(v, m, p - 1) ? at - 1 : last_place(v, m, p - 1); k >= first_place(v, m, p - 1);
-             k--)
+        for (int64_t k = at - 1 < last_place(v, m, p - 1) ? at - 1 : last_place(v, m, p - 1);
+             k >= first_place(v, m, p - 1); k--)
             if (sum_at(v, m, p - 1, k) > most) {
                 most = sum_at(v, m, p - 1, k);
                 last = k;
@@ -342,7 +342,8 @@ static void trim(const double **ref, int64_t *n_ref, const double **dist, int64_
 }
 
 /* Spectra of the two pieces of sound by themselves; keeps their similarity when it is larger. */
-static RsdStatus realign(double *bands, double *similarity, Visqol *v, int64_t ref_frame, int64_t dist_frame, RsdError *err)
+static RsdStatus realign(double *bands, double *similarity, Visqol *v, int64_t ref_frame, int64_t dist_frame,
+                         RsdError *err)
 {
     int64_t len = (int64_t)v->mode->patch_frames * v->hop_len, n_ref, n_dist, lag;
     const double *ref = v->ref + ref_frame * v->hop_len, *dist = v->dist + dist_frame * v->hop_len;

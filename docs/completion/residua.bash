@@ -4,7 +4,7 @@ _residua()
     local command=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words= endings=
 
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'encode decode info cut eval bench train help --help --version' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'encode decode info cut eval bench losses train help --help --version' -- "$word")
         return
     fi
     case $command:$before in
@@ -17,8 +17,9 @@ _residua()
         decode) words='--output -o --output-dir --recursive -r --force -f --format --bits --max-bitrate -b --keep-going -k --model -m --threads -t --json --quiet -q --verbose -v --help -h' ;;
         info) words='--test --json --quiet -q --verbose -v --help -h' ;;
         cut) words='--bitrate -b --layers -l --output -o --output-dir --recursive -r --force -f --json --quiet -q --verbose -v --help -h' ;;
-        eval) words='--metrics -m --rate --max-delay --no-align --per-channel -c --fail-below --fail-above --threads -t --report --report-details --spectrogram --force -f --json --csv --quiet -q --verbose -v --help -h' ;;
+        eval) words='--metrics -m --rate --max-delay --no-align --visqol-model --per-channel -c --fail-below --fail-above --threads -t --report --report-details --spectrogram --force -f --json --csv --quiet -q --verbose -v --help -h' ;;
         bench) words='--metrics -m --codecs --model --anchor --rate --seconds --threads -t --report --force -f --json --csv --quiet -q --verbose -v --help -h' ;;
+        losses) words='--json --quiet -q --verbose -v --help -h' ;;
         train) words='--data -d --valid --out -o --resume --init --set --steps --time-limit --threads -t --dry-run -n --print-config --f16 --quiet -q --verbose -v --help -h' ;;
         esac
     fi

@@ -34,3 +34,6 @@ residua --help | head -1
 residua --version | sed 's/[0-9.]*$/VERSION/'
 residua --version -v | sed "s/ .*//" | grep -v "^model" | sort
 ls
+try residua losses l1
+try residua losses --json mel
+try residua losses nothing

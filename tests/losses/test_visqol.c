@@ -66,7 +66,8 @@ Test(gammatone, impulse_response_is_that_of_its_sections)
     enum { N = 400 };
     const double hz = 1000, step = 1.0 / RATE_HZ, angle = 2 * M_PI * hz * step;
     const double decay = exp(-1.019 * 2 * M_PI * (hz / 9.26449 + 24.7) * step);
-    const double roots[4] = {sqrt(3 + pow(2, 1.5)), -sqrt(3 + pow(2, 1.5)), sqrt(3 - pow(2, 1.5)), -sqrt(3 - pow(2, 1.5))};
+    const double roots[4] = {sqrt(3 + pow(2, 1.5)), -sqrt(3 + pow(2, 1.5)), sqrt(3 - pow(2, 1.5)),
+                             -sqrt(3 - pow(2, 1.5))};
     double signal[N] = {1}, tone_re = 0, tone_im = 0, expected = 0, impulse[N] = {1}, levels[8], gain;
     const double offset = 9.26449 * 24.7;
     Gammatone *bank = NULL;
@@ -212,7 +213,8 @@ Test(svr, predicts_by_its_formula)
 
     ASSERT_OK(open_text(&svr, HEADER "0.75 1:1 2:0.5 \n-2 2:3\n", &err), err);
     cr_assert(svr->n_features == 2 && svr->n_vectors == 2);
-    ASSERT_CLOSE("value", svr_predict(svr, at), 0.75 * exp(-0.5 * 2.25) - 2 * exp(-0.5 * 2) + 1.25, ((Tolerance){.rel = 1e-14}));
+    ASSERT_CLOSE("value", svr_predict(svr, at), 0.75 * exp(-0.5 * 2.25) - 2 * exp(-0.5 * 2) + 1.25,
+                 ((Tolerance){.rel = 1e-14}));
     svr_close(&svr);
 }
 
