@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "engine/base/error.h"
+#include "losses/metric_value.h"
 
 /* Models that a metric cannot do without and that do not come with residua; NULL where the user named none. */
 typedef struct MetricAids {
@@ -37,20 +38,7 @@ typedef struct MetricChannels {
     const MetricAids *aids;
 } MetricChannels;
 
-/* Why a value should not be averaged with others; bits. */
-typedef enum MetricFlag {
-    METRIC_TOO_SHORT = 1, /* the signal is shorter than what the metric looks at: the value is a convention */
-    METRIC_SILENT_REFERENCE = 2,
-    METRIC_IDENTICAL = 4,     /* no difference at all: the value may be infinite */
-    METRIC_NOT_APPLICABLE = 8 /* not defined for this number of channels or rate, or lacks its model: the value is 0 */
-} MetricFlag;
-
 typedef enum MetricBetter { METRIC_HIGHER, METRIC_LOWER, METRIC_NEAR_ZERO } MetricBetter;
-
-typedef struct MetricValue {
-    double value; /* may be infinite, never NaN */
-    unsigned flags;
-} MetricValue;
 
 /* Errors: RSD_ERR_ARG (n or rate out of range), RSD_ERR_NUMERIC (NaN or infinity in a signal), RSD_ERR_MEMORY. */
 typedef RsdStatus (*MetricFunction)(MetricValue *out, const MetricSignals *signals, RsdError *err);

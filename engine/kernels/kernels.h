@@ -17,6 +17,7 @@ typedef struct PointKernels PointKernels;   /* engine/kernels/point.h: element b
 typedef struct SearchKernels SearchKernels; /* engine/kernels/search.h: nearest codebook entry */
 typedef struct SpectrumKernels SpectrumKernels; /* engine/kernels/spectrum.h: frames, transforms, spectral distances */
 typedef struct PlaneKernels PlaneKernels;   /* engine/kernels/plane.h: pooling and resizing of pictures */
+typedef struct PictureKernels PictureKernels; /* engine/kernels/picture.h: rows of pictures */
 
 typedef struct Kernels {
     const char *name; /* "ref", "avx2", "avx512", ... */
@@ -26,6 +27,7 @@ typedef struct Kernels {
     const SearchKernels *search;
     const SpectrumKernels *spectrum;
     const PlaneKernels *plane;
+    const PictureKernels *picture;
 } Kernels;
 
 /* The set for this machine; decided on the first call, the same ever after. Any thread. */

@@ -1,0 +1,207 @@
+/* picture_avx2.c - rows of pictures, eight pixels at a time.
+ *
+ * Sums over taps run in registers: four vectors of one row share each broadcast tap, which hides the latency of the
+ * multiply-add; the taps are added in the same order wherever a pixel stands.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "engine/kernels/ref/picture_ref.h"
+#include "engine/kernels/x86/point_avx2.h"
+
+static void blend_rows(const float *const *rows, const float *taps, int n_taps, float offset, float *y, int64_t n, bool add)
+{
+    const __m256 start = _mm256_set1_ps(offset);
+    int64_t at = 0;
+
+    for (; at + 32 <= n; at += 32) {
+        __m256 a = start, b = start, c = start, d = start;
+
+        for (int k = 0; k < n_taps; k++) {
+            const __m256 tap = _mm256_broadcast_ss(&taps[k]);
+            const float *x = rows[k] + at;
+
+            a = _mm256_fmadd_ps(tap, _mm256_loadu_ps(x), a);
+            b = _mm256_fmadd_ps(tap, _mm256_loadu_ps(x + 8), b);
+            c = _mm256_fmadd_ps(tap, _mm256_loadu_ps(x + 16), c);
+            d = _mm256_fmadd_ps(tap, _mm256_loadu_ps(x + 24), d);
+        }
+        if (add) {
+            a = _mm256_add_ps(_mm256_loadu_ps(y + at), a);
+            b = _mm256_add_ps(_mm256_loadu_ps(y + at + 8), b);
+            c = _mm256_add_ps(_mm256_loadu_ps(y + at + 16), c);
+            d = _mm256_add_ps(_mm256_loadu_ps(y + at + 24), d);
+        }
+        _mm256_storeu_ps(y + at, a);
+        _mm256_storeu_ps(y + at + 8, b);
+        _mm256_storeu_ps(y + at + 16, c);
+        _mm256_storeu_ps(y + at + 24, d);
+    }
+    EACH_VECTOR(n - at, __m256 a = start; for (int k = 0; k < n_taps; k++) a =
+                            _mm256_fmadd_ps(_mm256_broadcast_ss(&taps[k]), LOAD(rows[k] + at), a);
+                PUT(y + at, a, add););
+}
+
+/* x[0], x[2], .. x[14]; reads up to x[15] */
+static inline __m256 every_second(const float *x, int64_t n_left)
+{
+    const __m256 low = n_left >= 8 ? _mm256_loadu_ps(x) : _mm256_maskload_ps(x, first_lanes(2 * n_left - 1));
+    const __m256 high = n_left >= 8 ? _mm256_loadu_ps(x + 7) : _mm256_maskload_ps(x + 8, first_lanes(2 * n_left - 9));
+    /* the whole form loads from x + 7, so that nothing beyond x[14] is read: its odd lanes are the wanted ones */
+    const __m256 mixed = n_left >= 8 ? _mm256_shuffle_ps(low, high, _MM_SHUFFLE(3, 1, 2, 0))
+                                     : _mm256_shuffle_ps(low, high, _MM_SHUFFLE(2, 0, 2, 0));
+
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
+}
+
+static void filter_by_two(const float *x, const float *taps, int n_taps, float *y, int64_t n, bool add)
+{
+    EACH_VECTOR(n, __m256 a = _mm256_setzero_ps(); for (int k = 0; k < n_taps; k++) a =
+                       _mm256_fmadd_ps(_mm256_broadcast_ss(&taps[k]), every_second(x + 2 * i + k, n - i), a);
+                PUT(y, a, add););
+}
+
+static void filter_row(const float *x, const float *taps, int n_taps, int stride, float *y, int64_t n, bool add)
+{
+    int64_t at = 0;
+
+    if (stride == 2) {
+        filter_by_two(x, taps, n_taps, y, n, add);
+        return;
+    }
+    if (stride > 2) {
+        picture_ref.filter_row(x, taps, n_taps, stride, y, n, add);
+        return;
+    }
+    for (; at + 32 <= n; at += 32) {
+        __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a;
+
+        for (int k = 0; k < n_taps; k++) {
+            const __m256 tap = _mm256_broadcast_ss(&taps[k]);
+            const float *from = x + at + k;
+
+            a = _mm256_fmadd_ps(tap, _mm256_loadu_ps(from), a);
+            b = _mm256_fmadd_ps(tap, _mm256_loadu_ps(from + 8), b);
+            c = _mm256_fmadd_ps(tap, _mm256_loadu_ps(from + 16), c);
+            d = _mm256_fmadd_ps(tap, _mm256_loadu_ps(from + 24), d);
+        }
+        if (add) {
+            a = _mm256_add_ps(_mm256_loadu_ps(y + at), a);
+            b = _mm256_add_ps(_mm256_loadu_ps(y + at + 8), b);
+            c = _mm256_add_ps(_mm256_loadu_ps(y + at + 16), c);
+            d = _mm256_add_ps(_mm256_loadu_ps(y + at + 24), d);
+        }
+        _mm256_storeu_ps(y + at, a);
+        _mm256_storeu_ps(y + at + 8, b);
+        _mm256_storeu_ps(y + at + 16, c);
+        _mm256_storeu_ps(y + at + 24, d);
+    }
+    EACH_VECTOR(n - at, __m256 a = _mm256_setzero_ps(); for (int k = 0; k < n_taps; k++) a =
+                            _mm256_fmadd_ps(_mm256_broadcast_ss(&taps[k]), LOAD(x + at + k), a);
+                PUT(y + at, a, add););
+}
+
+/* a^2 + b^2 - alpha a b + c */
+static inline __m256 squares(__m256 a, __m256 b, __m256 c, __m256 alpha)
+{
+    return _mm256_fmadd_ps(a, _mm256_fnmadd_ps(alpha, b, a), _mm256_fmadd_ps(b, b, c));
+}
+
+static void dissimilarity(const float *a, const float *b, float c, float alpha, float *y, int64_t n)
+{
+    const __m256 vc = _mm256_set1_ps(c), va = _mm256_set1_ps(alpha);
+
+    EACH_VECTOR(n, const __m256 u = LOAD(a); const __m256 v = LOAD(b); const __m256 d = _mm256_sub_ps(u, v);
+                STORE(y, _mm256_div_ps(_mm256_mul_ps(d, d), squares(u, v, vc, va))););
+}
+
+static void dissimilarity_grad(const float *a, const float *b, float c, float alpha, const float *dy, float *da, bool add_a,
+                               float *db, bool add_b, int64_t n)
+{
+    const __m256 vc = _mm256_set1_ps(c), va = _mm256_set1_ps(alpha), one = _mm256_set1_ps(1.0f);
+
+    EACH_VECTOR(
+        n, const __m256 u = LOAD(a); const __m256 v = LOAD(b); const __m256 d = _mm256_sub_ps(u, v);
+        const __m256 inverse = _mm256_div_ps(one, squares(u, v, vc, va));
+        const __m256 value = _mm256_mul_ps(_mm256_mul_ps(d, d), inverse); const __m256 scale = _mm256_mul_ps(LOAD(dy), inverse);
+        const __m256 twice = _mm256_add_ps(d, d);
+        if (da) {
+            const __m256 bend = _mm256_fnmadd_ps(va, v, _mm256_add_ps(u, u));
+
+            PUT(da, _mm256_mul_ps(scale, _mm256_fnmadd_ps(value, bend, twice)), add_a);
+        } if (db) {
+            const __m256 bend = _mm256_fnmadd_ps(va, u, _mm256_add_ps(v, v));
+
+            PUT(db, _mm256_mul_ps(scale, _mm256_fnmsub_ps(value, bend, twice)), add_b);
+        });
+}
+
+static void ssim_products(const float *x, const float *y, float centre, float *shifted, float *d, float *sum_sq,
+                          float *diff_sq, int64_t n)
+{
+    const __m256 c = _mm256_set1_ps(centre);
+
+    EACH_VECTOR(n, const __m256 a = LOAD(x); const __m256 b = LOAD(y); const __m256 u = _mm256_sub_ps(a, c);
+                const __m256 v = _mm256_sub_ps(b, c); const __m256 w = _mm256_sub_ps(b, a); STORE(shifted, u); STORE(d, w);
+                STORE(sum_sq, _mm256_fmadd_ps(u, u, _mm256_mul_ps(v, v))); STORE(diff_sq, _mm256_mul_ps(w, w)););
+}
+
+static double ssim(const SsimRows *rows, const SsimForm *form, float *dd, float *ds, float *dq, int64_t n)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), two = _mm256_set1_ps(2.0f), centre = _mm256_set1_ps(form->centre);
+    const __m256 c1 = _mm256_set1_ps(form->c1), c2 = _mm256_set1_ps(form->c2);
+    const __m256 lit = _mm256_set1_ps(form->luminance ? 1.0f : 0.0f);
+    DoubleSum total = sum_start();
+
+    EACH_VECTOR(
+        n, const __m256 u = LOAD(rows->mean_x); const __m256 d = LOAD(rows->mean_d); const __m256 v = _mm256_add_ps(u, d);
+        const __m256 mx = _mm256_add_ps(u, centre); const __m256 my = _mm256_add_ps(v, centre);
+        const __m256 inverse_l = _mm256_mul_ps(
+            lit, _mm256_div_ps(one, _mm256_fmadd_ps(mx, mx, _mm256_fmadd_ps(my, my, c1))));
+        const __m256 spread = _mm256_fnmadd_ps(u, u, _mm256_fnmadd_ps(v, v, LOAD(rows->sum_sq)));
+        const __m256 inverse_c = _mm256_div_ps(one, _mm256_add_ps(spread, c2));
+        const __m256 l = _mm256_mul_ps(_mm256_mul_ps(d, d), inverse_l);
+        const __m256 c = _mm256_mul_ps(_mm256_fnmadd_ps(d, d, LOAD(rows->diff_sq)), inverse_c);
+        /* lanes left out hold zeros: all of their statistics are 0, so l = c = 0 */
+        sum_add(&total, _mm256_fnmadd_ps(l, c, _mm256_add_ps(l, c)));
+        if (dd) {
+            const __m256 l_left = _mm256_sub_ps(one, l), scale = _mm256_mul_ps(l_left, inverse_c);
+            const __m256 l_slope = _mm256_mul_ps(_mm256_fnmadd_ps(l, my, d), inverse_l);
+            const __m256 c_slope = _mm256_mul_ps(_mm256_fmsub_ps(c, v, d), scale);
+
+            STORE(dd, _mm256_mul_ps(two, _mm256_fmadd_ps(_mm256_sub_ps(one, c), l_slope, c_slope)));
+            STORE(ds, _mm256_sub_ps(_mm256_setzero_ps(), _mm256_mul_ps(c, scale)));
+            STORE(dq, scale);
+        });
+    return sum_total(total);
+}
+
+static void ssim_gather(const float *x, const float *y, float centre, const float *dd, const float *ds, const float *dq,
+                        float *dy, int64_t n, bool add)
+{
+    const __m256 two = _mm256_set1_ps(2.0f), c = _mm256_set1_ps(centre);
+
+    EACH_VECTOR(n, const __m256 b = LOAD(y);
+                const __m256 sum = _mm256_fmadd_ps(_mm256_sub_ps(b, c), LOAD(ds),
+                                                   _mm256_mul_ps(_mm256_sub_ps(b, LOAD(x)), LOAD(dq)));
+                PUT(dy, _mm256_fmadd_ps(two, sum, LOAD(dd)), add););
+}
+
+const PictureKernels picture_avx2 = {
+    .blend_rows = blend_rows,
+    .filter_row = filter_row,
+    .dissimilarity = dissimilarity,
+    .dissimilarity_grad = dissimilarity_grad,
+    .ssim_products = ssim_products,
+    .ssim = ssim,
+    .ssim_gather = ssim_gather,
+    .dct8 = ref_dct8,
+    .dct8_inverse = ref_dct8_inverse,
+    .spread_row = ref_spread_row,
+    .mean_lowest = ref_mean_lowest,
+    .mean_lowest_grad = ref_mean_lowest_grad,
+    .vif = ref_vif,
+    .vif_grad = ref_vif_grad,
+    .widen_difference = ref_widen_difference,
+    .narrow = ref_narrow,
+    .focal = ref_focal,
+};

@@ -1,0 +1,152 @@
+/* image_metric.c - the table of image metrics.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "losses/image_metric.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "losses/dss.h"
+#include "losses/gmsd.h"
+#include "losses/haarpsi.h"
+#include "losses/mdsi.h"
+#include "losses/nlpd.h"
+#include "losses/pixel_loss.h"
+#include "losses/ssim_loss.h"
+#include "losses/vif.h"
+
+static double mean_square(const ImagePair *pair)
+{
+    const int64_t n = 3 * pair->h * pair->w;
+    double total = 0.0;
+
+    for (int64_t i = 0; i < n; i++) {
+        const double d = (double)pair->dist[i] - (double)pair->ref[i];
+
+        total += d * d;
+    }
+    return total / (double)n;
+}
+
+static RsdStatus psnr(double *value, const ImagePair *pair, RsdError *err)
+{
+    (void)err;
+    *value = -10.0 * log10(mean_square(pair));
+    return RSD_OK;
+}
+
+static RsdStatus mse(double *value, const ImagePair *pair, RsdError *err)
+{
+    (void)err;
+    *value = mean_square(pair);
+    return RSD_OK;
+}
+
+#define SIMILARITY(function, parameters) .measure = function, .params = parameters, .offset = 1.0, .scale = -1.0
+#define DISTANCE(function, parameters) .measure = function, .params = parameters, .scale = 1.0
+
+static const ImageMetric metrics[] = {
+    {"psnr", "PSNR", "dB", "peak signal-to-noise ratio of all RGB samples", "-10 log10 mse", "0 to infinity (equal)", "", true,
+     2, 1, .on_arrays = psnr},
+    {"mse", "MSE", "", "mean squared difference of all RGB samples", "mean d^2", "0 to 1", "", false, 6, 1, .on_arrays = mse},
+    {"l1", "L1", "", "mean absolute difference of all RGB samples", "mean |d|", "0 to 1", "", false, 5, 1,
+     DISTANCE(measure_l1, NULL)},
+    {"ssim", "SSIM", "", "structural similarity, Gaussian window of 11 at full size, mean of R, G and B", "mean SSIM",
+     "-1 to 1", "", true, 4, SSIM_MIN_SIDE, SIMILARITY(measure_ssim, NULL)},
+    {"ms_ssim", "MS-SSIM", "", "structural similarity at five scales, mean of R, G and B", "prod CS_i^w_i", "0 to 1", "", true,
+     4, MS_SSIM_MIN_SIDE(5), SIMILARITY(measure_ms_ssim, &(const MsSsimParams){.n_scales = 5})},
+    {"gmsd", "GMSD", "", "deviation of the similarity of gradient magnitudes", "std S(|grad x|, |grad y|)", "0 to 0.5", "",
+     false, 4, 2, DISTANCE(measure_gmsd, NULL)},
+    {"ms_gmsd", "MS-GMSD", "", "the same at four scales", "sqrt(sum w_i var S_i)", "0 to 0.5", "", false, 4, MS_GMSD_MIN_SIDE,
+     DISTANCE(measure_ms_gmsd, NULL)},
+    {"haarpsi", "HaarPSI", "", "Haar wavelet-based perceptual similarity", "(logit(sum W l(s) / sum W) / 4.2)^2", "0 to 1", "",
+     true, 4, HAARPSI_MIN_SIDE, SIMILARITY(measure_haarpsi, NULL)},
+    {"mdsi", "MDSI", "", "deviation of the similarity of gradients and colours", "(mean |q - mean q|)^(1/4)", "0 to 1", "",
+     false, 4, 1, DISTANCE(measure_mdsi, NULL)},
+    {"vif", "VIFp", "", "visual information fidelity in the pixel domain", "information kept / information", "0 to 1, more for "
+     "enhanced contrast", "", true, 4, VIF_MIN_SIDE, SIMILARITY(measure_vif, NULL)},
+    {"dss", "DSS", "", "similarity of DCT sub-bands", "sum w_b (mean of the worst 5 % of S_b)", "0 to 1", "", true, 4,
+     DSS_MIN_SIDE, SIMILARITY(measure_dss, NULL)},
+    {"nlpd", "NLPD", "", "normalised Laplacian pyramid distance", "mean over levels of RMSE", "0 and up", "", false, 4,
+     NLPD_MIN_SIDE, DISTANCE(measure_nlpd, NULL)},
+};
+
+const ImageMetric *image_metric_at(size_t i)
+{
+    return i < sizeof metrics / sizeof metrics[0] ? &metrics[i] : NULL;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++)
+        if (*a != *b && !(*a == '_' && *b == '-'))
+            return false;
+    return *a == *b;
+}
+
+const ImageMetric *image_metric_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
+        if (same_name(metrics[i].name, name))
+            return &metrics[i];
+    return NULL;
+}
+
+static RsdStatus check_finite(const float *x, const ImagePair *pair, const char *which, RsdError *err)
+{
+    static const char *const channels[] = {"red", "green", "blue"};
+
+    for (int64_t i = 0; i < 3 * pair->h * pair->w; i++)
+        if (!isfinite(x[i])) {
+            const int64_t at = i % (pair->h * pair->w);
+
+            return error_set(err, RSD_ERR_NUMERIC, "%s at column %lld of row %lld of the %s picture is %s",
+                             channels[i / (pair->h * pair->w)], (long long)(at % pair->w), (long long)(at / pair->w), which,
+                             isnan(x[i]) ? "not a number" : "infinite");
+        }
+    return RSD_OK;
+}
+
+static RsdStatus run_measure(MetricValue *out, const ImageMetric *metric, const ImagePair *pair, const ImageNets *nets,
+                             Tape *tape, RsdError *err)
+{
+    const int64_t shape[] = {1, 3, pair->h, pair->w};
+    Tensor *ref, *dist, *value;
+    bool was_small;
+    RsdStatus status = RSD_OK;
+
+    tape_reset(tape);
+    tape->recording = false;
+    TRY(tape_input(tape, &ref, 4, shape, pair->ref, err));
+    TRY(tape_input(tape, &dist, 4, shape, pair->dist, err));
+    TRY(image_prepare(tape, metric->min_side, &ref, &dist, &was_small, err));
+    TRY(metric->measure(tape, metric->params, nets, ref, dist, &value, err));
+    out->value = metric->offset + metric->scale * (double)value->data[0];
+    out->flags |= was_small ? METRIC_TOO_SHORT : 0u;
+fail:
+    tape_reset(tape);
+    return status;
+}
+
+RsdStatus image_metric_apply(MetricValue *out, const ImageMetric *metric, const ImagePair *pair, const ImageNets *nets,
+                             Tape *tape, RsdError *err)
+{
+    const size_t size = (size_t)(3 * pair->h * pair->w) * sizeof(float);
+    RsdStatus status = RSD_OK;
+
+    CHECK(pair->h >= 1 && pair->w >= 1, err, RSD_ERR_ARG, "metric %s of a picture of %lld x %lld pixels", metric->name,
+          (long long)pair->w, (long long)pair->h);
+    TRY(check_finite(pair->ref, pair, "reference", err));
+    TRY(check_finite(pair->dist, pair, "distorted", err));
+    out->flags = memcmp(pair->ref, pair->dist, size) == 0 ? METRIC_IDENTICAL : 0u;
+    if (metric->on_arrays) {
+        TRY(metric->on_arrays(&out->value, pair, err));
+        if (pair->h < metric->min_side || pair->w < metric->min_side)
+            out->flags |= METRIC_TOO_SHORT;
+    } else {
+        TRY(run_measure(out, metric, pair, nets, tape, err));
+    }
+fail:
+    return status;
+}
