@@ -9,6 +9,7 @@
 #include "engine/base/mem.h"
 #include "engine/ops/reduce.h"
 #include "losses/dss.h"
+#include "losses/feature_loss.h"
 #include "losses/frequency_loss.h"
 #include "losses/gmsd.h"
 #include "losses/haarpsi.h"
@@ -32,6 +33,8 @@ struct ImageLoss {
 
 #define PER_PIXEL "a pass over the pixels"
 #define FILTERS "some filters per pixel"
+#define LPIPS_FORMULA "sum over taps of mean w (F' / |F'| - F / |F|)^2"
+#define NETWORK(kmac) "a network twice forward, once backward: " #kmac " kMAC per pixel and pass"
 #define TRANSFORM "Fourier transforms in double"
 
 static const Known known[] = {
@@ -94,6 +97,29 @@ static const Known known[] = {
     {{"wavelet", "Haar wavelet packet bands and their local energy, high frequencies only", "sum w_b (mean |dX| + mean |dE|)",
       "0 and up", "", FILTERS, 1},
      measure_wavelet, NULL},
+    {{"lpips_squeeze", "LPIPS 0.1 through SqueezeNet", LPIPS_FORMULA, "0 and up", "squeeze lpips_squeeze", NETWORK(7), 17},
+     measure_lpips, &(const FeaturePlan){FEATURES_SQUEEZE}},
+    {{"lpips_alex", "LPIPS 0.1 through AlexNet", LPIPS_FORMULA, "0 and up", "alex lpips_alex", NETWORK(13), 31},
+     measure_lpips, &(const FeaturePlan){FEATURES_ALEX}},
+    {{"lpips_vgg", "LPIPS 0.1 through VGG16", LPIPS_FORMULA, "0 and up", "vgg16 lpips_vgg", NETWORK(306), 16},
+     measure_lpips, &(const FeaturePlan){FEATURES_VGG16}},
+    {{"dists", "structure and texture through VGG16", "sum alpha (1 - l) + beta (1 - s)", "0 to 1", "vgg16 dists",
+      NETWORK(306), 16},
+     measure_dists, NULL},
+    {{"vgg16_content", "squared differences of relu2_2 and relu3_3 of VGG16", "sum mean (F' - F)^2", "0 and up", "vgg16",
+      NETWORK(180), 16},
+     measure_features, &feature_vgg16_content},
+    {{"vgg16_style", "differences of Gram matrices at relu1_2, 2_2, 3_3 and 4_3 of VGG16", "sum |G' - G|^2, G = F F^T / CHW",
+      "0 and up", "vgg16", NETWORK(280), 16},
+     measure_features, &feature_vgg16_style},
+    {{"vgg19_content", "squared differences of relu5_4 of VGG19", "mean (F' - F)^2", "0 and up", "vgg19", NETWORK(390), 16},
+     measure_features, &feature_vgg19_content},
+    {{"srgan", "content loss of SRGAN: the same over 12.75; its adversarial part is a discriminator's",
+      "mean (F' - F)^2 / 12.75^2", "0 and up", "vgg19", NETWORK(390), 16},
+     measure_features, &feature_srgan},
+    {{"four_fold", "iSeeBetter without its adversarial part", "mse + 6e-3 mean (F' - F)^2 + 2e-8 TV", "0 and up", "vgg16",
+      NETWORK(306), 32},
+     measure_features, &feature_four_fold},
 };
 
 #define N_KNOWN (sizeof known / sizeof known[0])
@@ -138,6 +164,9 @@ RsdStatus image_loss_create(ImageLoss **out, const char *name, const ImageNets *
     *out = NULL;
     if (!found)
         return unknown_name(name, err);
+    status = image_nets_check(nets, found->info.needs, err);
+    if (status != RSD_OK)
+        return error_prefix(err, status, "image loss %s", name);
     TRY(mem_calloc(out, 1, sizeof **out, err));
     (*out)->known = found;
     (*out)->nets = nets;

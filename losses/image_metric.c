@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "losses/dss.h"
+#include "losses/feature_loss.h"
 #include "losses/gmsd.h"
 #include "losses/haarpsi.h"
 #include "losses/mdsi.h"
@@ -46,6 +47,8 @@ static RsdStatus mse(double *value, const ImagePair *pair, RsdError *err)
 #define SIMILARITY(function, parameters) .measure = function, .params = parameters, .offset = 1.0, .scale = -1.0
 #define DISTANCE(function, parameters) .measure = function, .params = parameters, .scale = 1.0
 
+#define LPIPS_FORMULA "sum over taps of mean w (F' / |F'| - F / |F|)^2"
+
 static const ImageMetric metrics[] = {
     {"psnr", "PSNR", "dB", "peak signal-to-noise ratio of all RGB samples", "-10 log10 mse", "0 to infinity (equal)", "", true,
      2, 1, .on_arrays = psnr},
@@ -70,6 +73,14 @@ static const ImageMetric metrics[] = {
      DSS_MIN_SIDE, SIMILARITY(measure_dss, NULL)},
     {"nlpd", "NLPD", "", "normalised Laplacian pyramid distance", "mean over levels of RMSE", "0 and up", "", false, 4,
      NLPD_MIN_SIDE, DISTANCE(measure_nlpd, NULL)},
+    {"lpips", "LPIPS", "", "LPIPS 0.1 through SqueezeNet", LPIPS_FORMULA, "0 and up", "squeeze lpips_squeeze", false, 4, 17,
+     DISTANCE(measure_lpips, &(const FeaturePlan){FEATURES_SQUEEZE})},
+    {"lpips_alex", "LPIPS (alex)", "", "LPIPS 0.1 through AlexNet", LPIPS_FORMULA, "0 and up", "alex lpips_alex", false, 4, 31,
+     DISTANCE(measure_lpips, &(const FeaturePlan){FEATURES_ALEX})},
+    {"lpips_vgg", "LPIPS (vgg)", "", "LPIPS 0.1 through VGG16", LPIPS_FORMULA, "0 and up", "vgg16 lpips_vgg", false, 4, 16,
+     DISTANCE(measure_lpips, &(const FeaturePlan){FEATURES_VGG16})},
+    {"dists", "DISTS", "", "structure and texture through VGG16, pictures not resized", "sum alpha (1 - l) + beta (1 - s)",
+     "0 to 1", "vgg16 dists", false, 4, 16, DISTANCE(measure_dists, NULL)},
 };
 
 const ImageMetric *image_metric_at(size_t i)
@@ -137,6 +148,9 @@ RsdStatus image_metric_apply(MetricValue *out, const ImageMetric *metric, const 
 
     CHECK(pair->h >= 1 && pair->w >= 1, err, RSD_ERR_ARG, "metric %s of a picture of %lld x %lld pixels", metric->name,
           (long long)pair->w, (long long)pair->h);
+    status = image_nets_check(nets, metric->needs, err);
+    if (status != RSD_OK)
+        return error_prefix(err, status, "metric %s", metric->name);
     TRY(check_finite(pair->ref, pair, "reference", err));
     TRY(check_finite(pair->dist, pair, "distorted", err));
     out->flags = memcmp(pair->ref, pair->dist, size) == 0 ? METRIC_IDENTICAL : 0u;

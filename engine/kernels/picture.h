@@ -14,7 +14,8 @@
 
 #include "engine/kernels/kernels.h"
 
-#define PICTURE_DCT 8 /* side of a block */
+#define PICTURE_DCT 8      /* side of a block */
+#define PICTURE_PLACES 128 /* most places that one call of unit_distance looks at */
 
 /* Rows of local statistics of the pictures x and y, d = y - x, from which SSIM is made; all over the same window. */
 typedef struct SsimRows {
@@ -73,6 +74,12 @@ struct PictureKernels {
     void (*vif)(const float *vx, const float *vy, const float *vxy, float *y, int64_t n);
     void (*vif_grad)(const float *vx, const float *vy, const float *vxy, const float *dy, float *dvy, bool add_y, float *dvxy,
                      bool add_xy, int64_t n);
+
+    /* For n <= PICTURE_PLACES places, channel c of place i at c stride + i: the sum over places of the sum over channels of
+     * w (x / |x| - y / |y|)^2, |.| the length over channels plus 1e-10, in double. dy (NULL: not wanted) (+)= scale times its
+     * gradient; that of |y| at 0 is 0. */
+    double (*unit_distance)(const float *x, const float *y, const float *w, int64_t channels, int64_t stride, int64_t n,
+                            float scale, float *dy, bool add);
 
     void (*widen_difference)(const float *a, const float *b, double *y, int64_t n);   /* y = a - b in double */
     void (*narrow)(const double *x, double scale, float *y, int64_t n);              /* y = scale x, rounded once */

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "engine/ops/dct8.h"
+#include "engine/ops/feature_distance.h"
 #include "engine/ops/filter2d.h"
 #include "engine/ops/focal_frequency.h"
 #include "engine/ops/lowest.h"
@@ -303,7 +304,59 @@ static void parseval_in_double(const OpRow *row, const OpArray *in, OpArray *y)
      .in = {{4, {2, 2, 9, 13}, {0}, 0, 1, true}, {4, {2, 2, 9, 13}, {0}, 0, 1, false}},                                \
      .attributes = &(const FocalFrequencyParams){.patches = n}, .value_tolerance = 1e-6, .gradient_tolerance = 1e-6}
 
+/* --- features ----------------------------------------------------------------------------------------------------------- */
+
+static RsdStatus apply_unit(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
+{
+    (void)row;
+    return op_unit_distance(tape, in[0], in[1], in[2], y, err);
+}
+
+static void unit_in_double(const OpRow *row, const OpArray *in, OpArray *y)
+{
+    const int64_t channels = in[0].shape[1], count = in[0].shape[2] * in[0].shape[3];
+    double *out = op_array_shape(y, 1, in[0].shape);
+
+    (void)row;
+    for (int64_t i = 0; i < in[0].shape[0] * count; i++) {
+        const int64_t at = i / count * channels * count + i % count;
+        double xx = 0, yy = 0;
+
+        for (int64_t c = 0; c < channels; c++) {
+            xx += pow(in[0].data[at + c * count], 2);
+            yy += pow(in[1].data[at + c * count], 2);
+        }
+        for (int64_t c = 0; c < channels; c++)
+            out[i / count] += in[2].data[c] / (double)count *
+                              pow(in[1].data[at + c * count] / (sqrt(yy) + 1e-10) - in[0].data[at + c * count] / (sqrt(xx) + 1e-10),
+                                  2);
+    }
+}
+
+static RsdStatus apply_gram(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
+{
+    (void)row;
+    return op_gram(tape, in[0], y, err);
+}
+
+static void gram_in_double(const OpRow *row, const OpArray *in, OpArray *y)
+{
+    const int64_t n = in[0].shape[1], count = in[0].shape[2] * in[0].shape[3];
+    double *out = op_array_shape(y, 3, (int64_t[]){in[0].shape[0], n, n});
+
+    (void)row;
+    for (int64_t i = 0; i < y->count; i++)
+        for (int64_t k = 0; k < count; k++)
+            out[i] += in[0].data[i / n * count + k] * in[0].data[(i / (n * n) * n + i % n) * count + k] / (double)(n * count);
+}
+
 const OpRow op_rows_image[] = {
+    {.name = "distance of directions", .n_inputs = 3, .apply = apply_unit, .reference = unit_in_double,
+     .in = {{4, {2, 5, 61, 57}, {1, 64, 200, 200}, -0.2f, 1, true}, {4, {2, 5, 61, 57}, {1, 64, 200, 200}, -0.2f, 1, false},
+            {1, {5}, {64}, 0, 1, true}},
+     .value_tolerance = 1e-6, .gradient_tolerance = 1e-5},
+    {.name = "Gram matrix", .n_inputs = 1, .in = {{4, {2, 5, 3, 13}, {1, 64, 200, 200}, -1, 1, false}}, .apply = apply_gram,
+     .reference = gram_in_double, .value_tolerance = 1e-6, .gradient_tolerance = 1e-6},
     {.name = "zeros between samples", .n_inputs = 1, .in = {{3, {2, 8, 9}, {0}, -1, 1, false}}, .apply = apply_stuff,
      .reference = stuff_in_double, .value_tolerance = 1e-7, .gradient_tolerance = 1e-7},
     {.name = "cosine transform of blocks", .n_inputs = 1, .in = {{4, {1, 2, 16, 24}, {0}, -1, 1, false}}, .apply = apply_dct,

@@ -116,6 +116,7 @@ const PictureKernels picture_ref = {
     .mean_lowest_grad = ref_mean_lowest_grad,
     .vif = ref_vif,
     .vif_grad = ref_vif_grad,
+    .unit_distance = ref_unit_distance,
     .widen_difference = ref_widen_difference,
     .narrow = ref_narrow,
     .focal = ref_focal,

@@ -128,6 +128,46 @@ void ref_vif_grad(const float *vx, const float *vy, const float *vxy, const floa
     }
 }
 
+#define LENGTH_EPSILON 1e-10f
+
+double ref_unit_distance(const float *x, const float *y, const float *w, int64_t channels, int64_t stride, int64_t n,
+                         float scale, float *dy, bool add)
+{
+    float inverse_x[PICTURE_PLACES], inverse_y[PICTURE_PLACES], length_y[PICTURE_PLACES], along[PICTURE_PLACES];
+    double total = 0.0;
+
+    for (int64_t i = 0; i < n; i++) {
+        float xx = 0.0f, yy = 0.0f, sum = 0.0f;
+
+        for (int64_t c = 0; c < channels; c++) {
+            xx += x[c * stride + i] * x[c * stride + i];
+            yy += y[c * stride + i] * y[c * stride + i];
+        }
+        length_y[i] = sqrtf(yy);
+        inverse_x[i] = 1.0f / (sqrtf(xx) + LENGTH_EPSILON);
+        inverse_y[i] = 1.0f / (length_y[i] + LENGTH_EPSILON);
+        along[i] = 0.0f;
+        for (int64_t c = 0; c < channels; c++) {
+            const float v = y[c * stride + i], d = v * inverse_y[i] - x[c * stride + i] * inverse_x[i];
+
+            sum += w[c] * d * d;
+            along[i] += w[c] * d * v;
+        }
+        total += (double)sum;
+    }
+    for (int64_t i = 0; dy && i < n; i++) {
+        /* d (y / |y|) = dy / |y| - y (y . dy) / (length |y|^2) */
+        const float bend = length_y[i] > 0.0f ? along[i] * inverse_y[i] * inverse_y[i] / length_y[i] : 0.0f;
+
+        for (int64_t c = 0; c < channels; c++) {
+            const float v = y[c * stride + i], d = v * inverse_y[i] - x[c * stride + i] * inverse_x[i];
+
+            put(&dy[c * stride + i], 2.0f * scale * (w[c] * d * inverse_y[i] - v * bend), add);
+        }
+    }
+    return total;
+}
+
 void ref_widen_difference(const float *a, const float *b, double *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)

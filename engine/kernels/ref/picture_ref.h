@@ -18,5 +18,7 @@ void ref_vif_grad(const float *vx, const float *vy, const float *vxy, const floa
 void ref_widen_difference(const float *a, const float *b, double *y, int64_t n);
 void ref_narrow(const double *x, double scale, float *y, int64_t n);
 double ref_focal(double *spectrum, int h, int w, const FocalTerms *t);
+double ref_unit_distance(const float *x, const float *y, const float *w, int64_t channels, int64_t stride, int64_t n,
+                         float scale, float *dy, bool add);
 
 #endif

@@ -186,6 +186,51 @@ static void ssim_gather(const float *x, const float *y, float centre, const floa
                 PUT(dy, _mm256_fmadd_ps(two, sum, LOAD(dd)), add););
 }
 
+#define LENGTH_EPSILON 1e-10f
+
+static double unit_distance(const float *x, const float *y, const float *w, int64_t channels, int64_t stride, int64_t n,
+                            float scale, float *dy, bool add)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), epsilon = _mm256_set1_ps(LENGTH_EPSILON), twice = _mm256_set1_ps(2.0f * scale);
+    DoubleSum total = sum_start();
+
+    EACH_VECTOR(
+        n, __m256 xx = _mm256_setzero_ps(); __m256 yy = _mm256_setzero_ps(); __m256 sum = _mm256_setzero_ps();
+        __m256 along = _mm256_setzero_ps();
+        for (int64_t c = 0; c < channels; c++) {
+            const __m256 u = LOAD(x + c * stride), v = LOAD(y + c * stride);
+
+            xx = _mm256_fmadd_ps(u, u, xx);
+            yy = _mm256_fmadd_ps(v, v, yy);
+        }
+        const __m256 length = _mm256_sqrt_ps(yy);
+        const __m256 inverse_x = _mm256_div_ps(one, _mm256_add_ps(_mm256_sqrt_ps(xx), epsilon));
+        const __m256 inverse_y = _mm256_div_ps(one, _mm256_add_ps(length, epsilon));
+        for (int64_t c = 0; c < channels; c++) {
+            const __m256 v = LOAD(y + c * stride);
+            const __m256 d = _mm256_fmsub_ps(v, inverse_y, _mm256_mul_ps(LOAD(x + c * stride), inverse_x));
+            const __m256 wd = _mm256_mul_ps(_mm256_broadcast_ss(&w[c]), d);
+
+            sum = _mm256_fmadd_ps(wd, d, sum);
+            along = _mm256_fmadd_ps(wd, v, along);
+        }
+        sum_add(&total, sum);
+        if (dy) {
+            const __m256 seen = _mm256_cmp_ps(length, _mm256_setzero_ps(), _CMP_NEQ_UQ);
+            const __m256 bend = _mm256_and_ps(
+                seen, _mm256_div_ps(_mm256_mul_ps(along, _mm256_mul_ps(inverse_y, inverse_y)), length));
+
+            for (int64_t c = 0; c < channels; c++) {
+                const __m256 v = LOAD(y + c * stride);
+                const __m256 d = _mm256_fmsub_ps(v, inverse_y, _mm256_mul_ps(LOAD(x + c * stride), inverse_x));
+                const __m256 side = _mm256_mul_ps(_mm256_mul_ps(_mm256_broadcast_ss(&w[c]), d), inverse_y);
+
+                PUT(dy + c * stride, _mm256_mul_ps(twice, _mm256_fnmadd_ps(v, bend, side)), add);
+            }
+        });
+    return sum_total(total);
+}
+
 const PictureKernels picture_avx2 = {
     .blend_rows = blend_rows,
     .filter_row = filter_row,
@@ -201,6 +246,7 @@ const PictureKernels picture_avx2 = {
     .mean_lowest_grad = ref_mean_lowest_grad,
     .vif = ref_vif,
     .vif_grad = ref_vif_grad,
+    .unit_distance = unit_distance,
     .widen_difference = ref_widen_difference,
     .narrow = ref_narrow,
     .focal = ref_focal,
