@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "losses/colour_metric.h"
 #include "losses/dss.h"
 #include "losses/feature_loss.h"
 #include "losses/gmsd.h"
@@ -15,6 +16,7 @@
 #include "losses/nlpd.h"
 #include "losses/pixel_loss.h"
 #include "losses/ssim_loss.h"
+#include "losses/ssimulacra2.h"
 #include "losses/vif.h"
 
 static double mean_square(const ImagePair *pair)
@@ -81,6 +83,15 @@ static const ImageMetric metrics[] = {
      DISTANCE(measure_lpips, &(const FeaturePlan){FEATURES_VGG16})},
     {"dists", "DISTS", "", "structure and texture through VGG16, pictures not resized", "sum alpha (1 - l) + beta (1 - s)",
      "0 to 1", "vgg16 dists", false, 4, 16, DISTANCE(measure_dists, NULL)},
+    {"ssimulacra2", "SSIMULACRA 2", "", "structure, ringing and blur in XYB at six scales, version 2.1",
+     "100 - 10 v^0.63 of 108 weighted norms", "100 (equal) down, below 0 for bad", "", true, 2, SSIMULACRA2_MIN_SIDE,
+     .on_arrays = metric_ssimulacra2},
+    {"ciede2000", "CIEDE2000", "", "mean CIEDE2000 colour difference", "mean dE00", "0 to about 100", "", false, 3, 1,
+     .on_arrays = metric_ciede2000},
+    {"ergas", "ERGAS", "", "relative error of the channels, at equal resolution", "100 sqrt(mean (RMSE / mean)^2)", "0 and up",
+     "", false, 3, 1, .on_arrays = metric_ergas},
+    {"sam", "SAM", "degrees", "mean angle between the colours as vectors", "mean angle(x, y)", "0 to 180", "", false, 3, 1,
+     .on_arrays = metric_spectral_angle},
 };
 
 const ImageMetric *image_metric_at(size_t i)

@@ -7,9 +7,11 @@
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/distance.h"
 #include "engine/ops/reduce.h"
+#include "engine/ops/shape.h"
 
 #define CHARBONNIER_EPSILON 1e-3f
 #define PSNR_EPSILON 1e-8f
+#define LEAST_MEAN (1.0f / 255.0f)
 
 RsdStatus measure_mse(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
                       RsdError *err)
@@ -60,6 +62,39 @@ RsdStatus measure_psnr(Tape *tape, const void *params, const ImageNets *nets, Te
     TRY(op_add_scalar(tape, *value, PSNR_EPSILON, value, err));
     TRY(op_log10(tape, *value, 0.0f, value, err));
     TRY(op_scale(tape, *value, 10.0f, value, err));
+fail:
+    return status;
+}
+
+/* Mean of each channel of each picture, [B, 3]. */
+static RsdStatus channel_means(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(op_reshape(tape, x, 3, (int64_t[]){x->shape[0], x->shape[1], -1}, y, err));
+    TRY(op_mean_axis(tape, *y, 2, y, err));
+    TRY(op_reshape(tape, *y, 2, x->shape, y, err));
+fail:
+    return status;
+}
+
+RsdStatus measure_ergas(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                        RsdError *err)
+{
+    Tensor *square, *mean;
+    RsdStatus status = RSD_OK;
+
+    (void)params;
+    (void)nets;
+    TRY(op_sub(tape, dist, ref, &square, err));
+    TRY(op_square(tape, square, &square, err));
+    TRY(channel_means(tape, square, &square, err));
+    TRY(channel_means(tape, ref, &mean, err));
+    TRY(op_pow(tape, mean, 2.0f, LEAST_MEAN, &mean, err));
+    TRY(op_div(tape, square, mean, &square, err));
+    TRY(image_mean_each(tape, square, &square, err));
+    TRY(op_sqrt(tape, square, 0.0f, &square, err));
+    TRY(op_scale(tape, square, 100.0f, value, err));
 fail:
     return status;
 }

@@ -25,6 +25,11 @@ RsdStatus measure_charbonnier(Tape *tape, const void *params, const ImageNets *n
 RsdStatus measure_psnr(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
                        RsdError *err);
 
+/* ERGAS, 100 sqrt(mean over R, G, B of mse / mean(ref)^2), of each picture; a channel's mean counts at least 1 / 255. 0 for
+ * equal pictures, with gradient 0. [image.md 3.12] */
+RsdStatus measure_ergas(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                        RsdError *err);
+
 /* Total variation of dist alone, sums over all differences between neighbours, h across and v down [piq.total_variation]:
  *   TV_L1          sum |h| + sum |v|
  *   TV_L2          sqrt(sum h^2 + sum v^2); gradient 0 for a flat picture, where piq gives NaN

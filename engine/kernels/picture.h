@@ -36,6 +36,14 @@ typedef struct FocalTerms {
     bool logarithmic;
 } FocalTerms;
 
+/* See engine/ops/surrogate.h. */
+typedef enum SurrogateKind { SURROGATE_ROUND, SURROGATE_FLOOR, SURROGATE_CLIP } SurrogateKind;
+typedef struct Surrogate {
+    SurrogateKind kind;
+    bool straight;
+    float low, high;
+} Surrogate;
+
 struct PictureKernels {
     /* y[i] (+)= offset + sum over k of taps[k] rows[k][i]. */
     void (*blend_rows)(const float *const *rows, const float *taps, int n_taps, float offset, float *y, int64_t n, bool add);
@@ -80,6 +88,9 @@ struct PictureKernels {
      * gradient; that of |y| at 0 is 0. */
     double (*unit_distance)(const float *x, const float *y, const float *w, int64_t channels, int64_t stride, int64_t n,
                             float scale, float *dy, bool add);
+
+    void (*surrogate)(const Surrogate *what, const float *x, float *y, int64_t n);
+    void (*surrogate_grad)(const Surrogate *what, const float *x, const float *dy, float *dx, int64_t n, bool add);
 
     void (*widen_difference)(const float *a, const float *b, double *y, int64_t n);   /* y = a - b in double */
     void (*narrow)(const double *x, double scale, float *y, int64_t n);              /* y = scale x, rounded once */

@@ -65,5 +65,6 @@ void bench_search(Bench *bench);
 void bench_ops(Bench *bench);
 void bench_step(Bench *bench);
 void bench_codec(Bench *bench);
+void bench_image(Bench *bench);
 
 #endif

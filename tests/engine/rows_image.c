@@ -13,6 +13,7 @@
 #include "engine/ops/similarity.h"
 #include "engine/ops/ssim.h"
 #include "engine/ops/stuff.h"
+#include "engine/ops/surrogate.h"
 #include "engine/ops/vif.h"
 #include "tests/engine/op_table.h"
 
@@ -350,7 +351,37 @@ static void gram_in_double(const OpRow *row, const OpArray *in, OpArray *y)
             out[i] += in[0].data[i / n * count + k] * in[0].data[(i / (n * n) * n + i % n) * count + k] / (double)(n * count);
 }
 
+/* --- surrogates --------------------------------------------------------------------------------------------------------- */
+
+static RsdStatus apply_surrogate(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
+{
+    return op_surrogate(tape, row->attributes, in[0], y, err);
+}
+
+static void surrogate_in_double(const OpRow *row, const OpArray *in, OpArray *y)
+{
+    const Surrogate *what = row->attributes;
+    double *out = op_array_like(y, &in[0]);
+
+    for (int64_t i = 0; i < y->count; i++) {
+        const double u = in[0].data[i], v = what->kind == SURROGATE_FLOOR ? u - 0.5 : u, end = u < 0 ? -1 : 2;
+
+        if (what->kind == SURROGATE_CLIP)
+            out[i] = u < -1 || u > 2 ? end + (double)1e-3f * (u - end) : u;
+        else
+            out[i] = nearbyint(v) + pow(v - nearbyint(v), 3);
+    }
+}
+
+#define SURROGATE(label, ...)                                                                                          \
+    {.name = label, .n_inputs = 1, .in = {{3, {2, 3, 41}, {0}, -4, 4, false}},                                         \
+     .attributes = &(const Surrogate){__VA_ARGS__}, .apply = apply_surrogate, .reference = surrogate_in_double,        \
+     .value_tolerance = 1e-6, .gradient_tolerance = 1e-5}
+
 const OpRow op_rows_image[] = {
+    SURROGATE("soft rounding", .kind = SURROGATE_ROUND),
+    SURROGATE("soft floor", .kind = SURROGATE_FLOOR),
+    SURROGATE("soft clip", .kind = SURROGATE_CLIP, .low = -1.0f, .high = 2.0f),
     {.name = "distance of directions", .n_inputs = 3, .apply = apply_unit, .reference = unit_in_double,
      .in = {{4, {2, 5, 61, 57}, {1, 64, 200, 200}, -0.2f, 1, true}, {4, {2, 5, 61, 57}, {1, 64, 200, 200}, -0.2f, 1, false},
             {1, {5}, {64}, 0, 1, true}},

@@ -128,6 +128,41 @@ void ref_vif_grad(const float *vx, const float *vy, const float *vxy, const floa
     }
 }
 
+#define SURROGATE_LEAK 1e-3f /* slope beyond the ends of a clip */
+
+static float surrogate_of(const Surrogate *what, float u)
+{
+    const float shifted = what->kind == SURROGATE_FLOOR ? u - 0.5f : u, whole = rintf(shifted), rest = shifted - whole;
+    const float leak = what->straight ? 0.0f : SURROGATE_LEAK;
+
+    if (what->kind == SURROGATE_CLIP)
+        return u > what->high ? what->high + leak * (u - what->high) : u < what->low ? what->low + leak * (u - what->low) : u;
+    if (what->straight)
+        return what->kind == SURROGATE_FLOOR ? floorf(u) : whole;
+    return whole + rest * rest * rest;
+}
+
+static float surrogate_slope(const Surrogate *what, float u)
+{
+    const float shifted = what->kind == SURROGATE_FLOOR ? u - 0.5f : u, rest = shifted - rintf(shifted);
+
+    if (what->kind == SURROGATE_CLIP)
+        return u > what->high || u < what->low ? SURROGATE_LEAK : 1.0f;
+    return 3.0f * rest * rest;
+}
+
+void ref_surrogate(const Surrogate *what, const float *x, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = surrogate_of(what, x[i]);
+}
+
+void ref_surrogate_grad(const Surrogate *what, const float *x, const float *dy, float *dx, int64_t n, bool add)
+{
+    for (int64_t i = 0; i < n; i++)
+        put(&dx[i], dy[i] * surrogate_slope(what, x[i]), add);
+}
+
 #define LENGTH_EPSILON 1e-10f
 
 double ref_unit_distance(const float *x, const float *y, const float *w, int64_t channels, int64_t stride, int64_t n,

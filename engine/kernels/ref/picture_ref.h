@@ -20,5 +20,7 @@ void ref_narrow(const double *x, double scale, float *y, int64_t n);
 double ref_focal(double *spectrum, int h, int w, const FocalTerms *t);
 double ref_unit_distance(const float *x, const float *y, const float *w, int64_t channels, int64_t stride, int64_t n,
                          float scale, float *dy, bool add);
+void ref_surrogate(const Surrogate *what, const float *x, float *y, int64_t n);
+void ref_surrogate_grad(const Surrogate *what, const float *x, const float *dy, float *dx, int64_t n, bool add);
 
 #endif

@@ -1,0 +1,148 @@
+/* bench_image.c - image losses at 4 Mpx, value and value with gradient, beside the same formulas in PyTorch
+ * (tests/peers/image_losses.py).
+ *
+ * LPIPS looks through SqueezeNet 1.1, whose published weights lie in ../shared; without them its figures are left out.
+ * PyTorch's threads are ours.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "losses/image_loss.h"
+#include "tests/bench/bench.h"
+
+#define SIDE 2048
+#define TARGET 3.0
+
+typedef struct ImageRun {
+    Tape *tape;
+    ImageLoss *loss;
+    Tensor *ref, *dist; /* with buffers of their own: they stay when the tape is reset */
+    bool gradient;
+} ImageRun;
+
+static void run_loss(void *ctx)
+{
+    ImageRun *run = ctx;
+    Tensor *estimate, *value;
+    RsdError err;
+
+    tape_reset(run->tape);
+    run->tape->recording = run->gradient;
+    bench_must(tape_leaf(run->tape, run->dist, run->gradient, &estimate, &err), &err);
+    bench_must(image_loss_apply(run->tape, run->loss, estimate, run->ref, &value, &err), &err);
+    if (run->gradient)
+        bench_must(tape_backward(run->tape, value, &err), &err);
+}
+
+/* The peer's object, NULL when it does not run. */
+static json_t *run_peer(const char *names)
+{
+    const char *source = getenv("RESIDUA_SOURCE"), *python = getenv("RESIDUA_PYTHON");
+    char command[4096];
+    json_t *result;
+    FILE *pipe;
+
+    snprintf(command, sizeof command, "'%s' '%s/tests/peers/image_losses.py' --height %d --width %d --only %s 2>/dev/null",
+             python ? python : "/usr/bin/python3", source ? source : ".", SIDE, SIDE, names);
+    pipe = popen(command, "r");
+    if (!pipe)
+        return NULL;
+    result = json_loadf(pipe, 0, NULL);
+    pclose(pipe);
+    return result;
+}
+
+static void time_loss(Bench *bench, ImageRun *run, const char *name, int n_threads, const json_t *peer)
+{
+    for (int gradient = 0; gradient < 2; gradient++) {
+        BenchFigure figure = {.part = "image", .unit = "Mpx/s"};
+        char what[64], key[64];
+        double peer_s;
+
+        run->gradient = gradient == 1;
+        run_loss(run); /* the arena takes its memory once */
+        figure.seconds = bench_fastest(bench, run_loss, run);
+        snprintf(what, sizeof what, "%s, %s, %d thread%s", name, gradient ? "value and gradient" : "value", n_threads,
+                 n_threads > 1 ? "s" : "");
+        snprintf(key, sizeof key, "%s_%s_s_%d", name, gradient ? "gradient" : "value", n_threads);
+        figure.what = what;
+        figure.rate = 1e-6 * SIDE * SIDE / figure.seconds;
+        peer_s = json_number_value(json_object_get(peer, key));
+        if (peer_s > 0.0) {
+            figure.ratio = peer_s / figure.seconds;
+            figure.ratio_to = "PyTorch";
+            figure.target = TARGET;
+        }
+        bench_print(bench, &figure);
+        if (!bench->json)
+            printf("    memory %.0f MiB\n", (double)arena_peak_size(run->tape->arena) / 1048576.0);
+    }
+}
+
+static ImageNets *open_nets(void)
+{
+    const char *shared = getenv("RESIDUA_SHARED");
+    static const char *const files[][2] = {{"squeeze", "squeezenet1_1_f16"}, {"lpips_squeeze", "lpips_linear_v0.1"}};
+    ImageNets *nets;
+    RsdError err;
+
+    bench_must(image_nets_create(&nets, &err), &err);
+    for (int i = 0; i < 2; i++) {
+        char path[4096];
+
+        snprintf(path, sizeof path, "%s/weights/%s.safetensors", shared ? shared : "../shared", files[i][1]);
+        if (image_nets_load(nets, files[i][0], path, &err) != RSD_OK)
+            image_nets_destroy(&nets);
+        if (!nets)
+            break;
+    }
+    return nets;
+}
+
+void bench_image(Bench *bench)
+{
+    static const char *const names[] = {"ms_ssim", "gmsd", "lpips_squeeze"};
+    const int64_t shape[] = {1, 3, SIDE, SIDE};
+    ImageNets *nets = open_nets();
+    json_t *peer;
+    ImageRun run = {0};
+    RsdError err;
+
+    bench_heading(bench, "Image losses, 4 Mpx, beside PyTorch");
+    peer = bench->peer ? run_peer(nets ? "ms_ssim,gmsd,lpips_squeeze" : "ms_ssim,gmsd") : NULL;
+    if (bench->peer && !peer)
+        fprintf(stderr, "bench: PyTorch does not run here (Debian package python3-torch); its figures are left out\n");
+    bench_must(tensor_create(&run.ref, 4, shape, &err), &err);
+    bench_must(tensor_create(&run.dist, 4, shape, &err), &err);
+    bench_fill(run.ref->data, tensor_count(run.ref), 1);
+    bench_fill(run.dist->data, tensor_count(run.dist), 2);
+    for (int64_t i = 0; i < tensor_count(run.ref); i++) {
+        run.ref->data[i] = 0.5f + 0.5f * run.ref->data[i];
+        run.dist->data[i] = run.ref->data[i] + 0.05f * run.dist->data[i];
+    }
+    for (int n_threads = 1; n_threads <= 2; n_threads++) {
+        RsdThreads *threads;
+
+        bench_must(rsd_threads_create(&threads, n_threads, &err), &err);
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            if (image_nets_check(nets, image_loss_find(names[i])->needs, &err) != RSD_OK) {
+                fprintf(stderr, "bench: %s: %s\n", names[i], err.text);
+                continue;
+            }
+            bench_must(tape_create(&run.tape, threads, 0, &err), &err);
+            bench_must(image_loss_create(&run.loss, names[i], nets, &err), &err);
+            time_loss(bench, &run, names[i], n_threads, peer);
+            image_loss_destroy(&run.loss);
+            tape_destroy(&run.tape);
+        }
+        rsd_threads_destroy(&threads);
+    }
+    tensor_destroy(&run.ref);
+    tensor_destroy(&run.dist);
+    image_nets_destroy(&nets);
+    json_decref(peer);
+}

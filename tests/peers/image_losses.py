@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""image_losses.py - image losses in PyTorch, timed: what `make bench` compares residua with.
+
+MS-SSIM and GMSD as their formulas are usually written (depthwise convolutions of the Gaussian in two directions, Prewitt
+convolutions, means of 2 x 2), and LPIPS through SqueezeNet 1.1 (weights do not matter for time and are random). One picture
+pair of 3 x H x W. Prints one JSON object: seconds of the fastest value and of the fastest value with gradient, by loss and
+number of threads.
+
+  image_losses.py [--height 2048] [--width 2048] [--threads 1,2] [--repeat 3] [--only ms_ssim,gmsd,lpips_squeeze]
+"""
+import argparse
+import json
+import math
+import time
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+WEIGHTS = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]
+
+
+def window():
+    at = torch.arange(11, dtype=torch.float32) - 5
+    w = torch.exp(-at * at / (2 * 1.5 ** 2))
+    return w / w.sum()
+
+
+def blur(x, w):
+    c = x.shape[1]
+    x = F.conv2d(x, w.view(1, 1, -1, 1).expand(c, 1, -1, 1), groups=c)
+    return F.conv2d(x, w.view(1, 1, 1, -1).expand(c, 1, 1, -1), groups=c)
+
+
+def ms_ssim(x, y):
+    w, product = window(), None
+    for i, power in enumerate(WEIGHTS):
+        if i:
+            x = F.avg_pool2d(x, 2, padding=[n % 2 for n in x.shape[2:]])
+            y = F.avg_pool2d(y, 2, padding=[n % 2 for n in y.shape[2:]])
+        mx, my = blur(x, w), blur(y, w)
+        vx, vy, cov = blur(x * x, w) - mx * mx, blur(y * y, w) - my * my, blur(x * y, w) - mx * my
+        part = (2 * cov + 9e-4) / (vx + vy + 9e-4)
+        if i == len(WEIGHTS) - 1:
+            part = part * (2 * mx * my + 1e-4) / (mx * mx + my * my + 1e-4)
+        part = torch.relu(part.mean((2, 3))) ** power
+        product = part if product is None else product * part
+    return 1 - product.mean()
+
+
+def gmsd(x, y):
+    luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    k = torch.tensor([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]]) / 3
+    k = torch.stack([k, k.t()]).unsqueeze(1)
+    edges = []
+    for v in (x, y):
+        v = F.avg_pool2d((v * luma).sum(1, keepdim=True), 2)
+        edges.append(torch.sqrt((F.conv2d(v, k, padding=1) ** 2).sum(1) + 1e-12))
+    a, b = edges
+    c = 170 / 255 ** 2
+    return ((2 * a * b + c) / (a * a + b * b + c)).std(unbiased=False)
+
+
+class Fire(nn.Module):
+    def __init__(self, c, s, e):
+        super().__init__()
+        self.squeeze, self.a, self.b = nn.Conv2d(c, s, 1), nn.Conv2d(s, e, 1), nn.Conv2d(s, e, 3, padding=1)
+
+    def forward(self, x):
+        x = torch.relu(self.squeeze(x))
+        return torch.cat([torch.relu(self.a(x)), torch.relu(self.b(x))], 1)
+
+
+class Lpips(nn.Module):
+    def __init__(self):
+        super().__init__()
+        pool = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.parts = nn.ModuleList([
+            nn.Sequential(nn.Conv2d(3, 64, 3, stride=2), nn.ReLU()),
+            nn.Sequential(pool, Fire(64, 16, 64), Fire(128, 16, 64)),
+            nn.Sequential(pool, Fire(128, 32, 128), Fire(256, 32, 128)),
+            nn.Sequential(pool, Fire(256, 48, 192)), Fire(384, 48, 192), Fire(384, 64, 256), Fire(512, 64, 256)])
+        self.linear = [torch.rand(1, c, 1, 1) for c in (64, 128, 256, 384, 384, 512, 512)]
+        for p in self.parameters():
+            p.requires_grad_(False)
+
+    def forward(self, x, y):
+        x, y, total = 2 * x - 1, 2 * y - 1, 0
+        for part, w in zip(self.parts, self.linear):
+            x, y = part(x), part(y)
+            u, v = (t / (t.pow(2).sum(1, keepdim=True).sqrt() + 1e-10) for t in (x, y))
+            total = total + ((u - v) ** 2 * w).sum(1).mean()
+        return total
+
+
+def fastest(run, repeat):
+    best = math.inf
+    for _ in range(repeat):
+        start = time.perf_counter()
+        run()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--height", type=int, default=2048)
+    p.add_argument("--width", type=int, default=2048)
+    p.add_argument("--threads", default="1,2")
+    p.add_argument("--repeat", type=int, default=3)
+    p.add_argument("--only", default="ms_ssim,gmsd,lpips_squeeze")
+    a = p.parse_args()
+    torch.manual_seed(1)
+    x = torch.rand(1, 3, a.height, a.width)
+    y = (x + 0.05 * torch.randn_like(x)).requires_grad_(True)
+    losses = {"ms_ssim": ms_ssim, "gmsd": gmsd, "lpips_squeeze": Lpips()}
+    result = {"torch": torch.__version__, "height": a.height, "width": a.width}
+    for n in [int(t) for t in a.threads.split(",")]:
+        torch.set_num_threads(n)
+        for name in a.only.split(","):
+            def value():
+                with torch.no_grad():
+                    losses[name](x, y)
+
+            def both():
+                y.grad = None
+                losses[name](x, y).backward()
+
+            result["%s_value_s_%d" % (name, n)] = fastest(value, a.repeat)
+            result["%s_gradient_s_%d" % (name, n)] = fastest(both, a.repeat)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
