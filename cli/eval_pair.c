@@ -82,7 +82,7 @@ RsdStatus eval_signals_load(EvalSignals *s, const Pair *pair, const EvalOptions 
     align_overlap(s->alignment.lag_samples, s->n_ref, s->n_dist, &s->ref_from, &s->dist_from, &s->n_common);
     CHECK(s->n_common > 0, err, RSD_ERR_CORRUPT, "%s and %s have nothing in common at a delay of %lld samples",
           pair->ref, pair->dist, (long long)s->alignment.lag_samples);
-    if (llabs(s->n_ref - s->n_dist) > NOTED_DIFFERENCE_S * s->rate_hz)
+    if ((double)llabs(s->n_ref - s->n_dist) > NOTED_DIFFERENCE_S * s->rate_hz)
         note(notes, "%s: %.2f s against %.2f s, %.2f s compared", pair->name, (double)s->n_ref / s->rate_hz,
              (double)s->n_dist / s->rate_hz, (double)s->n_common / s->rate_hz);
     return RSD_OK;

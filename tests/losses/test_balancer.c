@@ -211,7 +211,7 @@ static RsdStatus first_two_samples(void *ctx, const float *grad, double *norm, R
 
 static Balancer balancer_of(BalanceKind kind)
 {
-    const BalancerConfig config = {.kind = kind, .n_losses = 3, .n_adversarial = 1, .weights = {1.0f, 2.0f, 0.5f},
+    const BalancerConfig config = {.kind = (int)kind, .n_losses = 3, .n_adversarial = 1, .weights = {1.0f, 2.0f, 0.5f},
                                    .ema_decay = 0.5f, .total_norm = 1.0f};
     Balancer balancer;
     RsdError err;
