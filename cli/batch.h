@@ -47,8 +47,9 @@ typedef RsdStatus (*BatchWork)(void *ctx, const BatchItem *item, BatchResult *re
 RsdStatus batch_plan(Batch **out, const BatchOptions *options, int *code, RsdError *err);
 void batch_destroy(Batch **batch);
 
-/* For BatchOptions.accepts: *.rsd. */
+/* For BatchOptions.accepts: *.rsd and *.ecdc. */
 bool batch_is_stream_name(const char *path);
+bool batch_is_rsd_name(const char *path); /* *.rsd alone */
 
 /* Returns the exit code: of the only input its own, of several EXIT_SOME_FAILED if any failed. */
 int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console *console);

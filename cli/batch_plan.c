@@ -252,6 +252,13 @@ bool batch_is_stream_name(const char *path)
 {
     const char *dot = strrchr(path, '.');
 
+    return batch_is_rsd_name(path) || (dot && !strcasecmp(dot, ".ecdc"));
+}
+
+bool batch_is_rsd_name(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
     return dot && !strcasecmp(dot, ".rsd");
 }
 

@@ -146,7 +146,7 @@ static int run(int argc, char **argv)
     CutRequest r = {0};
     Console console;
     Batch *batch = NULL;
-    BatchOptions plan = {.command = &cli_cut, .inputs = argv, .to_stdout = true, .accepts = batch_is_stream_name};
+    BatchOptions plan = {.command = &cli_cut, .inputs = argv, .to_stdout = true, .accepts = batch_is_rsd_name};
     int code;
     RsdError err = {0};
     RsdStatus status = RSD_OK;

@@ -1,4 +1,4 @@
-/* decode.c - `residua decode`: .rsd to WAV or FLAC.
+/* decode.c - `residua decode`: .rsd or .ecdc to WAV or FLAC.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,7 +22,7 @@ static const char *const SAMPLE_NAMES[] = {"16", "24", "float", NULL}; /* in the
 
 typedef struct DecodeRequest {
     CommonRequest common;
-    const char *output, *output_dir, *model;
+    const char *output, *output_dir, *model, *lm;
     double max_bitrate_bps;
     int n_threads, format, samples;
     bool recursive, force, json, keep_going;
@@ -43,7 +43,7 @@ static const Option OPTIONS[] = {
     {.letter = 'r',
      .name = "recursive",
      .offset = offsetof(DecodeRequest, recursive),
-     .help = "take every .rsd file in the folders named, in depth"},
+     .help = "take every .rsd and .ecdc file in the folders named, in depth"},
     {.letter = 'f', .name = "force", .offset = offsetof(DecodeRequest, force), .help = "overwrite files that exist"},
     {.name = "format",
      .kind = OPTION_CHOICE,
@@ -75,7 +75,14 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "MODEL",
      .offset = offsetof(DecodeRequest, model),
-     .help = "name of a built-in model, or a model file; without it the built-in model that the stream names"},
+     .help =
+         "name of a built-in model, a model file, or published EnCodec weights; without it the built-in model that the "
+         "stream names"},
+    {.name = "lm",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(DecodeRequest, lm),
+     .help = "the language model that an .ecdc file was encoded with"},
     {.letter = 't',
      .name = "threads",
      .kind = OPTION_COUNT,
@@ -93,6 +100,7 @@ static const Explained EXAMPLES[] = {
     {"-o talk.flac --bits 24 talk.rsd", "24-bit FLAC"},
     {"--keep-going damaged.rsd", "what can be saved of a damaged stream"},
     {"-o - talk.rsd | aplay", "to a player"},
+    {"-m encodec_24khz.th song.ecdc", "a file of the EnCodec tool"},
     {NULL, NULL},
 };
 
@@ -111,6 +119,7 @@ static const Explained JSON_FIELDS[] = {
 typedef struct DecodeWork {
     const DecodeRequest *request;
     RsdModel *model; /* NULL: the stream names it */
+    RsdLanguageModel *lm;
     RsdThreads *threads;
     Console *console;
     float *block; /* [MAX_CHANNELS * BLOCK_LEN]; untouched pages of it cost nothing */
@@ -132,6 +141,9 @@ static RsdStatus limit_stages(int *max_stages, const DecodeWork *w, ByteSource *
         return RSD_OK;
     TRY(rsd_stream_probe(&info, byte_source_read, source, source->name, err));
     byte_source_rewind(source);
+    if (info.bitrate_bps <= 0)
+        return error_set(err, RSD_ERR_UNSUPPORTED,
+                         "%s: its rate depends on a model that is not known; leave out --max-bitrate", source->name);
     *max_stages = (int)(w->request->max_bitrate_bps * info.n_stages / info.bitrate_bps * (1 + 1e-9));
     if (*max_stages < 1) {
         console_say(w->console, LOG_WARNING, "%s: its lowest rate is %g kbit/s", source->name,
@@ -215,6 +227,7 @@ static RsdStatus decode_item(void *ctx, const BatchItem *item, BatchResult *resu
     rsd_decoder_default_options(&decoding);
     TRY(limit_stages(&decoding.max_stages, w, &source, err));
     decoding.model = w->model;
+    decoding.language_model = w->lm;
     decoding.threads = w->threads;
     decoding.read = byte_source_read;
     decoding.read_ctx = &source;
@@ -245,12 +258,15 @@ static RsdStatus decode_all(const DecodeRequest *r, const Batch *batch, Console 
 
     if (r->model)
         TRY(model_choice_open(&work.model, r->model, err));
+    if (r->lm)
+        TRY(rsd_language_model_open(&work.lm, r->lm, err));
     TRY(rsd_threads_create(&work.threads, r->n_threads, err));
     TRY(mem_alloc(&work.block, BLOCK_LEN * MAX_CHANNELS, sizeof *work.block, err));
     *code = batch_run(batch, decode_item, &work, r->json, console);
 fail:
     mem_free(&work.block);
     rsd_threads_destroy(&work.threads);
+    rsd_language_model_close(&work.lm);
     rsd_model_close(&work.model);
     return status;
 }
@@ -304,16 +320,17 @@ static int run(int argc, char **argv)
 
 const Command cli_decode = {
     .name = "decode",
-    .summary = ".rsd to WAV or FLAC",
+    .summary = ".rsd or .ecdc to WAV or FLAC",
     .usage = "[options] INPUT...",
     .description =
-        "Decodes each INPUT, a .rsd stream or - for standard input, to a sound file of exactly the length that was "
+        "Decodes each INPUT, a .rsd stream, an .ecdc file, or - for standard input, to a sound file of exactly the "
+        "length that was "
         "encoded. Damage ends an input with an error unless --keep-going is given. One input that fails does not "
         "stop the others.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,
     .json = JSON_FIELDS,
-    .endings = "rsd",
+    .endings = "rsd|ecdc",
     .run = run,
 };

@@ -1,9 +1,10 @@
-/* encode.c - `residua encode`: sound of any format to .rsd.
+/* encode.c - `residua encode`: sound of any format to .rsd or .ecdc.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/batch.h"
 #include "cli/byte_source.h"
@@ -19,11 +20,15 @@
 
 typedef struct EncodeRequest {
     CommonRequest common;
-    const char *output, *output_dir, *model;
+    const char *output, *output_dir, *model, *lm;
     double bitrate_bps;
-    int n_threads;
+    int n_threads, format;
     bool recursive, force, json, keep_going;
 } EncodeRequest;
+
+enum { FORMAT_BY_NAME = -1 };
+static const char *const FORMATS[] = {"rsd", "ecdc", NULL}; /* in the order of RsdContainer */
+static const char *const SUFFIXES[] = {".rsd", ".ecdc"};
 
 static const Option OPTIONS[] = {
     {.letter = 'o',
@@ -31,7 +36,9 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "FILE",
      .offset = offsetof(EncodeRequest, output),
-     .help = "the stream's name; without it talk.mp3 becomes talk.rsd beside it, and - goes to standard output"},
+     .help =
+         "the stream's name, ending in .rsd, or in .ecdc for a file of the EnCodec tool; without it talk.mp3 becomes "
+         "talk.rsd beside it, and - goes to standard output"},
     {.name = "output-dir",
      .kind = OPTION_TEXT,
      .value = "DIR",
@@ -56,7 +63,19 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "MODEL",
      .offset = offsetof(EncodeRequest, model),
-     .help = "name of a built-in model, or a model file"},
+     .help = "name of a built-in model, a model file, or published EnCodec weights (.th, or .safetensors beside its "
+             "config.json)"},
+    {.name = "format",
+     .kind = OPTION_CHOICE,
+     .value = "rsd|ecdc",
+     .choices = FORMATS,
+     .offset = offsetof(EncodeRequest, format),
+     .help = "format of outputs that are not named with -o (default rsd)"},
+    {.name = "lm",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(EncodeRequest, lm),
+     .help = "EnCodec's language model, which makes .ecdc files smaller; slow, and needed again to decode"},
     {.letter = 't',
      .name = "threads",
      .kind = OPTION_COUNT,
@@ -78,6 +97,7 @@ static const Explained EXAMPLES[] = {
     {"-b 3k -o small.rsd talk.flac", "at most 3 kbit/s"},
     {"-r recordings --output-dir coded", "every recording below a folder"},
     {"- < talk.wav | residua decode - > back.wav", "in a pipe"},
+    {"-m encodec_24khz.th -b 6k -o song.ecdc song.flac", "with published weights, as the EnCodec tool would"},
     {NULL, NULL},
 };
 
@@ -95,7 +115,9 @@ static const Explained JSON_FIELDS[] = {
 
 typedef struct EncodeWork {
     const EncodeRequest *request;
+    RsdContainer container;
     RsdModel *model;
+    RsdLanguageModel *lm;
     RsdThreads *threads;
     Console *console;
     float *block; /* [channels, BLOCK_LEN] */
@@ -183,6 +205,8 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
     coding.write = byte_sink_write;
     coding.write_ctx = file;
     coding.bitrate_bps = w->request->bitrate_bps;
+    coding.container = w->container;
+    coding.language_model = w->lm;
     coding.name = strcmp(item->input, "-") ? item->input : "standard input";
     if (info->exact && !w->request->keep_going)
         coding.n_samples = info->n_samples;
@@ -204,10 +228,12 @@ fail:
 
 static RsdStatus encode_all(const EncodeRequest *r, const Batch *batch, Console *console, int *code, RsdError *err)
 {
-    EncodeWork work = {.request = r, .console = console};
+    EncodeWork work = {.request = r, .container = (RsdContainer)r->format, .console = console};
     RsdStatus status = RSD_OK;
 
     TRY(model_choice_open(&work.model, r->model, err));
+    if (r->lm)
+        TRY(rsd_language_model_open(&work.lm, r->lm, err));
     TRY(rsd_threads_create(&work.threads, r->n_threads, err));
     TRY(mem_alloc(&work.block, BLOCK_LEN * (size_t)rsd_model_info(work.model)->channels, sizeof *work.block, err));
     if (r->bitrate_bps > 0 && r->bitrate_bps < rsd_model_info(work.model)->stage_bitrate_bps)
@@ -217,26 +243,45 @@ static RsdStatus encode_all(const EncodeRequest *r, const Batch *batch, Console 
 fail:
     mem_free(&work.block);
     rsd_threads_destroy(&work.threads);
+    rsd_language_model_close(&work.lm);
     rsd_model_close(&work.model);
     return status;
 }
 
+/* The format that -o or --format ask for. EXIT_DONE when they do not contradict each other. */
+static int choose_format(EncodeRequest *r)
+{
+    const char *dot = r->output ? strrchr(r->output, '.') : NULL;
+    bool names_ecdc = dot && !strcasecmp(dot, SUFFIXES[RSD_CONTAINER_ECDC]);
+
+    if (r->format != FORMAT_BY_NAME && r->output && strcmp(r->output, "-") != 0)
+        return command_misused(&cli_encode,
+                               "the ending of the name given with -o decides the format: leave out --format");
+    if (r->format == FORMAT_BY_NAME)
+        r->format = names_ecdc ? RSD_CONTAINER_ECDC : RSD_CONTAINER_RSD;
+    if (r->lm && r->format != RSD_CONTAINER_ECDC)
+        return command_misused(&cli_encode, "--lm is for .ecdc files: use -o NAME.ecdc or --format ecdc");
+    return EXIT_DONE;
+}
+
 static int run(int argc, char **argv)
 {
-    EncodeRequest r = {0};
+    EncodeRequest r = {.format = FORMAT_BY_NAME};
     Console console;
     Batch *batch = NULL;
-    BatchOptions plan = {.command = &cli_encode,
-                         .inputs = argv,
-                         .to_stdout = true,
-                         .suffix = ".rsd",
-                         .accepts = media_list_is_recording};
+    BatchOptions plan = {.command = &cli_encode, .inputs = argv, .to_stdout = true, .accepts = media_list_is_recording};
     int code;
     RsdError err = {0};
     RsdStatus status;
 
     if (!command_begin(&cli_encode, &r, argc, argv, &plan.n_inputs, &console, &code))
         return code;
+    code = choose_format(&r);
+    if (code != EXIT_DONE) {
+        console_close(&console);
+        return code;
+    }
+    plan.suffix = SUFFIXES[r.format];
     plan.output = r.output;
     plan.output_dir = r.output_dir;
     plan.recursive = r.recursive;
@@ -258,10 +303,11 @@ static int run(int argc, char **argv)
 
 const Command cli_encode = {
     .name = "encode",
-    .summary = "sound of any format to .rsd",
+    .summary = "sound of any format to .rsd or .ecdc",
     .usage = "[options] INPUT...",
     .description =
-        "Encodes the sound of each INPUT, a file of any format or - for standard input, into a .rsd stream. Other "
+        "Encodes the sound of each INPUT, a file of any format or - for standard input, into a .rsd stream, or, "
+        "with an EnCodec model, into an .ecdc file. Other "
         "sampling rates and channels than the model's are converted. One input that fails does not stop the others.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "cli/words.h"
 #include "engine/base/mem.h"
 #include "media/audio_reader.h"
+#include "models/code_lm.h"
 
 #define BLOCK_LEN ((size_t)16384)
 
@@ -32,11 +34,12 @@ static const Explained EXAMPLES[] = {
     {"talk.rsd", "rate, length, layers and model of a stream"},
     {"--test *.rsd", "whether streams are whole"},
     {"speech16", "a built-in model"},
+    {"encodec_24khz.th", "published weights"},
     {NULL, NULL},
 };
 
 static const Explained JSON_FIELDS[] = {
-    {"input, kind", "name; stream, model or media"},
+    {"input, kind", "name; stream, ecdc, model, language-model or media"},
     {"rate_hz, channels", "of the signal"},
     {"samples, seconds", "length per channel; null when only reading everything would tell"},
     {"format_version, model, hash", "stream: version, name and hash of its model"},
@@ -44,6 +47,8 @@ static const Explained JSON_FIELDS[] = {
     {"code_bitrate_bps, bytes, bitrate_bps", "stream: rate of the codes; size, and size by duration"},
     {"packets, packets_lost, layers_lost, complete", "stream with --test"},
     {"name, parameters, stages, stage_bitrate_bps", "model"},
+    {"delay_samples, segment_samples, streams", "model: algorithmic delay; whether it codes .rsd streams"},
+    {"language_model", "ecdc: whether it was coded with one"},
     {"container, codec", "media"},
     {"status, error", "what is wrong, when something is"},
     {NULL, NULL},
@@ -64,7 +69,7 @@ static void print_length(const Inspection *in, int rate_hz, int channels, int64_
         json_line_integer(in->json, "channels", channels);
         if (n_samples >= 0) {
             json_line_integer(in->json, "samples", n_samples);
-            json_line_number(in->json, "seconds", (double)n_samples / rate_hz, 4);
+            json_line_number(in->json, "seconds", rate_hz > 0 ? (double)n_samples / rate_hz : NAN, 4);
         } else {
             json_line_text(in->json, "samples", NULL);
             json_line_text(in->json, "seconds", NULL);
@@ -81,12 +86,41 @@ static void print_length(const Inspection *in, int rate_hz, int channels, int64_
 
 /* ---- streams ---- */
 
+/* A file of the EnCodec tool; without its model, rates are known of the published models alone. */
+static void print_ecdc(const Inspection *in, const RsdStreamInfo *s, int64_t n_bytes, double real)
+{
+    if (in->json) {
+        json_line_text(in->json, "kind", "ecdc");
+        json_line_text(in->json, "model", s->model_name);
+        json_line_bool(in->json, "language_model", s->has_language_model);
+        print_length(in, s->rate_hz, s->channels, s->n_samples);
+        json_line_integer(in->json, "stages", s->n_stages);
+        json_line_integer(in->json, "bytes", n_bytes);
+        json_line_number(in->json, "bitrate_bps", real, 1);
+        return;
+    }
+    printf("%s\n  stream   EnCodec .ecdc, model %s, %s\n", in->input, s->model_name,
+           s->has_language_model ? "coded with its language model" : "packed codes");
+    if (s->rate_hz > 0)
+        print_length(in, s->rate_hz, s->channels, s->n_samples);
+    else
+        printf("  signal   %lld samples at the rate of its model\n", (long long)s->n_samples);
+    printf("  rate     %d stages; %lld bytes", s->n_stages, (long long)n_bytes);
+    if (real > 0)
+        printf(", %.3f kbit/s in all", real / 1000.0);
+    printf("\n");
+}
+
 static void print_stream(const Inspection *in, const RsdStreamInfo *s, const RsdStreamReport *report, int64_t n_samples,
                          int64_t n_bytes)
 {
     char hash[HASH_TEXT_SIZE];
     double real = n_samples > 0 && n_bytes > 0 ? 8.0 * (double)n_bytes * s->rate_hz / (double)n_samples : 0.0;
 
+    if (s->container == RSD_CONTAINER_ECDC) {
+        print_ecdc(in, s, n_bytes, real);
+        return;
+    }
     if (in->json) {
         json_line_text(in->json, "kind", "stream");
         json_line_integer(in->json, "format_version", s->format_version);
@@ -138,6 +172,12 @@ static RsdStatus inspect_stream(const Inspection *in, ByteSource *source, RsdErr
 
     TRY(rsd_stream_probe(&info, byte_source_read, source, source->name, err));
     n_samples = info.n_samples;
+    if (info.container == RSD_CONTAINER_ECDC) {
+        CHECK(!read_all, err, RSD_ERR_UNSUPPORTED,
+              "%s: an .ecdc file has no checksums; decode it to see whether it is whole", source->name);
+        print_stream(in, &info, NULL, n_samples, source->file_size >= 0 ? source->file_size : 0);
+        return RSD_OK;
+    }
     if (read_all || n_samples < 0 || source->file_size < 0) {
         byte_source_rewind(source);
         status = rsd_stream_scan(&info, &report, byte_source_read, source, source->name, err);
@@ -153,7 +193,61 @@ fail:
 
 /* ---- models ---- */
 
+/* Notes that a model file carries. */
+static void print_notes(const Checkpoint *file)
+{
+    const char *const keys[] = {"licence", "origin", "origin_sha256", "trained_on"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (checkpoint_metadata(file, keys[i]))
+            printf("  %-8s %s\n", strcmp(keys[i], "origin_sha256") ? keys[i] : "  sha256",
+                   checkpoint_metadata(file, keys[i]));
+}
+
+static RsdStatus inspect_lm(const Inspection *in, Checkpoint *file, RsdError *err)
+{
+    CodeLm *lm = NULL;
+    const CodeLmConfig *c;
+    RsdStatus status = RSD_OK;
+
+    TRY(code_lm_import(&lm, file, err));
+    c = code_lm_config(lm);
+    if (in->json) {
+        json_line_text(in->json, "kind", "language-model");
+        json_line_integer(in->json, "stages", c->n_q);
+        json_line_integer(in->json, "codes", c->n_codes);
+        json_line_integer(in->json, "parameters", code_lm_count_parameters(lm));
+    } else {
+        printf("%s\n  model    language model of codes, %.2f M parameters\n", in->input,
+               (double)code_lm_count_parameters(lm) / 1e6);
+        printf("  codes    %d stages of %d; width %d, %d layers of %d heads\n", c->n_q, c->n_codes, c->dim, c->n_layers,
+               c->n_heads);
+        print_notes(file);
+    }
+fail:
+    code_lm_destroy(&lm);
+    return status;
+}
+
+static RsdStatus inspect_codec(const Inspection *in, const Checkpoint *file, RsdError *err);
+
 static RsdStatus inspect_model(const Inspection *in, RsdError *err)
+{
+    Checkpoint *file = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(checkpoint_open(&file, in->input, err));
+    if (code_lm_is_model(file))
+        TRY(inspect_lm(in, file, err));
+    else
+        TRY(inspect_codec(in, file, err));
+fail:
+    checkpoint_close(&file);
+    return status;
+}
+
+/* file: of the model, NULL for a built-in one. */
+static RsdStatus inspect_codec(const Inspection *in, const Checkpoint *file, RsdError *err)
 {
     RsdModel *model = NULL;
     const RsdModelInfo *info;
@@ -172,14 +266,22 @@ static RsdStatus inspect_model(const Inspection *in, RsdError *err)
         json_line_integer(in->json, "stages", info->n_stages);
         json_line_number(in->json, "stage_bitrate_bps", info->stage_bitrate_bps, 1);
         json_line_integer(in->json, "parameters", info->n_parameters);
+        json_line_integer(in->json, "delay_samples", info->delay_samples);
+        json_line_integer(in->json, "segment_samples", info->segment_samples);
+        json_line_bool(in->json, "streams", info->can_stream);
     } else {
         printf("%s\n  model    %s, hash %s, %.2f M parameters\n", in->input, info->name, hash_text(hash, info->hash),
                (double)info->n_parameters / 1e6);
         printf("  signal   %d Hz, %s, delay %.1f ms\n", info->rate_hz, channels_text(channels, info->channels),
                1000.0 * info->delay_samples / info->rate_hz);
+        if (info->segment_samples)
+            printf("  segments %.3g s each, coded by themselves: .ecdc files, no .rsd streams\n",
+                   (double)info->segment_samples / info->rate_hz);
         printf("  rate     %g to %g kbit/s: 1 to %d stages of %d bits, %d samples per frame\n",
                info->stage_bitrate_bps / 1000.0, info->stage_bitrate_bps * info->n_stages / 1000.0, info->n_stages,
                info->bits_per_code, info->hop_samples);
+        if (file)
+            print_notes(file);
     }
 fail:
     rsd_model_close(&model);
@@ -248,6 +350,8 @@ static bool is_model(const uint8_t *first, size_t n, const char *input)
 {
     const char *dot = strrchr(input, '.');
 
+    if (n >= 4 && !memcmp(first, "PK\3\4", 4)) /* a zip archive, as torch writes */
+        return true;
     return (n >= 9 && first[8] == '{' && !first[7] && !first[6]) || (dot && !strcmp(dot, ".safetensors"));
 }
 
@@ -259,7 +363,7 @@ static RsdStatus inspect(const Inspection *in, RsdError *err)
     RsdStatus status = RSD_OK;
 
     if (is_builtin_name(in->input))
-        return inspect_model(in, err);
+        return inspect_codec(in, NULL, err);
     TRY(byte_source_open(&source, in->input, err));
     do {
         TRY(byte_source_read(&source, first + n, sizeof first - n, &got, err));
@@ -267,7 +371,7 @@ static RsdStatus inspect(const Inspection *in, RsdError *err)
     } while (got && n < sizeof first);
     CHECK(n > 0, err, RSD_ERR_CORRUPT, "%s: the file is empty", source.name);
     byte_source_rewind(&source);
-    if (n >= 3 && !memcmp(first, "RSD", 3)) {
+    if (n >= 3 && (!memcmp(first, "RSD", 3) || !memcmp(first, "ECD", 3))) {
         TRY(inspect_stream(in, &source, err));
     } else if (is_model(first, n, in->input)) {
         TRY(inspect_model(in, err));
@@ -326,8 +430,8 @@ const Command cli_info = {
     .summary = "what a stream, a model or a recording is",
     .usage = "[--test] [--json] INPUT...",
     .description =
-        "Describes each INPUT: a .rsd stream (also - for standard input), a model file, the name of a built-in model, "
-        "or a recording.",
+        "Describes each INPUT: a .rsd stream or an .ecdc file (also - for standard input), a model file or published "
+        "weights, the name of a built-in model, or a recording.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

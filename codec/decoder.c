@@ -10,11 +10,15 @@
 #include <string.h>
 
 #include "codec/bitpack.h"
+#include "codec/ecdc.h"
+#include "codec/first_bytes.h"
 #include "codec/net_stream.h"
 #include "codec/packet_reader.h"
 #include "engine/base/mem.h"
 
 struct RsdDecoder {
+    FirstBytes first;
+    EcdcDecoder *ecdc; /* does the work for that container; NULL for .rsd */
     PacketReader *reader;
     const RsdModel *model;
     RsdModel *own_model; /* found by name */
@@ -103,8 +107,8 @@ fail:
 
 RsdStatus rsd_decoder_open(RsdDecoder **out, const RsdDecoderOptions *options, RsdError *err)
 {
-    PacketReaderOptions reader_options = {.read = options->read,
-                                          .read_ctx = options->read_ctx,
+    RsdDecoderOptions ahead = *options;
+    PacketReaderOptions reader_options = {.read = first_bytes_read,
                                           .name = options->name,
                                           .advice = "decode with --keep-going to fill damage with silence",
                                           .keep_going = options->keep_going,
@@ -117,6 +121,16 @@ RsdStatus rsd_decoder_open(RsdDecoder **out, const RsdDecoderOptions *options, R
     CHECK(options->read, err, RSD_ERR_ARG, "a decoder needs a read function");
     CHECK(options->max_stages >= 0, err, RSD_ERR_ARG, "at most %d stages asked for", options->max_stages);
     TRY(mem_calloc(&decoder, 1, sizeof *decoder, err));
+    TRY(first_bytes_look(&decoder->first, options->read, options->read_ctx, err));
+    reader_options.read_ctx = &decoder->first;
+    if (first_bytes_are_ecdc(&decoder->first)) {
+        ahead.read = first_bytes_read;
+        ahead.read_ctx = &decoder->first;
+        TRY(ecdc_decoder_open(&decoder->ecdc, &ahead, err));
+        decoder->model = options->model;
+        *out = decoder;
+        return RSD_OK;
+    }
     TRY(packet_reader_open(&decoder->reader, &reader_options, err));
     TRY(find_model(decoder, options, err));
     TRY(take_memory(decoder, options, err));
@@ -133,6 +147,7 @@ void rsd_decoder_close(RsdDecoder **decoder)
 
     if (!old)
         return;
+    ecdc_decoder_close(&old->ecdc);
     net_stream_close(&old->net);
     packet_reader_close(&old->reader);
     rsd_model_close(&old->own_model);
@@ -250,7 +265,9 @@ RsdStatus rsd_decoder_read(RsdDecoder *decoder, float *samples, size_t stride, s
     RsdStatus status = decoder->failed;
 
     *n_read = 0;
-    while (status == RSD_OK && *n_read < max_samples) {
+    if (decoder->ecdc && status == RSD_OK)
+        status = ecdc_decoder_read(decoder->ecdc, samples, stride, max_samples, n_read, &failure);
+    while (!decoder->ecdc && status == RSD_OK && *n_read < max_samples) {
         size_t n = deliver(decoder, samples + *n_read, stride, max_samples - *n_read);
 
         *n_read += n;
@@ -274,12 +291,12 @@ RsdStatus rsd_decoder_read(RsdDecoder *decoder, float *samples, size_t stride, s
 
 const RsdStreamInfo *rsd_decoder_info(const RsdDecoder *decoder)
 {
-    return &packet_reader_header(decoder->reader)->info;
+    return decoder->ecdc ? ecdc_decoder_info(decoder->ecdc) : &packet_reader_header(decoder->reader)->info;
 }
 
 const RsdStreamReport *rsd_decoder_report(const RsdDecoder *decoder)
 {
-    return packet_reader_report(decoder->reader);
+    return decoder->ecdc ? ecdc_decoder_report(decoder->ecdc) : packet_reader_report(decoder->reader);
 }
 
 const RsdModelInfo *rsd_decoder_model(const RsdDecoder *decoder)

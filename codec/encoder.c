@@ -15,6 +15,7 @@
 
 #include "codec/bitpack.h"
 #include "codec/container.h"
+#include "codec/ecdc.h"
 #include "codec/layers.h"
 #include "codec/net_stream.h"
 #include "engine/base/checksum.h"
@@ -22,6 +23,7 @@
 
 struct RsdEncoder {
     RsdEncoderOptions options;
+    EcdcEncoder *ecdc; /* does the work for that container; NULL for .rsd */
     StreamHeader header;
     RsdStreamReport report;
     NetStream *net;
@@ -314,6 +316,7 @@ fail:
 RsdStatus rsd_encoder_open(RsdEncoder **out, const RsdEncoderOptions *options, RsdError *err)
 {
     RsdEncoder *encoder = NULL;
+    int n_stages;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
@@ -322,6 +325,16 @@ RsdStatus rsd_encoder_open(RsdEncoder **out, const RsdEncoderOptions *options, R
     encoder->options = *options;
     if (!options->name)
         encoder->options.name = "input";
+    if (options->container == RSD_CONTAINER_ECDC) {
+        TRY(choose_stages(&n_stages, options, options->model, err));
+        TRY(ecdc_encoder_open(&encoder->ecdc, &encoder->options, n_stages, err));
+        *out = encoder;
+        return RSD_OK;
+    }
+    CHECK(options->model->info.can_stream, err, RSD_ERR_UNSUPPORTED,
+          "model %s is not causal or works on segments: it cannot code a .rsd stream; write an .ecdc file",
+          options->model->info.name);
+    CHECK(!options->language_model, err, RSD_ERR_ARG, "a language model is for .ecdc files");
     TRY(fill_header(encoder, err));
     TRY(take_memory(encoder, err));
     TRY(put(encoder, header_write(&encoder->header, encoder->bytes), err));
@@ -353,6 +366,10 @@ RsdStatus rsd_encoder_write(RsdEncoder *encoder, const float *samples, size_t st
     if (status != RSD_OK)
         goto fail;
     CHECK(!encoder->finished, &failure, RSD_ERR_ARG, "%s: samples after the end", encoder->options.name);
+    if (encoder->ecdc) {
+        status = ecdc_encoder_write(encoder->ecdc, samples, stride, n_samples, &failure);
+        goto fail;
+    }
     CHECK(n_announced == RSD_UNKNOWN_LENGTH || n_samples <= (uint64_t)(n_announced - encoder->n_written), &failure,
           RSD_ERR_ARG, "%s: more samples than the %" PRId64 " announced", encoder->options.name, n_announced);
     TRY(check_finite(encoder, samples, stride, n_samples, &failure));
@@ -369,6 +386,11 @@ RsdStatus rsd_encoder_finish(RsdEncoder *encoder, RsdError *err)
 
     if (status != RSD_OK || encoder->finished)
         goto fail;
+    if (encoder->ecdc) {
+        TRY(ecdc_encoder_finish(encoder->ecdc, &failure));
+        encoder->finished = true;
+        goto fail;
+    }
     CHECK(n_announced == RSD_UNKNOWN_LENGTH || encoder->n_written == n_announced, &failure, RSD_ERR_ARG,
           "%s: %" PRId64 " samples, %" PRId64 " were announced", encoder->options.name, encoder->n_written,
           n_announced);
@@ -385,6 +407,7 @@ void rsd_encoder_close(RsdEncoder **encoder)
 
     if (!old)
         return;
+    ecdc_encoder_close(&old->ecdc);
     net_stream_close(&old->net);
     mem_free(&old->input);
     mem_free(&old->chunk_codes);
@@ -396,10 +419,10 @@ void rsd_encoder_close(RsdEncoder **encoder)
 
 const RsdStreamInfo *rsd_encoder_info(const RsdEncoder *encoder)
 {
-    return &encoder->header.info;
+    return encoder->ecdc ? ecdc_encoder_info(encoder->ecdc) : &encoder->header.info;
 }
 
 const RsdStreamReport *rsd_encoder_report(const RsdEncoder *encoder)
 {
-    return &encoder->report;
+    return encoder->ecdc ? ecdc_encoder_report(encoder->ecdc) : &encoder->report;
 }

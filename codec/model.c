@@ -9,6 +9,7 @@
 
 #include "codec/container.h"
 #include "engine/base/mem.h"
+#include "models/code_lm.h"
 
 const char *rsd_version(void)
 {
@@ -25,14 +26,11 @@ static int code_bits(int size)
     return bits;
 }
 
-static RsdStatus check_streamable(const AudioCodecConfig *cfg, RsdError *err)
+static RsdStatus check_limits(const AudioCodecConfig *cfg, RsdError *err)
 {
     int hop = seanet_hop(&cfg->seanet);
     RsdStatus status = RSD_OK;
 
-    CHECK(seanet_can_stream(&cfg->seanet), err, RSD_ERR_UNSUPPORTED,
-          "model %s is not causal, pads by reflection or normalises over the whole signal: it cannot run as a stream",
-          cfg->name);
     CHECK(cfg->rvq.codebook_size >= 2 && cfg->rvq.codebook_size <= 1 << 16, err, RSD_ERR_UNSUPPORTED,
           "model %s has codebooks of %d; 2 to 65536 codes are possible", cfg->name, cfg->rvq.codebook_size);
     CHECK(cfg->rvq.n_q >= 1 && cfg->rvq.n_q <= STREAM_MAX_STAGES && hop >= 1 && hop <= UINT16_MAX &&
@@ -59,7 +57,9 @@ static void describe(RsdModelInfo *info, const AudioCodec *codec)
     info->n_stages = cfg->rvq.n_q;
     info->bits_per_code = code_bits(cfg->rvq.codebook_size);
     info->stage_bitrate_bps = (double)info->bits_per_code * info->rate_hz / info->hop_samples;
-    info->delay_samples = info->hop_samples;
+    info->can_stream = seanet_can_stream(&cfg->seanet) && !cfg->normalize && cfg->segment_seconds == 0.0;
+    info->segment_samples = audio_codec_segment_samples(cfg);
+    info->delay_samples = info->segment_samples ? info->segment_samples : info->hop_samples;
     info->n_parameters = params_count_elements(codec->params, false);
 }
 
@@ -69,7 +69,7 @@ RsdStatus model_from_codec(RsdModel **out, AudioCodec *codec, RsdError *err)
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    TRY(check_streamable(&codec->config, err));
+    TRY(check_limits(&codec->config, err));
     TRY(mem_calloc(&model, 1, sizeof *model, err));
     if (!codec->params->for_inference) /* a loaded model is frozen already, and its weights cannot have changed */
         TRY(seanet_freeze(codec->net, err));
@@ -115,6 +115,16 @@ RsdStatus rsd_model_open_file(RsdModel **out, const char *path, RsdError *err)
     TRY(own(out, codec, err));
 fail:
     return status;
+}
+
+RsdStatus rsd_language_model_open(RsdLanguageModel **out, const char *path, RsdError *err)
+{
+    return code_lm_load(out, path, err);
+}
+
+void rsd_language_model_close(RsdLanguageModel **model)
+{
+    code_lm_destroy(model);
 }
 
 void rsd_model_close(RsdModel **model)

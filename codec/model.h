@@ -15,8 +15,7 @@ struct RsdModel {
 };
 
 /* For programs that have a codec in hand, a training run or a test: codec is kept until close and not freed; its plain
- * weights are computed now, so it must not be trained meanwhile. Errors: RSD_ERR_UNSUPPORTED (cannot run as a stream,
- * or beyond the format's limits). */
+ * weights are computed now, so it must not be trained meanwhile. Errors: RSD_ERR_UNSUPPORTED (beyond the format's limits). */
 RsdStatus model_from_codec(RsdModel **out, AudioCodec *codec, RsdError *err);
 
 #endif

@@ -27,21 +27,24 @@ int net_stream_chunk_frames(const RsdModelInfo *info, int at_most)
     return n_frames < 1 ? 1 : n_frames > at_most ? at_most : n_frames;
 }
 
-static void begin_chunk(NetStream *net)
+/* state NULL: a signal by itself. */
+static void begin_chunk(NetStream *net, StreamState *state)
 {
     tape_reset(net->tape);
-    stream_rewind(net->state);
+    net->tape->stream = state;
+    if (state)
+        stream_rewind(state);
 }
 
-RsdStatus net_stream_encode(NetStream *net, const float *samples, int n_frames, uint16_t *codes, RsdError *err)
+static RsdStatus encode(NetStream *net, StreamState *state, const float *samples, int64_t n_samples, uint16_t *codes,
+                        RsdError *err)
 {
-    const RsdModelInfo *info = &net->model->info;
-    const int64_t shape[3] = {1, info->channels, (int64_t)n_frames * info->hop_samples};
+    const int64_t shape[3] = {1, net->model->info.channels, n_samples};
     AudioCodec *codec = net->model->codec;
     Tensor *x, *z;
     RsdStatus status = RSD_OK;
 
-    begin_chunk(net);
+    begin_chunk(net, state);
     TRY(tape_input(net->tape, &x, 3, shape, samples, err));
     TRY(seanet_encode(net->tape, codec->net, x, &z, err));
     TRY(rvq_encode(net->tape, codec->rvq, z, net->n_stages, codes, err));
@@ -49,14 +52,14 @@ fail:
     return status;
 }
 
-RsdStatus net_stream_decode(NetStream *net, const uint16_t *codes, int n_stages, int n_frames, const float **samples,
-                            RsdError *err)
+static RsdStatus decode(NetStream *net, StreamState *state, const uint16_t *codes, int n_stages, int n_frames,
+                        const float **samples, RsdError *err)
 {
     AudioCodec *codec = net->model->codec;
     Tensor *z, *y;
     RsdStatus status = RSD_OK;
 
-    begin_chunk(net);
+    begin_chunk(net, state);
     TRY(rvq_decode(net->tape, codec->rvq, codes, 1, n_stages, n_frames, &z, err));
     TRY(seanet_decode(net->tape, codec->net, z, &y, err));
     *samples = y->data;
@@ -64,26 +67,62 @@ fail:
     return status;
 }
 
+RsdStatus net_stream_encode(NetStream *net, const float *samples, int n_frames, uint16_t *codes, RsdError *err)
+{
+    return encode(net, net->state, samples, (int64_t)n_frames * net->model->info.hop_samples, codes, err);
+}
+
+RsdStatus net_stream_encode_last(NetStream *net, const float *samples, int64_t n_samples, uint16_t *codes,
+                                 RsdError *err)
+{
+    RsdStatus status;
+
+    stream_set_last(net->state, true);
+    status = encode(net, net->state, samples, n_samples, codes, err);
+    net_stream_restart(net);
+    return status;
+}
+
+RsdStatus net_stream_encode_whole(NetStream *net, const float *samples, int64_t n_samples, uint16_t *codes,
+                                  RsdError *err)
+{
+    return encode(net, NULL, samples, n_samples, codes, err);
+}
+
+RsdStatus net_stream_decode(NetStream *net, const uint16_t *codes, int n_stages, int n_frames, const float **samples,
+                            RsdError *err)
+{
+    return decode(net, net->state, codes, n_stages, n_frames, samples, err);
+}
+
+RsdStatus net_stream_decode_whole(NetStream *net, const uint16_t *codes, int n_stages, int n_frames,
+                                  const float **samples, RsdError *err)
+{
+    return decode(net, NULL, codes, n_stages, n_frames, samples, err);
+}
+
 void net_stream_restart(NetStream *net)
 {
     stream_clear(net->state);
 }
 
-static RsdStatus warm_up(NetStream *net, bool decoder, int n_frames, RsdError *err)
+/* Runs the network on silence: n_samples of it as a chunk of the stream, or as a signal by itself. */
+static RsdStatus warm_up(NetStream *net, bool decoder, bool whole, int64_t n_samples, RsdError *err)
 {
     const RsdModelInfo *info = &net->model->info;
-    size_t n_samples = (size_t)info->channels * (size_t)info->hop_samples * (size_t)n_frames;
+    size_t n_frames = (size_t)((n_samples + info->hop_samples - 1) / info->hop_samples);
+    StreamState *state = whole ? NULL : net->state;
     uint16_t *codes = NULL;
     float *silence = NULL;
     const float *decoded;
     RsdStatus status = RSD_OK;
 
-    TRY(mem_calloc(&codes, (size_t)net->n_stages * (size_t)n_frames, sizeof *codes, err));
+    TRY(mem_calloc(&codes, (size_t)net->n_stages * n_frames, sizeof *codes, err));
     if (decoder) {
-        TRY(net_stream_decode(net, codes, net->n_stages, n_frames, &decoded, err));
+        TRY(decode(net, state, codes, net->n_stages, (int)n_frames, &decoded, err));
     } else {
-        TRY(mem_calloc(&silence, n_samples, sizeof *silence, err));
-        TRY(net_stream_encode(net, silence, n_frames, codes, err));
+        TRY(mem_calloc(&silence, (size_t)info->channels * (size_t)n_samples, sizeof *silence, err));
+        TRY(encode(net, state, silence, n_samples, codes, err));
     }
     net_stream_restart(net);
 fail:
@@ -92,8 +131,7 @@ fail:
     return status;
 }
 
-RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
-                          int n_frames, int other_frames, RsdError *err)
+static RsdStatus create(NetStream **out, const RsdModel *model, RsdThreads *threads, int n_stages, RsdError *err)
 {
     NetStream *net = NULL;
     RsdStatus status = RSD_OK;
@@ -108,14 +146,41 @@ RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *th
     }
     TRY(tape_create(&net->tape, threads, 0, err));
     TRY(stream_create(&net->state, err));
-    net->tape->stream = net->state;
-    TRY(warm_up(net, decoder, n_frames, err));
-    if (other_frames > 0)
-        TRY(warm_up(net, decoder, other_frames, err));
     *out = net;
     return RSD_OK;
 fail:
     net_stream_close(&net);
+    return status;
+}
+
+RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
+                          int n_frames, int other_frames, RsdError *err)
+{
+    const int64_t hop = model->info.hop_samples;
+    RsdStatus status = RSD_OK;
+
+    TRY(create(out, model, threads, n_stages, err));
+    TRY(warm_up(*out, decoder, false, n_frames * hop, err));
+    if (other_frames > 0)
+        TRY(warm_up(*out, decoder, false, other_frames * hop, err));
+    return RSD_OK;
+fail:
+    net_stream_close(out);
+    return status;
+}
+
+RsdStatus net_stream_open_for(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
+                              int n_frames, int64_t n_whole, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(create(out, model, threads, n_stages, err));
+    TRY(warm_up(*out, decoder, true, n_whole, err));
+    if (n_frames > 0)
+        TRY(warm_up(*out, decoder, false, (int64_t)n_frames * model->info.hop_samples, err));
+    return RSD_OK;
+fail:
+    net_stream_close(out);
     return status;
 }
 

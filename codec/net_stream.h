@@ -20,10 +20,22 @@ int net_stream_chunk_frames(const RsdModelInfo *info, int at_most);
  * frames. model and threads are kept; threads NULL: the calling thread alone. */
 RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
                           int n_frames, int other_frames, RsdError *err);
+/* The same for signals by themselves: up to n_whole samples at once (frames * hop for a decoder), besides chunks of n_frames
+ * frames (0: none). */
+RsdStatus net_stream_open_for(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
+                              int n_frames, int64_t n_whole, RsdError *err);
 void net_stream_close(NetStream **net);
 
 /* samples [channels, n_frames * hop] -> codes [n_stages, n_frames]. */
 RsdStatus net_stream_encode(NetStream *net, const float *samples, int n_frames, uint16_t *codes, RsdError *err);
+/* The last chunk of a stream, of any length -> codes [n_stages, ceil(n_samples / hop)]. The stream begins again. */
+RsdStatus net_stream_encode_last(NetStream *net, const float *samples, int64_t n_samples, uint16_t *codes,
+                                 RsdError *err);
+/* A whole signal by itself; the stream is not touched. */
+RsdStatus net_stream_encode_whole(NetStream *net, const float *samples, int64_t n_samples, uint16_t *codes,
+                                  RsdError *err);
+RsdStatus net_stream_decode_whole(NetStream *net, const uint16_t *codes, int n_stages, int n_frames,
+                                  const float **samples, RsdError *err);
 /* codes [n_stages, n_frames], n_stages as at open or fewer -> *samples [channels, n_frames * hop], valid until the next
  * call. */
 RsdStatus net_stream_decode(NetStream *net, const uint16_t *codes, int n_stages, int n_frames, const float **samples,

@@ -84,12 +84,15 @@ typedef struct RsdModelInfo {
     double stage_bitrate_bps; /* what each stage adds, containers aside */
     int delay_samples;        /* algorithmic delay of encoder and decoder: one frame, for a causal model */
     int64_t n_parameters;
+    bool can_stream;     /* causal: codes .rsd streams; others code .ecdc files segment by segment */
+    int segment_samples; /* of a segment, 0 without segments */
 } RsdModelInfo;
 
 /* A model that is part of the library; name NULL for the default one. Errors: RSD_ERR_MODEL, listing the names. */
 RSD_API RsdStatus rsd_model_open_builtin(RsdModel **out, const char *name, RsdError *err);
-/* A model file. Errors: RSD_ERR_IO, RSD_ERR_CORRUPT, RSD_ERR_NUMERIC (damaged weights), RSD_ERR_UNSUPPORTED (sound, but
- * of another kind or not able to run as a stream). */
+/* A model file, or the weights of a published EnCodec model as torch or the model hub keep them (docs/model-file.md). Errors:
+ * RSD_ERR_IO, RSD_ERR_CORRUPT, RSD_ERR_NUMERIC (damaged weights), RSD_ERR_UNSUPPORTED (sound, but of another kind or beyond
+ * the format's limits). */
 RSD_API RsdStatus rsd_model_open_file(RsdModel **out, const char *path, RsdError *err);
 /* Close after every encoder and decoder that uses it. Accepts NULL inside. */
 RSD_API void rsd_model_close(RsdModel **model);
@@ -98,6 +101,13 @@ RSD_API void rsd_model_close(RsdModel **model);
 RSD_API const RsdModelInfo *rsd_model_info(const RsdModel *model);
 /* Name of the i-th built-in model, NULL past the end; the first is the default. */
 RSD_API const char *rsd_model_builtin_name(size_t i);
+
+/* EnCodec's language model of codes, which makes .ecdc files a quarter smaller and much slower to code; floating-point numbers
+ * decide about bits, so such a file may not decode on another kind of machine. Errors: as rsd_model_open_file. Close after
+ * everything that uses it. */
+typedef struct CodeLm RsdLanguageModel;
+RSD_API RsdStatus rsd_language_model_open(RsdLanguageModel **out, const char *path, RsdError *err);
+RSD_API void rsd_language_model_close(RsdLanguageModel **model);
 
 /* ---- Bytes in and out -------------------------------------------------------------------------------------------- */
 
@@ -120,6 +130,11 @@ typedef enum RsdLayout {
     RSD_LAYOUT_AMBISONIC = 3 /* ACN order, SN3D */
 } RsdLayout;
 
+typedef enum RsdContainer {
+    RSD_CONTAINER_RSD = 0,
+    RSD_CONTAINER_ECDC = 1 /* files of the EnCodec tool */
+} RsdContainer;
+
 /* What the header of a stream says. */
 typedef struct RsdStreamInfo {
     int format_version;
@@ -134,6 +149,8 @@ typedef struct RsdStreamInfo {
     int layer_stages[RSD_MAX_LAYERS]; /* stages that each layer adds */
     double bitrate_bps;               /* of the codes of all layers; see RsdStreamReport for the real one */
     int header_size;                  /* bytes */
+    int container;                    /* RsdContainer; fields that .ecdc lacks are 0 */
+    bool has_language_model;          /* .ecdc: coded with one */
 } RsdStreamInfo;
 
 /* What reading a stream has found. */
@@ -191,6 +208,8 @@ typedef struct RsdEncoderOptions {
     int frames_per_packet;            /* 0: about one second. Fewer frames: less delay, more bytes */
     int64_t n_samples;                /* exact length of the signal, or RSD_UNKNOWN_LENGTH */
     const char *name;                 /* of the signal in messages; kept until close; NULL: "input" */
+    int container;                    /* RsdContainer */
+    const RsdLanguageModel *language_model; /* .ecdc: kept until close; NULL: packed codes */
 } RsdEncoderOptions;
 
 /* Zeros and NULL everywhere, n_samples RSD_UNKNOWN_LENGTH. */
@@ -232,6 +251,7 @@ typedef struct RsdDecoderOptions {
     void *damage_ctx;
     int max_stages;   /* use no more than these; 0: all there are. Fewer stages: the sound of a lower rate */
     const char *name; /* of the stream in messages; kept until close; NULL: "stream" */
+    const RsdLanguageModel *language_model; /* for .ecdc files that were coded with one; kept until close */
 } RsdDecoderOptions;
 
 RSD_API void rsd_decoder_default_options(RsdDecoderOptions *options);

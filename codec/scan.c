@@ -4,18 +4,29 @@
  */
 #include <string.h>
 
+#include "codec/ecdc.h"
+#include "codec/first_bytes.h"
 #include "codec/packet_reader.h"
 #include "engine/base/error.h"
 
 RsdStatus rsd_stream_probe(RsdStreamInfo *info, RsdReadFn read, void *read_ctx, const char *name, RsdError *err)
 {
     StreamHeader header;
+    EcdcHeader ecdc;
+    FirstBytes first;
     uint8_t bytes[HEADER_MAX_SIZE];
-    RsdStatus status = header_read(&header, bytes, read, read_ctx, name, err);
+    RsdStatus status = RSD_OK;
 
     memset(info, 0, sizeof *info);
-    if (status == RSD_OK)
+    TRY(first_bytes_look(&first, read, read_ctx, err));
+    if (first_bytes_are_ecdc(&first)) {
+        TRY(ecdc_header_read(&ecdc, first_bytes_read, &first, name ? name : "stream", err));
+        ecdc_describe(info, &ecdc);
+    } else {
+        TRY(header_read(&header, bytes, first_bytes_read, &first, name, err));
         *info = header.info;
+    }
+fail:
     return status;
 }
 

@@ -16,6 +16,8 @@ typedef struct Slot {
 struct StreamState {
     Slot *slots;
     size_t n_slots, next;
+    size_t n_chunks; /* begun */
+    bool last;
 };
 
 RsdStatus stream_create(StreamState **out, RsdError *err)
@@ -36,6 +38,7 @@ void stream_destroy(StreamState **stream)
 void stream_rewind(StreamState *stream)
 {
     stream->next = 0;
+    stream->n_chunks++;
 }
 
 RsdStatus stream_slot(StreamState *stream, float **slot, size_t count, RsdError *err)
@@ -66,4 +69,21 @@ void stream_clear(StreamState *stream)
 {
     for (size_t i = 0; i < stream->n_slots; i++)
         memset(stream->slots[i].data, 0, stream->slots[i].count * sizeof(float));
+    stream->n_chunks = 0;
+    stream->last = false;
+}
+
+bool stream_is_first(const StreamState *stream)
+{
+    return stream->n_chunks <= 1;
+}
+
+void stream_set_last(StreamState *stream, bool last)
+{
+    stream->last = last;
+}
+
+bool stream_is_last(const StreamState *stream)
+{
+    return stream->last;
 }

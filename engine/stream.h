@@ -8,11 +8,15 @@
  *   chunk 0:  stream_rewind; conv takes slot 0, conv slot 1, ...      (slots are created on the first chunk)
  *   chunk 1:  stream_rewind; the same layers take the same slots      (no allocation)
  *
+ * A layer with reflect padding fills its slot from the first chunk itself, as the whole signal would be reflected; and the
+ * chunk that is announced as the last one may have any length: its strided layers complete their windows by padding.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef RESIDUA_STREAM_H
 #define RESIDUA_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/base/error.h"
@@ -29,5 +33,11 @@ void stream_rewind(StreamState *stream);
 RsdStatus stream_slot(StreamState *stream, float **slot, size_t count, RsdError *err);
 /* All slots to zero: the stream starts again. */
 void stream_clear(StreamState *stream);
+
+/* Whether the chunk being run, since the last stream_rewind, is the stream's first. */
+bool stream_is_first(const StreamState *stream);
+/* Whether it is the last, as was set before it; stream_clear takes that back. */
+void stream_set_last(StreamState *stream, bool last);
+bool stream_is_last(const StreamState *stream);
 
 #endif

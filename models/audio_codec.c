@@ -12,6 +12,7 @@
 
 #define MIN_RATE_HZ 1000
 #define MAX_RATE_HZ 384000
+#define MAX_SEGMENT_SECONDS 60.0
 
 void audio_codec_default_config(AudioCodecConfig *cfg)
 {
@@ -58,6 +59,12 @@ RsdStatus audio_codec_check_config(const AudioCodecConfig *cfg, RsdError *err)
     TRY(rvq_check_config(&cfg->rvq, err));
     CHECK(cfg->rvq.dim == cfg->seanet.latent_dim, err, RSD_ERR_ARG, "the quantiser's dim is %d, the network's latent_dim %d",
           cfg->rvq.dim, cfg->seanet.latent_dim);
+    CHECK(cfg->segment_seconds >= 0.0 && cfg->segment_seconds <= MAX_SEGMENT_SECONDS, err, RSD_ERR_ARG,
+          "segment_seconds is %g, expected 0 to %g", cfg->segment_seconds, MAX_SEGMENT_SECONDS);
+    CHECK(cfg->segment_overlap >= 0.0 && cfg->segment_overlap <= 0.5, err, RSD_ERR_ARG,
+          "segment_overlap is %g, expected 0 to 0.5", cfg->segment_overlap);
+    CHECK(cfg->segment_seconds == 0.0 || audio_codec_segment_samples(cfg) >= seanet_hop(&cfg->seanet), err, RSD_ERR_ARG,
+          "a segment of %g s is shorter than a frame", cfg->segment_seconds);
 fail:
     return status;
 }
@@ -126,6 +133,19 @@ double audio_codec_bitrate_bps(const AudioCodecConfig *cfg, int n_q)
     while (1 << bits < cfg->rvq.codebook_size)
         bits++;
     return (double)n_q * bits * cfg->rate_hz / seanet_hop(&cfg->seanet);
+}
+
+/* Rounded down as the original code rounds. */
+int audio_codec_segment_samples(const AudioCodecConfig *cfg)
+{
+    return (int)(cfg->segment_seconds * cfg->rate_hz);
+}
+
+int audio_codec_segment_stride(const AudioCodecConfig *cfg)
+{
+    int stride = (int)((1.0 - cfg->segment_overlap) * audio_codec_segment_samples(cfg));
+
+    return stride < 1 ? 1 : stride;
 }
 
 int audio_codec_stages_for(const AudioCodecConfig *cfg, double bitrate_bps)

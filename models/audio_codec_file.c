@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/encodec.h"
+
 #define KEY_PREFIX "residua."
 #define KEY_KIND KEY_PREFIX "kind"
 #define KEY_VERSION KEY_PREFIX "version"
@@ -24,38 +26,42 @@
 
 /* ---- fields ---- */
 
-typedef enum FieldType { FIELD_NAME, FIELD_INT, FIELD_FLOAT, FIELD_BOOL, FIELD_PAD, FIELD_NORM, FIELD_RATIOS } FieldType;
+typedef enum FieldType { FIELD_NAME, FIELD_INT, FIELD_FLOAT, FIELD_DOUBLE, FIELD_BOOL, FIELD_PAD, FIELD_NORM, FIELD_RATIOS } FieldType;
 
 typedef struct Field {
     const char *key;
     FieldType type;
-    size_t at; /* in AudioCodecConfig */
+    size_t at;     /* in AudioCodecConfig */
+    bool optional; /* zero when it is not there; only written when it is not zero */
 } Field;
 
 #define AT(member) offsetof(AudioCodecConfig, member)
 static const Field fields[] = {
-    {KEY_PREFIX "name", FIELD_NAME, AT(name)},
-    {KEY_PREFIX "rate_hz", FIELD_INT, AT(rate_hz)},
-    {KEY_PREFIX "seanet.channels", FIELD_INT, AT(seanet.channels)},
-    {KEY_PREFIX "seanet.base_channels", FIELD_INT, AT(seanet.base_channels)},
-    {KEY_PREFIX "seanet.ratios", FIELD_RATIOS, AT(seanet.ratios)},
-    {KEY_PREFIX "seanet.latent_dim", FIELD_INT, AT(seanet.latent_dim)},
-    {KEY_PREFIX "seanet.kernel", FIELD_INT, AT(seanet.kernel)},
-    {KEY_PREFIX "seanet.last_kernel", FIELD_INT, AT(seanet.last_kernel)},
-    {KEY_PREFIX "seanet.residual_kernel", FIELD_INT, AT(seanet.residual_kernel)},
-    {KEY_PREFIX "seanet.n_residual", FIELD_INT, AT(seanet.n_residual)},
-    {KEY_PREFIX "seanet.dilation_base", FIELD_INT, AT(seanet.dilation_base)},
-    {KEY_PREFIX "seanet.compress", FIELD_INT, AT(seanet.compress)},
-    {KEY_PREFIX "seanet.n_lstm", FIELD_INT, AT(seanet.n_lstm)},
-    {KEY_PREFIX "seanet.causal", FIELD_BOOL, AT(seanet.causal)},
-    {KEY_PREFIX "seanet.true_skip", FIELD_BOOL, AT(seanet.true_skip)},
-    {KEY_PREFIX "seanet.pad", FIELD_PAD, AT(seanet.pad)},
-    {KEY_PREFIX "seanet.norm", FIELD_NORM, AT(seanet.norm)},
-    {KEY_PREFIX "rvq.n_q", FIELD_INT, AT(rvq.n_q)},
-    {KEY_PREFIX "rvq.codebook_size", FIELD_INT, AT(rvq.codebook_size)},
-    {KEY_PREFIX "rvq.dim", FIELD_INT, AT(rvq.dim)},
-    {KEY_PREFIX "rvq.ema_decay", FIELD_FLOAT, AT(rvq.ema_decay)},
-    {KEY_PREFIX "rvq.dead_below", FIELD_FLOAT, AT(rvq.dead_below)},
+    {KEY_PREFIX "name", FIELD_NAME, AT(name), false},
+    {KEY_PREFIX "rate_hz", FIELD_INT, AT(rate_hz), false},
+    {KEY_PREFIX "seanet.channels", FIELD_INT, AT(seanet.channels), false},
+    {KEY_PREFIX "seanet.base_channels", FIELD_INT, AT(seanet.base_channels), false},
+    {KEY_PREFIX "seanet.ratios", FIELD_RATIOS, AT(seanet.ratios), false},
+    {KEY_PREFIX "seanet.latent_dim", FIELD_INT, AT(seanet.latent_dim), false},
+    {KEY_PREFIX "seanet.kernel", FIELD_INT, AT(seanet.kernel), false},
+    {KEY_PREFIX "seanet.last_kernel", FIELD_INT, AT(seanet.last_kernel), false},
+    {KEY_PREFIX "seanet.residual_kernel", FIELD_INT, AT(seanet.residual_kernel), false},
+    {KEY_PREFIX "seanet.n_residual", FIELD_INT, AT(seanet.n_residual), false},
+    {KEY_PREFIX "seanet.dilation_base", FIELD_INT, AT(seanet.dilation_base), false},
+    {KEY_PREFIX "seanet.compress", FIELD_INT, AT(seanet.compress), false},
+    {KEY_PREFIX "seanet.n_lstm", FIELD_INT, AT(seanet.n_lstm), false},
+    {KEY_PREFIX "seanet.causal", FIELD_BOOL, AT(seanet.causal), false},
+    {KEY_PREFIX "seanet.true_skip", FIELD_BOOL, AT(seanet.true_skip), false},
+    {KEY_PREFIX "seanet.pad", FIELD_PAD, AT(seanet.pad), false},
+    {KEY_PREFIX "seanet.norm", FIELD_NORM, AT(seanet.norm), false},
+    {KEY_PREFIX "rvq.n_q", FIELD_INT, AT(rvq.n_q), false},
+    {KEY_PREFIX "rvq.codebook_size", FIELD_INT, AT(rvq.codebook_size), false},
+    {KEY_PREFIX "rvq.dim", FIELD_INT, AT(rvq.dim), false},
+    {KEY_PREFIX "rvq.ema_decay", FIELD_FLOAT, AT(rvq.ema_decay), false},
+    {KEY_PREFIX "rvq.dead_below", FIELD_FLOAT, AT(rvq.dead_below), false},
+    {KEY_PREFIX "normalize", FIELD_BOOL, AT(normalize), true},
+    {KEY_PREFIX "segment_seconds", FIELD_DOUBLE, AT(segment_seconds), true},
+    {KEY_PREFIX "segment_overlap", FIELD_DOUBLE, AT(segment_overlap), true},
 };
 #define N_FIELDS (sizeof fields / sizeof *fields)
 
@@ -88,6 +94,9 @@ static void write_field(char text[VALUE_SIZE], const AudioCodecConfig *cfg, cons
     case FIELD_FLOAT:
         snprintf(text, VALUE_SIZE, "%.9g", (double)*(const float *)at);
         break;
+    case FIELD_DOUBLE:
+        snprintf(text, VALUE_SIZE, "%.17g", *(const double *)at);
+        break;
     case FIELD_BOOL:
         snprintf(text, VALUE_SIZE, "%s", bool_words[*(const bool *)at]);
         break;
@@ -114,6 +123,8 @@ RsdStatus audio_codec_write_config(const AudioCodecConfig *cfg, SafetensorsWrite
         char text[VALUE_SIZE];
 
         write_field(text, cfg, &fields[i]);
+        if (fields[i].optional && (strcmp(text, "0") == 0 || strcmp(text, "false") == 0))
+            continue;
         TRY(safetensors_writer_metadata(writer, fields[i].key, text, err));
     }
 fail:
@@ -172,6 +183,17 @@ static bool read_float(float *out, const char *text, const char **end)
     return stop != text && isfinite(*out);
 }
 
+static bool read_double(double *out, const char *text, const char **end)
+{
+    char *stop;
+
+    if (*text != '.' && (*text < '0' || *text > '9'))
+        return false;
+    *out = strtod(text, &stop);
+    *end = stop;
+    return stop != text && isfinite(*out);
+}
+
 static bool read_ratios(SeanetConfig *cfg, const char *text, const char **end)
 {
     cfg->n_ratios = 0;
@@ -210,6 +232,8 @@ static const char *read_field(AudioCodecConfig *cfg, const Field *field, const c
         return read_int(at, text, &end) && !*end ? NULL : "a whole number";
     case FIELD_FLOAT:
         return read_float(at, text, &end) && !*end ? NULL : "a number";
+    case FIELD_DOUBLE:
+        return read_double(at, text, &end) && !*end ? NULL : "a number that is not negative";
     case FIELD_BOOL:
         if ((i = read_word(text, bool_words, 2)) < 0)
             return "true or false";
@@ -278,6 +302,8 @@ RsdStatus audio_codec_read_config(AudioCodecConfig *cfg, const Safetensors *st, 
     for (size_t i = 0; i < N_FIELDS; i++) {
         const char *text = safetensors_metadata(st, fields[i].key), *expected;
 
+        if (!text && fields[i].optional)
+            continue;
         CHECK(text, err, RSD_ERR_CORRUPT, "key %s is missing", fields[i].key);
         expected = read_field(cfg, &fields[i], text);
         CHECK(!expected, err, RSD_ERR_CORRUPT, "%s is \"%.40s\", expected %s", fields[i].key, text, expected);
@@ -326,20 +352,44 @@ fail:
     return status;
 }
 
-RsdStatus audio_codec_load(AudioCodec **out, const char *path, RsdError *err)
+/* Our own file, or one of the published codecs. */
+static RsdStatus from_checkpoint(AudioCodec **out, Checkpoint *file, RsdError *err)
 {
-    Safetensors *st = NULL;
     uint8_t digest[32];
     RsdStatus status = RSD_OK;
 
+    if (checkpoint_safetensors(file) && checkpoint_metadata(file, KEY_KIND)) {
+        TRY(checkpoint_hash(file, digest, err));
+        return audio_codec_from_safetensors(out, checkpoint_safetensors(file), digest, err);
+    }
+    if (encodec_is_model(file))
+        return encodec_import(out, file, err);
+    status = error_set(err, RSD_ERR_UNSUPPORTED,
+                       "not a residua model (its metadata have no " KEY_KIND ") and no EnCodec model (its arrays have other names)");
+fail:
+    return status;
+}
+
+RsdStatus audio_codec_load_with_config(AudioCodec **out, const char *path, const char *config_path, RsdError *err)
+{
+    Checkpoint *file = NULL;
+    RsdStatus status = RSD_OK;
+
     *out = NULL;
-    TRY(safetensors_open(&st, path, err));
-    status = safetensors_hash(st, digest, err);
-    if (status == RSD_OK)
-        status = audio_codec_from_safetensors(out, st, digest, err);
-    if (status != RSD_OK)
+    TRY(checkpoint_open(&file, path, err));
+    if (config_path)
+        TRY(checkpoint_add_config(file, config_path, err));
+    else
+        TRY(checkpoint_add_config_beside(file, path, err));
+    status = from_checkpoint(out, file, err);
+    if (status != RSD_OK && err && strncmp(err->text, path, strlen(path)) != 0)
         error_prefix(err, status, "%s", path);
 fail:
-    safetensors_close(&st);
+    checkpoint_close(&file);
     return status;
+}
+
+RsdStatus audio_codec_load(AudioCodec **out, const char *path, RsdError *err)
+{
+    return audio_codec_load_with_config(out, path, NULL, err);
 }

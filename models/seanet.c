@@ -18,6 +18,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/ops/arithmetic.h"
+#include "engine/stream.h"
 #include "models/layers.h"
 
 #define MAX_CHANNELS 16
@@ -322,7 +323,7 @@ int seanet_hop(const SeanetConfig *cfg)
 
 bool seanet_can_stream(const SeanetConfig *cfg)
 {
-    return cfg->causal && cfg->pad == PAD_ZERO && cfg->norm != SEANET_NORM_GROUP;
+    return cfg->causal && cfg->pad != PAD_REPLICATE && cfg->norm != SEANET_NORM_GROUP;
 }
 
 int64_t seanet_count_parameters(const SeanetConfig *cfg)
@@ -434,10 +435,8 @@ static RsdStatus check_input(const Tape *t, const SeanetConfig *cfg, const Tenso
         return RSD_OK;
     if (!seanet_can_stream(cfg))
         return error_set(err, RSD_ERR_UNSUPPORTED, "this network cannot run on a stream: it needs %s",
-                         !cfg->causal          ? "the future of the signal (it is not causal)"
-                         : cfg->pad != PAD_ZERO ? "reflect padding"
-                                                : "the whole signal for its group norm");
-    if (x->shape[2] % multiple != 0)
+                         !cfg->causal ? "the future of the signal (it is not causal)" : "the whole signal for its group norm");
+    if (x->shape[2] % multiple != 0 && !stream_is_last(t->stream))
         return error_set(err, RSD_ERR_ARG, "%s has %lld samples, on a stream a multiple of %d is needed", what,
                          (long long)x->shape[2], multiple);
     return RSD_OK;

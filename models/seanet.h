@@ -56,11 +56,12 @@ RsdStatus seanet_check_config(const SeanetConfig *cfg, RsdError *err);
 RsdStatus seanet_create(Seanet **out, const SeanetConfig *cfg, ParamSet *params, uint64_t seed, RsdError *err);
 void seanet_destroy(Seanet **net);
 
-/* x [batch, channels, n] -> z [batch, D, ceil(n / hop)].  With tape->stream: n must be a multiple of hop, and the frames
- * are those of the whole signal bit for bit. Where n is not a multiple of hop, each strided layer completes its last window
- * by itself (audio.md 1.2), which no stream can do before its end: a codec that streams pads the signal to a multiple first.
- * Errors: RSD_ERR_ARG (shape), RSD_ERR_UNSUPPORTED (stream of a network that is not causal, has reflect padding or group
- * norm), RSD_ERR_MEMORY. */
+/* x [batch, channels, n] -> z [batch, D, ceil(n / hop)].  With tape->stream: n must be a multiple of hop except in the last
+ * chunk (stream_set_last), and the frames are those of the whole signal bit for bit; under reflect padding the first chunk must
+ * have more than `last_kernel` frames for that, and shorter ones begin as if zeros came before. Where n is not a multiple of
+ * hop, each strided layer completes its last window by itself (audio.md 1.2).
+ * Errors: RSD_ERR_ARG (shape), RSD_ERR_UNSUPPORTED (stream of a network that is not causal or has group norm),
+ * RSD_ERR_MEMORY. */
 RsdStatus seanet_encode(Tape *tape, Seanet *net, Tensor *x, Tensor **z, RsdError *err);
 /* z [batch, D, frames] -> y [batch, channels, frames * hop]; any number of frames per chunk. Errors: as seanet_encode. */
 RsdStatus seanet_decode(Tape *tape, Seanet *net, Tensor *z, Tensor **y, RsdError *err);
@@ -70,7 +71,7 @@ RsdStatus seanet_decode(Tape *tape, Seanet *net, Tensor *z, Tensor **y, RsdError
 RsdStatus seanet_freeze(Seanet *net, RsdError *err);
 
 int seanet_hop(const SeanetConfig *cfg);
-/* True when the network can run on chunks: causal, zero padding, no group norm. */
+/* True when the network can run on chunks: causal, no group norm. */
 bool seanet_can_stream(const SeanetConfig *cfg);
 /* Trainable numbers of both directions. */
 int64_t seanet_count_parameters(const SeanetConfig *cfg);

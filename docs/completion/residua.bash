@@ -4,23 +4,25 @@ _residua()
     local command=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words= endings=
 
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'encode decode info cut eval bench losses train help --help --version' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'encode decode info cut eval bench losses train convert help --help --version' -- "$word")
         return
     fi
     case $command:$before in
+    encode:--format) words='rsd ecdc' ;;
     decode:--format) words='wav flac' ;;
     decode:--bits) words='16 24 float' ;;
     esac
     if [[ -z $words && $word == -* ]]; then
         case $command in
-        encode) words='--output -o --output-dir --recursive -r --force -f --bitrate -b --model -m --threads -t --keep-going -k --json --quiet -q --verbose -v --help -h' ;;
-        decode) words='--output -o --output-dir --recursive -r --force -f --format --bits --max-bitrate -b --keep-going -k --model -m --threads -t --json --quiet -q --verbose -v --help -h' ;;
+        encode) words='--output -o --output-dir --recursive -r --force -f --bitrate -b --model -m --format --lm --threads -t --keep-going -k --json --quiet -q --verbose -v --help -h' ;;
+        decode) words='--output -o --output-dir --recursive -r --force -f --format --bits --max-bitrate -b --keep-going -k --model -m --lm --threads -t --json --quiet -q --verbose -v --help -h' ;;
         info) words='--test --json --quiet -q --verbose -v --help -h' ;;
         cut) words='--bitrate -b --layers -l --output -o --output-dir --recursive -r --force -f --json --quiet -q --verbose -v --help -h' ;;
         eval) words='--metrics -m --rate --max-delay --no-align --visqol-model --per-channel -c --fail-below --fail-above --threads -t --report --report-details --spectrogram --force -f --json --csv --quiet -q --verbose -v --help -h' ;;
         bench) words='--metrics -m --codecs --model --anchor --rate --seconds --threads -t --report --force -f --json --csv --quiet -q --verbose -v --help -h' ;;
         losses) words='--json --quiet -q --verbose -v --help -h' ;;
         train) words='--data -d --valid --out -o --resume --init --set --steps --time-limit --threads -t --dry-run -n --print-config --f16 --quiet -q --verbose -v --help -h' ;;
+        convert) words='--output -o --force -f --config --licence --origin --half --json --quiet -q --verbose -v --help -h' ;;
         esac
     fi
     if [[ -n $words ]]; then
@@ -28,9 +30,10 @@ _residua()
         return
     fi
     case $command in
-    decode) endings='@(rsd)' ;;
+    decode) endings='@(rsd|ecdc)' ;;
     cut) endings='@(rsd)' ;;
     train) endings='@(ini)' ;;
+    convert) endings='@(th|pth|pt|safetensors)' ;;
     esac
     compopt -o filenames 2>/dev/null
     mapfile -t COMPREPLY < <(shopt -s extglob; compgen -d -- "$word"; compgen -f ${endings:+-X "!*.$endings"} -- "$word" | while IFS= read -r name; do [[ -d $name ]] || printf '%s\n' "$name"; done)

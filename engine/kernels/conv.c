@@ -102,3 +102,10 @@ void conv_keep_context(float *context, int64_t n_context, int64_t rows, const fl
         memcpy(to + n_old, x + (r + 1) * n - (n_context - n_old), (size_t)(n_context - n_old) * sizeof *to);
     }
 }
+
+void conv_reflect_context(float *context, int64_t n_context, int64_t rows, const float *x, int64_t n)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < n_context; i++)
+            context[r * n_context + i] = x[r * n + n_context - i];
+}

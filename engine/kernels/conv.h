@@ -74,6 +74,8 @@ void conv_pad_planes(const ConvPad2d *pad, int64_t planes, const float *x, float
 void conv_pad_planes_grad(const ConvPad2d *pad, int64_t planes, const float *dy, float *dx);
 /* context [rows, n_context] becomes the last n_context samples of context followed by x [rows, n]. */
 void conv_keep_context(float *context, int64_t n_context, int64_t rows, const float *x, int64_t n);
+/* Context of a signal's first samples x [rows, n], n > n_context, that are reflected at its left edge: x[n_context] ... x[1]. */
+void conv_reflect_context(float *context, int64_t n_context, int64_t rows, const float *x, int64_t n);
 
 /* One gather or scatter; x and y are the two signals in this order: fine, coarse for gather; coarse, fine for scatter. */
 typedef struct ConvJob {

@@ -34,12 +34,22 @@ RsdStatus op_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dPar
         bool is_local = conv_span(&layout.shape.x) == layout.shape.x.stride && layout.left == 0 && layout.right == 0;
 
         CHECK(!tape->recording, err, RSD_ERR_ARG, "conv1d: a stream cannot be recorded for training");
-        CHECK(x->shape[2] % layout.shape.x.stride == 0, err, RSD_ERR_ARG,
-              "conv1d: a chunk of %lld samples is not a multiple of the stride %lld", (long long)x->shape[2],
-              (long long)layout.shape.x.stride);
+        if (x->shape[2] % layout.shape.x.stride != 0) {
+            CHECK(stream_is_last(tape->stream), err, RSD_ERR_ARG,
+                  "conv1d: a chunk of %lld samples is not a multiple of the stride %lld", (long long)x->shape[2],
+                  (long long)layout.shape.x.stride);
+            TRY(op_pad(tape, x, 0, layout.shape.x.stride - x->shape[2] % layout.shape.x.stride, p->mode, &x, err));
+            TRY(conv_layout(&layout, x, w, b, p, err));
+            call.shape = layout.shape;
+            call.axes[0] = layout.shape.x.n_coarse;
+            call.x = x;
+        }
         CHECK(p->rule == PAD_CAUSAL || is_local, err, RSD_ERR_ARG, "conv1d: only causal convolutions run on a stream");
-        CHECK(p->mode == PAD_ZERO || layout.left <= 0, err, RSD_ERR_ARG, "conv1d: a stream needs zero padding");
+        CHECK(p->mode != PAD_REPLICATE || layout.left <= 0, err, RSD_ERR_ARG, "conv1d: a stream needs zero or reflect padding");
         TRY(take_context(tape, x, layout.left, &call.context, err));
+        /* A first chunk too short to be reflected begins with zeros. */
+        if (p->mode == PAD_REFLECT && call.context && stream_is_first(tape->stream) && x->shape[2] > layout.left)
+            conv_reflect_context(call.context, layout.left, x->shape[0] * x->shape[1], x->data, x->shape[2]);
     } else if (p->mode != PAD_ZERO && (layout.left > 0 || layout.right > 0)) {
         pad = (ConvPad2d){
             .down = {.n = 1},

@@ -122,22 +122,31 @@ fail:
     return status;
 }
 
+RsdStatus metadata_parse_json(MetadataList *list, const char *text, size_t size, const char *place, const char *prefix,
+                              RsdError *err)
+{
+    json_error_t reason;
+    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &reason);
+    RsdStatus status = RSD_OK;
+
+    CHECK(root, err, RSD_ERR_CORRUPT, "%s: JSON: line %d: %s", place, reason.line, reason.text);
+    CHECK(json_is_object(root), err, RSD_ERR_CORRUPT, "%s: is no JSON object", place);
+    TRY(flatten(list, root, prefix, 0, err));
+fail:
+    json_decref(root);
+    return status;
+}
+
 RsdStatus metadata_read_json(MetadataList *list, const char *path, const char *prefix, RsdError *err)
 {
     FileMap map = {0};
-    json_error_t reason;
-    json_t *root = NULL;
     RsdStatus status = RSD_OK;
 
     TRY(file_map_open(&map, path, err));
     CHECK(map.size <= MAX_JSON_SIZE, err, RSD_ERR_CORRUPT, "%s: %zu bytes are too many for a configuration", path,
           map.size);
-    root = json_loadb((const char *)map.data, map.size, JSON_REJECT_DUPLICATES, &reason);
-    CHECK(root, err, RSD_ERR_CORRUPT, "%s: line %d: %s", path, reason.line, reason.text);
-    CHECK(json_is_object(root), err, RSD_ERR_CORRUPT, "%s: is no JSON object", path);
-    TRY(flatten(list, root, prefix, 0, err));
+    TRY(metadata_parse_json(list, (const char *)map.data, map.size, path, prefix, err));
 fail:
-    json_decref(root);
     file_map_close(&map);
     return status;
 }

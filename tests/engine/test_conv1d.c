@@ -473,7 +473,7 @@ Test(conv1d, mistakes_are_answered_with_a_sentence)
         {{1, 2, 4}, {4, 2, 0}, 4, {.rule = PAD_CAUSAL}, false, false, "no empty one"},
         {{1, 2, 9}, {4, 2, 4}, 4, {.rule = PAD_CAUSAL, .stride = 2}, false, true, "not a multiple of the stride"},
         {{1, 2, 8}, {4, 2, 4}, 4, {.rule = PAD_SAME, .stride = 2}, false, true, "only causal"},
-        {{1, 2, 8}, {4, 2, 4}, 4, {.rule = PAD_CAUSAL, .stride = 2, .mode = PAD_REFLECT}, false, true, "zero padding"},
+        {{1, 2, 8}, {4, 2, 4}, 4, {.rule = PAD_CAUSAL, .stride = 2, .mode = PAD_REPLICATE}, false, true, "zero or reflect"},
         {{1, 4, 8}, {4, 2, 4}, 2, {.rule = PAD_CAUSAL, .stride = 2, .trim_right_ratio = 0.5f}, true, true,
          "trim_right_ratio 1"},
         {{1, 4, 8}, {4, 2, 4}, 2, {.rule = PAD_CAUSAL, .stride = 2, .trim_right_ratio = 2.0f}, true, false, "0 to 1"},

@@ -137,13 +137,12 @@ Test(seanet, wrong_inputs_are_refused)
 
 Test(seanet, networks_that_need_the_future_refuse_a_stream)
 {
-    SeanetConfig configs[3] = {small_config(), small_config(), small_config()};
-    const char *parts[3] = {"not causal", "reflect", "group norm"};
+    SeanetConfig configs[2] = {small_config(), small_config()};
+    const char *parts[2] = {"not causal", "group norm"};
 
     configs[0].causal = false;
-    configs[1].pad = PAD_REFLECT;
-    configs[2].norm = SEANET_NORM_GROUP;
-    for (int c = 0; c < 3; c++) {
+    configs[1].norm = SEANET_NORM_GROUP;
+    for (int c = 0; c < 2; c++) {
         StreamState *stream;
         Tensor *z;
         Rig rig;
