@@ -66,5 +66,6 @@ void bench_ops(Bench *bench);
 void bench_step(Bench *bench);
 void bench_codec(Bench *bench);
 void bench_image(Bench *bench);
+void bench_encodec(Bench *bench);
 
 #endif
