@@ -44,11 +44,14 @@ MODULE_SRC := $(sort $(wildcard media/libav/*.c))
 # Criterion cannot start under the thread sanitizer; tests/plain runs the same tests there.
 PLAIN_SRC := tests/plain/plain_runner.c
 WITH_PLAIN := $(filter thread,$(SANITIZE))
-TEST_SRC := $(filter-out tests/bench/% tests/fuzz/% tests/quality/% $(if $(WITH_PLAIN),,$(PLAIN_SRC)), \
+TEST_SRC := $(filter-out tests/bench/% tests/fuzz/% tests/portable/% tests/quality/% $(if $(WITH_PLAIN),,$(PLAIN_SRC)), \
               $(sort $(wildcard tests/*.c tests/*/*.c tests/*/*/*.c)))
 TEST_HELPER_SRC := $(filter-out $(PLAIN_SRC),$(foreach f,$(TEST_SRC),$(if $(filter test_%,$(notdir $f)),,$f)))
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
+# What must have the same bits everywhere, without any library: make check-portable, make check-aarch64.
+PORTABLE_SRC := codec/cdf.c codec/cdf_grid.c codec/rans.c engine/kernels/ref/rans.c engine/base/error.c engine/base/mem.c \
+                engine/base/rng.c tests/codec/rans_cases.c $(sort $(wildcard tests/portable/*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$B/%.o,$1)
@@ -192,7 +195,8 @@ quality: all $(if $(QUALITY_SRC),$B/tests/quality/quality)
 
 # libFuzzer in its own folder, FUZZ_TIME seconds for each target of tests/fuzz/fuzz_*.c; a target writes its own first inputs.
 FUZZ_TIME ?= 60
-FUZZ_OBJ := $(call objects,$(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)) tests/codec/tiny_codec.c tests/engine/weights/torch_maker.c)
+FUZZ_OBJ := $(call objects,$(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)) tests/codec/tiny_codec.c \
+              tests/engine/weights/torch_maker.c tests/codec/rans_cases.c)
 FUZZ_RUN = -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 -artifact_prefix=$$f-
 
 fuzz:
@@ -206,6 +210,30 @@ fuzz-run: $(FUZZ_SRC:%.c=$B/%.run)
 $B/tests/fuzz/%.run: $B/tests/fuzz/%.o $(FUZZ_OBJ) $(STATIC_LIB)
 	$(call say,LINK)
 	$Q$(CC) $(subst fuzzer-no-link,fuzzer,$(LINK_FLAGS)) -o $@ $< $(FUZZ_OBJ) $(STATIC_LIB) $(LIB_LIBS)
+
+# The same streams from each compiler at -O0 and -O3, and from another processor (emulated, -O0 and -O3).
+PORTABLE_HEADERS := $(wildcard codec/*.h engine/base/*.h engine/kernels/*.h tests/codec/*.h)
+PORTABLE_FLAGS := -std=c11 -D_GNU_SOURCE -I. $(WARN_FLAGS)
+PORTABLE_RUNS := $(foreach cc,gcc $(if $(CLANG),clang),$B/tests/portable/$(cc)-O0 $B/tests/portable/$(cc)-O3)
+AARCH64_RUNS := $B/tests/portable/aarch64-O0 $B/tests/portable/aarch64-O3
+
+.PHONY: check-portable check-aarch64
+check-portable: $(PORTABLE_RUNS)
+	$Qset -e; for program in $^; do echo "$$program"; $$program; done
+
+check-aarch64: $(if $(AARCH64_CC),$(if $(QEMU_AARCH64),$(AARCH64_RUNS)))
+	$(if $^,,@echo "make check-aarch64 needs Debian packages gcc-aarch64-linux-gnu and qemu-user, then ./configure"; exit 1)
+	$Qset -e; for program in $^; do echo "$$program"; $(QEMU_AARCH64) $$program; done
+
+# $1 name, $2 compiler and flags
+define portable_program
+$B/tests/portable/$1: $(PORTABLE_SRC) $(PORTABLE_HEADERS)
+	@mkdir -p $$(@D)
+	$$(call say,CC)
+	$$Q$2 $(PORTABLE_FLAGS) -o $$@ $(PORTABLE_SRC) -lm
+endef
+$(foreach o,O0 O3,$(foreach cc,gcc clang,$(eval $(call portable_program,$(cc)-$o,$(cc) -$o))))
+$(foreach o,O0 O3,$(eval $(call portable_program,aarch64-$o,$(AARCH64_CC) -static -$o)))
 
 demo: all
 	$Qsh samples/demo.sh '$(abspath $B)'
@@ -297,6 +325,7 @@ help:
 	@echo 'make bench        time the kernels, the ops, a training step and the codec'
 	@echo 'make fuzz         feed the readers mutated input, FUZZ_TIME seconds each (clang)'
 	@echo 'make quality      measure the built-in models against other codecs'
+	@echo 'make check-portable, make check-aarch64   what must have the same bits, from each compiler and on an emulated processor'
 	@echo 'make check-layers print includes that cross the layers of docs/house-style.md'
 	@echo 'make install      DESTDIR= prefix= ...: program, libraries, header, residua.pc, manual; make uninstall removes them'
 	@echo 'make dist         residua-VERSION.tar.gz of the committed tree; make format applies .clang-format'

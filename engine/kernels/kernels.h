@@ -18,6 +18,7 @@ typedef struct SearchKernels SearchKernels; /* engine/kernels/search.h: nearest 
 typedef struct SpectrumKernels SpectrumKernels; /* engine/kernels/spectrum.h: frames, transforms, spectral distances */
 typedef struct PlaneKernels PlaneKernels;   /* engine/kernels/plane.h: pooling and resizing of pictures */
 typedef struct PictureKernels PictureKernels; /* engine/kernels/picture.h: rows of pictures */
+typedef struct RansKernels RansKernels;     /* engine/kernels/rans.h: entropy coding */
 
 typedef struct Kernels {
     const char *name; /* "ref", "avx2", "avx512", ... */
@@ -28,6 +29,7 @@ typedef struct Kernels {
     const SpectrumKernels *spectrum;
     const PlaneKernels *plane;
     const PictureKernels *picture;
+    const RansKernels *rans;
 } Kernels;
 
 /* The set for this machine; decided on the first call, the same ever after. Any thread. */

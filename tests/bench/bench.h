@@ -67,5 +67,6 @@ void bench_step(Bench *bench);
 void bench_codec(Bench *bench);
 void bench_image(Bench *bench);
 void bench_encodec(Bench *bench);
+void bench_rans(Bench *bench);
 
 #endif

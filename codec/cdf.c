@@ -1,0 +1,199 @@
+/* cdf.c - probabilities of quantised normal and Laplace distributions, the same bits on every machine.
+ *
+ * Only + - x / on IEEE doubles, in a fixed order and never fused, and scaling by powers of two; no libm. Where a compiler could
+ * break this, the file does not compile. Even so the rule runs only when tables are made or tested: what streams are
+ * coded with is the array in cdf_grid.c.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "codec/cdf.h"
+
+#include <assert.h>
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#ifdef __FAST_MATH__
+#error "cdf.c must not be compiled with -ffast-math: its results would differ between machines"
+#endif
+_Static_assert(FLT_EVAL_METHOD == 0, "doubles must be computed as doubles");
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF /* gcc -std=c11 never fuses across operators */
+#endif
+
+#define LOG2_E 1.44269504088896338700
+#define LN2_HIGH 6.93147180369123816490e-01 /* ends in zeros, so that n times it is exact */
+#define LN2_LOW 1.90821492927058770002e-10
+#define SQRT_2 1.41421356237309504880
+#define INV_SQRT_2PI 0.39894228040143267794
+#define EXP_DEGREE 13
+#define SERIES_TERMS 60
+#define FRACTION_TERMS 60
+
+/* 2^n for n in -1022 .. 0 */
+static double power_of_2(int n)
+{
+    uint64_t bits = (uint64_t)(n + 1023) << 52;
+    double x;
+
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+double cdf_exp(double x)
+{
+    double shifted = x * LOG2_E + 0.5, r, sum = 1.0;
+    int n;
+
+    if (x < -708.0)
+        return 0.0;
+    n = (int)shifted;
+    if ((double)n > shifted)
+        n--;
+    r = (x - (double)n * LN2_HIGH) - (double)n * LN2_LOW;
+    for (int k = EXP_DEGREE; k >= 1; k--)
+        sum = 1.0 + sum * r / (double)k;
+    return sum * power_of_2(n);
+}
+
+double cdf_normal_tail(double a)
+{
+    double density = cdf_exp(-(a * a) / 2.0) * INV_SQRT_2PI;
+
+    if (a <= 3.0) {
+        double term = a, sum = a;
+
+        for (int k = 1; k < SERIES_TERMS; k++) {
+            term = term * (a * a) / (double)(2 * k + 1);
+            sum = sum + term;
+        }
+        return 0.5 - density * sum;
+    } else {
+        double x = a;
+
+        for (int k = FRACTION_TERMS; k >= 1; k--)
+            x = a + (double)k / x;
+        return density / x;
+    }
+}
+
+/* P(X > (k + 1/2) / scale) */
+static double tail_above(CdfShape shape, int k, uint32_t scale_q16)
+{
+    double a = (double)(2 * k + 1) * 32768.0 / (double)scale_q16;
+
+    return shape == CDF_NORMAL ? cdf_normal_tail(a) : 0.5 * cdf_exp(-(a * SQRT_2));
+}
+
+static int half_width(CdfShape shape, uint32_t scale_q16)
+{
+    uint64_t per_100 = shape == CDF_NORMAL ? 611 : 980, unit = 100u << 16;
+    int width = (int)((per_100 * scale_q16 + unit - 1) / unit);
+
+    return width < (CDF_MAX_VALUES - 1) / 2 ? width : (CDF_MAX_VALUES - 1) / 2;
+}
+
+int cdf_half(uint16_t *half, CdfShape shape, uint32_t scale_q16)
+{
+    int width = half_width(shape, scale_q16);
+    double spread = CDF_TOTAL - (2 * width + 2), above = tail_above(shape, 0, scale_q16);
+
+    assert(scale_q16 >= 1 && scale_q16 <= 1u << 21);
+    half[0] = (uint16_t)(1 + (int)((1.0 - 2.0 * above) * spread));
+    for (int k = 1; k <= width; k++) {
+        double next = tail_above(shape, k, scale_q16);
+
+        half[k] = (uint16_t)(1 + (int)((above - next) * spread));
+        above = next;
+    }
+    half[width + 1] = (uint16_t)(1 + (int)(2.0 * above * spread));
+    return width;
+}
+
+/* The first of the largest frequencies takes what is missing from 2^14. */
+static void give_remainder(CdfTable *table)
+{
+    int rest = CDF_TOTAL, largest = 0;
+
+    for (int i = 0; i <= table->n_values; i++) {
+        rest -= table->freq[i];
+        if (table->freq[i] > table->freq[largest])
+            largest = i;
+    }
+    assert(rest >= 0);
+    table->freq[largest] = (uint16_t)(table->freq[largest] + rest);
+}
+
+static void mirror(CdfTable *table, const uint16_t *half, int width)
+{
+    table->lowest = (int16_t)-width;
+    table->n_values = 2 * width + 1;
+    for (int k = 0; k <= width; k++)
+        table->freq[width - k] = table->freq[width + k] = half[k];
+    table->freq[table->n_values] = half[width + 1];
+    give_remainder(table);
+}
+
+void cdf_make(CdfTable *table, CdfShape shape, uint32_t scale_q16)
+{
+    uint16_t half[CDF_MAX_VALUES / 2 + 2];
+
+    mirror(table, half, cdf_half(half, shape, scale_q16));
+}
+
+void cdf_grid(CdfTable *table, CdfShape shape, int i)
+{
+    const uint16_t *row = shape == CDF_NORMAL ? cdf_grid_normal : cdf_grid_laplace;
+
+    assert(i >= 0 && i < CDF_SCALES);
+    if (i == 0) {
+        *table = (CdfTable){.n_values = 0};
+        return;
+    }
+    for (; i > 0; i--)
+        row += row[0] + 3;
+    mirror(table, row + 1, row[0]);
+}
+
+uint32_t cdf_grid_scale(int i)
+{
+    const double low = -2.207274913189720824, high = 2.995732273553990993,
+                 ln_32 = 3.465735902799726547; /* ln 0.11, ln 20 */
+
+    return (uint32_t)(65536.0 * 32.0 * cdf_exp(low + (high - low) * (double)i / 63.0 - ln_32) + 0.5);
+}
+
+void cdf_from_weights(CdfTable *table, int16_t lowest, int n_values, const uint32_t *weight)
+{
+    uint64_t sum = 0, spread = (uint64_t)(CDF_TOTAL - (n_values + 1));
+
+    assert(n_values >= 1 && n_values <= CDF_MAX_VALUES);
+    for (int i = 0; i <= n_values; i++)
+        sum += weight[i];
+    assert(sum > 0);
+    table->lowest = lowest;
+    table->n_values = n_values;
+    for (int i = 0; i <= n_values; i++)
+        table->freq[i] = (uint16_t)(1 + weight[i] * spread / sum);
+    give_remainder(table);
+}
+
+RsdStatus cdf_check(const CdfTable *table, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+    int sum = 0;
+
+    CHECK(table->n_values >= 0 && table->n_values <= CDF_MAX_VALUES, err, RSD_ERR_CORRUPT,
+          "frequency table of %d values, expected 0 to %d", table->n_values, CDF_MAX_VALUES);
+    CHECK(table->lowest >= -INT16_MAX && table->lowest + table->n_values - 1 <= INT16_MAX, err, RSD_ERR_CORRUPT,
+          "frequency table of %d values from %d: they leave -%d .. %d", table->n_values, table->lowest, INT16_MAX,
+          INT16_MAX);
+    for (int i = 0; i <= table->n_values && table->n_values > 0; i++) {
+        CHECK(table->freq[i] > 0, err, RSD_ERR_CORRUPT, "frequency %d of a table is 0", i);
+        sum += table->freq[i];
+    }
+    CHECK(table->n_values == 0 || sum == CDF_TOTAL, err, RSD_ERR_CORRUPT,
+          "frequencies of a table sum to %d, expected %d", sum, CDF_TOTAL);
+fail:
+    return status;
+}
