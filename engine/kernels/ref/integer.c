@@ -1,0 +1,81 @@
+/* integer.c - layers of an integer network in plain C.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "engine/kernels/integer.h"
+
+bool integer_layer_fits(const IntegerLayer *layer)
+{
+    if (layer->shift < 1 || layer->shift > 31 || (layer->low != 0 && layer->low != -INTEGER_MAX))
+        return false;
+    for (int64_t o = 0; o < layer->n_out; o++) {
+        int64_t most = layer->bias[o] < 0 ? -(int64_t)layer->bias[o] : layer->bias[o];
+
+        for (int64_t i = 0; i < layer->n_in; i++) {
+            int weight = layer->weight[o * layer->n_in + i];
+
+            most += (int64_t)INTEGER_MAX * (weight < 0 ? -weight : weight);
+            if (most > INT32_MAX)
+                return false;
+        }
+        if (most > INT32_MAX || layer->mult[o] < INTEGER_MULT_MIN)
+            return false;
+    }
+    return true;
+}
+
+/* floor(t / 2^shift); C11 leaves the shift of a negative number to the compiler. */
+static int64_t shift_down(int64_t t, int shift)
+{
+    return t >= 0 ? t >> shift : ~(~t >> shift);
+}
+
+static int16_t requantise(const IntegerLayer *layer, int64_t o, int32_t sum)
+{
+    int64_t y = shift_down((int64_t)sum * layer->mult[o] + ((int64_t)1 << (layer->shift - 1)), layer->shift);
+
+    return (int16_t)(y < layer->low ? layer->low : y > INTEGER_MAX ? INTEGER_MAX : y);
+}
+
+static void dense(const IntegerLayer *layer, const int16_t *x, int64_t n, int16_t *y)
+{
+    enum { COLUMNS = 64 };
+
+    for (int64_t first = 0; first < n; first += COLUMNS) {
+        int64_t count = n - first < COLUMNS ? n - first : COLUMNS;
+
+        for (int64_t o = 0; o < layer->n_out; o++) {
+            int32_t sum[COLUMNS];
+
+            for (int64_t t = 0; t < count; t++)
+                sum[t] = layer->bias[o];
+            for (int64_t i = 0; i < layer->n_in; i++)
+                for (int64_t t = 0; t < count; t++)
+                    sum[t] += layer->weight[o * layer->n_in + i] * x[i * n + first + t];
+            for (int64_t t = 0; t < count; t++)
+                y[o * n + first + t] = requantise(layer, o, sum[t]);
+        }
+    }
+}
+
+static void depthwise(const IntegerLayer *layer, int64_t size, const int16_t *x, int64_t h, int64_t w, int16_t *y)
+{
+    int64_t half = size / 2;
+
+    for (int64_t o = 0; o < layer->n_out; o++, x += h * w, y += h * w)
+        for (int64_t row = 0; row < h; row++)
+            for (int64_t col = 0; col < w; col++) {
+                int32_t sum = layer->bias[o];
+
+                for (int64_t dy = 0; dy < size; dy++)
+                    for (int64_t dx = 0; dx < size; dx++) {
+                        int64_t r = row + dy - half, c = col + dx - half;
+
+                        if (r >= 0 && r < h && c >= 0 && c < w)
+                            sum += layer->weight[o * layer->n_in + dy * size + dx] * x[r * w + c];
+                    }
+                y[row * w + col] = requantise(layer, o, sum);
+            }
+}
+
+const IntegerKernels integer_ref = {.dense = dense, .depthwise = depthwise};
