@@ -205,7 +205,7 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
     coding.write = byte_sink_write;
     coding.write_ctx = file;
     coding.bitrate_bps = w->request->bitrate_bps;
-    coding.container = w->container;
+    coding.container = (int)w->container;
     coding.language_model = w->lm;
     coding.name = strcmp(item->input, "-") ? item->input : "standard input";
     if (info->exact && !w->request->keep_going)
