@@ -47,7 +47,7 @@ typedef RsdStatus (*BatchWork)(void *ctx, const BatchItem *item, BatchResult *re
 RsdStatus batch_plan(Batch **out, const BatchOptions *options, int *code, RsdError *err);
 void batch_destroy(Batch **batch);
 
-/* For BatchOptions.accepts: *.rsd and *.ecdc. */
+/* For BatchOptions.accepts: *.rsd, *.ecdc and *.dac. */
 bool batch_is_stream_name(const char *path);
 bool batch_is_rsd_name(const char *path); /* *.rsd alone */
 

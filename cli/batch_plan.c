@@ -252,7 +252,7 @@ bool batch_is_stream_name(const char *path)
 {
     const char *dot = strrchr(path, '.');
 
-    return batch_is_rsd_name(path) || (dot && !strcasecmp(dot, ".ecdc"));
+    return batch_is_rsd_name(path) || (dot && (!strcasecmp(dot, ".ecdc") || !strcasecmp(dot, ".dac")));
 }
 
 bool batch_is_rsd_name(const char *path)

@@ -9,7 +9,7 @@
 #include "cli/exit_code.h"
 #include "cli/options.h"
 
-extern const Command cli_encode, cli_decode, cli_info, cli_cut, cli_eval, cli_bench, cli_losses, cli_train;
+extern const Command cli_encode, cli_decode, cli_info, cli_cut, cli_tokens, cli_eval, cli_bench, cli_losses, cli_train;
 extern const Command cli_convert;
 
 /* All of them in the order in which help shows them; NULL at the end. */

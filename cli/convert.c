@@ -111,13 +111,13 @@ static void tell_codec(JsonLine *json, Console *console, const char *output, con
         json_line_text(json, "kind", "audio-codec");
         json_line_text(json, "name", cfg->name);
         json_line_integer(json, "rate_hz", cfg->rate_hz);
-        json_line_integer(json, "channels", cfg->seanet.channels);
-        json_line_integer(json, "stages", cfg->rvq.n_q);
+        json_line_integer(json, "channels", audio_codec_channels(cfg));
+        json_line_integer(json, "stages", audio_codec_stages(cfg));
         json_line_integer(json, "parameters", n);
     } else {
         console_say(console, LOG_INFO, "%s: %s, %s %s, %d stages of %d codes, %.2f M parameters", output, cfg->name,
-                    rate_text(rate, cfg->rate_hz), channels_text(channels, cfg->seanet.channels), cfg->rvq.n_q,
-                    cfg->rvq.codebook_size, (double)n / 1e6);
+                    rate_text(rate, cfg->rate_hz), channels_text(channels, audio_codec_channels(cfg)), audio_codec_stages(cfg),
+                    audio_codec_codebook_size(cfg), (double)n / 1e6);
     }
 }
 

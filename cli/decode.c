@@ -7,6 +7,7 @@
 
 #include "cli/batch.h"
 #include "cli/byte_source.h"
+#include "cli/dac_job.h"
 #include "cli/model_choice.h"
 #include "engine/base/mem.h"
 #include "media/audio_writer.h"
@@ -14,6 +15,7 @@
 #define BLOCK_LEN ((size_t)16384)
 #define MAX_CHANNELS 64 /* of a stream, docs/format.md */
 #define MAX_BITRATE_BPS 1e6
+#define DAC_MAX_SIZE ((size_t)1 << 30)
 
 enum { FORMAT_BY_NAME = -1, FORMAT_WAV, FORMAT_FLAC };
 static const char *const FORMATS[] = {"wav", "flac", NULL};
@@ -101,6 +103,7 @@ static const Explained EXAMPLES[] = {
     {"--keep-going damaged.rsd", "what can be saved of a damaged stream"},
     {"-o - talk.rsd | aplay", "to a player"},
     {"-m encodec_24khz.th song.ecdc", "a file of the EnCodec tool"},
+    {"-m weights.pth song.dac", "a file of the DAC tool"},
     {NULL, NULL},
 };
 
@@ -213,6 +216,88 @@ static void note_result(BatchResult *result, const RsdDecoder *decoder)
                  (long long)report->n_lost, (long long)report->n_packets, (long long)report->n_layers_lost);
 }
 
+/* ---- .dac files ---- */
+
+static bool is_dac(ByteSource *source, RsdStatus *status, RsdError *err)
+{
+    static const char magic[] = "\x93NUMPY";
+    char first[sizeof magic - 1];
+    size_t n = 0, n_read = 1;
+
+    while (n < sizeof first && n_read > 0) {
+        *status = byte_source_read(source, first + n, sizeof first - n, &n_read, err);
+        if (*status != RSD_OK)
+            return false;
+        n += n_read;
+    }
+    byte_source_rewind(source);
+    return n == sizeof first && memcmp(first, magic, sizeof first) == 0;
+}
+
+static RsdStatus read_rest(uint8_t **data, size_t *size, ByteSource *source, RsdError *err)
+{
+    size_t capacity = 0, n_read;
+    RsdStatus status = RSD_OK;
+
+    *data = NULL;
+    *size = 0;
+    do {
+        if (capacity - *size < BLOCK_LEN) {
+            CHECK(capacity < DAC_MAX_SIZE, err, RSD_ERR_MEMORY, "%s: more than 1 GiB", source->name);
+            TRY(mem_resize(data, capacity, 2 * capacity + BLOCK_LEN, 1, err));
+            capacity = 2 * capacity + BLOCK_LEN;
+        }
+        TRY(byte_source_read(source, *data + *size, BLOCK_LEN, &n_read, err));
+        *size += n_read;
+    } while (n_read > 0);
+fail:
+    return status;
+}
+
+/* A file of the DAC tool: decoded in memory, because its loudness is set at the end. */
+static RsdStatus decode_dac_item(const DecodeWork *w, ByteSource *source, const BatchItem *item, BatchResult *result,
+                                 JsonLine *json, RsdError *err)
+{
+    AudioWriterOptions writing = {.format = (SampleFormat)w->request->samples, .overwrite = w->request->force};
+    AudioWriter *writer = NULL;
+    uint8_t *data = NULL;
+    DacFile dac = {0};
+    float *samples = NULL;
+    size_t size;
+    RsdStatus status = RSD_OK;
+
+    CHECK(w->model, err, RSD_ERR_MODEL, "%s: a .dac file; give the DAC weights it was made with: --model FILE", source->name);
+    TRY(read_rest(&data, &size, source, err));
+    TRY(dac_file_parse(&dac, data, size, source->name, err));
+    writing.rate_hz = dac.sample_rate_hz;
+    writing.channels = dac.channels;
+    writing.n_samples_hint = dac.original_length;
+    TRY(audio_writer_open(&writer, item->output, &writing, err));
+    TRY(dac_job_decode(&samples, &dac, w->model, w->threads, source->name, err));
+    TRY(audio_writer_write(writer, samples, (size_t)dac.original_length, (size_t)dac.original_length, err));
+    TRY(audio_writer_finish(writer, err));
+    result->seconds = (double)dac.original_length / dac.sample_rate_hz;
+    result->n_bytes = (int64_t)size;
+    result->bitrate_bps = result->seconds > 0 ? (double)size * 8 / result->seconds : 0;
+    if (json) {
+        json_line_text(json, "model", rsd_model_info(w->model)->name);
+        json_line_hex(json, "hash", rsd_model_info(w->model)->hash, RSD_MODEL_HASH_SIZE);
+        json_line_integer(json, "rate_hz", dac.sample_rate_hz);
+        json_line_integer(json, "channels", dac.channels);
+        json_line_integer(json, "samples", dac.original_length);
+        json_line_number(json, "seconds", result->seconds, 4);
+        json_line_integer(json, "stages", dac.n_stages);
+        json_line_integer(json, "bytes", result->n_bytes);
+        json_line_number(json, "bitrate_bps", result->bitrate_bps, 1);
+    }
+fail:
+    audio_writer_close(&writer);
+    dac_file_clear(&dac);
+    mem_free(&samples);
+    mem_free(&data);
+    return status;
+}
+
 static RsdStatus decode_item(void *ctx, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
 {
     const DecodeWork *w = ctx;
@@ -224,6 +309,11 @@ static RsdStatus decode_item(void *ctx, const BatchItem *item, BatchResult *resu
     RsdStatus status = RSD_OK;
 
     TRY(byte_source_open(&source, item->input, err));
+    if (is_dac(&source, &status, err)) {
+        TRY(decode_dac_item(w, &source, item, result, json, err));
+        goto fail; /* nothing failed: the source is closed there */
+    }
+    TRY(status);
     rsd_decoder_default_options(&decoding);
     TRY(limit_stages(&decoding.max_stages, w, &source, err));
     decoding.model = w->model;

@@ -8,6 +8,7 @@
 
 #include "cli/batch.h"
 #include "cli/byte_source.h"
+#include "cli/dac_job.h"
 #include "cli/model_choice.h"
 #include "cli/words.h"
 #include "engine/base/atomic_file.h"
@@ -37,8 +38,8 @@ static const Option OPTIONS[] = {
      .value = "FILE",
      .offset = offsetof(EncodeRequest, output),
      .help =
-         "the stream's name, ending in .rsd, or in .ecdc for a file of the EnCodec tool; without it talk.mp3 becomes "
-         "talk.rsd beside it, and - goes to standard output"},
+         "the stream's name, ending in .rsd, or in .ecdc or .dac for a file of the EnCodec or the DAC tool; without it "
+         "talk.mp3 becomes talk.rsd beside it, and - goes to standard output"},
     {.name = "output-dir",
      .kind = OPTION_TEXT,
      .value = "DIR",
@@ -96,6 +97,7 @@ static const Explained EXAMPLES[] = {
     {"talk.mp3", "writes talk.rsd"},
     {"-b 3k -o small.rsd talk.flac", "at most 3 kbit/s"},
     {"-r recordings --output-dir coded", "every recording below a folder"},
+    {"-m weights.pth -o song.dac song.flac", "a file of the DAC tool, with published weights"},
     {"- < talk.wav | residua decode - > back.wav", "in a pipe"},
     {"-m encodec_24khz.th -b 6k -o song.ecdc song.flac", "with published weights, as the EnCodec tool would"},
     {NULL, NULL},
@@ -180,6 +182,66 @@ static void describe(JsonLine *json, const AudioInfo *info, const RsdStreamInfo 
     json_line_number(json, "bitrate_bps", report->bitrate_bps, 1);
 }
 
+/* ---- .dac files ---- */
+
+static bool is_dac_name(const char *path)
+{
+    const char *dot = path ? strrchr(path, '.') : NULL;
+
+    return dot && strcasecmp(dot, ".dac") == 0;
+}
+
+static void describe_dac(JsonLine *json, const RsdModelInfo *model, const DacFile *dac, const BatchResult *result)
+{
+    json_line_text(json, "model", model->name);
+    json_line_hex(json, "hash", model->hash, sizeof model->hash);
+    json_line_integer(json, "rate_hz", dac->sample_rate_hz);
+    json_line_integer(json, "channels", dac->channels);
+    json_line_integer(json, "samples", dac->original_length);
+    json_line_number(json, "seconds", result->seconds, 4);
+    json_line_integer(json, "stages", dac->n_stages);
+    json_line_integer(json, "bytes", result->n_bytes);
+    json_line_number(json, "bitrate_bps", result->bitrate_bps, 1);
+}
+
+/* A file of the DAC tool, with the whole recording in memory: its loudness comes before the first code. */
+static RsdStatus encode_dac_item(const EncodeWork *w, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
+{
+    const RsdModelInfo *model = rsd_model_info(w->model);
+    AudioReaderOptions reading = {.replace_nonfinite = w->request->keep_going};
+    DacFile dac = {0};
+    AtomicFile *file = NULL;
+    AudioInfo info;
+    float *samples = NULL;
+    uint8_t *bytes = NULL;
+    size_t size;
+    int64_t n;
+    int n_stages = model->n_stages;
+    RsdStatus status = RSD_OK;
+
+    TRY(audio_read_all(item->input, &reading, 0, &samples, &n, &info, err));
+    CHECK(n > 0, err, RSD_ERR_UNSUPPORTED, "%s: has no samples, which a .dac file cannot say", item->input);
+    TRY(atomic_file_open(&file, item->output, w->request->force, err));
+    if (w->request->bitrate_bps > 0) /* of one channel, as for streams of this model */
+        n_stages = audio_codec_stages_for(&w->model->codec->config, w->request->bitrate_bps);
+    TRY(dac_job_encode(&dac, w->model, w->threads, n_stages, samples, info.channels, n, info.rate_hz, DAC_WINDOW_SECONDS, NULL,
+                       err));
+    TRY(dac_file_print(&bytes, &size, &dac, err));
+    TRY(atomic_file_write(file, bytes, size, err));
+    TRY(atomic_file_commit(file, err));
+    result->seconds = (double)n / info.rate_hz;
+    result->n_bytes = (int64_t)size;
+    result->bitrate_bps = (double)size * 8 / result->seconds;
+    if (json)
+        describe_dac(json, model, &dac, result);
+fail:
+    atomic_file_close(&file);
+    dac_file_clear(&dac);
+    mem_free(&samples);
+    mem_free(&bytes);
+    return status;
+}
+
 static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
 {
     const EncodeWork *w = ctx;
@@ -195,6 +257,8 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
     const RsdStreamReport *report;
     RsdStatus status = RSD_OK;
 
+    if (is_dac_name(item->output))
+        return encode_dac_item(w, item, result, json, err);
     TRY(audio_reader_open(&reader, item->input, &reading, err));
     info = audio_reader_info(reader);
     TRY(atomic_file_open(&file, item->output, w->request->force, err));

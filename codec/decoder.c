@@ -5,6 +5,10 @@
  * How a packet is cut into chunks depends on the header alone, so the samples do not depend on the caller's blocks. The
  * chunk that ends the signal is filled with codes 0 to its full length; the samples of these are dropped.
  *
+ * Samples of a network that looks ahead come late: the first that come out of it are dropped, and at the end chunks of
+ * nothing push out the last. Where packets are lost such a network runs on, on nothing, because it still holds samples from
+ * before; a causal one delivers silence and starts again.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <string.h>
@@ -27,11 +31,15 @@ struct RsdDecoder {
     RsdStatus failed; /* RSD_OK, or what every further call returns */
     RsdError failure;
     bool at_end;
+    RsdStatus ending;    /* what follows when everything owed is delivered: RSD_OK, or why the stream cannot go on */
+    RsdError end_failure;
 
     uint16_t *packet_codes; /* [frames, max_stages] of the packet at hand */
     int n_stages;           /* of these, used in this packet */
-    int n_frames, frame;    /* all, and already decoded */
-    int64_t n_packet_left;  /* samples of the packet that no chunk holds yet */
+    bool is_lost;           /* there are no codes: frames of a hole */
+    int64_t n_frames, frame; /* all, and already decoded */
+    int64_t n_owed;         /* samples of packets read so far that no chunk holds yet */
+    int64_t n_skip;         /* samples to come out of the network before the first of the signal */
 
     uint16_t *chunk_codes; /* [n_stages, frames of a chunk] */
     int chunk_frames;
@@ -101,6 +109,7 @@ static RsdStatus take_memory(RsdDecoder *decoder, const RsdDecoderOptions *optio
     TRY(mem_alloc(&decoder->chunk_codes, n_stages * (size_t)decoder->chunk_frames, sizeof *decoder->chunk_codes, err));
     TRY(net_stream_open(&decoder->net, decoder->model, options->threads, true, decoder->max_stages,
                         decoder->chunk_frames, info->frames_per_packet % decoder->chunk_frames, err));
+    decoder->n_skip = net_stream_lag(decoder->net);
 fail:
     return status;
 }
@@ -180,8 +189,24 @@ static void unpack(RsdDecoder *decoder, const Packet *packet)
     }
     decoder->n_stages = first_stage < decoder->max_stages ? first_stage : decoder->max_stages;
     decoder->n_frames = packet->n_frames;
+    decoder->is_lost = false;
     decoder->frame = 0;
-    decoder->n_packet_left = packet->n_samples;
+    decoder->n_owed += packet->n_samples;
+}
+
+static void pass_hole(RsdDecoder *decoder, int64_t n_samples)
+{
+    int hop = packet_reader_header(decoder->reader)->info.hop_samples;
+
+    if (net_stream_lag(decoder->net) == 0) {
+        decoder->n_silence = n_samples;
+        net_stream_restart(decoder->net);
+        return;
+    }
+    decoder->is_lost = true;
+    decoder->n_frames = (n_samples + hop - 1) / hop;
+    decoder->frame = 0;
+    decoder->n_owed += n_samples;
 }
 
 static RsdStatus next_packet(RsdDecoder *decoder, RsdError *err)
@@ -195,8 +220,7 @@ static RsdStatus next_packet(RsdDecoder *decoder, RsdError *err)
         unpack(decoder, &item.packet);
         break;
     case READER_LOST:
-        decoder->n_silence = item.n_samples;
-        net_stream_restart(decoder->net);
+        pass_hole(decoder, item.n_samples);
         break;
     case READER_END:
         decoder->at_end = true;
@@ -211,28 +235,46 @@ fail:
 static RsdStatus next_chunk(RsdDecoder *decoder, RsdError *err)
 {
     const RsdStreamInfo *info = &packet_reader_header(decoder->reader)->info;
-    int n_left = decoder->n_frames - decoder->frame;
-    int n_full = info->frames_per_packet - decoder->frame; /* as of a full packet: these chunks were announced */
+    int64_t n_left = decoder->n_frames - decoder->frame, n;
+    /* As of a full packet: these chunks were announced. */
+    int n_full = info->frames_per_packet - (int)(decoder->frame % info->frames_per_packet);
     int n_frames = n_full < decoder->chunk_frames ? n_full : decoder->chunk_frames;
+    bool no_codes = decoder->is_lost || n_left <= 0;
     RsdStatus status = RSD_OK;
 
-    for (int i = 0; i < decoder->n_stages; i++)
+    for (int i = 0; i < decoder->n_stages && !no_codes; i++)
         for (int frame = 0; frame < n_frames; frame++)
             decoder->chunk_codes[i * n_frames + frame] =
                 frame < n_left ? decoder->packet_codes[(decoder->frame + frame) * decoder->max_stages + i] : 0;
-    TRY(net_stream_decode(decoder->net, decoder->chunk_codes, decoder->n_stages, n_frames, &decoder->chunk, err));
+    if (n_left >= 0 && n_left < n_frames)
+        net_stream_end(decoder->net, (int)n_left);
+    TRY(net_stream_decode(decoder->net, no_codes ? NULL : decoder->chunk_codes, decoder->n_stages, n_frames,
+                          &decoder->chunk, err));
     decoder->frame += n_frames;
     decoder->chunk_samples = (size_t)n_frames * (size_t)info->hop_samples;
-    decoder->chunk_at = 0;
-    decoder->n_chunk = decoder->chunk_samples;
-    if ((int64_t)decoder->n_chunk > decoder->n_packet_left)
-        decoder->n_chunk = (size_t)decoder->n_packet_left;
-    decoder->n_packet_left -= (int64_t)decoder->n_chunk;
+    decoder->chunk_at = decoder->chunk_samples;
+    if (decoder->n_skip < (int64_t)decoder->chunk_samples)
+        decoder->chunk_at = (size_t)decoder->n_skip;
+    decoder->n_skip -= (int64_t)decoder->chunk_at;
+    n = (int64_t)(decoder->chunk_samples - decoder->chunk_at);
+    if (n > decoder->n_owed)
+        n = decoder->n_owed;
+    decoder->n_owed -= n;
+    decoder->n_chunk = decoder->chunk_at + (size_t)n;
 fail:
     return status;
 }
 
 /* ---- Reading ---- */
+
+/* The network still holds samples from before the damage: they come first. */
+static RsdStatus end_with(RsdDecoder *decoder, RsdStatus status, const RsdError *failure)
+{
+    decoder->ending = status;
+    decoder->end_failure = *failure;
+    decoder->at_end = true;
+    return RSD_OK;
+}
 
 /* Delivers what is at hand: silence or the rest of a chunk. Returns how many samples that were. */
 static size_t deliver(RsdDecoder *decoder, float *samples, size_t stride, size_t max_samples)
@@ -273,12 +315,17 @@ RsdStatus rsd_decoder_read(RsdDecoder *decoder, float *samples, size_t stride, s
         *n_read += n;
         if (n > 0)
             continue;
-        if (decoder->n_packet_left > 0)
+        if (decoder->frame < decoder->n_frames || (decoder->at_end && decoder->n_owed > 0))
             status = next_chunk(decoder, &failure);
-        else if (decoder->at_end)
+        else if (decoder->at_end) {
+            status = decoder->ending;
+            failure = decoder->end_failure;
             break;
-        else
+        } else {
             status = next_packet(decoder, &failure);
+            if (status != RSD_OK && decoder->n_owed > 0)
+                status = end_with(decoder, status, &failure);
+        }
     }
     if (status != RSD_OK && decoder->failed == RSD_OK) {
         decoder->failed = status;

@@ -3,8 +3,9 @@
  *   write() -> [input: one chunk of samples] -> network -> [codes of one packet] -> layers packed -> write callback
  *
  * Chunks have one length whatever the caller's blocks are, and the last one is filled with zeros to that length: the
- * network is causal, so frames before the end do not notice, and the same input gives the same bytes however it is cut
- * into blocks.
+ * network is causal, or knows where the signal ends, so frames before the end do not notice, and the same input gives the
+ * same bytes however it is cut into blocks. The frames of a network that looks ahead come late: the first that come out of
+ * it are dropped, and chunks of nothing push out the last.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -39,6 +40,9 @@ struct RsdEncoder {
     uint16_t *chunk_codes;  /* [n_stages, chunk_frames] */
     uint16_t *packet_codes; /* [frames_per_packet, n_stages] */
     int n_frames;           /* in packet_codes */
+    int64_t n_frames_coded; /* so far */
+    int64_t n_skip;         /* frames to come out of the network before the first of the signal */
+    int64_t n_frames_left;  /* of the signal, once its end is known; INT64_MAX before */
     uint8_t *payload;       /* packed layers of one packet, one after the other */
     uint8_t *bytes;         /* one header or packet */
     uint32_t crc;           /* of all bytes written */
@@ -140,6 +144,8 @@ static RsdStatus put(RsdEncoder *encoder, size_t size, RsdError *err)
 
     encoder->crc = crc32_update(encoder->crc, encoder->bytes, size);
     encoder->report.n_bytes += (int64_t)size;
+    if (!encoder->options.write)
+        return RSD_OK;
     return encoder->options.write(encoder->options.write_ctx, encoder->bytes, size, err ? err : &local);
 }
 
@@ -199,20 +205,29 @@ fail:
 
 /* ---- Samples ---- */
 
-/* Codes the chunk in `input` and keeps its first n_frames frames; full packets leave at once. */
-static RsdStatus code_chunk(RsdEncoder *encoder, int n_frames, RsdError *err)
+/* Codes the chunk in `input` and keeps what belongs to the signal; full packets leave at once. */
+static RsdStatus code_chunk(RsdEncoder *encoder, RsdError *err)
 {
     const RsdStreamInfo *info = &encoder->header.info;
     size_t n_stages = (size_t)info->n_stages, chunk_frames = (size_t)encoder->chunk_frames;
+    RsdError local;
     RsdStatus status = RSD_OK;
 
     TRY(net_stream_encode(encoder->net, encoder->input, encoder->chunk_frames, encoder->chunk_codes, err));
     encoder->n_input = 0;
-    for (int frame = 0; frame < n_frames; frame++) {
+    for (int frame = 0; frame < encoder->chunk_frames && encoder->n_frames_left > 0; frame++) {
         uint16_t *codes = encoder->packet_codes + (size_t)encoder->n_frames * n_stages;
 
+        if (encoder->n_skip > 0) {
+            encoder->n_skip--;
+            continue;
+        }
+        encoder->n_frames_left--;
+        encoder->n_frames_coded++;
         for (size_t i = 0; i < n_stages; i++)
             codes[i] = encoder->chunk_codes[i * chunk_frames + (size_t)frame];
+        if (encoder->options.on_codes)
+            TRY(encoder->options.on_codes(encoder->options.codes_ctx, codes, info->n_stages, err ? err : &local));
         if (++encoder->n_frames == info->frames_per_packet) {
             int64_t n_left = encoder->n_written - encoder->report.n_samples, n_full = stream_packet_samples(info);
 
@@ -261,23 +276,27 @@ static RsdStatus take_samples(RsdEncoder *encoder, const float *samples, size_t 
         samples += n;
         n_samples -= n;
         if (encoder->n_input == chunk_samples)
-            TRY(code_chunk(encoder, encoder->chunk_frames, err));
+            TRY(code_chunk(encoder, err));
     }
 fail:
     return status;
 }
 
-/* The rest of the signal, filled up with zeros. */
+/* The rest of the signal, filled up with zeros, and what the network still holds. */
 static RsdStatus code_rest(RsdEncoder *encoder, RsdError *err)
 {
     const RsdStreamInfo *info = &encoder->header.info;
-    size_t chunk_samples = (size_t)encoder->chunk_frames * (size_t)info->hop_samples, n_rest = encoder->n_input;
+    size_t chunk_samples = (size_t)encoder->chunk_frames * (size_t)info->hop_samples;
     RsdStatus status = RSD_OK;
 
-    if (n_rest > 0) {
+    net_stream_end(encoder->net, stream_frames_for(info, (int64_t)encoder->n_input));
+    encoder->n_frames_left = (encoder->n_written + info->hop_samples - 1) / info->hop_samples - encoder->n_frames_coded;
+    while (encoder->n_frames_left > 0) {
+        size_t n_rest = encoder->n_input;
+
         for (size_t c = 0; c < (size_t)info->channels; c++)
             memset(encoder->input + c * chunk_samples + n_rest, 0, (chunk_samples - n_rest) * sizeof *encoder->input);
-        TRY(code_chunk(encoder, stream_frames_for(info, (int64_t)n_rest), err));
+        TRY(code_chunk(encoder, err));
     }
     if (encoder->n_frames > 0)
         TRY(put_packet(encoder, PACKET_LAST, encoder->n_written - encoder->report.n_samples, err));
@@ -309,6 +328,8 @@ static RsdStatus take_memory(RsdEncoder *encoder, RsdError *err)
     TRY(mem_alloc(&encoder->bytes, bytes_size, 1, err));
     TRY(net_stream_open(&encoder->net, encoder->options.model, encoder->options.threads, false, info->n_stages,
                         encoder->chunk_frames, 0, err));
+    encoder->n_skip = net_stream_lag(encoder->net);
+    encoder->n_frames_left = INT64_MAX;
 fail:
     return status;
 }
@@ -320,12 +341,15 @@ RsdStatus rsd_encoder_open(RsdEncoder **out, const RsdEncoderOptions *options, R
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    CHECK(options->model && options->write, err, RSD_ERR_ARG, "an encoder needs a model and a write function");
+    CHECK(options->model && (options->write || options->on_codes), err, RSD_ERR_ARG,
+          "an encoder needs a model and a write function");
     TRY(mem_calloc(&encoder, 1, sizeof *encoder, err));
     encoder->options = *options;
     if (!options->name)
         encoder->options.name = "input";
     if (options->container == RSD_CONTAINER_ECDC) {
+        CHECK(options->model->codec->net, err, RSD_ERR_ARG, "an .ecdc file holds codes of EnCodec; model %s is a DAC",
+              options->model->info.name);
         TRY(choose_stages(&n_stages, options, options->model, err));
         TRY(ecdc_encoder_open(&encoder->ecdc, &encoder->options, n_stages, err));
         *out = encoder;

@@ -28,18 +28,18 @@ static int code_bits(int size)
 
 static RsdStatus check_limits(const AudioCodecConfig *cfg, RsdError *err)
 {
-    int hop = seanet_hop(&cfg->seanet);
+    int hop = audio_codec_hop(cfg), n_stages = audio_codec_stages(cfg), channels = audio_codec_channels(cfg);
     RsdStatus status = RSD_OK;
 
-    CHECK(cfg->rvq.codebook_size >= 2 && cfg->rvq.codebook_size <= 1 << 16, err, RSD_ERR_UNSUPPORTED,
-          "model %s has codebooks of %d; 2 to 65536 codes are possible", cfg->name, cfg->rvq.codebook_size);
-    CHECK(cfg->rvq.n_q >= 1 && cfg->rvq.n_q <= STREAM_MAX_STAGES && hop >= 1 && hop <= UINT16_MAX &&
-              cfg->rate_hz >= 1 && cfg->rate_hz <= STREAM_MAX_RATE_HZ && cfg->seanet.channels >= 1 &&
-              cfg->seanet.channels <= STREAM_MAX_CHANNELS,
+    CHECK(audio_codec_codebook_size(cfg) >= 2 && audio_codec_codebook_size(cfg) <= 1 << 16, err, RSD_ERR_UNSUPPORTED,
+          "model %s has codebooks of %d; 2 to 65536 codes are possible", cfg->name, audio_codec_codebook_size(cfg));
+    CHECK(n_stages >= 1 && n_stages <= STREAM_MAX_STAGES && hop >= 1 && hop <= UINT16_MAX &&
+              cfg->rate_hz >= 1 && cfg->rate_hz <= STREAM_MAX_RATE_HZ && channels >= 1 &&
+              channels <= STREAM_MAX_CHANNELS,
           err, RSD_ERR_UNSUPPORTED,
           "model %s: %d stages, %d samples per frame, %d Hz, %d channels; at most %d, %d, %d, %d fit a "
           ".rsd stream",
-          cfg->name, cfg->rvq.n_q, hop, cfg->rate_hz, cfg->seanet.channels, STREAM_MAX_STAGES, UINT16_MAX,
+          cfg->name, n_stages, hop, cfg->rate_hz, channels, STREAM_MAX_STAGES, UINT16_MAX,
           STREAM_MAX_RATE_HZ, STREAM_MAX_CHANNELS);
 fail:
     return status;
@@ -52,14 +52,19 @@ static void describe(RsdModelInfo *info, const AudioCodec *codec)
     snprintf(info->name, sizeof info->name, "%s", cfg->name);
     memcpy(info->hash, codec->hash, sizeof info->hash);
     info->rate_hz = cfg->rate_hz;
-    info->channels = cfg->seanet.channels;
-    info->hop_samples = seanet_hop(&cfg->seanet);
-    info->n_stages = cfg->rvq.n_q;
-    info->bits_per_code = code_bits(cfg->rvq.codebook_size);
+    info->channels = audio_codec_channels(cfg);
+    info->hop_samples = audio_codec_hop(cfg);
+    info->n_stages = audio_codec_stages(cfg);
+    info->bits_per_code = code_bits(audio_codec_codebook_size(cfg));
+    info->codebook_size = audio_codec_codebook_size(cfg);
+    info->latent_dim = audio_codec_latent_dim(cfg);
     info->stage_bitrate_bps = (double)info->bits_per_code * info->rate_hz / info->hop_samples;
-    info->can_stream = seanet_can_stream(&cfg->seanet) && !cfg->normalize && cfg->segment_seconds == 0.0;
+    info->can_stream = audio_codec_can_stream(cfg);
     info->segment_samples = audio_codec_segment_samples(cfg);
-    info->delay_samples = info->segment_samples ? info->segment_samples : info->hop_samples;
+    /* A segment, or a frame and what the network looks ahead. */
+    info->delay_samples = info->segment_samples ? info->segment_samples
+                                                : info->hop_samples + (int)(audio_codec_encoder_lag(cfg) * info->hop_samples +
+                                                                            audio_codec_decoder_lag(cfg));
     info->n_parameters = params_count_elements(codec->params, false);
 }
 
@@ -72,7 +77,7 @@ RsdStatus model_from_codec(RsdModel **out, AudioCodec *codec, RsdError *err)
     TRY(check_limits(&codec->config, err));
     TRY(mem_calloc(&model, 1, sizeof *model, err));
     if (!codec->params->for_inference) /* a loaded model is frozen already, and its weights cannot have changed */
-        TRY(seanet_freeze(codec->net, err));
+        TRY(audio_codec_freeze(codec, err));
     model->codec = codec;
     describe(&model->info, codec);
     *out = model;

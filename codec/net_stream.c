@@ -5,6 +5,7 @@
 #include "codec/net_stream.h"
 
 #include "engine/base/mem.h"
+#include "engine/kernels/point.h"
 #include "engine/stream.h"
 #include "engine/tape.h"
 
@@ -18,6 +19,9 @@ struct NetStream {
     Tape *tape;
     StreamState *state;
     int n_stages;
+    int unit;             /* of the network's input in a frame: hop samples, or 1 */
+    int64_t lag;
+    int64_t n_fed, n_all; /* frames since the start, and of the signal, STREAM_UNKNOWN_LENGTH */
 };
 
 int net_stream_chunk_frames(const RsdModelInfo *info, int at_most)
@@ -28,12 +32,26 @@ int net_stream_chunk_frames(const RsdModelInfo *info, int at_most)
 }
 
 /* state NULL: a signal by itself. */
-static void begin_chunk(NetStream *net, StreamState *state)
+static void begin_chunk(NetStream *net, StreamState *state, int n_frames)
 {
     tape_reset(net->tape);
     net->tape->stream = state;
-    if (state)
-        stream_rewind(state);
+    if (!state)
+        return;
+    stream_rewind(state);
+    stream_place(state, net->n_fed * net->unit,
+                 net->n_all == STREAM_UNKNOWN_LENGTH ? STREAM_UNKNOWN_LENGTH : net->n_all * net->unit);
+    net->n_fed += n_frames;
+}
+
+int64_t net_stream_lag(const NetStream *net)
+{
+    return net->lag;
+}
+
+void net_stream_end(NetStream *net, int n_frames)
+{
+    net->n_all = net->n_fed + n_frames;
 }
 
 static RsdStatus encode(NetStream *net, StreamState *state, const float *samples, int64_t n_samples, uint16_t *codes,
@@ -41,13 +59,12 @@ static RsdStatus encode(NetStream *net, StreamState *state, const float *samples
 {
     const int64_t shape[3] = {1, net->model->info.channels, n_samples};
     AudioCodec *codec = net->model->codec;
-    Tensor *x, *z;
+    Tensor *x;
     RsdStatus status = RSD_OK;
 
-    begin_chunk(net, state);
+    begin_chunk(net, state, (int)(n_samples / net->model->info.hop_samples));
     TRY(tape_input(net->tape, &x, 3, shape, samples, err));
-    TRY(seanet_encode(net->tape, codec->net, x, &z, err));
-    TRY(rvq_encode(net->tape, codec->rvq, z, net->n_stages, codes, err));
+    TRY(audio_codec_encode(net->tape, codec, x, net->n_stages, codes, err));
 fail:
     return status;
 }
@@ -59,9 +76,14 @@ static RsdStatus decode(NetStream *net, StreamState *state, const uint16_t *code
     Tensor *z, *y;
     RsdStatus status = RSD_OK;
 
-    begin_chunk(net, state);
-    TRY(rvq_decode(net->tape, codec->rvq, codes, 1, n_stages, n_frames, &z, err));
-    TRY(seanet_decode(net->tape, codec->net, z, &y, err));
+    begin_chunk(net, state, n_frames);
+    if (codes) {
+        TRY(audio_codec_latents(net->tape, codec, codes, 1, n_stages, n_frames, &z, err));
+    } else {
+        TRY(tape_tensor(net->tape, &z, 3, (int64_t[]){1, audio_codec_latent_dim(&codec->config), n_frames}, err));
+        net->tape->kernels->point->fill(z->data, 0.0f, tensor_count(z), false);
+    }
+    TRY(audio_codec_decode(net->tape, codec, z, &y, err));
     *samples = y->data;
 fail:
     return status;
@@ -104,6 +126,8 @@ RsdStatus net_stream_decode_whole(NetStream *net, const uint16_t *codes, int n_s
 void net_stream_restart(NetStream *net)
 {
     stream_clear(net->state);
+    net->n_fed = 0;
+    net->n_all = STREAM_UNKNOWN_LENGTH;
 }
 
 /* Runs the network on silence: n_samples of it as a chunk of the stream, or as a signal by itself. */
@@ -131,7 +155,8 @@ fail:
     return status;
 }
 
-static RsdStatus create(NetStream **out, const RsdModel *model, RsdThreads *threads, int n_stages, RsdError *err)
+static RsdStatus create(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
+                        RsdError *err)
 {
     NetStream *net = NULL;
     RsdStatus status = RSD_OK;
@@ -140,6 +165,9 @@ static RsdStatus create(NetStream **out, const RsdModel *model, RsdThreads *thre
     TRY(mem_calloc(&net, 1, sizeof *net, err));
     net->model = model;
     net->n_stages = n_stages;
+    net->unit = decoder ? 1 : model->info.hop_samples;
+    net->lag = decoder ? audio_codec_decoder_lag(&model->codec->config) : audio_codec_encoder_lag(&model->codec->config);
+    net->n_all = STREAM_UNKNOWN_LENGTH;
     if (!threads) {
         TRY(rsd_threads_create(&net->own_threads, 1, err));
         threads = net->own_threads;
@@ -159,7 +187,7 @@ RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *th
     const int64_t hop = model->info.hop_samples;
     RsdStatus status = RSD_OK;
 
-    TRY(create(out, model, threads, n_stages, err));
+    TRY(create(out, model, threads, decoder, n_stages, err));
     TRY(warm_up(*out, decoder, false, n_frames * hop, err));
     if (other_frames > 0)
         TRY(warm_up(*out, decoder, false, other_frames * hop, err));
@@ -174,7 +202,7 @@ RsdStatus net_stream_open_for(NetStream **out, const RsdModel *model, RsdThreads
 {
     RsdStatus status = RSD_OK;
 
-    TRY(create(out, model, threads, n_stages, err));
+    TRY(create(out, model, threads, decoder, n_stages, err));
     TRY(warm_up(*out, decoder, true, n_whole, err));
     if (n_frames > 0)
         TRY(warm_up(*out, decoder, false, (int64_t)n_frames * model->info.hop_samples, err));

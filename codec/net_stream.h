@@ -26,6 +26,12 @@ RsdStatus net_stream_open_for(NetStream **out, const RsdModel *model, RsdThreads
                               int n_frames, int64_t n_whole, RsdError *err);
 void net_stream_close(NetStream **net);
 
+/* How much later the output comes than the input: an encoder's in frames, a decoder's in samples; 0 for a causal model. So
+ * much of the first output precedes the signal: throw it away, and feed as much after the end. */
+int64_t net_stream_lag(const NetStream *net);
+/* The signal ends n_frames frames after what was fed so far; before the chunk that reaches beyond the end is fed. */
+void net_stream_end(NetStream *net, int n_frames);
+
 /* samples [channels, n_frames * hop] -> codes [n_stages, n_frames]. */
 RsdStatus net_stream_encode(NetStream *net, const float *samples, int n_frames, uint16_t *codes, RsdError *err);
 /* The last chunk of a stream, of any length -> codes [n_stages, ceil(n_samples / hop)]. The stream begins again. */
@@ -36,7 +42,8 @@ RsdStatus net_stream_encode_whole(NetStream *net, const float *samples, int64_t 
                                   RsdError *err);
 RsdStatus net_stream_decode_whole(NetStream *net, const uint16_t *codes, int n_stages, int n_frames,
                                   const float **samples, RsdError *err);
-/* codes [n_stages, n_frames], n_stages as at open or fewer -> *samples [channels, n_frames * hop], valid until the next
+/* codes [n_stages, n_frames], n_stages as at open or fewer, NULL for frames that are lost
+ * -> *samples [channels, n_frames * hop], valid until the next
  * call. */
 RsdStatus net_stream_decode(NetStream *net, const uint16_t *codes, int n_stages, int n_frames, const float **samples,
                             RsdError *err);

@@ -81,8 +81,10 @@ typedef struct RsdModelInfo {
     int hop_samples;                   /* samples of one frame */
     int n_stages;                      /* codebooks; a stream uses the first 1..n_stages of them */
     int bits_per_code;
+    int codebook_size; /* codes are 0 .. codebook_size - 1 */
+    int latent_dim;    /* numbers per frame that the codes stand for */
     double stage_bitrate_bps; /* what each stage adds, containers aside */
-    int delay_samples;        /* algorithmic delay of encoder and decoder: one frame, for a causal model */
+    int delay_samples;        /* algorithmic delay of encoder and decoder: one frame, and what the model looks ahead */
     int64_t n_parameters;
     bool can_stream;     /* causal: codes .rsd streams; others code .ecdc files segment by segment */
     int segment_samples; /* of a segment, 0 without segments */
@@ -196,11 +198,16 @@ RSD_API RsdStatus rsd_stream_cut(RsdStreamInfo *info, const RsdCutOptions *optio
 
 typedef struct RsdEncoder RsdEncoder;
 
+/* Codes of one frame, borrowed. Errors as of RsdWriteFn. */
+typedef RsdStatus (*RsdCodesFn)(void *ctx, const uint16_t *codes, int n_stages, RsdError *err);
+
 typedef struct RsdEncoderOptions {
     const RsdModel *model; /* kept until close; needed */
     RsdThreads *threads;   /* kept until close; NULL: the calling thread alone */
-    RsdWriteFn write;      /* needed; called from open, write and finish */
+    RsdWriteFn write;      /* called from open, write and finish; may be NULL when on_codes is not: no stream is made */
     void *write_ctx;
+    RsdCodesFn on_codes; /* NULL, or called from write and finish with each frame's codes, in order */
+    void *codes_ctx;
     double bitrate_bps; /* most bits per second of codes: as many stages as fit, at least one; 0: see n_stages */
     int n_stages;       /* 0: bitrate_bps decides; both 0: all stages of the model */
     int n_layers;       /* 0: the customary split (3, 3, 6, then 12 stages each) */
@@ -233,6 +240,26 @@ RSD_API void rsd_encoder_close(RsdEncoder **encoder);
 /* The header as written, and what was written so far. Owned by the encoder. */
 RSD_API const RsdStreamInfo *rsd_encoder_info(const RsdEncoder *encoder);
 RSD_API const RsdStreamReport *rsd_encoder_report(const RsdEncoder *encoder);
+
+/* ---- Codes ------------------------------------------------------------------------------------------------------- */
+
+/* Codes without a stream around them, for programs that model, edit or store them: uint16_t [n_stages, n_frames], stage 0
+ * first. They may be the first stages of a model's. Getting them: RsdEncoderOptions.on_codes. */
+
+/* What codes stand for, before the decoder's network: latents [latent_dim, n_frames] are written. Errors: RSD_ERR_ARG
+ * (n_stages or n_frames out of range), RSD_ERR_CORRUPT (a code out of range; stage and frame are named). */
+RSD_API RsdStatus rsd_codes_to_latents(const RsdModel *model, RsdThreads *threads, const uint16_t *codes, int n_stages,
+                                       int64_t n_frames, float *latents, RsdError *err);
+
+/* Samples of codes, block by block like rsd_decoder_read: n_frames * hop_samples in all, those that rsd_decoder_read gives for a
+ * stream of these codes. codes: borrowed until close. threads may be NULL. Errors: as above; RSD_ERR_UNSUPPORTED (the model
+ * cannot run as a stream). */
+typedef struct RsdCodesDecoder RsdCodesDecoder;
+RSD_API RsdStatus rsd_codes_open(RsdCodesDecoder **out, const RsdModel *model, RsdThreads *threads, const uint16_t *codes,
+                                 int n_stages, int64_t n_frames, RsdError *err);
+RSD_API RsdStatus rsd_codes_read(RsdCodesDecoder *decoder, float *samples, size_t stride, size_t max_samples, size_t *n_read,
+                                 RsdError *err);
+RSD_API void rsd_codes_close(RsdCodesDecoder **decoder);
 
 /* ---- Decoder ----------------------------------------------------------------------------------------------------- */
 

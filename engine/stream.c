@@ -18,11 +18,16 @@ struct StreamState {
     size_t n_slots, next;
     size_t n_chunks; /* begun */
     bool last;
+    int64_t first, length;
 };
 
 RsdStatus stream_create(StreamState **out, RsdError *err)
 {
-    return mem_calloc(out, 1, sizeof **out, err);
+    RsdStatus status = mem_calloc(out, 1, sizeof **out, err);
+
+    if (status == RSD_OK)
+        (*out)->length = STREAM_UNKNOWN_LENGTH;
+    return status;
 }
 
 void stream_destroy(StreamState **stream)
@@ -71,6 +76,7 @@ void stream_clear(StreamState *stream)
         memset(stream->slots[i].data, 0, stream->slots[i].count * sizeof(float));
     stream->n_chunks = 0;
     stream->last = false;
+    stream_place(stream, 0, STREAM_UNKNOWN_LENGTH);
 }
 
 bool stream_is_first(const StreamState *stream)
@@ -86,4 +92,20 @@ void stream_set_last(StreamState *stream, bool last)
 bool stream_is_last(const StreamState *stream)
 {
     return stream->last;
+}
+
+void stream_place(StreamState *stream, int64_t first, int64_t length)
+{
+    stream->first = first;
+    stream->length = length;
+}
+
+int64_t stream_first(const StreamState *stream)
+{
+    return stream->first;
+}
+
+int64_t stream_length(const StreamState *stream)
+{
+    return stream->length;
 }

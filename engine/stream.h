@@ -11,6 +11,10 @@
  * A layer with reflect padding fills its slot from the first chunk itself, as the whole signal would be reflected; and the
  * chunk that is announced as the last one may have any length: its strided layers complete their windows by padding.
  *
+ * A network that looks ahead gives its output later by as much. It must know where in the signal a chunk stands and where
+ * the signal ends, because what lies beyond the ends is zero in each of its layers: whoever feeds the chunks tells it with
+ * stream_place.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef RESIDUA_STREAM_H
@@ -18,6 +22,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "engine/base/error.h"
 
@@ -39,5 +44,12 @@ bool stream_is_first(const StreamState *stream);
 /* Whether it is the last, as was set before it; stream_clear takes that back. */
 void stream_set_last(StreamState *stream, bool last);
 bool stream_is_last(const StreamState *stream);
+
+/* `first` frames of the network's input came before the chunk at hand; the signal has `length` of them altogether,
+ * STREAM_UNKNOWN_LENGTH as long as its end is not known. The end must be known when the first frame beyond it is fed. */
+#define STREAM_UNKNOWN_LENGTH INT64_MAX
+void stream_place(StreamState *stream, int64_t first, int64_t length);
+int64_t stream_first(const StreamState *stream);
+int64_t stream_length(const StreamState *stream);
 
 #endif

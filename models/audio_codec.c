@@ -49,21 +49,29 @@ static bool is_name(const char *name)
 
 RsdStatus audio_codec_check_config(const AudioCodecConfig *cfg, RsdError *err)
 {
+    int dim;
     RsdStatus status = RSD_OK;
 
     CHECK(is_name(cfg->name), err, RSD_ERR_ARG,
           "the model's name must have 1 to %d letters, digits, dots, dashes or underscores", MODEL_NAME_SIZE - 1);
     CHECK(cfg->rate_hz >= MIN_RATE_HZ && cfg->rate_hz <= MAX_RATE_HZ, err, RSD_ERR_ARG, "rate_hz is %d, expected %d to %d",
           cfg->rate_hz, MIN_RATE_HZ, MAX_RATE_HZ);
-    TRY(seanet_check_config(&cfg->seanet, err));
-    TRY(rvq_check_config(&cfg->rvq, err));
-    CHECK(cfg->rvq.dim == cfg->seanet.latent_dim, err, RSD_ERR_ARG, "the quantiser's dim is %d, the network's latent_dim %d",
-          cfg->rvq.dim, cfg->seanet.latent_dim);
+    if (cfg->network == AUDIO_DAC) {
+        TRY(dac_check_config(&cfg->dac, err));
+        TRY(projected_rvq_check_config(&cfg->projected_rvq, err));
+        dim = cfg->projected_rvq.dim;
+    } else {
+        TRY(seanet_check_config(&cfg->seanet, err));
+        TRY(rvq_check_config(&cfg->rvq, err));
+        dim = cfg->rvq.dim;
+    }
+    CHECK(dim == audio_codec_latent_dim(cfg), err, RSD_ERR_ARG, "the quantiser's dim is %d, the network's latent_dim %d", dim,
+          audio_codec_latent_dim(cfg));
     CHECK(cfg->segment_seconds >= 0.0 && cfg->segment_seconds <= MAX_SEGMENT_SECONDS, err, RSD_ERR_ARG,
           "segment_seconds is %g, expected 0 to %g", cfg->segment_seconds, MAX_SEGMENT_SECONDS);
     CHECK(cfg->segment_overlap >= 0.0 && cfg->segment_overlap <= 0.5, err, RSD_ERR_ARG,
           "segment_overlap is %g, expected 0 to 0.5", cfg->segment_overlap);
-    CHECK(cfg->segment_seconds == 0.0 || audio_codec_segment_samples(cfg) >= seanet_hop(&cfg->seanet), err, RSD_ERR_ARG,
+    CHECK(cfg->segment_seconds == 0.0 || audio_codec_segment_samples(cfg) >= audio_codec_hop(cfg), err, RSD_ERR_ARG,
           "a segment of %g s is shorter than a frame", cfg->segment_seconds);
 fail:
     return status;
@@ -80,8 +88,13 @@ static RsdStatus create_around(AudioCodec **out, const AudioCodecConfig *cfg, Pa
     codec->config = *cfg;
     codec->params = params;
     params = NULL;
-    TRY(seanet_create(&codec->net, &cfg->seanet, codec->params, seed, err));
-    TRY(rvq_create(&codec->rvq, &cfg->rvq, codec->params, err));
+    if (cfg->network == AUDIO_DAC) {
+        TRY(dac_create(&codec->dac, &cfg->dac, codec->params, seed, err));
+        TRY(projected_rvq_create(&codec->projected_rvq, &cfg->projected_rvq, codec->params, seed, err));
+    } else {
+        TRY(seanet_create(&codec->net, &cfg->seanet, codec->params, seed, err));
+        TRY(rvq_create(&codec->rvq, &cfg->rvq, codec->params, err));
+    }
     *out = codec;
     return RSD_OK;
 fail:
@@ -110,7 +123,7 @@ RsdStatus audio_codec_create_empty(AudioCodec **out, const AudioCodecConfig *cfg
 
     *out = NULL;
     TRY(audio_codec_check_config(cfg, err));
-    TRY(params_create_for_inference(&params, seanet_count_parameters(&cfg->seanet) + rvq_count_parameters(&cfg->rvq), err));
+    TRY(params_create_for_inference(&params, audio_codec_count_parameters(cfg), err));
     TRY(create_around(out, cfg, params, 0, err));
 fail:
     return status;
@@ -122,17 +135,109 @@ void audio_codec_destroy(AudioCodec **codec)
         return;
     seanet_destroy(&(*codec)->net);
     rvq_destroy(&(*codec)->rvq);
+    dac_destroy(&(*codec)->dac);
+    projected_rvq_destroy(&(*codec)->projected_rvq);
     params_destroy(&(*codec)->params);
     mem_free(codec);
+}
+
+/* ---- what a configuration says, whatever the network ---- */
+
+int audio_codec_channels(const AudioCodecConfig *cfg)
+{
+    return cfg->network == AUDIO_DAC ? 1 : cfg->seanet.channels;
+}
+
+int audio_codec_hop(const AudioCodecConfig *cfg)
+{
+    return cfg->network == AUDIO_DAC ? dac_hop(&cfg->dac) : seanet_hop(&cfg->seanet);
+}
+
+int audio_codec_stages(const AudioCodecConfig *cfg)
+{
+    return cfg->network == AUDIO_DAC ? cfg->projected_rvq.n_q : cfg->rvq.n_q;
+}
+
+int audio_codec_codebook_size(const AudioCodecConfig *cfg)
+{
+    return cfg->network == AUDIO_DAC ? cfg->projected_rvq.codebook_size : cfg->rvq.codebook_size;
+}
+
+int audio_codec_latent_dim(const AudioCodecConfig *cfg)
+{
+    return cfg->network == AUDIO_DAC ? cfg->dac.latent_dim : cfg->seanet.latent_dim;
+}
+
+bool audio_codec_can_stream(const AudioCodecConfig *cfg)
+{
+    if (cfg->network == AUDIO_DAC)
+        return true;
+    return seanet_can_stream(&cfg->seanet) && !cfg->normalize && cfg->segment_seconds == 0.0;
+}
+
+int64_t audio_codec_encoder_lag(const AudioCodecConfig *cfg)
+{
+    return cfg->network == AUDIO_DAC ? dac_encoder_lag(&cfg->dac) : 0;
+}
+
+int64_t audio_codec_decoder_lag(const AudioCodecConfig *cfg)
+{
+    return cfg->network == AUDIO_DAC ? dac_decoder_lag(&cfg->dac) : 0;
+}
+
+int64_t audio_codec_count_parameters(const AudioCodecConfig *cfg)
+{
+    return cfg->network == AUDIO_DAC ? dac_count_parameters(&cfg->dac) + projected_rvq_count_parameters(&cfg->projected_rvq)
+                                     : seanet_count_parameters(&cfg->seanet) + rvq_count_parameters(&cfg->rvq);
+}
+
+/* ---- running ---- */
+
+RsdStatus audio_codec_freeze(AudioCodec *codec, RsdError *err)
+{
+    if (codec->dac) {
+        projected_rvq_refresh(codec->projected_rvq);
+        return dac_freeze(codec->dac, err);
+    }
+    rvq_refresh(codec->rvq);
+    return seanet_freeze(codec->net, err);
+}
+
+RsdStatus audio_codec_encode(Tape *tape, AudioCodec *codec, Tensor *x, int n_q, uint16_t *codes, RsdError *err)
+{
+    Tensor *z;
+    RsdStatus status = RSD_OK;
+
+    if (codec->dac) {
+        TRY(dac_encode(tape, codec->dac, x, DAC_PAD_ZERO, &z, err));
+        TRY(projected_rvq_encode(tape, codec->projected_rvq, z, n_q, codes, NULL, err));
+    } else {
+        TRY(seanet_encode(tape, codec->net, x, &z, err));
+        TRY(rvq_encode(tape, codec->rvq, z, n_q, codes, err));
+    }
+fail:
+    return status;
+}
+
+RsdStatus audio_codec_latents(Tape *tape, AudioCodec *codec, const uint16_t *codes, int64_t batch, int n_q, int64_t frames,
+                              Tensor **z, RsdError *err)
+{
+    return codec->dac ? projected_rvq_decode(tape, codec->projected_rvq, codes, batch, n_q, frames, z, err)
+                      : rvq_decode(tape, codec->rvq, codes, batch, n_q, frames, z, err);
+}
+
+RsdStatus audio_codec_decode(Tape *tape, AudioCodec *codec, Tensor *z, Tensor **y, RsdError *err)
+{
+    return codec->dac ? dac_decode(tape, codec->dac, z, DAC_PAD_ZERO, y, err) : seanet_decode(tape, codec->net, z, y, err);
 }
 
 double audio_codec_bitrate_bps(const AudioCodecConfig *cfg, int n_q)
 {
     int bits = 0;
 
-    while (1 << bits < cfg->rvq.codebook_size)
+    while (1 << bits < audio_codec_codebook_size(cfg))
         bits++;
-    return (double)n_q * bits * cfg->rate_hz / seanet_hop(&cfg->seanet);
+    return (double)n_q * bits * cfg->rate_hz / audio_codec_hop(cfg);
 }
 
 /* Rounded down as the original code rounds. */
@@ -152,7 +257,7 @@ int audio_codec_stages_for(const AudioCodecConfig *cfg, double bitrate_bps)
 {
     int n_q = 1;
 
-    while (n_q < cfg->rvq.n_q && audio_codec_bitrate_bps(cfg, n_q + 1) <= bitrate_bps)
+    while (n_q < audio_codec_stages(cfg) && audio_codec_bitrate_bps(cfg, n_q + 1) <= bitrate_bps)
         n_q++;
     return n_q;
 }

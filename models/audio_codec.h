@@ -1,21 +1,32 @@
-/* audio_codec.h - a trained audio codec: SEANet around a residual quantiser, its configuration and its weights.
+/* audio_codec.h - a trained audio codec: a network around a residual quantiser, its configuration and its weights.
+ *
+ * There are two kinds: SEANet with plain codebooks (our own models, EnCodec) and DAC with projected ones. Whoever codes
+ * signals need not know which: audio_codec_encode and audio_codec_decode run either, and the functions about a configuration
+ * answer for both. Training knows SEANet only.
  *
  * SPDX-License-Identifier: MIT
  */
 #ifndef RESIDUA_AUDIO_CODEC_H
 #define RESIDUA_AUDIO_CODEC_H
 
+#include "models/dac.h"
+#include "models/projected_rvq.h"
 #include "models/rvq.h"
 #include "models/seanet.h"
 
 #define MODEL_NAME_SIZE 32
 #define MODEL_HASH_SIZE 8
 
+typedef enum AudioNetwork { AUDIO_SEANET, AUDIO_DAC } AudioNetwork;
+
 typedef struct AudioCodecConfig {
     char name[MODEL_NAME_SIZE]; /* "speech16" */
     int rate_hz;
-    SeanetConfig seanet;
+    AudioNetwork network;
+    SeanetConfig seanet; /* AUDIO_SEANET */
     RvqConfig rvq;
+    DacConfig dac;       /* AUDIO_DAC */
+    ProjectedRvqConfig projected_rvq;
     bool normalize;         /* each segment is scaled to unit RMS (audio.md 1.5) */
     double segment_seconds; /* 0: no segments, the whole signal at once */
     double segment_overlap; /* share of a segment that the next one covers, too */
@@ -24,8 +35,10 @@ typedef struct AudioCodecConfig {
 typedef struct AudioCodec {
     AudioCodecConfig config;
     ParamSet *params; /* owns all weights and codebooks */
-    Seanet *net;
+    Seanet *net; /* of AUDIO_SEANET, else NULL */
     Rvq *rvq;
+    Dac *dac; /* of AUDIO_DAC, else NULL */
+    ProjectedRvq *projected_rvq;
     uint8_t hash[MODEL_HASH_SIZE]; /* first bytes of SHA-256 of the model file; zeros for a model not loaded from one */
 } AudioCodec;
 
@@ -38,7 +51,8 @@ RsdStatus audio_codec_check_config(const AudioCodecConfig *cfg, RsdError *err);
 /* Random weights. Errors: RSD_ERR_ARG (names the field and its range), RSD_ERR_MEMORY. */
 RsdStatus audio_codec_create(AudioCodec **out, const AudioCodecConfig *cfg, uint64_t seed, RsdError *err);
 /* From a model file, safetensors whose metadata hold "residua.kind" = "audio-codec" and one key per configuration field
- * (docs/model-file.md), or from a published EnCodec checkpoint (models/encodec.h) with the config.json beside it, if there is
+ * (docs/model-file.md), or from published weights of EnCodec (models/encodec.h)
+ * or DAC (models/dac_import.h) with the config.json beside it, if there is
  * one. Frozen for inference; cannot be trained. The file is not needed afterwards. Errors: those of
  * checkpoint_open; RSD_ERR_CORRUPT (damaged, or its configuration is impossible or asks for more than it holds),
  * RSD_ERR_UNSUPPORTED (not a model, or of a newer kind), RSD_ERR_NUMERIC. */
@@ -57,6 +71,32 @@ RsdStatus audio_codec_save(const AudioCodec *codec, const char *path, Dtype stor
 /* The configuration as metadata of a file, for checkpoints that hold more than a model. read: errors as audio_codec_load. */
 RsdStatus audio_codec_write_config(const AudioCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err);
 RsdStatus audio_codec_read_config(AudioCodecConfig *cfg, const Safetensors *st, RsdError *err);
+
+int audio_codec_channels(const AudioCodecConfig *cfg);
+int audio_codec_hop(const AudioCodecConfig *cfg); /* samples of a frame */
+int audio_codec_stages(const AudioCodecConfig *cfg);
+int audio_codec_codebook_size(const AudioCodecConfig *cfg);
+int audio_codec_latent_dim(const AudioCodecConfig *cfg);
+int64_t audio_codec_count_parameters(const AudioCodecConfig *cfg);
+/* Whether it runs on chunks of a signal, and how much later its output then comes: 0 for a causal network. */
+bool audio_codec_can_stream(const AudioCodecConfig *cfg);
+int64_t audio_codec_encoder_lag(const AudioCodecConfig *cfg); /* frames */
+int64_t audio_codec_decoder_lag(const AudioCodecConfig *cfg); /* samples */
+
+/* Lays the weights out for inference; again after they have changed. Then many tapes may run at once. */
+RsdStatus audio_codec_freeze(AudioCodec *codec, RsdError *err);
+
+/* x [batch, channels, n], n a multiple of the hop -> codes [batch, n_q, n / hop]. With tape->stream codes come encoder_lag
+ * frames later, and stream_place tells where in the signal, in samples, the chunk stands. x is used up.
+ * Errors: RSD_ERR_ARG, RSD_ERR_UNSUPPORTED (cannot stream), RSD_ERR_MEMORY. */
+RsdStatus audio_codec_encode(Tape *tape, AudioCodec *codec, Tensor *x, int n_q, uint16_t *codes, RsdError *err);
+/* codes [batch, n_q, frames] -> z [batch, latent_dim, frames]. Errors: RSD_ERR_ARG, RSD_ERR_CORRUPT (a code out of range),
+ * RSD_ERR_MEMORY. */
+RsdStatus audio_codec_latents(Tape *tape, AudioCodec *codec, const uint16_t *codes, int64_t batch, int n_q, int64_t frames,
+                              Tensor **z, RsdError *err);
+/* z -> y [batch, channels, n], n = frames * hop, on whole signals less what odd rates of DAC lose. With tape->stream samples
+ * come decoder_lag later, and stream_place tells where, in frames, the chunk stands. z is used up. Errors: as encode. */
+RsdStatus audio_codec_decode(Tape *tape, AudioCodec *codec, Tensor *z, Tensor **y, RsdError *err);
 
 /* Bits per second of n_q stages; the largest n_q whose rate does not exceed bitrate_bps (at least 1). */
 double audio_codec_bitrate_bps(const AudioCodecConfig *cfg, int n_q);

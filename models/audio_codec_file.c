@@ -15,18 +15,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/weights/checkpoint.h"
+#include "models/dac_import.h"
 #include "models/encodec.h"
 
 #define KEY_PREFIX "residua."
 #define KEY_KIND KEY_PREFIX "kind"
 #define KEY_VERSION KEY_PREFIX "version"
 #define KIND "audio-codec"
+#define KIND_DAC "audio-codec-dac"
 #define VERSION "1"
 #define VALUE_SIZE 128
+#define RATIOS_EXPECTED "whole numbers with commas between, at most 8"
 
 /* ---- fields ---- */
 
-typedef enum FieldType { FIELD_NAME, FIELD_INT, FIELD_FLOAT, FIELD_DOUBLE, FIELD_BOOL, FIELD_PAD, FIELD_NORM, FIELD_RATIOS } FieldType;
+typedef enum FieldType { FIELD_NAME, FIELD_INT, FIELD_FLOAT, FIELD_DOUBLE, FIELD_BOOL, FIELD_PAD, FIELD_NORM, FIELD_RATIOS,
+                         FIELD_ENCODER_RATES, FIELD_DECODER_RATES } FieldType;
 
 typedef struct Field {
     const char *key;
@@ -36,7 +41,7 @@ typedef struct Field {
 } Field;
 
 #define AT(member) offsetof(AudioCodecConfig, member)
-static const Field fields[] = {
+static const Field seanet_fields[] = {
     {KEY_PREFIX "name", FIELD_NAME, AT(name), false},
     {KEY_PREFIX "rate_hz", FIELD_INT, AT(rate_hz), false},
     {KEY_PREFIX "seanet.channels", FIELD_INT, AT(seanet.channels), false},
@@ -63,7 +68,32 @@ static const Field fields[] = {
     {KEY_PREFIX "segment_seconds", FIELD_DOUBLE, AT(segment_seconds), true},
     {KEY_PREFIX "segment_overlap", FIELD_DOUBLE, AT(segment_overlap), true},
 };
-#define N_FIELDS (sizeof fields / sizeof *fields)
+
+static const Field dac_fields[] = {
+    {KEY_PREFIX "name", FIELD_NAME, AT(name), false},
+    {KEY_PREFIX "rate_hz", FIELD_INT, AT(rate_hz), false},
+    {KEY_PREFIX "dac.encoder_dim", FIELD_INT, AT(dac.encoder_dim), false},
+    {KEY_PREFIX "dac.encoder_rates", FIELD_ENCODER_RATES, AT(dac.encoder_rates), false},
+    {KEY_PREFIX "dac.latent_dim", FIELD_INT, AT(dac.latent_dim), false},
+    {KEY_PREFIX "dac.decoder_dim", FIELD_INT, AT(dac.decoder_dim), false},
+    {KEY_PREFIX "dac.decoder_rates", FIELD_DECODER_RATES, AT(dac.decoder_rates), false},
+    {KEY_PREFIX "rvq.n_q", FIELD_INT, AT(projected_rvq.n_q), false},
+    {KEY_PREFIX "rvq.codebook_size", FIELD_INT, AT(projected_rvq.codebook_size), false},
+    {KEY_PREFIX "rvq.code_dim", FIELD_INT, AT(projected_rvq.code_dim), false},
+    {KEY_PREFIX "rvq.dim", FIELD_INT, AT(projected_rvq.dim), false},
+};
+
+/* The keys of one kind of model file. */
+typedef struct Kind {
+    const char *name;
+    AudioNetwork network;
+    const Field *fields;
+    size_t n_fields;
+} Kind;
+
+static const Kind kinds[] = {{KIND, AUDIO_SEANET, seanet_fields, sizeof seanet_fields / sizeof *seanet_fields},
+                             {KIND_DAC, AUDIO_DAC, dac_fields, sizeof dac_fields / sizeof *dac_fields}};
+#define N_KINDS (sizeof kinds / sizeof *kinds)
 
 static const char *const bool_words[] = {"false", "true"};
 static const char *const pad_words[] = {"zero", "reflect"};           /* values of PadMode */
@@ -71,13 +101,13 @@ static const char *const norm_words[] = {"none", "weight", "group"};  /* values 
 
 /* ---- writing ---- */
 
-static void write_ratios(char text[VALUE_SIZE], const SeanetConfig *cfg)
+static void write_ratios(char text[VALUE_SIZE], const int *ratios, int n)
 {
     size_t used = 0;
 
     text[0] = '\0';
-    for (int i = 0; i < cfg->n_ratios; i++)
-        used += (size_t)snprintf(text + used, VALUE_SIZE - used, "%s%d", i ? "," : "", cfg->ratios[i]);
+    for (int i = 0; i < n; i++)
+        used += (size_t)snprintf(text + used, VALUE_SIZE - used, "%s%d", i ? "," : "", ratios[i]);
 }
 
 static void write_field(char text[VALUE_SIZE], const AudioCodecConfig *cfg, const Field *field)
@@ -107,25 +137,33 @@ static void write_field(char text[VALUE_SIZE], const AudioCodecConfig *cfg, cons
         snprintf(text, VALUE_SIZE, "%s", norm_words[*(const SeanetNorm *)at]);
         break;
     case FIELD_RATIOS:
-        write_ratios(text, &cfg->seanet);
+        write_ratios(text, cfg->seanet.ratios, cfg->seanet.n_ratios);
+        break;
+    case FIELD_ENCODER_RATES:
+        write_ratios(text, cfg->dac.encoder_rates, cfg->dac.n_encoder_rates);
+        break;
+    case FIELD_DECODER_RATES:
+        write_ratios(text, cfg->dac.decoder_rates, cfg->dac.n_decoder_rates);
         break;
     }
 }
 
 RsdStatus audio_codec_write_config(const AudioCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err)
 {
+    const Kind *kind;
     RsdStatus status = RSD_OK;
 
     TRY(audio_codec_check_config(cfg, err)); /* the words of an enum out of range do not exist */
-    TRY(safetensors_writer_metadata(writer, KEY_KIND, KIND, err));
+    kind = &kinds[cfg->network];
+    TRY(safetensors_writer_metadata(writer, KEY_KIND, kind->name, err));
     TRY(safetensors_writer_metadata(writer, KEY_VERSION, VERSION, err));
-    for (size_t i = 0; i < N_FIELDS; i++) {
+    for (size_t i = 0; i < kind->n_fields; i++) {
         char text[VALUE_SIZE];
 
-        write_field(text, cfg, &fields[i]);
-        if (fields[i].optional && (strcmp(text, "0") == 0 || strcmp(text, "false") == 0))
+        write_field(text, cfg, &kind->fields[i]);
+        if (kind->fields[i].optional && (strcmp(text, "0") == 0 || strcmp(text, "false") == 0))
             continue;
-        TRY(safetensors_writer_metadata(writer, fields[i].key, text, err));
+        TRY(safetensors_writer_metadata(writer, kind->fields[i].key, text, err));
     }
 fail:
     return status;
@@ -194,13 +232,15 @@ static bool read_double(double *out, const char *text, const char **end)
     return stop != text && isfinite(*out);
 }
 
-static bool read_ratios(SeanetConfig *cfg, const char *text, const char **end)
+/* Both networks have at most as many. */
+_Static_assert(SEANET_MAX_STAGES == DAC_MAX_STAGES, "ratios of both networks are read by one function");
+static bool read_ratios(int *ratios, int *n, const char *text, const char **end)
 {
-    cfg->n_ratios = 0;
+    *n = 0;
     do {
-        if (cfg->n_ratios == SEANET_MAX_STAGES || !read_int(&cfg->ratios[cfg->n_ratios], text, end))
+        if (*n == SEANET_MAX_STAGES || !read_int(&ratios[*n], text, end))
             return false;
-        cfg->n_ratios++;
+        ++*n;
         text = *end + 1;
     } while (**end == ',');
     return true;
@@ -250,18 +290,26 @@ static const char *read_field(AudioCodecConfig *cfg, const Field *field, const c
         *(SeanetNorm *)at = (SeanetNorm)i;
         break;
     case FIELD_RATIOS:
-        return read_ratios(&cfg->seanet, text, &end) && !*end ? NULL : "whole numbers with commas between, at most 8";
+        return read_ratios(cfg->seanet.ratios, &cfg->seanet.n_ratios, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
+    case FIELD_ENCODER_RATES:
+        return read_ratios(cfg->dac.encoder_rates, &cfg->dac.n_encoder_rates, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
+    case FIELD_DECODER_RATES:
+        return read_ratios(cfg->dac.decoder_rates, &cfg->dac.n_decoder_rates, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
     }
     return NULL;
 }
 
-static RsdStatus check_kind(const Safetensors *st, RsdError *err)
+static RsdStatus find_kind(const Kind **out, const Safetensors *st, RsdError *err)
 {
     const char *kind = safetensors_metadata(st, KEY_KIND), *version = safetensors_metadata(st, KEY_VERSION);
     RsdStatus status = RSD_OK;
 
+    *out = NULL;
     CHECK(kind, err, RSD_ERR_UNSUPPORTED, "not a residua model: its metadata have no " KEY_KIND);
-    CHECK(strcmp(kind, KIND) == 0, err, RSD_ERR_UNSUPPORTED, KEY_KIND " is %.40s, expected " KIND, kind);
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (strcmp(kind, kinds[i].name) == 0)
+            *out = &kinds[i];
+    CHECK(*out, err, RSD_ERR_UNSUPPORTED, KEY_KIND " is %.40s, expected " KIND " or " KIND_DAC, kind);
     CHECK(version, err, RSD_ERR_CORRUPT, KEY_VERSION " is missing");
     CHECK(strcmp(version, VERSION) == 0, err, RSD_ERR_UNSUPPORTED,
           KEY_VERSION " is %.40s, this program reads version " VERSION, version);
@@ -269,24 +317,24 @@ fail:
     return status;
 }
 
-static bool is_known_key(const char *key)
+static bool is_known_key(const Kind *kind, const char *key)
 {
     if (strcmp(key, KEY_KIND) == 0 || strcmp(key, KEY_VERSION) == 0)
         return true;
-    for (size_t i = 0; i < N_FIELDS; i++)
-        if (strcmp(key, fields[i].key) == 0)
+    for (size_t i = 0; i < kind->n_fields; i++)
+        if (strcmp(key, kind->fields[i].key) == 0)
             return true;
     return false;
 }
 
 /* A key this program does not know may change what the weights mean. */
-static RsdStatus check_keys(const Safetensors *st, RsdError *err)
+static RsdStatus check_keys(const Kind *kind, const Safetensors *st, RsdError *err)
 {
     for (size_t i = 0; i < safetensors_metadata_count(st); i++) {
         const char *key, *value;
 
         safetensors_metadata_at(st, i, &key, &value);
-        if (strncmp(key, KEY_PREFIX, strlen(KEY_PREFIX)) == 0 && !is_known_key(key))
+        if (strncmp(key, KEY_PREFIX, strlen(KEY_PREFIX)) == 0 && !is_known_key(kind, key))
             return error_set(err, RSD_ERR_UNSUPPORTED, "unknown key %.80s; was the file made by a newer version?", key);
     }
     return RSD_OK;
@@ -294,19 +342,22 @@ static RsdStatus check_keys(const Safetensors *st, RsdError *err)
 
 RsdStatus audio_codec_read_config(AudioCodecConfig *cfg, const Safetensors *st, RsdError *err)
 {
+    const Kind *kind;
     RsdStatus status = RSD_OK;
 
     memset(cfg, 0, sizeof *cfg);
-    TRY(check_kind(st, err));
-    TRY(check_keys(st, err));
-    for (size_t i = 0; i < N_FIELDS; i++) {
-        const char *text = safetensors_metadata(st, fields[i].key), *expected;
+    TRY(find_kind(&kind, st, err));
+    TRY(check_keys(kind, st, err));
+    cfg->network = kind->network;
+    for (size_t i = 0; i < kind->n_fields; i++) {
+        const Field *field = &kind->fields[i];
+        const char *text = safetensors_metadata(st, field->key), *expected;
 
-        if (!text && fields[i].optional)
+        if (!text && field->optional)
             continue;
-        CHECK(text, err, RSD_ERR_CORRUPT, "key %s is missing", fields[i].key);
-        expected = read_field(cfg, &fields[i], text);
-        CHECK(!expected, err, RSD_ERR_CORRUPT, "%s is \"%.40s\", expected %s", fields[i].key, text, expected);
+        CHECK(text, err, RSD_ERR_CORRUPT, "key %s is missing", field->key);
+        expected = read_field(cfg, field, text);
+        CHECK(!expected, err, RSD_ERR_CORRUPT, "%s is \"%.40s\", expected %s", field->key, text, expected);
     }
     if (audio_codec_check_config(cfg, err) != RSD_OK)
         return error_prefix(err, RSD_ERR_CORRUPT, "impossible configuration");
@@ -317,7 +368,7 @@ fail:
 /* Before memory is taken: what the file holds bounds what its configuration may ask for. */
 static RsdStatus check_size(const AudioCodecConfig *cfg, const Safetensors *st, RsdError *err)
 {
-    int64_t n_needed = seanet_count_parameters(&cfg->seanet) + rvq_count_parameters(&cfg->rvq), n_held = 0;
+    int64_t n_needed = audio_codec_count_parameters(cfg), n_held = 0;
 
     for (size_t i = 0; i < safetensors_count(st); i++) {
         const SafetensorsEntry *entry = safetensors_entry(st, i);
@@ -342,8 +393,7 @@ RsdStatus audio_codec_from_safetensors(AudioCodec **out, const Safetensors *st, 
     TRY(check_size(&cfg, st, err));
     TRY(audio_codec_create_empty(&codec, &cfg, err));
     TRY(params_load(codec->params, st, "", err));
-    rvq_refresh(codec->rvq);
-    TRY(seanet_freeze(codec->net, err));
+    TRY(audio_codec_freeze(codec, err));
     memcpy(codec->hash, hash, MODEL_HASH_SIZE);
     *out = codec;
     return RSD_OK;
@@ -364,8 +414,11 @@ static RsdStatus from_checkpoint(AudioCodec **out, Checkpoint *file, RsdError *e
     }
     if (encodec_is_model(file))
         return encodec_import(out, file, err);
+    if (dac_import_matches(file))
+        return dac_import(out, file, err);
     status = error_set(err, RSD_ERR_UNSUPPORTED,
-                       "not a residua model (its metadata have no " KEY_KIND ") and no EnCodec model (its arrays have other names)");
+                       "not a residua model (its metadata have no " KEY_KIND
+                       ") and neither EnCodec nor DAC (its arrays have other names)");
 fail:
     return status;
 }

@@ -1,4 +1,4 @@
-/* layers.c - weights of convolutions and LSTMs: registering, drawing, folding, running.
+/* layers.c - weights of convolutions, Snake activations and LSTMs: registering, drawing, folding, running.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/ops/activation.h"
 #include "engine/ops/arithmetic.h"
+#include "engine/ops/in_place.h"
 #include "engine/ops/norm.h"
 #include "engine/ops/shape.h"
 #include "engine/ops/weight_norm.h"
@@ -143,9 +145,11 @@ RsdStatus conv_layer_freeze(ConvLayer *layer, Tape *tape, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    if (!layer->weight_norm)
-        return RSD_OK;
-    TRY(op_weight_norm(tape, layer->weight, layer->weight_g, &layer->folded, err));
+    if (!layer->weight_norm && layer->weight->needs_grad)
+        return RSD_OK; /* a copy would not follow the weight when it is trained */
+    layer->folded = layer->weight;
+    if (layer->weight_norm)
+        TRY(op_weight_norm(tape, layer->weight, layer->weight_g, &layer->folded, err));
     TRY((layer->transposed ? conv_transpose1d_prepare : conv1d_prepare)(tape, layer->folded, &layer->params, err));
 fail:
     return status;
@@ -167,6 +171,28 @@ int64_t conv_layer_count(const ConvLayer *layer)
 double conv_layer_macs(const ConvLayer *layer, double n_frames)
 {
     return n_frames * layer->c_in * layer->c_out / groups_of(layer) * layer->kernel;
+}
+
+/* ---- Snake ---- */
+
+RsdStatus snake_layer_register(SnakeLayer *layer, ParamSet *params, RsdError *err)
+{
+    int64_t shape[1] = {layer->channels};
+    RsdStatus status = add(params, layer->name, "alpha", 1, shape, &layer->alpha, err);
+
+    if (status == RSD_OK && !params->for_inference)
+        params_fill_constant(layer->alpha, 1.0f);
+    return status;
+}
+
+RsdStatus snake(Tape *tape, const SnakeLayer *layer, Tensor *x, bool in_place, Tensor **y, RsdError *err)
+{
+    RsdStatus status;
+
+    *y = x;
+    status = in_place && !tape->recording ? op_snake_in_place(tape, x, layer->alpha, err)
+                                          : op_snake(tape, x, layer->alpha, y, err);
+    return status == RSD_OK ? RSD_OK : error_prefix(err, status, "%s", layer->name);
 }
 
 /* ---- LSTM ---- */

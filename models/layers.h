@@ -7,6 +7,7 @@
  *   NAME.weight                    otherwise; plain [c_out, c_in / groups, k], transposed [c_in, c_out / groups, k]
  *   NAME.bias                      [c_out]
  *   NAME.norm_weight, .norm_bias   [c_out], GroupNorm over all channels and time after the convolution
+ *   NAME.alpha                     [c] of a Snake activation
  *   NAME.{weight,bias}_{ih,hh}_lI  of an LSTM, gates in the order i, f, g, o
  *
  * SPDX-License-Identifier: MIT
@@ -38,6 +39,12 @@ typedef struct LstmLayer {
     LstmWeights weights[LSTM_MAX_LAYERS]; /* owned by the ParamSet */
 } LstmLayer;
 
+typedef struct SnakeLayer {
+    char name[LAYER_NAME_SIZE];
+    int channels;
+    Tensor *alpha; /* owned by the ParamSet; starts at 1 */
+} SnakeLayer;
+
 /* Adds the weights to the set and, in a set for training, draws them from rng: U(+-gain sqrt(3 / n)), where n inputs meet
  * in one output (c_in k for a convolution, c_in ceil(k / s) for a transposed one), biases zero, g = |v|: every layer hands on
  * the variance it gets. The published U(+-1/sqrt(fan_in)) (audio.md 1.5) lets a signal fade to a hundredth over a dozen layers,
@@ -45,11 +52,14 @@ typedef struct LstmLayer {
  * Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus conv_layer_register(ConvLayer *layer, ParamSet *params, Rng *rng, RsdError *err);
 RsdStatus lstm_layer_register(LstmLayer *layer, ParamSet *params, Rng *rng, RsdError *err);
+RsdStatus snake_layer_register(SnakeLayer *layer, ParamSet *params, RsdError *err);
 
 /* y = layer(x); [batch, c_in, n] -> [batch, c_out, m]. Under weight norm the plain weights are computed on the way, except
  * that a frozen layer without recording uses what it folded. Errors: those of the ops. */
 RsdStatus conv1d(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor **y, RsdError *err);
 RsdStatus conv_transpose1d(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor **y, RsdError *err);
+/* y = snake(x); when nothing records and x is a result that nothing else reads, `in_place` saves the memory: *y is then x. */
+RsdStatus snake(Tape *tape, const SnakeLayer *layer, Tensor *x, bool in_place, Tensor **y, RsdError *err);
 /* y = LSTM(x) + x, [batch, dim, n] -> the same shape. */
 RsdStatus lstm_with_skip(Tape *tape, const LstmLayer *layer, Tensor *x, Tensor **y, RsdError *err);
 

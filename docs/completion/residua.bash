@@ -4,13 +4,15 @@ _residua()
     local command=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words= endings=
 
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'encode decode info cut eval bench losses train convert help --help --version' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'encode decode info cut tokens eval bench losses train convert help --help --version' -- "$word")
         return
     fi
     case $command:$before in
     encode:--format) words='rsd ecdc' ;;
     decode:--format) words='wav flac' ;;
     decode:--bits) words='16 24 float' ;;
+    tokens:--format) words='npy jsonl raw' ;;
+    tokens:--bits) words='16 24 float' ;;
     esac
     if [[ -z $words && $word == -* ]]; then
         case $command in
@@ -18,6 +20,7 @@ _residua()
         decode) words='--output -o --output-dir --recursive -r --force -f --format --bits --max-bitrate -b --keep-going -k --model -m --lm --threads -t --json --quiet -q --verbose -v --help -h' ;;
         info) words='--test --json --quiet -q --verbose -v --help -h' ;;
         cut) words='--bitrate -b --layers -l --output -o --output-dir --recursive -r --force -f --json --quiet -q --verbose -v --help -h' ;;
+        tokens) words='--output -o --from-tokens --model -m --bitrate -b --stages --channels --format --bits --force -f --threads -t --json --quiet -q --verbose -v --help -h' ;;
         eval) words='--metrics -m --rate --max-delay --no-align --visqol-model --per-channel -c --fail-below --fail-above --threads -t --report --report-details --spectrogram --force -f --json --csv --quiet -q --verbose -v --help -h' ;;
         bench) words='--metrics -m --codecs --model --anchor --rate --seconds --threads -t --report --force -f --json --csv --quiet -q --verbose -v --help -h' ;;
         losses) words='--json --quiet -q --verbose -v --help -h' ;;

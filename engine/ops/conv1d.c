@@ -31,6 +31,9 @@ RsdStatus op_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dPar
     call = (ConvCall){.kind = CONV_GATHER, .shape = layout.shape, .elu = p->activation == INPUT_ELU, .x = x, .w = w, .b = b,
                       .n_axes = 1, .axes = {layout.shape.x.n_coarse}};
     if (tape->stream) {
+        /* Explicit padding that only looks back is causal with a delay: it cuts off on the right what it adds on the left. */
+        bool looks_back = p->rule == PAD_EXPLICIT && layout.right <= 0 &&
+                          layout.left + layout.right == conv_span(&layout.shape.x) - layout.shape.x.stride;
         bool is_local = conv_span(&layout.shape.x) == layout.shape.x.stride && layout.left == 0 && layout.right == 0;
 
         CHECK(!tape->recording, err, RSD_ERR_ARG, "conv1d: a stream cannot be recorded for training");
@@ -44,7 +47,8 @@ RsdStatus op_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dPar
             call.axes[0] = layout.shape.x.n_coarse;
             call.x = x;
         }
-        CHECK(p->rule == PAD_CAUSAL || is_local, err, RSD_ERR_ARG, "conv1d: only causal convolutions run on a stream");
+        CHECK(p->rule == PAD_CAUSAL || looks_back || is_local, err, RSD_ERR_ARG,
+              "conv1d: only causal convolutions run on a stream");
         CHECK(p->mode != PAD_REPLICATE || layout.left <= 0, err, RSD_ERR_ARG, "conv1d: a stream needs zero or reflect padding");
         TRY(take_context(tape, x, layout.left, &call.context, err));
         /* A first chunk too short to be reflected begins with zeros. */

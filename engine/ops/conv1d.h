@@ -33,6 +33,7 @@ typedef struct Conv1dParams {
  * PAD_CAUSAL with tape->stream: n must be a multiple of the stride, except in the last chunk, whose last window is completed
  * by padding; the left context comes from the stream. With PAD_REFLECT the first chunk must be longer than the context to begin
  * as the whole signal does; a shorter one begins with zeros.
+ * PAD_EXPLICIT with pad_right <= 0 and pad_left + pad_right = k_e - s runs on streams, too: a causal convolution that comes late.
  * Errors: RSD_ERR_ARG naming the shapes, RSD_ERR_MEMORY. */
 RsdStatus op_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dParams *p, Tensor **y, RsdError *err);
 /* x [batch, c_in, n], w [c_in, c_out / groups, k], b [c_out] or NULL -> y [batch, c_out, m]; the full output has

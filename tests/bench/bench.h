@@ -65,6 +65,7 @@ void bench_search(Bench *bench);
 void bench_ops(Bench *bench);
 void bench_step(Bench *bench);
 void bench_codec(Bench *bench);
+void bench_dac(Bench *bench);
 void bench_image(Bench *bench);
 void bench_encodec(Bench *bench);
 void bench_rans(Bench *bench);

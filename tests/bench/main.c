@@ -13,12 +13,13 @@ static const struct {
     const char *name;
     void (*run)(Bench *bench);
 } parts[] = {{"conv", bench_conv}, {"conv2d", bench_conv2d}, {"search", bench_search}, {"ops", bench_ops},
-             {"step", bench_step}, {"codec", bench_codec}, {"image", bench_image}, {"encodec", bench_encodec},
+             {"step", bench_step}, {"codec", bench_codec}, {"dac", bench_dac}, {"image", bench_image},
+             {"encodec", bench_encodec},
              {"rans", bench_rans}};
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench [--json] [--only conv|conv2d|search|ops|step|codec|image|encodec|rans] [--seconds S] "
+    fprintf(stderr, "usage: bench [--json] [--only conv|conv2d|search|ops|step|codec|dac|image|encodec|rans] [--seconds S] "
                     "[--no-peer]\n");
     return 2;
 }

@@ -161,7 +161,7 @@ Test(encodec, files_of_other_models_and_other_configurations_are_refused)
 
     NEED_SHARED("golden/encodec");
     ASSERT_FAILS(audio_codec_load(&codec, shared_path(&path, MONO "lm_orig.th"), &err), RSD_ERR_UNSUPPORTED, err,
-                 "no EnCodec model");
+                 "neither EnCodec nor DAC");
     ASSERT_FAILS(audio_codec_load(&codec, shared_path(&path, MONO "input.wav"), &err), RSD_ERR_CORRUPT, err,
                  "input.wav");
     NEED_SHARED("golden/dac/dac44");

@@ -1,0 +1,294 @@
+/* projected_rvq.c - stages of projection, search and reconstruction.
+ *
+ *   p = W_in r + b_in;  code = argmax_j <p / |p|, e_j / |e_j|>;  r -= W_out e_code + b_out
+ *
+ * Among vectors of length 1 the nearest is the one with the largest product, so the search kernels of the other quantiser
+ * do it on normalised codes and normalised projections. The codes that come out are not normalised.
+ *
+ * [1] Kumar et al., High-Fidelity Audio Compression with Improved RVQGAN, 2023, section 3.2 (audio.md 2.3).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "models/projected_rvq.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/kernels/point.h"
+#include "engine/kernels/search.h"
+#include "engine/ops/linear.h"
+
+#define MAX_CODES 65536
+#define MAX_CODE_DIM 64
+#define MAX_DIM 4096
+#define LEAST_NORM 1e-12f /* audio.md 2.3 */
+#define COLUMNS_PER_TASK 64
+
+typedef struct ProjectedStage {
+    Tensor *in_weight, *in_bias, *out_weight, *out_bias, *embed; /* owned by the ParamSet */
+    SearchBook book;                                             /* normalised codes */
+} ProjectedStage;
+
+struct ProjectedRvq {
+    ProjectedRvqConfig config;
+    float *packed, *normalised; /* of all books; [K, code_dim], room to pack one */
+    ProjectedStage stages[PROJECTED_RVQ_MAX_STAGES];
+};
+
+/* ---- configuration ---- */
+
+RsdStatus projected_rvq_check_config(const ProjectedRvqConfig *cfg, RsdError *err)
+{
+    const struct {
+        const char *name;
+        int value, min, max;
+    } fields[] = {{"n_q", cfg->n_q, 1, PROJECTED_RVQ_MAX_STAGES},
+                  {"codebook_size", cfg->codebook_size, 2, MAX_CODES},
+                  {"codebook_dim", cfg->code_dim, 1, MAX_CODE_DIM},
+                  {"dim", cfg->dim, 1, MAX_DIM}};
+
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (fields[i].value < fields[i].min || fields[i].value > fields[i].max)
+            return error_set(err, RSD_ERR_ARG, "%s is %d, expected %d to %d", fields[i].name, fields[i].value, fields[i].min,
+                             fields[i].max);
+    return RSD_OK;
+}
+
+int64_t projected_rvq_count_parameters(const ProjectedRvqConfig *cfg)
+{
+    int64_t d = cfg->code_dim;
+
+    return cfg->n_q * (2 * d * cfg->dim + d + cfg->dim + cfg->codebook_size * d);
+}
+
+/* ---- life ---- */
+
+static RsdStatus add_stage(ProjectedRvq *rvq, int i, ParamSet *params, uint64_t seed, RsdError *err)
+{
+    int64_t d = rvq->config.code_dim, dim = rvq->config.dim, k = rvq->config.codebook_size;
+    ProjectedStage *stage = &rvq->stages[i];
+    const struct {
+        const char *name;
+        int n_dims;
+        int64_t shape[2];
+        Tensor **tensor;
+        float bound;
+    } weights[] = {{"in.weight", 2, {d, dim}, &stage->in_weight, 1.0f / sqrtf((float)dim)},
+                   {"in.bias", 1, {d}, &stage->in_bias, 0.0f},
+                   {"out.weight", 2, {dim, d}, &stage->out_weight, 1.0f / sqrtf((float)d)},
+                   {"out.bias", 1, {dim}, &stage->out_bias, 0.0f},
+                   {"embed", 2, {k, d}, &stage->embed, 1.0f}};
+    Rng rng = rng_at(seed, RNG_INIT, 1, (uint32_t)i);
+    RsdStatus status = RSD_OK;
+
+    for (size_t j = 0; j < sizeof weights / sizeof *weights; j++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "rvq.%d.%s", i, weights[j].name);
+        TRY(params_add(params, name, weights[j].n_dims, weights[j].shape, true, weights[j].tensor, err));
+        if (!params->for_inference)
+            params_fill_uniform(*weights[j].tensor, &rng, weights[j].bound);
+    }
+    stage->book = (SearchBook){k, d, rvq->packed + (size_t)i * search_packed_count(k, d)};
+fail:
+    return status;
+}
+
+RsdStatus projected_rvq_create(ProjectedRvq **out, const ProjectedRvqConfig *cfg, ParamSet *params, uint64_t seed,
+                               RsdError *err)
+{
+    ProjectedRvq *rvq = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(projected_rvq_check_config(cfg, err));
+    TRY(mem_calloc(&rvq, 1, sizeof *rvq, err));
+    rvq->config = *cfg;
+    TRY(mem_alloc(&rvq->packed, (size_t)cfg->n_q * search_packed_count(cfg->codebook_size, cfg->code_dim), sizeof(float),
+                  err));
+    TRY(mem_alloc(&rvq->normalised, (size_t)cfg->codebook_size * (size_t)cfg->code_dim, sizeof(float), err));
+    for (int i = 0; i < cfg->n_q; i++)
+        TRY(add_stage(rvq, i, params, seed, err));
+    if (!params->for_inference)
+        projected_rvq_refresh(rvq);
+    *out = rvq;
+    return RSD_OK;
+fail:
+    projected_rvq_destroy(&rvq);
+    return status;
+}
+
+void projected_rvq_destroy(ProjectedRvq **rvq)
+{
+    if (!*rvq)
+        return;
+    mem_free(&(*rvq)->packed);
+    mem_free(&(*rvq)->normalised);
+    mem_free(rvq);
+}
+
+/* y [n_vectors] of length 1 from x; elements of a vector are `step` apart, vectors `next`. */
+static void normalise(const float *x, float *y, int64_t n_vectors, int64_t next, int64_t dim, int64_t step)
+{
+    for (int64_t i = 0; i < n_vectors; i++, x += next, y += next) {
+        float sum = 0.0f, norm;
+
+        for (int64_t d = 0; d < dim; d++)
+            sum += x[d * step] * x[d * step];
+        norm = sqrtf(sum);
+        if (!(norm >= LEAST_NORM))
+            norm = LEAST_NORM;
+        for (int64_t d = 0; d < dim; d++)
+            y[d * step] = x[d * step] / norm;
+    }
+}
+
+void projected_rvq_refresh(ProjectedRvq *rvq)
+{
+    int64_t d = rvq->config.code_dim;
+
+    for (int i = 0; i < rvq->config.n_q; i++) {
+        normalise(rvq->stages[i].embed->data, rvq->normalised, rvq->config.codebook_size, d, d, 1);
+        search_pack(&rvq->stages[i].book, rvq->normalised);
+    }
+}
+
+/* ---- search ---- */
+
+typedef struct SearchJob {
+    const SearchKernels *kernels;
+    const ProjectedStage *stage;
+    const float *latents; /* [batch, code_dim, frames] */
+    float *directions;    /* the same, normalised */
+    float *q;             /* the same: the codes found */
+    uint16_t *codes;      /* codes of batch item b at b codes_step */
+    int64_t frames, code_dim, codes_step, tasks_per_item;
+} SearchJob;
+
+static void gather_codes(const Tensor *embed, const uint16_t *codes, int64_t n, float *q, int64_t frames)
+{
+    int64_t dim = embed->shape[1];
+
+    for (int64_t d = 0; d < dim; d++)
+        for (int64_t t = 0; t < n; t++)
+            q[d * frames + t] = embed->data[codes[t] * dim + d];
+}
+
+/* Some columns of one batch item. */
+static void search_task(void *ctx, int64_t i, int worker)
+{
+    const SearchJob *job = ctx;
+    int64_t item = i / job->tasks_per_item, first = i % job->tasks_per_item * COLUMNS_PER_TASK;
+    int64_t n = job->frames - first < COLUMNS_PER_TASK ? job->frames - first : COLUMNS_PER_TASK;
+    int64_t at = item * job->code_dim * job->frames + first;
+    uint16_t *codes = job->codes + item * job->codes_step + first;
+
+    (void)worker;
+    normalise(job->latents + at, job->directions + at, n, 1, job->code_dim, job->frames);
+    job->kernels->nearest(&job->stage->book, job->directions + at, job->frames, n, codes);
+    gather_codes(job->stage->embed, codes, n, job->q + at, job->frames);
+}
+
+static RsdStatus check_input(const ProjectedRvq *rvq, const Tensor *z, int n_q, RsdError *err)
+{
+    char text[SHAPE_TEXT_SIZE];
+
+    if (z->n_dims != 3 || z->shape[0] < 1 || z->shape[1] != rvq->config.dim || z->shape[2] < 1)
+        return error_set(err, RSD_ERR_ARG, "quantiser input is %s, expected [batch, %d, frames]",
+                         shape_text(text, z->n_dims, z->shape), rvq->config.dim);
+    if (n_q < 1 || n_q > rvq->config.n_q)
+        return error_set(err, RSD_ERR_ARG, "%d stages asked for, the quantiser has 1 to %d", n_q, rvq->config.n_q);
+    return RSD_OK;
+}
+
+/* total += or -= part. */
+static void accumulate(const Tape *tape, PairFn fn, Tensor *total, const Tensor *part)
+{
+    tape->kernels->point->pair(fn, total->data, part->data, false, total->data, tensor_count(total));
+}
+
+/* Stage q on the residual r: fills codes, latents of the stage, and takes the code out of r. */
+static RsdStatus encode_stage(Tape *tape, ProjectedRvq *rvq, int q, int n_q, Tensor *r, uint16_t *codes, Tensor *latents,
+                              RsdError *err)
+{
+    const ProjectedStage *stage = &rvq->stages[q];
+    ArenaMark mark = arena_mark(tape->arena);
+    int64_t batch = r->shape[0], frames = r->shape[2], d = rvq->config.code_dim;
+    SearchJob job = {.kernels = tape->kernels->search,
+                     .stage = stage,
+                     .codes = codes + q * frames,
+                     .frames = frames,
+                     .code_dim = d,
+                     .codes_step = n_q * frames,
+                     .tasks_per_item = (frames + COLUMNS_PER_TASK - 1) / COLUMNS_PER_TASK};
+    Tensor *p, *found, *back;
+    RsdStatus status = RSD_OK;
+
+    TRY(op_linear(tape, r, stage->in_weight, stage->in_bias, &p, err));
+    TRY(tape_tensor(tape, &found, 3, p->shape, err));
+    TRY(arena_alloc(tape->arena, &job.directions, (size_t)tensor_count(p), sizeof(float), err));
+    job.latents = p->data;
+    job.q = found->data;
+    threads_for(tape->threads, batch * job.tasks_per_item, search_task, &job);
+    for (int64_t b = 0; latents && b < batch; b++)
+        memcpy(latents->data + (b * n_q + q) * d * frames, p->data + b * d * frames, (size_t)(d * frames) * sizeof(float));
+    TRY(op_linear(tape, found, stage->out_weight, stage->out_bias, &back, err));
+    accumulate(tape, PAIR_SUB, r, back);
+fail:
+    arena_rewind(tape->arena, mark);
+    return status;
+}
+
+RsdStatus projected_rvq_encode(Tape *tape, ProjectedRvq *rvq, const Tensor *z, int n_q, uint16_t *codes, Tensor **latents,
+                               RsdError *err)
+{
+    ArenaMark mark;
+    Tensor *r;
+    RsdStatus status = RSD_OK;
+
+    TRY(check_input(rvq, z, n_q, err));
+    if (latents)
+        TRY(tape_tensor(tape, latents, 3, (int64_t[3]){z->shape[0], (int64_t)n_q * rvq->config.code_dim, z->shape[2]}, err));
+    mark = arena_mark(tape->arena);
+    TRY(tape_input(tape, &r, 3, z->shape, z->data, err));
+    for (int q = 0; q < n_q; q++)
+        TRY(encode_stage(tape, rvq, q, n_q, r, codes, latents ? *latents : NULL, err));
+    arena_rewind(tape->arena, mark);
+fail:
+    return status;
+}
+
+/* ---- reconstruction ---- */
+
+RsdStatus projected_rvq_decode(Tape *tape, ProjectedRvq *rvq, const uint16_t *codes, int64_t batch, int n_q, int64_t frames,
+                               Tensor **z, RsdError *err)
+{
+    int64_t d = rvq->config.code_dim;
+    RsdStatus status = RSD_OK;
+
+    *z = NULL;
+    CHECK(n_q >= 1 && n_q <= rvq->config.n_q && batch >= 1 && frames >= 1, err, RSD_ERR_ARG,
+          "%lld x %d x %lld codes; the quantiser has 1 to %d stages", (long long)batch, n_q, (long long)frames,
+          rvq->config.n_q);
+    for (int64_t i = 0; i < batch * n_q * frames; i++)
+        CHECK(codes[i] < rvq->config.codebook_size, err, RSD_ERR_CORRUPT,
+              "code %d of stage %lld at frame %lld, the codebook has %d", codes[i], (long long)(i / frames % n_q),
+              (long long)(i % frames), rvq->config.codebook_size);
+    TRY(tape_tensor(tape, z, 3, (int64_t[3]){batch, rvq->config.dim, frames}, err));
+    tape->kernels->point->fill((*z)->data, 0.0f, tensor_count(*z), false);
+    for (int q = 0; q < n_q; q++) {
+        ArenaMark mark = arena_mark(tape->arena);
+        Tensor *found, *back;
+
+        TRY(tape_tensor(tape, &found, 3, (int64_t[3]){batch, d, frames}, err));
+        for (int64_t b = 0; b < batch; b++)
+            gather_codes(rvq->stages[q].embed, codes + (b * n_q + q) * frames, frames, found->data + b * d * frames, frames);
+        TRY(op_linear(tape, found, rvq->stages[q].out_weight, rvq->stages[q].out_bias, &back, err));
+        accumulate(tape, PAIR_ADD, *z, back);
+        arena_rewind(tape->arena, mark);
+    }
+fail:
+    return status;
+}
