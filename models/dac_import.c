@@ -10,9 +10,9 @@
 
 #include "models/audio_codec_file.h"
 #include "models/dac_names.h"
-#include "models/foreign.h"
+#include "models/import.h"
 
-_Static_assert((int)DAC_NAME_SIZE <= (int)FOREIGN_NAME_SIZE, "names of DAC fit");
+_Static_assert((int)DAC_NAME_SIZE <= (int)IMPORT_NAME_SIZE, "names of DAC fit");
 
 #define FIRST_CODEBOOK "quantizer.quantizers.0.codebook.weight"
 
@@ -21,11 +21,11 @@ typedef struct Naming {
     const DacConfig *cfg;
 } Naming;
 
-static bool foreign_name(char theirs[FOREIGN_NAME_SIZE], const char *ours, const void *ctx)
+static bool name_there(char theirs[IMPORT_NAME_SIZE], const char *ours, int i, const void *ctx)
 {
     const Naming *naming = ctx;
 
-    return dac_name_in(theirs, ours, naming->naming, naming->cfg);
+    return i == 0 && dac_name_in(theirs, ours, naming->naming, naming->cfg);
 }
 
 /* Array `name`, or what weight norm keeps of it. */
@@ -142,14 +142,17 @@ RsdStatus dac_import(AudioCodec **out, Checkpoint *checkpoint, RsdError *err)
 {
     AudioCodecConfig cfg;
     Naming naming = {naming_of(checkpoint), &cfg.dac};
+    ImportRules rules = {.name = name_there, .ctx = &naming};
     AudioCodec *codec = NULL;
     uint8_t digest[32];
     RsdStatus status = RSD_OK;
 
     *out = NULL;
     TRY(read_config(&cfg, checkpoint, naming.naming, err));
+    if (import_check_size(checkpoint, audio_codec_count_parameters(&cfg), err) != RSD_OK)
+        return error_prefix(err, RSD_ERR_CORRUPT, "%s", checkpoint_place(checkpoint));
     TRY(audio_codec_create_empty(&codec, &cfg, err));
-    TRY(foreign_fill(codec->params, checkpoint, foreign_name, &naming, err));
+    TRY(import_params(codec->params, checkpoint, &rules, err));
     TRY(checkpoint_hash(checkpoint, digest, err));
     memcpy(codec->hash, digest, sizeof codec->hash);
     TRY(audio_codec_freeze(codec, err));

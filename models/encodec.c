@@ -296,27 +296,6 @@ fail:
 
 /* ---- importing ---- */
 
-/* Before memory is taken: what the file holds bounds what its shapes may ask for. */
-static RsdStatus check_size(const AudioCodecConfig *cfg, const Checkpoint *file, RsdError *err)
-{
-    int64_t n_needed, n_held = 0, count;
-    RsdStatus status = audio_codec_check_config(cfg, err);
-
-    if (status != RSD_OK)
-        return error_prefix(err, RSD_ERR_CORRUPT, "no EnCodec model: impossible configuration");
-    n_needed = seanet_count_parameters(&cfg->seanet) + rvq_count_parameters(&cfg->rvq);
-    for (size_t i = 0; i < checkpoint_count(file); i++) {
-        const CheckpointArray *array = checkpoint_array(file, i);
-
-        TRY(shape_count(&count, array->n_dims, array->shape, err));
-        n_held += count;
-    }
-    CHECK(n_held >= n_needed, err, RSD_ERR_CORRUPT,
-          "the arrays hold %lld numbers, a network of their shapes needs %lld", (long long)n_held, (long long)n_needed);
-fail:
-    return status;
-}
-
 RsdStatus encodec_import(AudioCodec **out, Checkpoint *file, RsdError *err)
 {
     AudioCodec *codec = NULL;
@@ -329,7 +308,9 @@ RsdStatus encodec_import(AudioCodec **out, Checkpoint *file, RsdError *err)
     sizes_from_shapes(&cfg, file);
     published_defaults(&cfg);
     TRY(apply_config(&cfg, file, err));
-    TRY(check_size(&cfg, file, err));
+    if (audio_codec_check_config(&cfg, err) != RSD_OK)
+        TRY(error_prefix(err, RSD_ERR_CORRUPT, "no EnCodec model: impossible configuration"));
+    TRY(import_check_size(file, audio_codec_count_parameters(&cfg), err));
     TRY(audio_codec_create_empty(&codec, &cfg, err));
     rules.ctx = &cfg.seanet.n_ratios;
     TRY(import_params(codec->params, file, &rules, err));

@@ -1,9 +1,10 @@
-/* import.c - names there to names here, and a list of everything that does not fit.
+/* import.c - names there to names here, a list of everything that does not fit, then reading.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "models/import.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,90 @@
 
 #define LIST_SIZE (RSD_ERROR_TEXT_SIZE * 2 / 3)
 #define MAX_VARIANTS 16
+
+/* ---- where a parameter comes from ---- */
+
+/* One parameter's source: the array itself, or direction v and length g. */
+typedef struct Source {
+    const CheckpointArray *plain, *v, *g;
+} Source;
+
+/* torch.nn.utils.weight_norm, and torch.nn.utils.parametrizations.weight_norm. */
+static const char *const V_NAMES[] = {"%s_v", "parametrizations.%s.original1"};
+static const char *const G_NAMES[] = {"%s_g", "parametrizations.%s.original0"};
+
+/* "a.b.weight" and "parametrizations.%s.original0" -> "a.b.parametrizations.weight.original0" */
+static void inflect(char out[2 * IMPORT_NAME_SIZE], const char *name, const char *form)
+{
+    const char *dot = strrchr(name, '.'), *last = dot ? dot + 1 : name;
+    int stem = (int)(last - name), split = (int)(strchr(form, '%') - form);
+
+    snprintf(out, 2 * IMPORT_NAME_SIZE, "%.*s%.*s%s%s", stem, name, split, form, last, form + split + 2);
+}
+
+static Source source_named(const Checkpoint *file, const char *name)
+{
+    Source source = {.plain = checkpoint_find(file, name)};
+
+    for (size_t i = 0; !source.plain && !source.v && i < sizeof V_NAMES / sizeof *V_NAMES; i++) {
+        char form[2 * IMPORT_NAME_SIZE];
+
+        inflect(form, name, V_NAMES[i]);
+        source.v = checkpoint_find(file, form);
+        inflect(form, name, G_NAMES[i]);
+        source.g = checkpoint_find(file, form);
+    }
+    return source;
+}
+
+/* The axes that are not 1. */
+static int squeeze(int64_t out[TENSOR_MAX_DIMS], int n_dims, const int64_t *shape)
+{
+    int n = 0;
+
+    for (int i = 0; i < n_dims; i++)
+        if (shape[i] != 1)
+            out[n++] = shape[i];
+    return n;
+}
+
+static bool fits(const Tensor *tensor, const CheckpointArray *array)
+{
+    int64_t a[TENSOR_MAX_DIMS], b[TENSOR_MAX_DIMS];
+    int n = squeeze(a, tensor->n_dims, tensor->shape);
+
+    return n == squeeze(b, array->n_dims, array->shape) && memcmp(a, b, (size_t)n * sizeof *a) == 0;
+}
+
+/* Lengths: one for each element of the first axis. */
+static bool fits_lengths(const Tensor *tensor, const CheckpointArray *array)
+{
+    int64_t count = 1;
+
+    for (int i = 0; i < array->n_dims; i++)
+        count *= array->shape[i];
+    return array->n_dims >= 1 && array->shape[0] == tensor->shape[0] && count == tensor->shape[0];
+}
+
+/* name: under which it was found, or the first under which it was looked for. */
+static Source find_source(const Checkpoint *file, const ImportRules *rules, const char *param, char name[IMPORT_NAME_SIZE])
+{
+    Source source = {.plain = NULL};
+    char other[IMPORT_NAME_SIZE];
+
+    if (!rules->name(name, param, 0, rules->ctx))
+        snprintf(name, IMPORT_NAME_SIZE, "%s", param);
+    for (int i = 0; i < MAX_VARIANTS && rules->name(other, param, i, rules->ctx); i++) {
+        source = source_named(file, other);
+        if (source.plain || source.v) {
+            strcpy(name, other);
+            break;
+        }
+    }
+    return source;
+}
+
+/* ---- what is wrong ---- */
 
 /* What is wrong, as far as it fits a sentence. */
 typedef struct Complaints {
@@ -37,39 +122,27 @@ static void RSD_PRINTF(2, 3) complain(Complaints *c, const char *format, ...)
     c->n_listed++;
 }
 
-static const CheckpointArray *find_array(const Checkpoint *file, const ImportRules *rules, const char *param,
-                                         char name[IMPORT_NAME_SIZE])
+static void complain_of_shape(Complaints *c, const Tensor *tensor, const CheckpointArray *array)
 {
-    char other[IMPORT_NAME_SIZE];
+    char found[SHAPE_TEXT_SIZE], expected[SHAPE_TEXT_SIZE];
 
-    if (!rules->name(name, param, 0, rules->ctx))
-        snprintf(name, IMPORT_NAME_SIZE, "%s", param);
-    for (int i = 0; i < MAX_VARIANTS && rules->name(other, param, i, rules->ctx); i++) {
-        const CheckpointArray *array = checkpoint_find(file, other);
-
-        if (array) {
-            strcpy(name, other);
-            return array;
-        }
-    }
-    return NULL;
+    complain(c, "%.120s is %s, expected %s", array->name, shape_text(found, array->n_dims, array->shape),
+             shape_text(expected, tensor->n_dims, tensor->shape));
 }
 
-/* Axes of length 1 aside. */
-static bool same_shape(const CheckpointArray *array, const Tensor *tensor)
+static void look_at(Complaints *c, const Param *param, const char *name, const Source *source)
 {
-    int i = 0, k = 0;
+    const CheckpointArray *values = source->plain ? source->plain : source->v;
 
-    for (;;) {
-        while (i < array->n_dims && array->shape[i] == 1)
-            i++;
-        while (k < tensor->n_dims && tensor->shape[k] == 1)
-            k++;
-        if (i == array->n_dims || k == tensor->n_dims)
-            return i == array->n_dims && k == tensor->n_dims;
-        if (array->shape[i++] != tensor->shape[k++])
-            return false;
+    if (!values || (!source->plain && !source->g)) {
+        if (!param->training_only)
+            complain(c, "%s is missing", name);
+        return;
     }
+    if (!fits(param->tensor, values))
+        complain_of_shape(c, param->tensor, values);
+    if (source->g && !fits_lengths(param->tensor, source->g))
+        complain_of_shape(c, param->tensor, source->g);
 }
 
 /* Index of an array in the file's order. */
@@ -82,25 +155,27 @@ static size_t index_of(const Checkpoint *file, const CheckpointArray *array)
     return i;
 }
 
+static void mark_used(bool *used, const Checkpoint *file, const CheckpointArray *array)
+{
+    if (array)
+        used[index_of(file, array)] = true;
+}
+
 static RsdStatus check_names(const ParamSet *params, const Checkpoint *file, const ImportRules *rules, RsdError *err)
 {
     Complaints complaints = {.n = 0};
-    char name[IMPORT_NAME_SIZE], found[SHAPE_TEXT_SIZE], expected[SHAPE_TEXT_SIZE];
+    char name[IMPORT_NAME_SIZE];
     bool *used = NULL;
     RsdStatus status = RSD_OK;
 
     TRY(mem_calloc(&used, checkpoint_count(file), sizeof *used, err));
     for (size_t i = 0; i < params->n_items; i++) {
-        const Param *param = &params->items[i];
-        const CheckpointArray *array = find_array(file, rules, param->name, name);
+        Source source = find_source(file, rules, params->items[i].name, name);
 
-        if (array)
-            used[index_of(file, array)] = true;
-        if (!array && !param->training_only)
-            complain(&complaints, "%s is missing", name);
-        else if (array && !same_shape(array, param->tensor))
-            complain(&complaints, "%s is %s, expected %s", name, shape_text(found, array->n_dims, array->shape),
-                     shape_text(expected, param->tensor->n_dims, param->tensor->shape));
+        mark_used(used, file, source.plain);
+        mark_used(used, file, source.v);
+        mark_used(used, file, source.g);
+        look_at(&complaints, &params->items[i], name, &source);
     }
     for (size_t i = 0; i < checkpoint_count(file); i++)
         if (!used[i] && !(rules->may_ignore && rules->may_ignore(checkpoint_array(file, i)->name)))
@@ -115,6 +190,40 @@ fail:
     return status;
 }
 
+/* ---- reading ---- */
+
+/* w [first axis, rest] = g w / |w| */
+static void fold(float *w, const float *g, int64_t n_rows, int64_t n_cols)
+{
+    for (int64_t i = 0; i < n_rows; i++) {
+        double sum = 0.0;
+        float scale;
+
+        for (int64_t j = 0; j < n_cols; j++)
+            sum += (double)w[i * n_cols + j] * w[i * n_cols + j];
+        scale = sum > 0.0 ? (float)(g[i] / sqrt(sum)) : 0.0f;
+        for (int64_t j = 0; j < n_cols; j++)
+            w[i * n_cols + j] *= scale;
+    }
+}
+
+static RsdStatus read_source(Tensor *tensor, Checkpoint *file, const Source *source, RsdError *err)
+{
+    int64_t n_rows = tensor->shape[0], count = tensor_count(tensor);
+    float *g = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(checkpoint_read_f32(file, source->plain ? source->plain : source->v, tensor->data, count, err));
+    if (!source->plain) {
+        TRY(mem_alloc(&g, (size_t)n_rows, sizeof *g, err));
+        TRY(checkpoint_read_f32(file, source->g, g, n_rows, err));
+        fold(tensor->data, g, n_rows, count / n_rows);
+    }
+fail:
+    mem_free(&g);
+    return status;
+}
+
 RsdStatus import_params(ParamSet *params, Checkpoint *file, const ImportRules *rules, RsdError *err)
 {
     char name[IMPORT_NAME_SIZE];
@@ -122,13 +231,29 @@ RsdStatus import_params(ParamSet *params, Checkpoint *file, const ImportRules *r
 
     TRY(check_names(params, file, rules, err));
     for (size_t i = 0; i < params->n_items; i++) {
-        Tensor *tensor = params->items[i].tensor;
-        const CheckpointArray *array = find_array(file, rules, params->items[i].name, name);
+        Source source = find_source(file, rules, params->items[i].name, name);
 
-        if (array)
-            TRY(checkpoint_read_f32(file, array, tensor->data, tensor_count(tensor), err));
+        if (source.plain || source.v)
+            TRY(read_source(params->items[i].tensor, file, &source, err));
     }
     return RSD_OK;
 fail:
     return error_prefix(err, status, "%s", checkpoint_place(file));
+}
+
+RsdStatus import_check_size(const Checkpoint *file, int64_t n_needed, RsdError *err)
+{
+    int64_t n_held = 0, count;
+    RsdStatus status = RSD_OK;
+
+    for (size_t i = 0; i < checkpoint_count(file); i++) {
+        const CheckpointArray *array = checkpoint_array(file, i);
+
+        TRY(shape_count(&count, array->n_dims, array->shape, err));
+        n_held += count;
+    }
+    CHECK(n_held >= n_needed / 2, err, RSD_ERR_CORRUPT,
+          "the arrays hold %lld numbers, a network of their shapes needs %lld", (long long)n_held, (long long)n_needed);
+fail:
+    return status;
 }

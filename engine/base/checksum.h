@@ -15,7 +15,7 @@
 /* CRC-32 of ISO 3309 as in zlib and PNG; start with crc = 0, continue with the last result. */
 uint32_t crc32_update(uint32_t crc, const void *data, size_t size);
 
-/* Digest of data [size]. Errors: RSD_ERR_MEMORY. */
-RsdStatus sha256(const void *data, size_t size, uint8_t digest[SHA256_SIZE], RsdError *err);
+/* Digest of data [size]. */
+void sha256(const void *data, size_t size, uint8_t digest[SHA256_SIZE]);
 
 #endif

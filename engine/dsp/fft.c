@@ -15,13 +15,23 @@
 #include "engine/dsp/fft.h"
 
 #include <assert.h>
+#include <libavutil/macros.h>
 #include <libavutil/tx.h>
+#include <libavutil/version.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
+#include "engine/base/library.h"
 #include "engine/base/mem.h"
+
+/* Loaded with the first plan: libavutil brings fifteen libraries of video hardware along. */
+#define TX_FUNCTIONS(X) X(av_tx_init) X(av_tx_uninit)
+static LibraryTable(TX_FUNCTIONS) libavutil;
+static const char *const tx_names[] = {LibraryNames(TX_FUNCTIONS)};
+static Library tx_library = {"libavutil.so." AV_STRINGIFY(LIBAVUTIL_VERSION_MAJOR), "libavutil57", tx_names, &libavutil,
+                             sizeof libavutil, false};
 
 #define N_CONTEXTS 4 /* of a plan that needs more than one: calls of more threads at the same moment wait */
 
@@ -55,7 +65,7 @@ static RsdStatus open_direction(Fft *fft, Direction *direction, bool inverse, Rs
     const void *scale = fft->precision == FFT_FLOAT ? (const void *)&scale_f32 : (const void *)&scale_f64;
 
     for (int i = 0; i < fft->n_contexts; i++)
-        if (av_tx_init(&direction->contexts[i], &direction->run[i], types[fft->precision == FFT_DOUBLE][fft->real],
+        if (libavutil.av_tx_init(&direction->contexts[i], &direction->run[i], types[fft->precision == FFT_DOUBLE][fft->real],
                        inverse, fft->n, scale, 0) < 0)
             return error_set(err, RSD_ERR_MEMORY, "no memory for a Fourier transform of %d samples", fft->n);
     return RSD_OK;
@@ -70,6 +80,7 @@ RsdStatus fft_create(Fft **out, int n, FftPrecision precision, RsdError *err)
     *out = NULL;
     CHECK(n >= 1 && n <= FFT_MAX_LEN, err, RSD_ERR_ARG, "a Fourier transform of %d samples; 1 to %d are possible", n,
           FFT_MAX_LEN);
+    TRY(library_need(&tx_library, err));
     TRY(mem_calloc(&fft, 1, sizeof *fft, err));
     fft->n = n;
     fft->precision = precision;
@@ -91,8 +102,8 @@ void fft_destroy(Fft **fft)
     if (!*fft)
         return;
     for (int i = 0; i < N_CONTEXTS; i++) {
-        av_tx_uninit(&(*fft)->forward.contexts[i]);
-        av_tx_uninit(&(*fft)->inverse.contexts[i]);
+        libavutil.av_tx_uninit(&(*fft)->forward.contexts[i]);
+        libavutil.av_tx_uninit(&(*fft)->inverse.contexts[i]);
     }
     mem_free(fft);
 }

@@ -58,7 +58,7 @@ RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *en
                                RsdError *err);
 
 /* SHA-256 over the whole file, computed on demand. */
-RsdStatus safetensors_hash(const Safetensors *st, uint8_t digest[32], RsdError *err);
+void safetensors_hash(const Safetensors *st, uint8_t digest[32]);
 
 /* Writing: add arrays (borrowed until finish) and metadata (copied), then write. Entries are written in the order added. */
 typedef struct SafetensorsWriter SafetensorsWriter;

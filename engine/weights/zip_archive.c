@@ -7,57 +7,23 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stdbool.h>
 #include <zip.h>
 
+#include "engine/base/library.h"
 #include "engine/base/mem.h"
 
-/* libzip is loaded with the first archive: with libcrypto behind it, it would cost every start of the program 5 ms. */
-#define ZIP_LIBRARY "libzip.so.4"
-#define ZIP_FUNCTIONS(X) \
-    X(zip_discard) \
-    X(zip_error_code_zip) \
-    X(zip_error_fini) \
-    X(zip_error_init) \
-    X(zip_error_strerror) \
-    X(zip_fclose) \
-    X(zip_file_strerror) \
-    X(zip_fopen_index) \
-    X(zip_fread) \
-    X(zip_get_name) \
-    X(zip_get_num_entries) \
-    X(zip_name_locate) \
-    X(zip_open_from_source) \
-    X(zip_source_buffer_create) \
-    X(zip_source_file_create) \
-    X(zip_source_free) \
-    X(zip_stat_index) \
-    X(zip_strerror)
-#define DECLARE(name) static __typeof__(&name) p_##name;
-ZIP_FUNCTIONS(DECLARE)
-
-static pthread_once_t loaded_once = PTHREAD_ONCE_INIT;
-static bool loaded;
-
-static void load_library(void)
-{
-    void *library = dlopen(ZIP_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-
-    loaded = library != NULL;
-#define FIND(name) loaded = loaded && (*(void **)&p_##name = dlsym(library, #name)) != NULL;
-    ZIP_FUNCTIONS(FIND)
-}
-
-static RsdStatus need_library(RsdError *err)
-{
-    pthread_once(&loaded_once, load_library);
-    return loaded ? RSD_OK : error_set(err, RSD_ERR_UNSUPPORTED, ZIP_LIBRARY " cannot be loaded (Debian package libzip4)");
-}
-
-
 #define MAX_ENTRIES 100000
+
+/* Loaded with the first archive: with libcrypto behind it, libzip would cost every start of the program 5 ms. */
+#define ZIP_FUNCTIONS(X) \
+    X(zip_discard) X(zip_error_code_zip) X(zip_error_fini) X(zip_error_init) X(zip_error_strerror) \
+    X(zip_fclose) X(zip_file_strerror) X(zip_fopen_index) X(zip_fread) X(zip_get_name) X(zip_get_num_entries) \
+    X(zip_name_locate) X(zip_open_from_source) X(zip_source_buffer_create) X(zip_source_file_create) \
+    X(zip_source_free) X(zip_stat_index) X(zip_strerror)
+
+static LibraryTable(ZIP_FUNCTIONS) libzip;
+static const char *const zip_names[] = {LibraryNames(ZIP_FUNCTIONS)};
+static Library zip_library = {"libzip.so.4", "libzip4", zip_names, &libzip, sizeof libzip, false};
 
 struct ZipArchive {
     zip_t *zip;
@@ -69,12 +35,12 @@ static RsdStatus refuse(const char *place, zip_error_t *reason, RsdError *err)
 {
     RsdStatus status = RSD_ERR_CORRUPT;
 
-    if (p_zip_error_code_zip(reason) == ZIP_ER_MEMORY)
+    if (libzip.zip_error_code_zip(reason) == ZIP_ER_MEMORY)
         status = RSD_ERR_MEMORY;
-    else if (p_zip_error_code_zip(reason) == ZIP_ER_OPEN || p_zip_error_code_zip(reason) == ZIP_ER_NOENT)
+    else if (libzip.zip_error_code_zip(reason) == ZIP_ER_OPEN || libzip.zip_error_code_zip(reason) == ZIP_ER_NOENT)
         status = RSD_ERR_IO;
-    error_set(err, status, "%s: %s", place, p_zip_error_strerror(reason));
-    p_zip_error_fini(reason);
+    error_set(err, status, "%s: %s", place, libzip.zip_error_strerror(reason));
+    libzip.zip_error_fini(reason);
     return status;
 }
 
@@ -84,13 +50,13 @@ static RsdStatus open_source(ZipArchive *archive, zip_source_t *source, RsdError
     zip_error_t reason;
     RsdStatus status = RSD_OK;
 
-    p_zip_error_init(&reason);
-    archive->zip = p_zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &reason);
+    libzip.zip_error_init(&reason);
+    archive->zip = libzip.zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &reason);
     if (!archive->zip) {
-        p_zip_source_free(source);
+        libzip.zip_source_free(source);
         return refuse(archive->place, &reason, err);
     }
-    p_zip_error_fini(&reason);
+    libzip.zip_error_fini(&reason);
     CHECK(zip_archive_count(archive) <= MAX_ENTRIES, err, RSD_ERR_UNSUPPORTED,
           "%s: %lld entries; at most %d are possible", archive->place, (long long)zip_archive_count(archive),
           MAX_ENTRIES);
@@ -122,15 +88,15 @@ RsdStatus zip_archive_open(ZipArchive **out, const char *path, RsdError *err)
     *out = NULL;
     CHECK(stat(path, &info) == 0, err, RSD_ERR_IO, "%s: %s", path, strerror(errno));
     CHECK(S_ISREG(info.st_mode), err, RSD_ERR_IO, "%s: is no regular file", path);
-    TRY(need_library(err));
+    TRY(library_need(&zip_library, err));
     TRY(create(out, path, (uint64_t)info.st_size, err));
-    p_zip_error_init(&reason);
-    source = p_zip_source_file_create(path, 0, 0, &reason);
+    libzip.zip_error_init(&reason);
+    source = libzip.zip_source_file_create(path, 0, 0, &reason);
     if (!source) {
         status = refuse(path, &reason, err);
         goto fail;
     }
-    p_zip_error_fini(&reason);
+    libzip.zip_error_fini(&reason);
     TRY(open_source(*out, source, err));
     return RSD_OK;
 fail:
@@ -145,15 +111,15 @@ RsdStatus zip_archive_open_memory(ZipArchive **out, const void *data, size_t siz
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    TRY(need_library(err));
+    TRY(library_need(&zip_library, err));
     TRY(create(out, name, size, err));
-    p_zip_error_init(&reason);
-    source = p_zip_source_buffer_create(data, size, 0, &reason);
+    libzip.zip_error_init(&reason);
+    source = libzip.zip_source_buffer_create(data, size, 0, &reason);
     if (!source) {
         status = refuse(name, &reason, err);
         goto fail;
     }
-    p_zip_error_fini(&reason);
+    libzip.zip_error_fini(&reason);
     TRY(open_source(*out, source, err));
     return RSD_OK;
 fail:
@@ -166,24 +132,24 @@ void zip_archive_close(ZipArchive **archive)
     if (!*archive)
         return;
     if ((*archive)->zip)
-        p_zip_discard((*archive)->zip);
+        libzip.zip_discard((*archive)->zip);
     mem_free(&(*archive)->place);
     mem_free(archive);
 }
 
 int64_t zip_archive_count(const ZipArchive *archive)
 {
-    return p_zip_get_num_entries(archive->zip, 0);
+    return libzip.zip_get_num_entries(archive->zip, 0);
 }
 
 const char *zip_archive_name(const ZipArchive *archive, int64_t i)
 {
-    return p_zip_get_name(archive->zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
+    return libzip.zip_get_name(archive->zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
 }
 
 int64_t zip_archive_find(const ZipArchive *archive, const char *name)
 {
-    return p_zip_name_locate(archive->zip, name, ZIP_FL_ENC_RAW);
+    return libzip.zip_name_locate(archive->zip, name, ZIP_FL_ENC_RAW);
 }
 
 RsdStatus zip_archive_size(const ZipArchive *archive, int64_t i, size_t *size, RsdError *err)
@@ -193,8 +159,8 @@ RsdStatus zip_archive_size(const ZipArchive *archive, int64_t i, size_t *size, R
     RsdStatus status = RSD_OK;
 
     *size = 0;
-    CHECK(p_zip_stat_index(archive->zip, (zip_uint64_t)i, 0, &entry) == 0, err, RSD_ERR_CORRUPT, "%s: entry %lld: %s",
-          archive->place, (long long)i, p_zip_strerror(archive->zip));
+    CHECK(libzip.zip_stat_index(archive->zip, (zip_uint64_t)i, 0, &entry) == 0, err, RSD_ERR_CORRUPT, "%s: entry %lld: %s",
+          archive->place, (long long)i, libzip.zip_strerror(archive->zip));
     CHECK((entry.valid & needed) == needed && entry.comp_method == ZIP_CM_STORE &&
               entry.encryption_method == ZIP_EM_NONE,
           err, RSD_ERR_UNSUPPORTED, "%s: entry %lld is compressed or encrypted; torch.save stores entries as they are",
@@ -209,22 +175,22 @@ fail:
 
 RsdStatus zip_archive_read(ZipArchive *archive, int64_t i, void *dst, size_t size, RsdError *err)
 {
-    zip_file_t *file = p_zip_fopen_index(archive->zip, (zip_uint64_t)i, 0);
+    zip_file_t *file = libzip.zip_fopen_index(archive->zip, (zip_uint64_t)i, 0);
     size_t n_done = 0;
     zip_int64_t n = 0;
     char extra;
     RsdStatus status = RSD_OK;
 
-    CHECK(file, err, RSD_ERR_CORRUPT, "%s: entry %lld: %s", archive->place, (long long)i, p_zip_strerror(archive->zip));
-    while (n_done < size && (n = p_zip_fread(file, (char *)dst + n_done, size - n_done)) > 0)
+    CHECK(file, err, RSD_ERR_CORRUPT, "%s: entry %lld: %s", archive->place, (long long)i, libzip.zip_strerror(archive->zip));
+    while (n_done < size && (n = libzip.zip_fread(file, (char *)dst + n_done, size - n_done)) > 0)
         n_done += (size_t)n;
     /* libzip compares the checksum when it meets the end. */
     if (n >= 0 && n_done == size)
-        n = p_zip_fread(file, &extra, 1);
+        n = libzip.zip_fread(file, &extra, 1);
     CHECK(n == 0 && n_done == size, err, RSD_ERR_CORRUPT, "%s: entry %lld is damaged after %zu of %zu bytes: %s",
-          archive->place, (long long)i, n_done, size, p_zip_file_strerror(file));
+          archive->place, (long long)i, n_done, size, libzip.zip_file_strerror(file));
 fail:
     if (file)
-        p_zip_fclose(file);
+        libzip.zip_fclose(file);
     return status;
 }

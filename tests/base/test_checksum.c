@@ -34,9 +34,8 @@ Test(checksum, sha256_gives_the_published_digests)
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         uint8_t digest[SHA256_SIZE];
         char hex[2 * SHA256_SIZE + 1];
-        RsdError err;
 
-        ASSERT_OK(sha256(vectors[i].text, strlen(vectors[i].text), digest, &err), err);
+        sha256(vectors[i].text, strlen(vectors[i].text), digest);
         for (int k = 0; k < SHA256_SIZE; k++)
             snprintf(hex + 2 * k, 3, "%02x", digest[k]);
         cr_assert_str_eq(hex, vectors[i].digest);

@@ -131,7 +131,7 @@ Test(audio_codec, saved_as_f32_and_loaded_again_it_computes_the_same_bits)
     ASSERT_SAME_BITS("samples", samples[1], samples[0], N_SAMPLES);
     ASSERT_OK(safetensors_open(&st, temporary_path(), &err), err);
     cr_assert_str_eq(safetensors_metadata(st, "licence"), "MIT");
-    ASSERT_OK(safetensors_hash(st, digest, &err), err);
+    safetensors_hash(st, digest);
     cr_assert_arr_eq(loaded->hash, digest, MODEL_HASH_SIZE);
     safetensors_close(&st);
     audio_codec_destroy(&loaded);
@@ -441,7 +441,7 @@ Test(audio_codec, every_built_in_model_loads_under_its_name_with_the_hash_of_its
 
         ASSERT_OK(audio_codec_load_builtin(&codec, audio_codec_builtin_name(n), &err), err);
         cr_assert_str_eq(codec->config.name, audio_codec_builtin_name(n));
-        ASSERT_OK(sha256(builtin_models[n].data, (size_t)(builtin_models[n].end - builtin_models[n].data), digest, &err), err);
+        sha256(builtin_models[n].data, (size_t)(builtin_models[n].end - builtin_models[n].data), digest);
         cr_assert_arr_eq(codec->hash, digest, MODEL_HASH_SIZE);
         audio_codec_destroy(&codec);
     }

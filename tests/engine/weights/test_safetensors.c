@@ -413,7 +413,7 @@ Test(safetensors, reads_back_what_it_wrote_and_hashes_it)
         ASSERT_OK(safetensors_writer_finish(writer, path, &err), err);
         safetensors_writer_destroy(&writer);
         ASSERT_OK(safetensors_open(&st, path, &err), err);
-        ASSERT_OK(safetensors_hash(st, round ? second : first, &err), err);
+        safetensors_hash(st, round ? second : first);
         ASSERT_OK(safetensors_read_f32(st, safetensors_find(st, "name with \"quotes\" and \xc3\xa9"), back, COUNT,
                                        &err),
                   err);
