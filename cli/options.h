@@ -59,6 +59,14 @@ typedef struct CommonRequest {
         .letter = 'h', .name = "help", .help = "this help", .offset = offsetof(Request, common.help)                   \
     }
 
+/* For a Request with an int n_threads. */
+#define MAX_THREADS 256
+#define THREADS_OPTION(Request, text)                                                                                  \
+    {                                                                                                                  \
+        .letter = 't', .name = "threads", .kind = OPTION_COUNT, .value = "N", .min = 0, .max = MAX_THREADS,            \
+        .offset = offsetof(Request, n_threads), .help = text                                                           \
+    }
+
 /* A line of text and what it means: examples, fields of --json. */
 typedef struct Explained {
     const char *text, *meaning;
