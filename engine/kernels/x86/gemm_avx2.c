@@ -1,20 +1,29 @@
 /* gemm_avx2.c - matrix products: large ones by OpenBLAS, matrix times vector here.
  *
- * OpenBLAS runs on one thread; residua cuts the work itself, so that results do not depend on the number of threads.
+ * OpenBLAS runs on one thread; residua cuts the work itself, so that results do not depend on the number of threads. It is
+ * loaded with the first product, because it starts its threads when it is loaded; where it cannot be, the reference
+ * multiplies.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <cblas.h>
 #include <pthread.h>
 
+#include "engine/base/library.h"
 #include "engine/kernels/gemm.h"
 #include "engine/kernels/x86/vector_avx2.h"
 
 #define W 8
 
-static void use_one_thread(void)
+#define BLAS_FUNCTIONS(X) X(cblas_sgemm) X(openblas_set_num_threads)
+static LibraryTable(BLAS_FUNCTIONS) blas;
+static const char *const blas_names[] = {LibraryNames(BLAS_FUNCTIONS)};
+static Library blas_library = {"libopenblas.so.0", "libopenblas0", blas_names, &blas, sizeof blas, false};
+
+static void load_blas(void)
 {
-    openblas_set_num_threads(1);
+    if (library_need(&blas_library, NULL) == RSD_OK)
+        blas.openblas_set_num_threads(1);
 }
 
 static void product(const GemmJob *job)
@@ -23,10 +32,15 @@ static void product(const GemmJob *job)
 
     if (job->m == 0 || job->n == 0)
         return;
-    pthread_once(&once, use_one_thread);
-    cblas_sgemm(CblasRowMajor, job->transpose_a ? CblasTrans : CblasNoTrans, job->transpose_b ? CblasTrans : CblasNoTrans,
-                (blasint)job->m, (blasint)job->n, (blasint)job->k, 1.0f, job->a, (blasint)job->lda, job->b,
-                (blasint)job->ldb, job->add ? 1.0f : 0.0f, job->c, (blasint)job->ldc);
+    pthread_once(&once, load_blas);
+    if (!blas_library.loaded) {
+        gemm_ref.product(job);
+        return;
+    }
+    blas.cblas_sgemm(CblasRowMajor, job->transpose_a ? CblasTrans : CblasNoTrans,
+                     job->transpose_b ? CblasTrans : CblasNoTrans, (blasint)job->m, (blasint)job->n, (blasint)job->k, 1.0f,
+                     job->a, (blasint)job->lda, job->b, (blasint)job->ldb, job->add ? 1.0f : 0.0f, job->c,
+                     (blasint)job->ldc);
 }
 
 /* Four rows at a time share the loads of x; a row alone is summed in the same order. */
