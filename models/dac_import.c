@@ -4,6 +4,7 @@
  */
 #include "models/dac_import.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,14 @@ static int count_stages(const Checkpoint *checkpoint)
     return n;
 }
 
+/* 0 for what is no rate; audio_codec_check_config knows the limits. */
+static int rate_from(const char *text)
+{
+    long value = strtol(text, NULL, 10);
+
+    return value > 0 && value <= INT_MAX ? (int)value : 0;
+}
+
 /* Metadata of the authors' files, of config.json, or, when there are none, what the published sizes stand for. */
 static int sampling_rate(const Checkpoint *checkpoint, int hop, int n_q)
 {
@@ -103,7 +112,7 @@ static int sampling_rate(const Checkpoint *checkpoint, int hop, int n_q)
         const char *text = checkpoint_metadata(checkpoint, keys[i]);
 
         if (text)
-            return atoi(text);
+            return rate_from(text);
     }
     return hop == 512 ? 44100 : hop == 320 && n_q == 32 ? 24000 : hop == 320 && n_q == 12 ? 16000 : 0;
 }
