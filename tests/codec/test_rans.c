@@ -152,8 +152,6 @@ static void check_rate(const RansTables *tables, int lowest_table, int n_tables)
     cr_assert_eq(rans_encoder_create(&encoder, tables, RANS_LANES, kernels_pick()->rans, NULL), RSD_OK);
     cr_assert_eq(rans_encoder_put(encoder, table, value, N, NULL), RSD_OK);
     cr_assert_eq(rans_encoder_finish(encoder, NULL, &data, &size, NULL), RSD_OK);
-    cr_log_info("scales %d to %d: %.0f bits, estimated %.0f: %+.3f %%", lowest_table, lowest_table + n_tables - 1,
-                8.0 * (double)size, bits, (8.0 * (double)size / bits - 1.0) * 100.0);
     cr_assert(8.0 * (double)size <= 1.01 * bits, "scales from %d: %.0f bits, estimated %.0f", lowest_table,
               8.0 * (double)size, bits);
     rans_encoder_destroy(&encoder);
