@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "codec/in_memory.h"
 #include "engine/base/mem.h"
 #include "media/audio_reader.h"
 #include "media/resampler.h"
@@ -123,86 +124,11 @@ fail:
 
 /* ---- ours ---- */
 
-typedef struct ByteQueue {
-    uint8_t *bytes;
-    size_t len, capacity, at;
-} ByteQueue;
-
-static RsdStatus queue_write(void *ctx, const void *data, size_t size, RsdError *err)
-{
-    ByteQueue *q = ctx;
-
-    if (size > q->capacity - q->len) {
-        size_t capacity = 2 * q->capacity + size + 4096;
-        RsdStatus status = mem_resize(&q->bytes, q->len, capacity, 1, err);
-
-        if (status != RSD_OK)
-            return status;
-        q->capacity = capacity;
-    }
-    if (size > 0)
-        memcpy(q->bytes + q->len, data, size);
-    q->len += size;
-    return RSD_OK;
-}
-
-static RsdStatus queue_read(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err)
-{
-    ByteQueue *q = ctx;
-
-    (void)err;
-    *n_read = size < q->len - q->at ? size : q->len - q->at;
-    if (*n_read > 0)
-        memcpy(data, q->bytes + q->at, *n_read);
-    q->at += *n_read;
-    return RSD_OK;
-}
-
-static RsdStatus encode_ours(ByteQueue *stream, const RsdModel *model, int bitrate_bps, const float *x, int64_t n,
-                             RsdError *err)
-{
-    RsdEncoder *encoder = NULL;
-    RsdEncoderOptions options;
-    RsdStatus status = RSD_OK;
-
-    rsd_encoder_default_options(&options);
-    options.model = model;
-    options.write = queue_write;
-    options.write_ctx = stream;
-    options.bitrate_bps = bitrate_bps;
-    options.n_samples = n;
-    TRY(rsd_encoder_open(&encoder, &options, err));
-    TRY(rsd_encoder_write(encoder, x, (size_t)n, (size_t)n, err));
-    TRY(rsd_encoder_finish(encoder, err));
-fail:
-    rsd_encoder_close(&encoder);
-    return status;
-}
-
-static RsdStatus decode_ours(ByteQueue *stream, const RsdModel *model, float *y, int64_t n, RsdError *err)
-{
-    RsdDecoder *decoder = NULL;
-    RsdDecoderOptions options;
-    size_t got;
-    RsdStatus status = RSD_OK;
-
-    rsd_decoder_default_options(&options);
-    options.model = model;
-    options.read = queue_read;
-    options.read_ctx = stream;
-    TRY(rsd_decoder_open(&decoder, &options, err));
-    TRY(rsd_decoder_read(decoder, y, (size_t)n, (size_t)n, &got, err));
-    CHECK(got == (size_t)n, err, RSD_ERR_CORRUPT, "%zu samples came back of %lld", got, (long long)n);
-fail:
-    rsd_decoder_close(&decoder);
-    return status;
-}
-
 static RsdStatus code_ours(RdCoded *out, const RdSetting *setting, const RsdModel *model, const float *samples,
                            int channels, int64_t n, int rate_hz, RsdError *err)
 {
     int model_hz = rsd_model_info(model)->rate_hz;
-    ByteQueue stream = {0};
+    MemoryStream stream = {0};
     float *in = NULL, *decoded = NULL;
     int64_t n_in;
     double began_s;
@@ -213,12 +139,12 @@ static RsdStatus code_ours(RdCoded *out, const RdSetting *setting, const RsdMode
     TRY(resample_all(&in, &n_in, samples, channels, n, rate_hz, model_hz, err));
     TRY(mem_alloc(&decoded, (size_t)channels * (size_t)n_in, sizeof *decoded, err));
     began_s = thread_time_s();
-    TRY(encode_ours(&stream, model, setting->bitrate_bps, in, n_in, err));
+    TRY(memory_stream_encode(&stream, model, setting->bitrate_bps, in, n_in, err));
     out->encode_s = thread_time_s() - began_s;
     began_s = thread_time_s();
-    TRY(decode_ours(&stream, model, decoded, n_in, err));
+    TRY(memory_stream_decode(&stream, model, decoded, n_in, err));
     out->decode_s = thread_time_s() - began_s;
-    out->n_bytes = (int64_t)stream.len;
+    out->n_bytes = (int64_t)stream.size;
     TRY(resample_all(&out->samples, &out->n, decoded, channels, n_in, model_hz, rate_hz, err));
 fail:
     mem_free(&in);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "engine/ops/arithmetic.h"
+#include "engine/ops/conv_layout.h"
 #include "engine/ops/conv_run.h"
 
 #define SIDE_MAX ((int64_t)1 << 20) /* longest kernel span, padding or stride */
@@ -37,7 +38,6 @@ static RsdStatus check_shapes(ConvShape *s, const Tensor *x, const Tensor *w, co
 {
     const char *name = transposed ? "conv_transpose2d" : "conv2d";
     char x_text[SHAPE_TEXT_SIZE], w_text[SHAPE_TEXT_SIZE];
-    int64_t c_out;
     RsdStatus status = RSD_OK;
 
     CHECK(x->n_dims == 4 && w->n_dims == 4 && w->shape[0] > 0 && w->shape[1] > 0 && w->shape[2] > 0 && w->shape[3] > 0, err,
@@ -51,14 +51,7 @@ static RsdStatus check_shapes(ConvShape *s, const Tensor *x, const Tensor *w, co
         .x = {.k = w->shape[3], .stride = at_least_one(p->stride.across), .dilation = at_least_one(p->dilation.across)}};
     TRY(check_axis(name, &s->y, p->pad.top, p->pad.bottom, p->output_pad.down, err));
     TRY(check_axis(name, &s->x, p->pad.left, p->pad.right, p->output_pad.across, err));
-    s->c_coarse = w->shape[0];
-    s->c_fine = w->shape[1] * s->groups;
-    c_out = transposed ? s->c_fine : s->c_coarse;
-    CHECK(x->shape[1] == (transposed ? s->c_coarse : s->c_fine) && s->c_coarse % s->groups == 0, err, RSD_ERR_ARG,
-          "%s: input %s does not fit weight %s with %lld groups", name, shape_text(x_text, x->n_dims, x->shape),
-          shape_text(w_text, w->n_dims, w->shape), (long long)s->groups);
-    CHECK(!b || (b->n_dims == 1 && b->shape[0] == c_out), err, RSD_ERR_ARG, "%s: bias %s for %lld output channels", name,
-          shape_text(x_text, b->n_dims, b->shape), (long long)c_out);
+    TRY(conv_channels(s, name, x, w, b, transposed, err));
 fail:
     return status;
 }

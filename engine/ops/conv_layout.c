@@ -23,13 +23,31 @@ static int64_t floor_half(int64_t a)
     return a >= 0 ? a / 2 : -((1 - a) / 2);
 }
 
+RsdStatus conv_channels(ConvShape *s, const char *name, const Tensor *x, const Tensor *w, const Tensor *b, bool transposed,
+                        RsdError *err)
+{
+    char x_text[SHAPE_TEXT_SIZE], w_text[SHAPE_TEXT_SIZE];
+    int64_t c_out;
+    RsdStatus status = RSD_OK;
+
+    s->c_coarse = w->shape[0];
+    s->c_fine = w->shape[1] * s->groups;
+    c_out = transposed ? s->c_fine : s->c_coarse;
+    CHECK(x->shape[1] == (transposed ? s->c_coarse : s->c_fine) && s->c_coarse % s->groups == 0, err, RSD_ERR_ARG,
+          "%s: input %s does not fit weight %s with %lld groups", name, shape_text(x_text, x->n_dims, x->shape),
+          shape_text(w_text, w->n_dims, w->shape), (long long)s->groups);
+    CHECK(!b || (b->n_dims == 1 && b->shape[0] == c_out), err, RSD_ERR_ARG, "%s: bias %s for %lld output channels", name,
+          shape_text(x_text, b->n_dims, b->shape), (long long)c_out);
+fail:
+    return status;
+}
+
 /* Fills everything but n_fine, n_coarse and left. `per_group` channels of w's second axis make `c_axis1` in all. */
 static RsdStatus check_shapes(ConvShape *s, const Tensor *x, const Tensor *w, const Tensor *b, const Conv1dParams *p,
                               bool transposed, RsdError *err)
 {
     const char *name = transposed ? "conv_transpose1d" : "conv1d";
     char x_text[SHAPE_TEXT_SIZE], w_text[SHAPE_TEXT_SIZE];
-    int64_t c_out;
     RsdStatus status = RSD_OK;
 
     CHECK(x->n_dims == 3 && w->n_dims == 3 && w->shape[0] > 0 && w->shape[1] > 0 && w->shape[2] > 0, err, RSD_ERR_ARG,
@@ -44,14 +62,7 @@ static RsdStatus check_shapes(ConvShape *s, const Tensor *x, const Tensor *w, co
               p->pad_left >= -SIDE_MAX && p->pad_right >= -SIDE_MAX,
           err, RSD_ERR_ARG, "%s: kernel %lld with dilation %d, stride %d, padding %d and %d; all must stay below 2^30", name,
           (long long)s->x.k, p->dilation, p->stride, p->pad_left, p->pad_right);
-    s->c_coarse = w->shape[0];
-    s->c_fine = w->shape[1] * s->groups;
-    c_out = transposed ? s->c_fine : s->c_coarse;
-    CHECK(x->shape[1] == (transposed ? s->c_coarse : s->c_fine) && s->c_coarse % s->groups == 0, err, RSD_ERR_ARG,
-          "%s: input %s does not fit weight %s with %lld groups", name, shape_text(x_text, x->n_dims, x->shape),
-          shape_text(w_text, w->n_dims, w->shape), (long long)s->groups);
-    CHECK(!b || (b->n_dims == 1 && b->shape[0] == c_out), err, RSD_ERR_ARG, "%s: bias %s for %lld output channels", name,
-          shape_text(x_text, b->n_dims, b->shape), (long long)c_out);
+    TRY(conv_channels(s, name, x, w, b, transposed, err));
 fail:
     return status;
 }

@@ -19,4 +19,9 @@ RsdStatus conv_layout(ConvLayout *out, const Tensor *x, const Tensor *w, const T
 RsdStatus conv_layout_transposed(ConvLayout *out, const Tensor *x, const Tensor *w, const Tensor *b,
                                  const Conv1dParams *p, RsdError *err);
 
+/* The channels of `s`, whose groups are set, for a convolution of one or two axes, `name` in errors.
+ * Errors: RSD_ERR_ARG when the channels of input, weight and bias do not fit. */
+RsdStatus conv_channels(ConvShape *s, const char *name, const Tensor *x, const Tensor *w, const Tensor *b, bool transposed,
+                        RsdError *err);
+
 #endif
