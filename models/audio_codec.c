@@ -37,22 +37,12 @@ void audio_codec_default_config(AudioCodecConfig *cfg)
                               .rvq = {.n_q = 12, .codebook_size = 1024, .dim = 64, .ema_decay = 0.99f, .dead_below = 0.1f}};
 }
 
-/* Names go into streams, file names and terminals. */
-static bool is_name(const char *name)
-{
-    size_t len = strnlen(name, MODEL_NAME_SIZE);
-
-    if (len == 0 || len == MODEL_NAME_SIZE)
-        return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
-}
-
 RsdStatus audio_codec_check_config(const AudioCodecConfig *cfg, RsdError *err)
 {
     int dim;
     RsdStatus status = RSD_OK;
 
-    CHECK(is_name(cfg->name), err, RSD_ERR_ARG,
+    CHECK(model_name_is_valid(cfg->name), err, RSD_ERR_ARG,
           "the model's name must have 1 to %d letters, digits, dots, dashes or underscores", MODEL_NAME_SIZE - 1);
     CHECK(cfg->rate_hz >= MIN_RATE_HZ && cfg->rate_hz <= MAX_RATE_HZ, err, RSD_ERR_ARG, "rate_hz is %d, expected %d to %d",
           cfg->rate_hz, MIN_RATE_HZ, MAX_RATE_HZ);

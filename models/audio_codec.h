@@ -10,12 +10,10 @@
 #define RESIDUA_AUDIO_CODEC_H
 
 #include "models/dac.h"
+#include "models/model_name.h"
 #include "models/projected_rvq.h"
 #include "models/rvq.h"
 #include "models/seanet.h"
-
-#define MODEL_NAME_SIZE 32
-#define MODEL_HASH_SIZE 8
 
 typedef enum AudioNetwork { AUDIO_SEANET, AUDIO_DAC } AudioNetwork;
 

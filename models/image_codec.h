@@ -1,0 +1,169 @@
+/* image_codec.h - a trained picture codec: analysis, synthesis, and the prior that says how likely each latent is.
+ *
+ * One definition serves training, whole pictures and tiles. Pictures are [batch, 3, h, w], R G B in 0 .. 1 (sRGB values as they
+ * are). With M = latent, H = hyper, E = entropy, C = context, blocks SB(c) = x + pw(2c -> c)(hs(pw(c -> 2c)(dw5(x)))):
+ *
+ *   analysis    x - 1/2, unshuffle 4, conv3 -> w0, SB.., unshuffle 2, pw -> w1, SB.., unshuffle 2, pw -> w2, SB.., pw -> M   = y
+ *               y g_l  (gain of the level)                                                        /16, what is rounded
+ *   hyper       y g_l: pw M -> H, dw5, hs, unshuffle 2, pw 4H -> H, dw5, hs, unshuffle 2, pw 4H -> H                         = z  /64
+ *   synthesis   y^ / g'_l: pw M -> w2, SB.., pw, shuffle 2 -> w1, SB.., pw, shuffle 2 -> w0, SB.., conv3 -> 48, shuffle 4, + 1/2
+ *   prior       z^ = round(z) -> psi [M, /16]; mean and index of the scale of each y, in two passes (below)
+ *
+ * Zeros stand beyond all edges (the caller pads pictures, see image_codec_analyse); channels move to pixels in torch's
+ * order, channel c r r + i r + j to pixel (r h + i, r w + j).
+ *
+ * A level is given in sixteenths, 0 .. IMAGE_LEVEL_MAX: level 16 l is trained for lambda_l, what lies between is
+ * interpolated.
+ *
+ * The prior. A coder needs the same numbers on every machine, so it runs the integer form below; training and whatever needs
+ * gradients run the float form, which the integer form follows (models/image_prior.h).
+ *
+ *   layer        weights                   input -> output at       after the layer
+ *   UP1          dense H -> 4H             z^ 64, /64               ReLU; shuffle 2 -> [H, /32]
+ *   BLOCK_TAPS   depthwise 3 x 3, H        /32
+ *   BLOCK_IN     dense H -> 2H             /32                      ReLU
+ *   BLOCK_OUT    dense 2H -> H             /32                      + input of BLOCK_TAPS
+ *   UP2          dense H -> 4M             /32                      ReLU; shuffle 2 -> [M, /16]
+ *   SMOOTH       depthwise 3 x 3, M        /16
+ *   PSI          dense M -> M              /16                      + level bias, then ReLU                           = psi
+ *   CONTEXT_IN   dense M -> C              y^ 64, at anchors        0 at all other places
+ *   CONTEXT      depthwise 5 x 5, C        /16                      0 at anchors                                      = context
+ *   JOIN         dense M + C -> E          psi, then context        ReLU
+ *   MIX          dense E -> E              /16                      ReLU; + input of MIX
+ *   OUT          dense E -> 2M             /16                      mean 64 [M], then index 64 [M]
+ *
+ * Anchors are where row + column is even; they are coded first, with context 0, then the others, whose context is made of the
+ * decoded anchors. All activations count 1/64 and are clamped to -8191 .. 8191 after each layer, sum and bias. Then
+ *
+ *   index = clamp((v + 32) >> 6, 0, 63), a row of the scale grid (codec/cdf.h);  k = round(y g_l - mean), 0 where the index is 0
+ *   64 y^ = 64 k + mean, which enters CONTEXT_IN clamped; the synthesis gets y^ as it is
+ *   level bias b of level 16 l + f: (b_l (16 - f) + b_(l+1) f + 8) >> 4
+ *
+ * z is rounded to whole numbers, clamped to -IMAGE_Z_LIMIT .. IMAGE_Z_LIMIT and coded by one table per channel.
+ *
+ * [1] image.md 10.4, 10.6, 10.7, 12.3, 12.5-F.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_IMAGE_CODEC_H
+#define RESIDUA_IMAGE_CODEC_H
+
+#include "engine/kernels/integer.h"
+#include "engine/tape.h"
+#include "models/model_name.h"
+#include "models/params.h"
+
+#define IMAGE_LEVELS 8
+#define IMAGE_LEVEL_MAX (16 * (IMAGE_LEVELS - 1))
+#define IMAGE_SCALES 3  /* /4, /8, /16 */
+#define IMAGE_STRIDE 16 /* pixels of a latent */
+#define IMAGE_HYPER_STRIDE 64
+#define IMAGE_Z_LIMIT 127
+#define IMAGE_Z_SYMBOLS 63 /* of a table, the escape apart */
+
+typedef struct ImageCodecConfig {
+    char name[MODEL_NAME_SIZE];   /* "photo" */
+    int latent;                   /* M, a multiple of 4 */
+    int hyper;                    /* H */
+    int widths[IMAGE_SCALES];     /* w0 at /4, w1 at /8, w2 at /16 */
+    int encoder_blocks[IMAGE_SCALES], decoder_blocks[IMAGE_SCALES];
+    int context, entropy;         /* C, E */
+} ImageCodecConfig;
+
+typedef enum PriorLayer {
+    PRIOR_UP1,
+    PRIOR_BLOCK_TAPS,
+    PRIOR_BLOCK_IN,
+    PRIOR_BLOCK_OUT,
+    PRIOR_UP2,
+    PRIOR_SMOOTH,
+    PRIOR_PSI,
+    PRIOR_CONTEXT_IN,
+    PRIOR_CONTEXT,
+    PRIOR_JOIN,
+    PRIOR_MIX,
+    PRIOR_OUT,
+    PRIOR_N_LAYERS
+} PriorLayer;
+
+/* What the coder's tables of z are made of: channel c has the values lowest[c] .. lowest[c] + n[c] - 1, 1 <= n[c] <=
+ * IMAGE_Z_SYMBOLS, with the weights weight[c (IMAGE_Z_SYMBOLS + 1) ..], and after them the weight of the escape. */
+typedef struct PriorTables {
+    int16_t *lowest;  /* [H] */
+    int16_t *n;       /* [H] */
+    int32_t *weight;  /* [H, IMAGE_Z_SYMBOLS + 1], 1 .. 65536 */
+} PriorTables;
+
+typedef struct IntegerPrior {
+    IntegerLayer layers[PRIOR_N_LAYERS]; /* integer_layer_fits holds for each */
+    const int16_t *level_bias;           /* [IMAGE_LEVELS, M] */
+    PriorTables tables;
+} IntegerPrior;
+
+typedef struct ImageNet ImageNet; /* the layers; models/image_net.h */
+
+typedef struct ImageCodec {
+    ImageCodecConfig config;
+    ParamSet *params; /* owns all float weights */
+    ImageNet *net;
+    IntegerPrior *prior; /* NULL until image_codec_make_prior or a model file made it */
+    uint8_t hash[MODEL_HASH_SIZE]; /* zeros for a model not loaded from a file */
+} ImageCodec;
+
+/* "photo": M 192, H 96, widths 64, 112, 160, blocks 2, 3, 3 and 3, 3, 3, C 128, E 384. */
+void image_codec_default_config(ImageCodecConfig *cfg);
+/* Allocates nothing. Errors: RSD_ERR_ARG naming the field, its value and its range. */
+RsdStatus image_codec_check_config(const ImageCodecConfig *cfg, RsdError *err);
+
+/* Random weights, for training. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
+RsdStatus image_codec_create(ImageCodec **out, const ImageCodecConfig *cfg, uint64_t seed, RsdError *err);
+/* From a model file (docs/model-file.md), for inference: float weights, the integer prior, and the float prior made of it.
+ * Errors: those of checkpoint_open; RSD_ERR_CORRUPT (damaged, impossible configuration, numbers an integer layer must not
+ * have), RSD_ERR_UNSUPPORTED (not a picture model, or a newer one), RSD_ERR_NUMERIC. */
+RsdStatus image_codec_load(ImageCodec **out, const char *path, RsdError *err);
+/* A model inside the program; name NULL for the default. Errors: RSD_ERR_MODEL listing the names. */
+RsdStatus image_codec_load_builtin(ImageCodec **out, const char *name, RsdError *err);
+void image_codec_destroy(ImageCodec **codec);
+/* Writes a model file atomically, its prior as integers (made anew when the codec is one for training). notes: as
+ * audio_codec_save. Errors: RSD_ERR_ARG, RSD_ERR_NUMERIC, those of safetensors_writer_finish. */
+RsdStatus image_codec_save(ImageCodec *codec, const char *path, Dtype stored_as, const char *const *notes, RsdError *err);
+/* i-th built-in model's name, NULL past the end; the first is the default. */
+const char *image_codec_builtin_name(size_t i);
+
+/* The configuration as metadata of a file. read: errors as image_codec_load. */
+RsdStatus image_codec_write_config(const ImageCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err);
+RsdStatus image_codec_read_config(ImageCodecConfig *cfg, const Safetensors *st, RsdError *err);
+
+/* The integer prior of the float weights as they are now. Errors: RSD_ERR_NUMERIC (a weight that is not finite or too large
+ * for the integer form, naming the layer), RSD_ERR_MEMORY. */
+RsdStatus image_codec_make_prior(ImageCodec *codec, RsdError *err);
+
+int64_t image_codec_count_parameters(const ImageCodecConfig *cfg);
+/* Multiply-accumulates for each pixel: analysis with hyper encoder, prior, synthesis. */
+typedef struct ImageCodecMacs {
+    double analysis, prior, synthesis;
+} ImageCodecMacs;
+ImageCodecMacs image_codec_macs(const ImageCodecConfig *cfg);
+/* lambda of a level in sixteenths, the weight of 255^2 MSE beside the bits of a pixel: .0018 .. .18 [image.md 12.3]. */
+double image_codec_lambda(int level);
+
+/* Lays weights out for inference, once they no longer change. Then many tapes may run at once. */
+RsdStatus image_codec_freeze(ImageCodec *codec, RsdError *err);
+
+/* ---- running; a tape that records gets gradients ---- */
+
+/* x [batch, 3, h, w], h and w multiples of 16 -> y [batch, M, h / 16, w / 16], before the gain. Pictures of other sizes are
+ * padded to multiples of 64 by repeating their last row and column, and only the first ceil(h / 16) rows and ceil(w / 16)
+ * columns of y are coded. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
+RsdStatus image_codec_analyse(Tape *tape, const ImageCodec *codec, Tensor *x, Tensor **y, RsdError *err);
+/* y g_l for level [batch] in sixteenths: what is rounded (in_quantised units: steps of 1); and y / g'_l: what the synthesis
+ * begins with. Errors: RSD_ERR_ARG (level out of range), RSD_ERR_MEMORY. */
+RsdStatus image_codec_scale(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **scaled, RsdError *err);
+RsdStatus image_codec_unscale(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **unscaled,
+                              RsdError *err);
+/* scaled y [batch, M, h, w] -> z [batch, H, ceil(h / 4), ceil(w / 4)], not rounded; zeros complete rows and columns. */
+RsdStatus image_codec_hyper(Tape *tape, const ImageCodec *codec, Tensor *y, Tensor **z, RsdError *err);
+/* y^ in steps of 1 [batch, M, h, w] -> x [batch, 3, 16 h, 16 w], not clamped. Includes image_codec_unscale. */
+RsdStatus image_codec_synthesise(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **x, RsdError *err);
+
+#endif
