@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/kernels/kernels.h"
+
 #define INTEGER_MAX 8191
 #define INTEGER_MULT_MIN 16384
 #define INTEGER_MULT_MAX 32767
@@ -27,16 +29,16 @@ typedef struct IntegerLayer {
     int16_t low;          /* 0 or -INTEGER_MAX */
 } IntegerLayer;
 
-typedef struct IntegerKernels {
+struct IntegerKernels {
     /* y [n_out, n] = layer of the columns of x [n_in, n]. */
     void (*dense)(const IntegerLayer *layer, const int16_t *x, int64_t n, int16_t *y);
     /* y [n_out, h, w], each plane from its plane of x [n_out, h, w] by size x size taps around it, zeros outside; size odd. */
     void (*depthwise)(const IntegerLayer *layer, int64_t size, const int16_t *x, int64_t h, int64_t w, int16_t *y);
-} IntegerKernels;
+};
 
 /* Whether numbers that came from a file keep all promises: ranges, and |bias| + 8191 sum |weight| < 2^31 for every output. */
 bool integer_layer_fits(const IntegerLayer *layer);
 
-extern const IntegerKernels integer_ref;
+extern const IntegerKernels integer_ref, integer_avx2, integer_avx512;
 
 #endif

@@ -19,6 +19,7 @@ typedef struct SpectrumKernels SpectrumKernels; /* engine/kernels/spectrum.h: fr
 typedef struct PlaneKernels PlaneKernels;   /* engine/kernels/plane.h: pooling and resizing of pictures */
 typedef struct PictureKernels PictureKernels; /* engine/kernels/picture.h: rows of pictures */
 typedef struct RansKernels RansKernels;     /* engine/kernels/rans.h: entropy coding */
+typedef struct IntegerKernels IntegerKernels; /* engine/kernels/integer.h: layers of integer networks */
 
 typedef struct Kernels {
     const char *name; /* "ref", "avx2", "avx512", ... */
@@ -30,6 +31,7 @@ typedef struct Kernels {
     const PlaneKernels *plane;
     const PictureKernels *picture;
     const RansKernels *rans;
+    const IntegerKernels *integer;
 } Kernels;
 
 /* The set for this machine; decided on the first call, the same ever after. Any thread. */

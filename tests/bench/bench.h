@@ -69,5 +69,6 @@ void bench_dac(Bench *bench);
 void bench_image(Bench *bench);
 void bench_encodec(Bench *bench);
 void bench_rans(Bench *bench);
+void bench_integer(Bench *bench);
 
 #endif

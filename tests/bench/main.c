@@ -15,11 +15,11 @@ static const struct {
 } parts[] = {{"conv", bench_conv}, {"conv2d", bench_conv2d}, {"search", bench_search}, {"ops", bench_ops},
              {"step", bench_step}, {"codec", bench_codec}, {"dac", bench_dac}, {"image", bench_image},
              {"encodec", bench_encodec},
-             {"rans", bench_rans}};
+             {"rans", bench_rans}, {"integer", bench_integer}};
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench [--json] [--only conv|conv2d|search|ops|step|codec|dac|image|encodec|rans] [--seconds S] "
+    fprintf(stderr, "usage: bench [--json] [--only conv|conv2d|search|ops|step|codec|dac|image|encodec|rans|integer] [--seconds S] "
                     "[--no-peer]\n");
     return 2;
 }
