@@ -1,8 +1,9 @@
-/* dac_job.c - loudness, windows, resampling around the network [audio.md 2.10].
+/* dac_job.c - loudness and resampling around windows (codec/dac_window.h).
  *
- *   windows without padding   | reach | signal ... | reach |      zeros before and after
- *                             |--- window 0 ---|                   gives `step` samples when it is decoded
- *                                  |--- window 1 ---|              begins `step` samples later
+ *   encode   read -> resample -> measure, to the scratch file;  windows of it -> gain -> codes
+ *   decode   codes -> windows -> measure, to the scratch file;  blocks of it -> gain -> resample -> write
+ *
+ * The scratch file is interleaved, [n, channels]; each channel is coded by itself [audio.md 2.10].
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,211 +12,250 @@
 #include <math.h>
 #include <string.h>
 
+#include "codec/dac_loudness.h"
+#include "codec/dac_window.h"
 #include "engine/base/mem.h"
-#include "losses/loudness.h"
+#include "engine/base/scratch_file.h"
 #include "media/resampler.h"
 
 #define TARGET_DB (-16.0)
-#define LEAST_DB (-70.0) /* what is softer counts as this */
-#define MEMORY_LIMIT ((size_t)8 << 30) /* of one window's network */
+#define BLOCK_LEN ((size_t)4096) /* frames of interleaved samples */
 
-static RsdStatus check_model(const RsdModel *model, RsdError *err)
+/* ---- blocks ---- */
+
+/* y [n, channels] from x, channel c at c * stride, and back. */
+static void interleave(float *y, const float *x, size_t stride, int channels, size_t n)
 {
-    if (model->codec->dac)
-        return RSD_OK;
-    return error_set(err, RSD_ERR_ARG, ".dac files are coded with a DAC model; %s is another kind: give DAC weights with --model",
-                     model->info.name);
+    for (int c = 0; c < channels; c++)
+        for (size_t i = 0; i < n; i++)
+            y[i * (size_t)channels + (size_t)c] = x[(size_t)c * stride + i];
 }
 
-/* ---- loudness ---- */
-
-static RsdStatus measure(double *db, const float *x, int channels, int64_t n, int rate_hz, RsdError *err)
+static void separate(float *y, size_t stride, const float *x, int channels, size_t n)
 {
-    Loudness loudness = {.lufs = LEAST_DB};
-    RsdStatus status = n > 0 ? loudness_measure(&loudness, x, (size_t)n, channels, n, rate_hz, err) : RSD_OK;
-
-    *db = loudness.lufs > LEAST_DB ? loudness.lufs : LEAST_DB;
-    return status;
+    for (int c = 0; c < channels; c++)
+        for (size_t i = 0; i < n; i++)
+            y[(size_t)c * stride + i] = x[i * (size_t)channels + (size_t)c];
 }
 
-static void scale(float *x, int64_t n, double gain)
+/* Room for blocks of all channels. */
+static RsdStatus take_block(float **block, int channels, RsdError *err)
 {
-    for (int64_t i = 0; i < n; i++)
-        x[i] = (float)(x[i] * gain);
+    return mem_alloc(block, BLOCK_LEN * (size_t)channels, sizeof **block, err);
 }
 
-/* The highest peak of all channels is brought down to 1. */
-static void limit_peak(float *x, int channels, int64_t n)
+typedef RsdStatus (*TakeFrames)(void *ctx, const float *frames, size_t n, RsdError *err);
+
+/* Frames [n, channels] through a resampler, NULL for none, to `take`; frames NULL is the end. out: one block. */
+static RsdStatus resample(Resampler *resampler, const float *frames, size_t n, int channels, float *out, TakeFrames take, void *ctx,
+                          RsdError *err)
 {
-    float peak = 0.0f;
-
-    for (int64_t i = 0; i < channels * n; i++)
-        peak = fmaxf(peak, fabsf(x[i]));
-    if (peak > 1.0f)
-        scale(x, channels * n, 1.0 / peak);
-}
-
-/* ---- one window ---- */
-
-typedef struct Windows {
-    Tape *tape;
-    AudioCodec *codec;
-    RsdThreads *own_threads;
-    int n_stages;
-    DacPadding padding;
-} Windows;
-
-static RsdStatus windows_open(Windows *w, const RsdModel *model, RsdThreads *threads, int n_stages, DacPadding padding,
-                              RsdError *err)
-{
+    size_t n_used, n_out;
     RsdStatus status = RSD_OK;
 
-    *w = (Windows){.codec = model->codec, .n_stages = n_stages, .padding = padding};
-    if (!threads)
-        TRY(rsd_threads_create(&w->own_threads, 1, err));
-    TRY(tape_create(&w->tape, threads ? threads : w->own_threads, MEMORY_LIMIT, err));
+    if (!resampler)
+        return frames ? take(ctx, frames, n, err) : RSD_OK;
+    do {
+        TRY(resampler_process(resampler, frames, n, &n_used, out, BLOCK_LEN, &n_out, err));
+        if (n_out > 0)
+            TRY(take(ctx, out, n_out, err));
+        if (frames) {
+            frames += n_used * (size_t)channels;
+            n -= n_used;
+        }
+    } while (frames ? n > 0 : n_out > 0);
 fail:
     return status;
 }
 
-static void windows_close(Windows *w)
+static RsdStatus open_resampler(Resampler **out, int in_hz, int out_hz, int channels, RsdError *err)
 {
-    tape_destroy(&w->tape);
-    rsd_threads_destroy(&w->own_threads);
+    return in_hz == out_hz ? RSD_OK : resampler_create(out, in_hz, out_hz, channels, err);
 }
 
-/* Samples first .. first + n - 1 of x [n_all], zeros outside -> codes [n_stages, frames] */
-static RsdStatus encode_window(Windows *w, const float *x, int64_t n_all, int64_t first, int64_t n, uint16_t *codes, RsdError *err)
+/* ---- encoding: all samples at the model's rate, measured ---- */
+
+typedef struct Recording {
+    ScratchFile *samples; /* [n, channels] */
+    DacLoudness *loudness;
+    int channels;
+    int64_t n_source, n;
+    float peak;
+} Recording;
+
+static RsdStatus keep_frames(void *ctx, const float *frames, size_t n, RsdError *err)
 {
-    int64_t begin = first < 0 ? -first : 0, end = n_all - first < n ? n_all - first : n;
-    Tensor *in, *z;
+    Recording *r = ctx;
+    size_t count = n * (size_t)r->channels;
     RsdStatus status = RSD_OK;
 
-    tape_reset(w->tape);
-    TRY(tape_tensor(w->tape, &in, 3, (int64_t[]){1, 1, n}, err));
-    memset(in->data, 0, (size_t)n * sizeof *in->data);
-    if (end > begin)
-        memcpy(in->data + begin, x + first + begin, (size_t)(end - begin) * sizeof *x);
-    TRY(dac_encode(w->tape, w->codec->dac, in, w->padding, &z, err));
-    TRY(projected_rvq_encode(w->tape, w->codec->projected_rvq, z, w->n_stages, codes, NULL, err));
+    for (size_t i = 0; i < count; i++)
+        r->peak = fmaxf(r->peak, fabsf(frames[i]));
+    TRY(dac_loudness_add(r->loudness, frames, (int64_t)n, err));
+    TRY(scratch_file_append(r->samples, frames, count * sizeof *frames, err));
+    r->n += (int64_t)n;
 fail:
     return status;
 }
 
-/* Frames first .. first + n - 1 of codes [n_stages, n_all] -> y [dac_decoded_len(n)] */
-static RsdStatus decode_window(Windows *w, const uint16_t *codes, int64_t n_all, int64_t first, int64_t n, float *y, RsdError *err)
+static RsdStatus record(Recording *r, const DacJob *job, DacRead read, void *ctx, RsdError *err)
 {
-    uint16_t *some = NULL;
-    Tensor *z, *out;
+    const int model_hz = job->model->info.rate_hz;
+    float *planar = NULL, *frames = NULL, *out = NULL;
+    Resampler *resampler = NULL;
+    size_t n_read;
     RsdStatus status = RSD_OK;
 
-    tape_reset(w->tape);
-    TRY(arena_alloc(w->tape->arena, &some, (size_t)(w->n_stages * n), sizeof *some, err));
-    for (int i = 0; i < w->n_stages; i++)
-        memcpy(some + i * n, codes + i * n_all + first, (size_t)n * sizeof *codes);
-    TRY(audio_codec_latents(w->tape, w->codec, some, 1, w->n_stages, n, &z, err));
-    TRY(dac_decode(w->tape, w->codec->dac, z, w->padding, &out, err));
-    memcpy(y, out->data, (size_t)out->shape[2] * sizeof *y);
+    r->channels = job->channels;
+    TRY(take_block(&planar, r->channels, err));
+    TRY(take_block(&frames, r->channels, err));
+    TRY(take_block(&out, r->channels, err));
+    TRY(open_resampler(&resampler, job->rate_hz, model_hz, r->channels, err));
+    TRY(dac_loudness_create(&r->loudness, r->channels, model_hz, true, err));
+    TRY(scratch_file_create(&r->samples, err));
+    for (;;) {
+        TRY(read(ctx, planar, BLOCK_LEN, &n_read, err));
+        if (n_read == 0)
+            break;
+        interleave(frames, planar, BLOCK_LEN, r->channels, n_read);
+        TRY(resample(resampler, frames, n_read, r->channels, out, keep_frames, r, err));
+        r->n_source += (int64_t)n_read;
+    }
+    TRY(resample(resampler, NULL, 0, r->channels, out, keep_frames, r, err));
+    CHECK(r->n > 0, err, RSD_ERR_UNSUPPORTED, "%s: has no samples, which a .dac file cannot say", job->name);
 fail:
+    resampler_destroy(&resampler);
+    mem_free(&planar);
+    mem_free(&frames);
+    mem_free(&out);
     return status;
 }
 
-/* ---- encoding ---- */
-
-/* *y [channels, *n_out] at out_hz from x [channels, n]. */
-static RsdStatus resample_all(float **y, int64_t *n_out, const float *x, int channels, int64_t n, int in_hz, int out_hz,
-                              RsdError *err)
+static void recording_clear(Recording *r)
 {
+    scratch_file_destroy(&r->samples);
+    dac_loudness_destroy(&r->loudness);
+}
+
+/* ---- encoding: windows ---- */
+
+typedef struct Plan {
+    int64_t window, step, first; /* samples of a window; from one to the next; where the first begins */
+    double gain, peak_gain;      /* to the target, and what then brings the highest peak down to 1 */
+} Plan;
+
+static RsdStatus plan_windows(Plan *plan, DacFile *file, const DacJob *job, const Recording *r, RsdError *err)
+{
+    const DacConfig *cfg = &job->model->codec->config.dac;
+    const int64_t hop = job->model->info.hop_samples;
+    const double window_len = job->window_s * job->model->info.rate_hz;
+    double db = 0.0;
+    float peak;
     RsdStatus status = RSD_OK;
 
-    *n_out = in_hz == out_hz ? n : resampler_out_len(n, in_hz, out_hz);
-    TRY(mem_alloc(y, (size_t)channels * (size_t)*n_out + 1, sizeof **y, err));
-    for (int c = 0; c < channels; c++) {
-        float *one = NULL;
-        int64_t n_one = n;
-
-        if (in_hz != out_hz)
-            TRY(resample_signal(x + c * n, n, in_hz, out_hz, &one, &n_one, err));
-        memcpy(*y + c * *n_out, one ? one : x + c * n, (size_t)*n_out * sizeof **y);
-        mem_free(&one);
+    if (job->input_db)
+        db = *job->input_db;
+    else
+        TRY(dac_loudness_finish(r->loudness, &db, err));
+    plan->gain = pow(10.0, (TARGET_DB - db) / 20.0);
+    peak = (float)(r->peak * plan->gain);
+    plan->peak_gain = peak > 1.0f ? 1.0 / peak : 1.0;
+    file->input_db = (float)db;
+    file->padding = job->window_s == 0.0 || (double)r->n <= window_len;
+    plan->window = file->padding ? r->n : (int64_t)window_len;
+    plan->window = (plan->window + hop - 1) / hop * hop;
+    plan->step = plan->window;
+    file->chunk_length = plan->window / hop;
+    if (!file->padding) {
+        file->chunk_length = dac_encoded_len(cfg, plan->window, DAC_PAD_NONE);
+        plan->step = dac_decoded_len(cfg, file->chunk_length, DAC_PAD_NONE);
+        plan->first = -dac_reach(cfg);
+        CHECK(file->chunk_length > 0 && plan->step > 0, err, RSD_ERR_ARG, "windows of %g s are too short for model %s",
+              job->window_s, job->model->info.name);
     }
 fail:
     return status;
 }
 
-static RsdStatus encode_all(DacFile *file, Windows *w, const float *y, int64_t n, int64_t first, int64_t window, int64_t step,
-                            RsdError *err)
+/* window [channels, plan->window] = samples from `first` on, zeros outside the recording, with their gain. */
+static RsdStatus load_window(float *window, float *frames, const Recording *r, const Plan *plan, int64_t first, RsdError *err)
 {
-    int64_t n_windows = (n + step - 1) / step;
+    int64_t at = first < 0 ? 0 : first, end = first + plan->window < r->n ? first + plan->window : r->n;
+    RsdStatus status = RSD_OK;
+
+    memset(window, 0, (size_t)(r->channels * plan->window) * sizeof *window);
+    while (at < end) {
+        size_t n = end - at < (int64_t)BLOCK_LEN ? (size_t)(end - at) : BLOCK_LEN, count = n * (size_t)r->channels;
+
+        TRY(scratch_file_read(r->samples, at * r->channels * (int64_t)sizeof *frames, frames, count * sizeof *frames, err));
+        for (size_t i = 0; i < count; i++) {
+            frames[i] = (float)(frames[i] * plan->gain);
+            if (plan->peak_gain < 1.0)
+                frames[i] = (float)(frames[i] * plan->peak_gain);
+        }
+        separate(window + (at - first), (size_t)plan->window, frames, r->channels, n);
+        at += (int64_t)n;
+    }
+fail:
+    return status;
+}
+
+static RsdStatus encode_windows(DacFile *file, DacWindow *coder, const Recording *r, const Plan *plan, RsdError *err)
+{
+    int64_t n_windows = (r->n + plan->step - 1) / plan->step;
+    float *window = NULL, *frames = NULL;
     uint16_t *codes = NULL;
     RsdStatus status = RSD_OK;
 
     file->n_frames = n_windows * file->chunk_length;
     TRY(mem_alloc(&file->codes, (size_t)(file->channels * file->n_stages * file->n_frames), sizeof *file->codes, err));
     TRY(mem_alloc(&codes, (size_t)(file->n_stages * file->chunk_length), sizeof *codes, err));
-    for (int c = 0; c < file->channels; c++)
-        for (int64_t i = 0; i < n_windows; i++) {
-            TRY(encode_window(w, y + c * n, n, first + i * step, window, codes, err));
+    TRY(mem_alloc(&window, (size_t)(file->channels * plan->window), sizeof *window, err));
+    TRY(take_block(&frames, file->channels, err));
+    for (int64_t i = 0; i < n_windows; i++) {
+        TRY(load_window(window, frames, r, plan, plan->first + i * plan->step, err));
+        for (int c = 0; c < file->channels; c++) {
+            TRY(dac_window_encode(coder, window + c * plan->window, plan->window, codes, err));
             for (int q = 0; q < file->n_stages; q++)
                 memcpy(file->codes + (c * file->n_stages + q) * file->n_frames + i * file->chunk_length,
                        codes + q * file->chunk_length, (size_t)file->chunk_length * sizeof *codes);
         }
+    }
 fail:
+    mem_free(&window);
+    mem_free(&frames);
     mem_free(&codes);
     return status;
 }
 
-RsdStatus dac_job_encode(DacFile *file, const RsdModel *model, RsdThreads *threads, int n_stages, float *x, int channels,
-                         int64_t n, int rate_hz, double window_s, const double *input_db, RsdError *err)
+RsdStatus dac_job_encode(DacFile *file, const DacJob *job, DacRead read, void *ctx, RsdError *err)
 {
-    const int64_t hop = model->info.hop_samples;
-    int64_t n_model, window, step, first = 0;
-    Windows w = {0};
-    float *y = NULL;
-    double db;
+    Recording r = {.samples = NULL};
+    Plan plan = {.first = 0};
+    DacWindow *coder = NULL;
     RsdStatus status = RSD_OK;
 
     memset(file, 0, sizeof *file);
-    TRY(check_model(model, err));
-    CHECK(channels >= 1 && channels <= DAC_FILE_MAX_CHANNELS && n >= 1, err, RSD_ERR_ARG,
-          "%d channels of %lld samples; a .dac file has 1 to %d of at least one", channels, (long long)n, DAC_FILE_MAX_CHANNELS);
-    TRY(resample_all(&y, &n_model, x, channels, n, rate_hz, model->info.rate_hz, err));
-    if (input_db)
-        db = *input_db;
-    else
-        TRY(measure(&db, y, channels, n_model, model->info.rate_hz, err));
-    scale(y, channels * n_model, pow(10.0, (TARGET_DB - db) / 20.0));
-    limit_peak(y, channels, n_model);
-    *file = (DacFile){.channels = channels,
-                      .n_stages = n_stages,
-                      .original_length = n,
-                      .sample_rate_hz = rate_hz,
-                      .input_db = (float)db,
-                      .padding = window_s == 0.0 || (double)n_model <= window_s * model->info.rate_hz};
-    window = file->padding ? n_model : (int64_t)(window_s * model->info.rate_hz);
-    window = (window + hop - 1) / hop * hop;
-    step = window;
-    file->chunk_length = window / hop;
-    if (!file->padding) {
-        const DacConfig *cfg = &model->codec->config.dac;
-
-        file->chunk_length = dac_encoded_len(cfg, window, DAC_PAD_NONE);
-        step = dac_decoded_len(cfg, file->chunk_length, DAC_PAD_NONE);
-        first = -dac_reach(cfg);
-        CHECK(file->chunk_length > 0 && step > 0, err, RSD_ERR_ARG, "windows of %g s are too short for model %s", window_s,
-              model->info.name);
-    }
-    TRY(windows_open(&w, model, threads, n_stages, file->padding ? DAC_PAD_ZERO : DAC_PAD_NONE, err));
-    TRY(encode_all(file, &w, y, n_model, first, window, step, err));
+    CHECK(job->channels >= 1 && job->channels <= DAC_FILE_MAX_CHANNELS, err, RSD_ERR_ARG,
+          "%s: %d channels; a .dac file has 1 to %d", job->name, job->channels, DAC_FILE_MAX_CHANNELS);
+    /* A model of another kind is refused before a long recording is read. */
+    TRY(dac_window_open(&coder, job->model, job->threads, job->n_stages, DAC_PAD_ZERO, err));
+    dac_window_close(&coder);
+    TRY(record(&r, job, read, ctx, err));
+    *file = (DacFile){.channels = job->channels, .n_stages = job->n_stages, .original_length = r.n_source,
+                      .sample_rate_hz = job->rate_hz};
+    TRY(plan_windows(&plan, file, job, &r, err));
+    TRY(dac_window_open(&coder, job->model, job->threads, job->n_stages, file->padding ? DAC_PAD_ZERO : DAC_PAD_NONE, err));
+    TRY(encode_windows(file, coder, &r, &plan, err));
 fail:
-    windows_close(&w);
-    mem_free(&y);
+    dac_window_close(&coder);
+    recording_clear(&r);
     if (status != RSD_OK)
         dac_file_clear(file);
     return status;
 }
 
-/* ---- decoding ---- */
+/* ---- decoding: all windows, measured ---- */
 
 static RsdStatus check_codes(const DacFile *file, const RsdModel *model, const char *name, RsdError *err)
 {
@@ -231,7 +271,7 @@ fail:
     return status;
 }
 
-/* y [channels, *n] at the model's rate; first only counted. */
+/* Samples of all windows of a channel. */
 static int64_t decoded_len(const DacFile *file, const DacConfig *cfg, DacPadding padding)
 {
     int64_t n_full = file->n_frames / file->chunk_length, rest = file->n_frames % file->chunk_length;
@@ -239,59 +279,142 @@ static int64_t decoded_len(const DacFile *file, const DacConfig *cfg, DacPadding
     return n_full * dac_decoded_len(cfg, file->chunk_length, padding) + (rest ? dac_decoded_len(cfg, rest, padding) : 0);
 }
 
-static RsdStatus decode_channel(Windows *w, const DacFile *file, int channel, float *y, RsdError *err)
+/* One channel's samples, into their places of the scratch file's frames. */
+typedef struct Decoded {
+    ScratchFile *samples; /* [n], one file for each channel */
+    DacLoudness *loudness;
+    double gain;
+} Decoded;
+
+static RsdStatus keep_samples(void *ctx, const float *samples, int64_t n, RsdError *err)
 {
-    const uint16_t *codes = file->codes + channel * file->n_stages * file->n_frames;
+    Decoded *d = ctx;
     RsdStatus status = RSD_OK;
 
+    TRY(dac_loudness_add(d->loudness, samples, n, err));
+    TRY(scratch_file_append(d->samples, samples, (size_t)n * sizeof *samples, err));
+fail:
+    return status;
+}
+
+/* The gain that restores the loudness, for each channel by itself, as the DAC tool does. */
+static RsdStatus decode_channel(Decoded *d, DacWindow *coder, const DacFile *file, int channel, const RsdModel *model, RsdError *err)
+{
+    const uint16_t *codes = file->codes + channel * file->n_stages * file->n_frames;
+    double db;
+    RsdStatus status = RSD_OK;
+
+    TRY(dac_loudness_create(&d->loudness, 1, model->info.rate_hz, true, err));
+    TRY(scratch_file_create(&d->samples, err));
     for (int64_t first = 0; first < file->n_frames; first += file->chunk_length) {
         int64_t n = file->n_frames - first < file->chunk_length ? file->n_frames - first : file->chunk_length;
-        int64_t len = dac_decoded_len(&w->codec->config.dac, n, w->padding);
 
-        if (len > 0)
-            TRY(decode_window(w, codes, file->n_frames, first, n, y, err));
-        y += len;
+        TRY(dac_window_decode(coder, codes + first, file->n_frames, n, keep_samples, d, err));
+    }
+    TRY(dac_loudness_finish(d->loudness, &db, err));
+    d->gain = pow(10.0, (file->input_db - db) / 20.0);
+fail:
+    return status;
+}
+
+/* ---- decoding: to the recording's rate ---- */
+
+typedef struct Output {
+    DacWrite write;
+    void *ctx;
+    float *planar; /* one block */
+    int channels;
+    int64_t left; /* of the original length */
+} Output;
+
+static RsdStatus write_frames(void *ctx, const float *frames, size_t n, RsdError *err)
+{
+    Output *o = ctx;
+    RsdStatus status = RSD_OK;
+
+    if ((int64_t)n > o->left)
+        n = (size_t)o->left;
+    if (n == 0)
+        return RSD_OK;
+    separate(o->planar, BLOCK_LEN, frames, o->channels, n);
+    TRY(o->write(o->ctx, o->planar, BLOCK_LEN, n, err));
+    o->left -= (int64_t)n;
+fail:
+    return status;
+}
+
+/* frames [n, channels] = samples from `first` on of each channel, with its gain. */
+static RsdStatus load_frames(float *frames, float *one, const Decoded *decoded, int channels, int64_t first, size_t n, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    for (int c = 0; c < channels; c++) {
+        TRY(scratch_file_read(decoded[c].samples, first * (int64_t)sizeof *one, one, n * sizeof *one, err));
+        for (size_t i = 0; i < n; i++)
+            frames[i * (size_t)channels + (size_t)c] = (float)(one[i] * decoded[c].gain);
     }
 fail:
     return status;
 }
 
-RsdStatus dac_job_decode(float **x, const DacFile *file, const RsdModel *model, RsdThreads *threads, const char *name,
-                         RsdError *err)
+static RsdStatus write_all(const Decoded *decoded, int64_t n, const DacFile *file, int model_hz, Output *o, RsdError *err)
 {
-    DacPadding padding = file->padding ? DAC_PAD_ZERO : DAC_PAD_NONE;
-    float *y = NULL, *z = NULL;
-    int64_t n, n_out;
-    Windows w = {0};
+    float *frames = NULL, *out = NULL, *one = NULL;
+    Resampler *resampler = NULL;
     RsdStatus status = RSD_OK;
 
-    *x = NULL;
-    TRY(check_model(model, err));
-    TRY(check_codes(file, model, name, err));
-    n = decoded_len(file, &model->codec->config.dac, padding);
-    n_out = resampler_out_len(n, model->info.rate_hz, file->sample_rate_hz);
-    /* Odd rates lose some samples at the end. */
-    CHECK(n > 0 && file->original_length <= n_out + (int64_t)model->info.hop_samples * file->sample_rate_hz / model->info.rate_hz,
-          err, RSD_ERR_CORRUPT, "%s: 'original_length' is %lld, its %lld frames give %lld samples", name,
-          (long long)file->original_length, (long long)file->n_frames, (long long)n_out);
-    TRY(mem_alloc(&y, (size_t)(file->channels * n), sizeof *y, err));
-    TRY(windows_open(&w, model, threads, file->n_stages, padding, err));
-    for (int c = 0; c < file->channels; c++) {
-        double db;
+    TRY(take_block(&frames, o->channels, err));
+    TRY(take_block(&out, o->channels, err));
+    TRY(take_block(&one, 1, err));
+    TRY(take_block(&o->planar, o->channels, err));
+    TRY(open_resampler(&resampler, model_hz, file->sample_rate_hz, o->channels, err));
+    for (int64_t first = 0; first < n; first += (int64_t)BLOCK_LEN) {
+        size_t some = n - first < (int64_t)BLOCK_LEN ? (size_t)(n - first) : BLOCK_LEN;
 
-        TRY(decode_channel(&w, file, c, y + c * n, err));
-        TRY(measure(&db, y + c * n, 1, n, model->info.rate_hz, err)); /* each by itself, as the DAC tool does */
-        scale(y + c * n, n, pow(10.0, (file->input_db - db) / 20.0));
+        TRY(load_frames(frames, one, decoded, o->channels, first, some, err));
+        TRY(resample(resampler, frames, some, o->channels, out, write_frames, o, err));
     }
-    windows_close(&w);
-    TRY(resample_all(&z, &n_out, y, file->channels, n, model->info.rate_hz, file->sample_rate_hz, err));
-    TRY(mem_calloc(x, (size_t)(file->channels * file->original_length) + 1, sizeof **x, err));
-    for (int c = 0; c < file->channels; c++)
-        memcpy(*x + c * file->original_length, z + c * n_out,
-               (size_t)(n_out < file->original_length ? n_out : file->original_length) * sizeof **x);
+    TRY(resample(resampler, NULL, 0, o->channels, out, write_frames, o, err));
+    memset(frames, 0, BLOCK_LEN * (size_t)o->channels * sizeof *frames);
+    while (o->left > 0) /* what odd rates lose at the end */
+        TRY(write_frames(o, frames, BLOCK_LEN, err));
 fail:
-    windows_close(&w);
-    mem_free(&y);
-    mem_free(&z);
+    resampler_destroy(&resampler);
+    mem_free(&frames);
+    mem_free(&out);
+    mem_free(&one);
+    mem_free(&o->planar);
+    return status;
+}
+
+RsdStatus dac_job_decode(const DacFile *file, const DacJob *job, DacWrite write, void *ctx, RsdError *err)
+{
+    const RsdModelInfo *info = &job->model->info;
+    DacPadding padding = file->padding ? DAC_PAD_ZERO : DAC_PAD_NONE;
+    Output output = {.write = write, .ctx = ctx, .channels = file->channels, .left = file->original_length};
+    Decoded *decoded = NULL;
+    DacWindow *coder = NULL;
+    int64_t n, n_out;
+    RsdStatus status = RSD_OK;
+
+    TRY(dac_window_open(&coder, job->model, job->threads, file->n_stages, padding, err));
+    TRY(check_codes(file, job->model, job->name, err));
+    n = decoded_len(file, &job->model->codec->config.dac, padding);
+    n_out = resampler_out_len(n, info->rate_hz, file->sample_rate_hz);
+    /* Odd rates lose some samples at the end. */
+    CHECK(n > 0 && file->original_length <= n_out + (int64_t)info->hop_samples * file->sample_rate_hz / info->rate_hz, err,
+          RSD_ERR_CORRUPT, "%s: 'original_length' is %lld, its %lld frames give %lld samples", job->name,
+          (long long)file->original_length, (long long)file->n_frames, (long long)n_out);
+    TRY(mem_calloc(&decoded, (size_t)file->channels, sizeof *decoded, err));
+    for (int c = 0; c < file->channels; c++)
+        TRY(decode_channel(&decoded[c], coder, file, c, job->model, err));
+    TRY(write_all(decoded, n, file, info->rate_hz, &output, err));
+fail:
+    for (int c = 0; decoded && c < file->channels; c++) {
+        scratch_file_destroy(&decoded[c].samples);
+        dac_loudness_destroy(&decoded[c].loudness);
+    }
+    mem_free(&decoded);
+    dac_window_close(&coder);
     return status;
 }

@@ -249,6 +249,11 @@ fail:
 }
 
 /* A file of the DAC tool: decoded in memory, because its loudness is set at the end. */
+static RsdStatus write_from_dac(void *ctx, const float *src, size_t stride, size_t n_samples, RsdError *err)
+{
+    return audio_writer_write(ctx, src, stride, n_samples, err);
+}
+
 static RsdStatus decode_dac_item(const DecodeWork *w, ByteSource *source, const BatchItem *item, BatchResult *result,
                                  JsonLine *json, RsdError *err)
 {
@@ -256,19 +261,19 @@ static RsdStatus decode_dac_item(const DecodeWork *w, ByteSource *source, const 
     AudioWriter *writer = NULL;
     uint8_t *data = NULL;
     DacFile dac = {0};
-    float *samples = NULL;
+    DacJob job = {.model = w->model, .threads = w->threads, .name = source->name};
     size_t size;
     RsdStatus status = RSD_OK;
 
     CHECK(w->model, err, RSD_ERR_MODEL, "%s: a .dac file; give the DAC weights it was made with: --model FILE", source->name);
     TRY(read_rest(&data, &size, source, err));
     TRY(dac_file_parse(&dac, data, size, source->name, err));
+    mem_free(&data);
     writing.rate_hz = dac.sample_rate_hz;
     writing.channels = dac.channels;
     writing.n_samples_hint = dac.original_length;
     TRY(audio_writer_open(&writer, item->output, &writing, err));
-    TRY(dac_job_decode(&samples, &dac, w->model, w->threads, source->name, err));
-    TRY(audio_writer_write(writer, samples, (size_t)dac.original_length, (size_t)dac.original_length, err));
+    TRY(dac_job_decode(&dac, &job, write_from_dac, writer, err));
     TRY(audio_writer_finish(writer, err));
     result->seconds = (double)dac.original_length / dac.sample_rate_hz;
     result->n_bytes = (int64_t)size;
@@ -287,7 +292,6 @@ static RsdStatus decode_dac_item(const DecodeWork *w, ByteSource *source, const 
 fail:
     audio_writer_close(&writer);
     dac_file_clear(&dac);
-    mem_free(&samples);
     mem_free(&data);
     return status;
 }

@@ -198,40 +198,67 @@ static void describe_dac(JsonLine *json, const RsdModelInfo *model, const DacFil
     json_line_number(json, "bitrate_bps", result->bitrate_bps, 1);
 }
 
-/* A file of the DAC tool, with the whole recording in memory: its loudness comes before the first code. */
+typedef struct DacInput {
+    const EncodeWork *work;
+    const BatchItem *item;
+    AudioReader *reader;
+    int64_t n_done;
+    double started_s;
+} DacInput;
+
+/* With keep_going damage ends the signal there. */
+static RsdStatus read_for_dac(void *ctx, float *dst, size_t max_samples, size_t *n_read, RsdError *err)
+{
+    DacInput *in = ctx;
+    const AudioInfo *info = audio_reader_info(in->reader);
+    RsdStatus status = audio_reader_read(in->reader, dst, max_samples, n_read, err);
+
+    in->n_done += (int64_t)*n_read;
+    if (status == RSD_ERR_CORRUPT && in->work->request->keep_going && in->n_done > 0) {
+        if (*n_read == 0) /* the error comes again, with nothing to read */
+            console_say(in->work->console, LOG_WARNING, "%s; what comes before is encoded", err->text);
+        err->text[0] = '\0';
+        return RSD_OK;
+    }
+    if (status == RSD_OK)
+        batch_progress(in->work->console, in->item, (double)in->n_done / info->rate_hz,
+                       (double)info->n_samples / info->rate_hz, in->started_s);
+    return status;
+}
+
+/* A file of the DAC tool: nothing of it is written before the recording's loudness is known. */
 static RsdStatus encode_dac_item(const EncodeWork *w, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
 {
     const RsdModelInfo *model = rsd_model_info(w->model);
     AudioReaderOptions reading = {.replace_nonfinite = w->request->keep_going};
+    DacInput input = {.work = w, .item = item, .started_s = console_clock()};
+    DacJob job = {.model = w->model, .threads = w->threads, .name = strcmp(item->input, "-") ? item->input : "standard input",
+                  .n_stages = model->n_stages, .window_s = DAC_WINDOW_SECONDS};
     DacFile dac = {0};
     AtomicFile *file = NULL;
-    AudioInfo info;
-    float *samples = NULL;
     uint8_t *bytes = NULL;
     size_t size;
-    int64_t n;
-    int n_stages = model->n_stages;
     RsdStatus status = RSD_OK;
 
-    TRY(audio_read_all(item->input, &reading, 0, &samples, &n, &info, err));
-    CHECK(n > 0, err, RSD_ERR_UNSUPPORTED, "%s: has no samples, which a .dac file cannot say", item->input);
+    TRY(audio_reader_open(&input.reader, item->input, &reading, err));
     TRY(atomic_file_open(&file, item->output, w->request->force, err));
     if (w->request->bitrate_bps > 0) /* of one channel, as for streams of this model */
-        n_stages = audio_codec_stages_for(&w->model->codec->config, w->request->bitrate_bps);
-    TRY(dac_job_encode(&dac, w->model, w->threads, n_stages, samples, info.channels, n, info.rate_hz, DAC_WINDOW_SECONDS, NULL,
-                       err));
+        job.n_stages = audio_codec_stages_for(&w->model->codec->config, w->request->bitrate_bps);
+    job.channels = audio_reader_info(input.reader)->channels;
+    job.rate_hz = audio_reader_info(input.reader)->rate_hz;
+    TRY(dac_job_encode(&dac, &job, read_for_dac, &input, err));
     TRY(dac_file_print(&bytes, &size, &dac, err));
     TRY(atomic_file_write(file, bytes, size, err));
     TRY(atomic_file_commit(file, err));
-    result->seconds = (double)n / info.rate_hz;
+    result->seconds = (double)dac.original_length / dac.sample_rate_hz;
     result->n_bytes = (int64_t)size;
     result->bitrate_bps = (double)size * 8 / result->seconds;
     if (json)
         describe_dac(json, model, &dac, result);
 fail:
     atomic_file_close(&file);
+    audio_reader_close(&input.reader);
     dac_file_clear(&dac);
-    mem_free(&samples);
     mem_free(&bytes);
     return status;
 }

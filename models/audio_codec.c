@@ -172,7 +172,7 @@ int64_t audio_codec_encoder_lag(const AudioCodecConfig *cfg)
 
 int64_t audio_codec_decoder_lag(const AudioCodecConfig *cfg)
 {
-    return cfg->network == AUDIO_DAC ? dac_decoder_lag(&cfg->dac) : 0;
+    return cfg->network == AUDIO_DAC ? dac_decoder_lag(&cfg->dac, DAC_PAD_ZERO) : 0;
 }
 
 int64_t audio_codec_count_parameters(const AudioCodecConfig *cfg)

@@ -250,13 +250,13 @@ static RsdStatus run_conv(Run *run, const DacStep *step, Tensor *x, Tensor **y, 
     ConvLayer layer = step->conv;
     Conv1dParams *p = &layer.params;
 
-    if (run->padding == DAC_PAD_NONE) {
-        p->rule = PAD_NONE;
-    } else if (run->tape->stream) {
-        int64_t extra = step->kind == DAC_CONV_TRANSPOSE ? 0 : dac_extra_delay(&layer, run->course.lag);
+    if (run->tape->stream) {
+        int64_t extra = step->kind == DAC_CONV_TRANSPOSE ? 0 : dac_extra_delay(&layer, run->course.lag, run->padding);
 
         p->pad_left = step->kind == DAC_CONV_TRANSPOSE ? 0 : (int)(dac_span(&layer) - p->stride + extra);
         p->pad_right = step->kind == DAC_CONV_TRANSPOSE ? (int)dac_span(&layer) - p->stride : (int)-extra;
+    } else if (run->padding == DAC_PAD_NONE) {
+        p->rule = PAD_NONE;
     }
     return (step->kind == DAC_CONV_TRANSPOSE ? conv_transpose1d : conv1d)(run->tape, &layer, x, y, err);
 }
@@ -278,16 +278,16 @@ fail:
 static RsdStatus run_unit(Run *run, const DacStep *unit, Tensor *x, Tensor **y, RsdError *err)
 {
     ArenaMark mark = arena_mark(run->tape->arena);
-    int64_t lag = run->course.lag, n = x->shape[2];
+    int64_t lag = run->course.lag, n = x->shape[2], cut = run->padding == DAC_PAD_NONE ? dac_span(&unit->conv) / 2 : 0;
     Tensor *h;
     RsdStatus status = RSD_OK;
 
     TRY(snake(run->tape, &unit->snake, x, false, &h, err));
     TRY(run_conv(run, unit, h, &h, err));
-    dac_advance(&run->course, unit);
+    dac_advance(&run->course, unit, run->padding);
     TRY(snake(run->tape, &unit->inner_snake, h, true, &h, err));
     TRY(conv1d(run->tape, &unit->pointwise, h, &h, err));
-    TRY(add_skip(run, x, h, run->tape->stream ? lag - run->course.lag : (n - h->shape[2]) / 2, y, err));
+    TRY(add_skip(run, x, h, run->tape->stream ? lag - run->course.lag + cut : (n - h->shape[2]) / 2, y, err));
     TRY(trim(run, *y, err));
     if (!run->tape->recording)
         arena_rewind(run->tape->arena, mark);
@@ -306,7 +306,7 @@ static RsdStatus run_step(Run *run, const DacStep *step, Tensor *x, Tensor **y, 
     case DAC_CONV:
     case DAC_CONV_TRANSPOSE:
         TRY(run_conv(run, step, x, y, err));
-        dac_advance(&run->course, step);
+        dac_advance(&run->course, step, run->padding);
         return trim(run, *y, err);
     case DAC_SNAKE:
         return snake(run->tape, &step->snake, x, true, y, err);
@@ -325,7 +325,6 @@ static RsdStatus check_input(const Tape *tape, const DacDirection *direction, co
 
     CHECK(x->n_dims == 3 && x->shape[0] >= 1 && x->shape[1] == channels && x->shape[2] >= 1, err, RSD_ERR_ARG,
           "%s is %s, expected [batch, %d, 1 or more]", what, shape_text(text, x->n_dims, x->shape), channels);
-    CHECK(!tape->stream || padding == DAC_PAD_ZERO, err, RSD_ERR_ARG, "%s: a stream needs zero padding", what);
     CHECK(!tape->stream || x->shape[2] % multiple == 0, err, RSD_ERR_ARG,
           "%s has %lld samples, on a stream a multiple of %d is needed", what, (long long)x->shape[2], multiple);
     CHECK(tape->stream || dac_direction_len(direction, x->shape[2], padding) >= 1, err, RSD_ERR_ARG,

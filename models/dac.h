@@ -55,7 +55,7 @@ typedef enum DacPadding {
 } DacPadding;
 
 /* x [batch, 1, n] -> z [batch, latent_dim, frames], frames = n / hop where n is a multiple of the hop and DAC_PAD_ZERO.
- * With tape->stream (DAC_PAD_ZERO only): n must be a multiple of the hop, stream_place tells where the chunk stands in the
+ * With tape->stream: n must be a multiple of the hop, stream_place tells where the chunk stands in the
  * signal in samples, and z has the frames up to dac_encoder_lag before the chunk's end; frames before the first are zero.
  * Errors: RSD_ERR_ARG (shape), RSD_ERR_MEMORY. */
 RsdStatus dac_encode(Tape *tape, Dac *dac, Tensor *x, DacPadding padding, Tensor **z, RsdError *err);
@@ -72,7 +72,7 @@ RsdStatus dac_run_steps(Tape *tape, const Dac *dac, bool decoder, int first, int
 
 int dac_hop(const DacConfig *cfg);
 int64_t dac_encoder_lag(const DacConfig *cfg); /* frames */
-int64_t dac_decoder_lag(const DacConfig *cfg); /* samples */
+int64_t dac_decoder_lag(const DacConfig *cfg, DacPadding padding); /* samples */
 /* Frames of n samples and samples of n frames; 0 where the network needs more input. */
 int64_t dac_encoded_len(const DacConfig *cfg, int64_t n_samples, DacPadding padding);
 int64_t dac_decoded_len(const DacConfig *cfg, int64_t n_frames, DacPadding padding);

@@ -184,22 +184,22 @@ int64_t dac_direction_len(const DacDirection *direction, int64_t n, DacPadding p
     return n;
 }
 
-int64_t dac_extra_delay(const ConvLayer *layer, int64_t lag)
+int64_t dac_extra_delay(const ConvLayer *layer, int64_t lag, DacPadding padding)
 {
-    int64_t stride = layer->params.stride, rest = (lag + dac_span(layer) - stride - layer->params.pad_left) % stride;
+    int64_t stride = layer->params.stride, rest = (lag + dac_span(layer) - stride - pad_of(layer, padding)) % stride;
 
     return rest == 0 ? 0 : stride - rest;
 }
 
-void dac_advance(DacCourse *course, const DacStep *step)
+void dac_advance(DacCourse *course, const DacStep *step, DacPadding padding)
 {
     const ConvLayer *layer = &step->conv;
-    int64_t stride = layer->params.stride, pad = layer->params.pad_left;
+    int64_t stride = layer->params.stride, pad = pad_of(layer, padding);
 
     switch (step->kind) {
     case DAC_UNIT:
     case DAC_CONV:
-        course->lag = (course->lag + dac_span(layer) - stride + dac_extra_delay(layer, course->lag) - pad) / stride;
+        course->lag = (course->lag + dac_span(layer) - stride + dac_extra_delay(layer, course->lag, padding) - pad) / stride;
         course->first /= stride;
         break;
     case DAC_CONV_TRANSPOSE:
@@ -211,15 +211,15 @@ void dac_advance(DacCourse *course, const DacStep *step)
         return;
     }
     if (course->length != STREAM_UNKNOWN_LENGTH)
-        course->length = step_len(step, course->length, DAC_PAD_ZERO);
+        course->length = step_len(step, course->length, padding);
 }
 
-static int64_t direction_lag(const DacDirection *direction)
+static int64_t direction_lag(const DacDirection *direction, DacPadding padding)
 {
     DacCourse course = {0, 0, STREAM_UNKNOWN_LENGTH};
 
     for (int i = 0; i < direction->n_steps; i++)
-        dac_advance(&course, &direction->steps[i]);
+        dac_advance(&course, &direction->steps[i], padding);
     return course.lag;
 }
 
@@ -244,15 +244,15 @@ int64_t dac_encoder_lag(const DacConfig *cfg)
     DacDirection encoder, decoder;
 
     dac_describe(&encoder, &decoder, cfg);
-    return direction_lag(&encoder);
+    return direction_lag(&encoder, DAC_PAD_ZERO);
 }
 
-int64_t dac_decoder_lag(const DacConfig *cfg)
+int64_t dac_decoder_lag(const DacConfig *cfg, DacPadding padding)
 {
     DacDirection encoder, decoder;
 
     dac_describe(&encoder, &decoder, cfg);
-    return direction_lag(&decoder);
+    return direction_lag(&decoder, padding);
 }
 
 /* As the published code counts: from the length that an empty signal would give, which is below zero. */

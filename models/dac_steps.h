@@ -9,7 +9,8 @@
  * On a stream every layer is run as a causal one, which only delays its output. Column c of a layer's chunks holds sample
  * c - lag of its signal (DacCourse). Three things follow:
  *   - columns before sample 0 and from the signal's length on are not zero by themselves, because of the bias: they are made
- *     zero after each layer, which is what zero padding of the next layer means;
+ *     zero after each layer, which is what zero padding of the next layer means, and what a transposed convolution without
+ *     padding finds at its edges;
  *   - a residual connection waits as long as the layers beside it;
  *   - a stride needs a lag that it divides: the layer looks back a few samples more than it must.
  *
@@ -55,8 +56,8 @@ typedef struct DacCourse {
 } DacCourse;
 
 /* What a strided layer looks back more than span - stride samples, so that the lag behind it comes out whole. */
-int64_t dac_extra_delay(const ConvLayer *layer, int64_t lag);
+int64_t dac_extra_delay(const ConvLayer *layer, int64_t lag, DacPadding padding);
 /* From before a step to behind it. */
-void dac_advance(DacCourse *course, const DacStep *step);
+void dac_advance(DacCourse *course, const DacStep *step, DacPadding padding);
 
 #endif

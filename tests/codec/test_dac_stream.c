@@ -158,7 +158,7 @@ Test(dac_stream, a_stream_that_breaks_off_gives_all_that_was_there)
 Test(dac_stream, the_delay_counts_what_the_network_looks_ahead)
 {
     const RsdModelInfo *info = rsd_model_info(model);
-    int64_t lag = HOP * dac_encoder_lag(&codec->config.dac) + dac_decoder_lag(&codec->config.dac);
+    int64_t lag = HOP * dac_encoder_lag(&codec->config.dac) + dac_decoder_lag(&codec->config.dac, DAC_PAD_ZERO);
 
     cr_assert_eq(info->hop_samples, HOP);
     cr_assert_eq(info->delay_samples, HOP + lag);
