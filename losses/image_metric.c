@@ -10,14 +10,19 @@
 #include "losses/colour_metric.h"
 #include "losses/dss.h"
 #include "losses/feature_loss.h"
+#include "losses/fsim.h"
 #include "losses/gmsd.h"
 #include "losses/haarpsi.h"
+#include "losses/iw_ssim.h"
 #include "losses/mdsi.h"
 #include "losses/nlpd.h"
 #include "losses/pixel_loss.h"
+#include "losses/psnr_hvs.h"
+#include "losses/spectral_norm.h"
 #include "losses/ssim_loss.h"
 #include "losses/ssimulacra2.h"
 #include "losses/vif.h"
+#include "losses/vsi.h"
 
 static double mean_square(const ImagePair *pair)
 {
@@ -92,6 +97,19 @@ static const ImageMetric metrics[] = {
      "", false, 3, 1, .on_arrays = metric_ergas},
     {"sam", "SAM", "degrees", "mean angle between the colours as vectors", "mean angle(x, y)", "0 to 180", "", false, 3, 1,
      .on_arrays = metric_spectral_angle},
+    {"fsim", "FSIM", "", "similarity of phase congruency and gradients", "sum PC S_PC S_G / sum PC", "0 to 1", "", true, 4,
+     FSIM_MIN_SIDE, .on_arrays = metric_fsim},
+    {"fsimc", "FSIMc", "", "the same and of chroma", "sum PC S_PC S_G (S_I S_Q)^0.03 / sum PC", "0 to 1", "", true, 4,
+     FSIM_MIN_SIDE, .on_arrays = metric_fsimc},
+    {"vsi", "VSI", "", "similarity of saliency, gradients and colours", "sum V S_V S_G^0.4 (S_M S_N)^0.02 / sum V", "0 to 1", "",
+     true, 4, VSI_MIN_SIDE, .on_arrays = metric_vsi},
+    {"iw_ssim", "IW-SSIM", "", "structural similarity at five scales, weighted by information content",
+     "prod (sum w_i CS_i / sum w_i)^v_i", "0 to 1", "", true, 4, IW_SSIM_MIN_SIDE, .on_arrays = metric_iw_ssim},
+    {"psnr_hvs_m", "PSNR-HVS-M", "dB", "PSNR weighted by contrast sensitivity, less what the picture masks",
+     "-10 log10 (0.8 Y + 0.1 Cb + 0.1 Cr)", "0 to infinity (equal)", "", true, 2, PSNR_HVS_MIN_SIDE,
+     .on_arrays = metric_psnr_hvs_m},
+    {"spectral_norm", "spectral norm", "", "largest singular value of the error, over the root of its size; mean of R, G and B",
+     "mean |D|_2 / sqrt(h w)", "0 to 1", "", false, 5, 1, .on_arrays = metric_spectral_norm},
 };
 
 const ImageMetric *image_metric_at(size_t i)
@@ -130,6 +148,27 @@ static RsdStatus check_finite(const float *x, const ImagePair *pair, const char 
     return RSD_OK;
 }
 
+/* The samples themselves, extended where they are too small. */
+static RsdStatus run_on_arrays(MetricValue *out, const ImageMetric *metric, const ImagePair *pair, Tape *tape, RsdError *err)
+{
+    const int64_t shape[] = {1, 3, pair->h, pair->w};
+    Tensor *ref, *dist;
+    RsdStatus status = RSD_OK;
+
+    if (pair->h >= metric->min_side && pair->w >= metric->min_side)
+        return metric->on_arrays(&out->value, pair, err);
+    tape_reset(tape);
+    tape->recording = false;
+    TRY(tape_input(tape, &ref, 4, shape, pair->ref, err));
+    TRY(tape_input(tape, &dist, 4, shape, pair->dist, err));
+    TRY(image_prepare(tape, metric->min_side, &ref, &dist, NULL, err));
+    TRY(metric->on_arrays(&out->value, &(ImagePair){ref->data, dist->data, ref->shape[2], ref->shape[3]}, err));
+    out->flags |= METRIC_TOO_SHORT;
+fail:
+    tape_reset(tape);
+    return status;
+}
+
 static RsdStatus run_measure(MetricValue *out, const ImageMetric *metric, const ImagePair *pair, const ImageNets *nets,
                              Tape *tape, RsdError *err)
 {
@@ -165,13 +204,10 @@ RsdStatus image_metric_apply(MetricValue *out, const ImageMetric *metric, const 
     TRY(check_finite(pair->ref, pair, "reference", err));
     TRY(check_finite(pair->dist, pair, "distorted", err));
     out->flags = memcmp(pair->ref, pair->dist, size) == 0 ? METRIC_IDENTICAL : 0u;
-    if (metric->on_arrays) {
-        TRY(metric->on_arrays(&out->value, pair, err));
-        if (pair->h < metric->min_side || pair->w < metric->min_side)
-            out->flags |= METRIC_TOO_SHORT;
-    } else {
+    if (metric->on_arrays)
+        TRY(run_on_arrays(out, metric, pair, tape, err));
+    else
         TRY(run_measure(out, metric, pair, nets, tape, err));
-    }
 fail:
     return status;
 }

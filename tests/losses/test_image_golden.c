@@ -246,6 +246,45 @@ Test(image_golden, equal_flat_black_and_inverted_pictures)
     check_edge_cases(NULL, 32);
 }
 
+/* Metrics that have no loss. */
+Test(image_golden, values_of_fsim_vsi_and_iw_ssim)
+{
+    static const char *const pairs[][2] = {{"fsim", "fsimc"}, {"vsi", "vsi"}, {"iw_ssim", "iw-ssim"}};
+    SharedPath path;
+    json_t *index, *entry;
+    RsdThreads *threads;
+    Tape *tape;
+    size_t i, n_cases = 0;
+    RsdError err = {0};
+
+    NEED_SHARED(FOLDER "index.json");
+    index = json_file_load(shared_path(&path, FOLDER "index.json"));
+    ASSERT_OK(rsd_threads_create(&threads, 1, &err), err);
+    ASSERT_OK(tape_create(&tape, threads, 0, &err), err);
+    json_array_foreach (json_object_get(index, "cases"), i, entry)
+        for (size_t k = 0; k < sizeof pairs / sizeof pairs[0]; k++) {
+            const double expected = number_of(entry, "value");
+            MetricValue value;
+            Npy ref, dist;
+
+            if (strcmp(text_of(entry, "metric"), pairs[k][0]) != 0)
+                continue;
+            load(&ref, text_of(entry, "ref"));
+            load(&dist, text_of(entry, "dist"));
+            ASSERT_OK(image_metric_apply(&value, image_metric_find(pairs[k][1]),
+                                         &(ImagePair){ref.f32, dist.f32, ref.shape[1], ref.shape[2]}, NULL, tape, &err), err);
+            cr_expect(fabs(value.value - expected) <= number_of(entry, "tolerance_value_rel") * expected,
+                      "%s of pair %s: %.9g, expected %.9g", pairs[k][0], text_of(entry, "pair"), value.value, expected);
+            npy_free(&ref);
+            npy_free(&dist);
+            n_cases++;
+        }
+    cr_assert_eq(n_cases, 5);
+    tape_destroy(&tape);
+    rsd_threads_destroy(&threads);
+    json_decref(index);
+}
+
 Test(image_golden, values_and_gradients_of_pixel_measures)
 {
     NEED_SHARED(FOLDER "index.json");
