@@ -4,6 +4,8 @@
  *  - its real transforms are right for multiples of 4 only, so other lengths go through the complex transform;
  *  - transforms that are not a power of two keep temporaries in their context. Such a plan has several contexts and a
  *    call borrows a free one, so that threads can share the plan;
+ *  - it has no fast transform of a power of two above 2^17 complex samples and takes the sum that defines it instead, which
+ *    never ends: real powers of two from 2^19 on go to engine/dsp/fft_long.c;
  *  - the imaginary part of the middle bin is not always written;
  *  - input and output must be aligned, and inverse real transforms overwrite their input: both pass through
  *    work memory.
@@ -25,6 +27,7 @@
 
 #include "engine/base/library.h"
 #include "engine/base/mem.h"
+#include "engine/dsp/fft_long.h"
 
 /* Loaded with the first plan: libavutil brings fifteen libraries of video hardware along. */
 #define TX_FUNCTIONS(X) X(av_tx_init) X(av_tx_uninit)
@@ -34,6 +37,8 @@ static Library tx_library = {"libavutil.so." AV_STRINGIFY(LIBAVUTIL_VERSION_MAJO
                              sizeof libavutil, false};
 
 #define N_CONTEXTS 4 /* of a plan that needs more than one: calls of more threads at the same moment wait */
+
+#define LONGEST_REAL (1 << 18)
 
 /* One direction of a plan. */
 typedef struct Direction {
@@ -45,6 +50,7 @@ typedef struct Direction {
 struct Fft {
     int n;
     FftPrecision precision;
+    FftLong *longer; /* long powers of two: all else is unused */
     bool real; /* libavutil's real transform, else its complex one */
     int n_contexts;
     size_t part_size; /* bytes of one half of the work memory */
@@ -84,6 +90,11 @@ RsdStatus fft_create(Fft **out, int n, FftPrecision precision, RsdError *err)
     TRY(mem_calloc(&fft, 1, sizeof *fft, err));
     fft->n = n;
     fft->precision = precision;
+    if (n > LONGEST_REAL && (n & (n - 1)) == 0) {
+        TRY(fft_long_create(&fft->longer, n, err));
+        *out = fft;
+        return RSD_OK;
+    }
     fft->real = n % 4 == 0;
     fft->n_contexts = (n & (n - 1)) == 0 ? 1 : N_CONTEXTS;
     part = (fft->real ? (size_t)n + 2 : 2 * (size_t)n) * number_size(fft);
@@ -101,6 +112,7 @@ void fft_destroy(Fft **fft)
 {
     if (!*fft)
         return;
+    fft_long_destroy(&(*fft)->longer);
     for (int i = 0; i < N_CONTEXTS; i++) {
         libavutil.av_tx_uninit(&(*fft)->forward.contexts[i]);
         libavutil.av_tx_uninit(&(*fft)->inverse.contexts[i]);
@@ -120,7 +132,7 @@ int fft_bins(const Fft *fft)
 
 size_t fft_work_size(const Fft *fft)
 {
-    return 2 * fft->part_size;
+    return fft->longer ? fft_long_work_size(fft->longer) : 2 * fft->part_size;
 }
 
 /* Runs one transform between the two halves of the work memory. */
@@ -154,6 +166,10 @@ static void run(const Fft *fft, const Direction *shared, void *work)
         size_t n = (size_t)fft->n;                                                                                     \
                                                                                                                        \
         assert(fft->precision == (expected) && (size_t)work % MEM_ALIGN == 0);                                         \
+        if (fft->longer) {                                                                                             \
+            fft_long_forward##suffix(fft->longer, x, spectrum, work);                                                  \
+            return;                                                                                                    \
+        }                                                                                                              \
         if (fft->real) {                                                                                               \
             memcpy(input, x, n * sizeof *x);                                                                           \
         } else {                                                                                                       \
@@ -176,6 +192,10 @@ static void run(const Fft *fft, const Direction *shared, void *work)
         size_t n = (size_t)fft->n;                                                                                     \
                                                                                                                        \
         assert(fft->precision == (expected) && (size_t)work % MEM_ALIGN == 0);                                         \
+        if (fft->longer) {                                                                                             \
+            fft_long_inverse##suffix(fft->longer, spectrum, x, work);                                                  \
+            return;                                                                                                    \
+        }                                                                                                              \
         memcpy(input, spectrum, (n / 2 + 1) * 2 * sizeof *spectrum);                                                   \
         input[1] = 0;                                                                                                  \
         if (n % 2 == 0)                                                                                                \

@@ -10,6 +10,7 @@
 #include "engine/base/rng.h"
 #include "engine/base/threads.h"
 #include "engine/dsp/fft.h"
+#include "engine/dsp/fft_long.h"
 #include "engine/dsp/window.h"
 
 /* [bins, 2] by the defining sum. */
@@ -208,4 +209,77 @@ Test(window, one_sample_is_one)
     cr_assert_eq(f, 1.0f);
     window_hann_f64(&w, 1, WINDOW_PERIODIC);
     cr_assert_eq(w, 1.0);
+}
+
+Test(fft, own_transform_of_powers_of_two_against_the_sum)
+{
+    for (int n = 4; n <= 2048; n *= 2) {
+        FftLong *plan;
+        double *x, *expected, *got;
+        void *work;
+        char what[64];
+        RsdError err;
+        Rng rng = rng_at(12, RNG_TEST, 0, (uint32_t)n);
+
+        ASSERT_OK(fft_long_create(&plan, n, &err), err);
+        ASSERT_OK(mem_alloc(&work, fft_long_work_size(plan), 1, &err), err);
+        ASSERT_OK(mem_alloc(&x, (size_t)n + 2, sizeof *x, &err), err);
+        ASSERT_OK(mem_alloc(&expected, (size_t)n + 2, sizeof *x, &err), err);
+        ASSERT_OK(mem_alloc(&got, (size_t)n + 2, sizeof *x, &err), err);
+        for (int i = 0; i < n; i++)
+            x[i] = rng_normal(&rng);
+        transform_slowly(x, expected, n);
+        fft_long_forward_f64(plan, x, got, work);
+        snprintf(what, sizeof what, "spectrum of %d samples", n);
+        ASSERT_CLOSE_F64(what, got, expected, n + 2, ((Tolerance){.of_max = 1e-13}));
+        fft_long_inverse_f64(plan, got, got, work);
+        ASSERT_CLOSE_F64("round trip", got, x, n, ((Tolerance){.of_max = 1e-14}));
+        mem_free(&x);
+        mem_free(&expected);
+        mem_free(&got);
+        mem_free(&work);
+        fft_long_destroy(&plan);
+    }
+}
+
+/* An impulse: a wave in the spectrum. libavutil alone would sum 2^38 products. */
+Test(fft, of_half_a_million_samples_ends_and_is_right_in_both_precisions)
+{
+    const int n = 1 << 19, at = 12345;
+    Fft *f32, *f64;
+    double *x, *wave;
+    float *x32;
+    void *work;
+    RsdError err;
+
+    ASSERT_OK(fft_create(&f32, n, FFT_FLOAT, &err), err);
+    ASSERT_OK(fft_create(&f64, n, FFT_DOUBLE, &err), err);
+    ASSERT_OK(mem_calloc(&x, (size_t)n + 2, sizeof *x, &err), err);
+    ASSERT_OK(mem_alloc(&wave, (size_t)n + 2, sizeof *x, &err), err);
+    ASSERT_OK(mem_alloc(&x32, (size_t)n + 2, sizeof *x32, &err), err);
+    ASSERT_OK(mem_alloc(&work, fft_work_size(f64), 1, &err), err);
+    x[at] = 1.0;
+    for (int i = 0; i < n; i++)
+        x32[i] = (float)x[i];
+    for (int k = 0; k <= n / 2; k++) {
+        const double angle = -2.0 * M_PI * (double)((int64_t)k * at % n) / n;
+
+        wave[2 * k] = cos(angle);
+        wave[2 * k + 1] = k % (n / 2) ? sin(angle) : 0.0;
+    }
+    fft_forward_f64(f64, x, x, work);
+    ASSERT_CLOSE_F64("double", x, wave, n + 2, ((Tolerance){.abs = 1e-13}));
+    fft_forward(f32, x32, x32, work);
+    for (int i = 0; i < n + 2; i++)
+        x[i] = (double)x32[i];
+    ASSERT_CLOSE_F64("float", x, wave, n + 2, ((Tolerance){.abs = 1e-7}));
+    fft_inverse(f32, x32, x32, work);
+    for (int i = 0; i < n; i++)
+        cr_assert(fabsf(x32[i] - (i == at ? 1.0f : 0.0f)) <= 1e-6f, "sample %d: %g", i, (double)x32[i]);
+    mem_free(&x);
+    mem_free(&wave);
+    mem_free(&x32);
+    mem_free(&work);
+    fft_destroy(&f32);
+    fft_destroy(&f64);
 }
