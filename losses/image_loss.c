@@ -18,6 +18,7 @@
 #include "losses/nlpd.h"
 #include "losses/pixel_loss.h"
 #include "losses/ssim_loss.h"
+#include "losses/ssimulacra2.h"
 #include "losses/vif.h"
 
 typedef struct Known {
@@ -77,6 +78,9 @@ static const Known known[] = {
       VIF_MIN_SIDE},
      measure_vif, NULL},
     {{"dss", "similarity of DCT sub-bands", "1 - DSS", "0 to 1", "", FILTERS, DSS_MIN_SIDE}, measure_dss, NULL},
+    {{"ssimulacra2", "SSIMULACRA 2: structure, ringing and blur in XYB at six scales", "(100 - score) / 100", "0 and up, 0.1 for "
+      "visually lossless", "", FILTERS, SSIMULACRA2_MIN_SIDE},
+     measure_ssimulacra2, NULL},
     {{"nlpd", "normalised Laplacian pyramid distance", "mean over levels of RMSE", "0 and up", "", FILTERS, NLPD_MIN_SIDE},
      measure_nlpd, NULL},
     {{"ffl", "focal frequency loss: errors of the spectrum, weighted by themselves", "mean w |D|^2, w = |D| / max |D|",

@@ -90,7 +90,7 @@ static const ImageMetric metrics[] = {
      "0 to 1", "vgg16 dists", false, 4, 16, DISTANCE(measure_dists, NULL)},
     {"ssimulacra2", "SSIMULACRA 2", "", "structure, ringing and blur in XYB at six scales, version 2.1",
      "100 - 10 v^0.63 of 108 weighted norms", "100 (equal) down, below 0 for bad", "", true, 2, SSIMULACRA2_MIN_SIDE,
-     .on_arrays = metric_ssimulacra2},
+     .measure = measure_ssimulacra2, .offset = 100.0, .scale = -100.0},
     {"ciede2000", "CIEDE2000", "", "mean CIEDE2000 colour difference", "mean dE00", "0 to about 100", "", false, 3, 1,
      .on_arrays = metric_ciede2000},
     {"ergas", "ERGAS", "", "relative error of the channels, at equal resolution", "100 sqrt(mean (RMSE / mean)^2)", "0 and up",

@@ -1,223 +1,133 @@
-/* ssimulacra2.c - SSIMULACRA 2.1.
+/* ssimulacra2.c - SSIMULACRA 2.1, as ops: the metric and the loss are one.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "losses/ssimulacra2.h"
 
-#include <math.h>
-#include <string.h>
-
-#include "engine/base/mem.h"
+#include "engine/ops/arithmetic.h"
+#include "engine/ops/mix.h"
+#include "engine/ops/reduce.h"
+#include "engine/ops/shape.h"
+#include "engine/ops/ssimulacra.h"
 
 #define N_SCALES 6
-#define N_NORMS 6
-#define C2 0.0009
-#define BIAS 0.0037930732552754493
-#define RADIUS 4
-
-static const double taps[RADIUS + 1] = {0.2646211055, 0.2129285920, 0.1093353728, 0.0360111147, 0.0094143678};
+#define N_NORMS SSIMULACRA_N_NORMS
+#define BIAS 0.0037930732552754493f
+#define CUBE_ROOT_OF_BIAS 0.15595420054924863f
 
 /* Weights by channel and scale: mean of the similarity, ringing and blur maps, then their fourth-power norms. */
-static const double weights[3 * N_SCALES][N_NORMS] = {
-    {0, 0.0007376606707406586, 0, 0, 0.0007793481682867309, 0}, /* X, 1 / 1 */
-    {0, 0.0004371155730107379, 0, 1.1041726426657346, 0.00066284834129271, 0.00015231632783718752}, /* X, 1 / 2 */
-    {0, 0.0016406437456599754, 0, 1.8422455520539298, 11.441172603757666, 0}, /* X, 1 / 4 */
-    {0.0007989109436015163, 0.000176816438078653, 0, 1.8787594979546387, 10.94906990605142, 0}, /* X, 1 / 8 */
-    {0.0007289346991508072, 0.9677937080626833, 0, 0.00014003424285435884, 0.9981766977854967, 0.00031949755934435053}, /* X, 1 / 16 */
-    {0.0004550992113792063, 0, 0, 0.0013648766163243398, 0, 0}, /* X, 1 / 32 */
-    {0, 0, 0, 7.466890328078848, 0, 17.445833984131262}, /* Y, 1 / 1 */
-    {0.0006235601634041466, 0, 0, 6.683678146179332, 0.00037724407979611296, 1.027889937768264}, /* Y, 1 / 2 */
-    {225.20515300849274, 0, 0, 19.213238186143016, 0.0011401524586618361, 0.001237755635509985}, /* Y, 1 / 4 */
-    {176.39317598450694, 0, 0, 24.43300999870476, 0.28520802612117757, 0.0004485436923833408}, /* Y, 1 / 8 */
-    {0, 0, 0, 34.77906344483772, 44.835625328877896, 0}, /* Y, 1 / 16 */
+static const float weights[3 * N_SCALES][N_NORMS] = {
+    {0, 0.0007376606707406586f, 0, 0, 0.0007793481682867309f, 0}, /* X, 1 / 1 */
+    {0, 0.0004371155730107379f, 0, 1.1041726426657346f, 0.00066284834129271f, 0.00015231632783718752f}, /* X, 1 / 2 */
+    {0, 0.0016406437456599754f, 0, 1.8422455520539298f, 11.441172603757666f, 0}, /* X, 1 / 4 */
+    {0.0007989109436015163f, 0.000176816438078653f, 0, 1.8787594979546387f, 10.94906990605142f, 0}, /* X, 1 / 8 */
+    {0.0007289346991508072f, 0.9677937080626833f, 0, 0.00014003424285435884f, 0.9981766977854967f, 0.00031949755934435053f}, /* X, 1 / 16 */
+    {0.0004550992113792063f, 0, 0, 0.0013648766163243398f, 0, 0}, /* X, 1 / 32 */
+    {0, 0, 0, 7.466890328078848f, 0, 17.445833984131262f}, /* Y, 1 / 1 */
+    {0.0006235601634041466f, 0, 0, 6.683678146179332f, 0.00037724407979611296f, 1.027889937768264f}, /* Y, 1 / 2 */
+    {225.20515300849274f, 0, 0, 19.213238186143016f, 0.0011401524586618361f, 0.001237755635509985f}, /* Y, 1 / 4 */
+    {176.39317598450694f, 0, 0, 24.43300999870476f, 0.28520802612117757f, 0.0004485436923833408f}, /* Y, 1 / 8 */
+    {0, 0, 0, 34.77906344483772f, 44.835625328877896f, 0}, /* Y, 1 / 16 */
     {0, 0, 0, 0, 0, 0}, /* Y, 1 / 32 */
-    {0, 0.0008680556573291698, 0, 0, 0, 0}, /* B, 1 / 1 */
-    {0, 0.0005313191874358747, 0, 0.00016533814161379112, 0, 0}, /* B, 1 / 2 */
-    {0, 0, 0, 0.0004179171803251336, 0.0017290828234722833, 0}, /* B, 1 / 4 */
-    {0.0020827005846636437, 0, 0, 8.826982764996862, 23.19243343998926, 0}, /* B, 1 / 8 */
-    {95.1080498811086, 0.9863978034400682, 0.9834382792465353, 0.0012286405048278493, 171.2667255897307, 0.9807858872435379}, /* B, 1 / 16 */
-    {0, 0, 0, 0.0005130064588990679, 0, 0.00010854057858411537}, /* B, 1 / 32 */
+    {0, 0.0008680556573291698f, 0, 0, 0, 0}, /* B, 1 / 1 */
+    {0, 0.0005313191874358747f, 0, 0.00016533814161379112f, 0, 0}, /* B, 1 / 2 */
+    {0, 0, 0, 0.0004179171803251336f, 0.0017290828234722833f, 0}, /* B, 1 / 4 */
+    {0.0020827005846636437f, 0, 0, 8.826982764996862f, 23.19243343998926f, 0}, /* B, 1 / 8 */
+    {95.1080498811086f, 0.9863978034400682f, 0.9834382792465353f, 0.0012286405048278493f, 171.2667255897307f, 0.9807858872435379f}, /* B, 1 / 16 */
+    {0, 0, 0, 0.0005130064588990679f, 0, 0.00010854057858411537f}, /* B, 1 / 32 */
 };
 
-/* One scale: linear RGB and XYB of both pictures, and room for the blurred products. */
-typedef struct Scale {
-    int64_t h, w;
-    double *linear[2], *xyb[2];     /* [3, h, w] */
-    double *mean[2], *square[3];    /* [h, w] */
-    double *between;                /* [h, w] */
-} Scale;
+/* Cone-like sums of linear light, and from their cube roots X, Y and B, scaled and shifted to be positive. */
+static const Mix cones = {.n_out = 3, .n_in = 3,
+                          .weights = {0.30f, 0.622f, 0.078f, 0.23f, 0.692f, 0.078f, 0.24342268924547819f, 0.20476744424496821f,
+                                      0.55180986650955360f},
+                          .offset = {BIAS, BIAS, BIAS}};
+static const Mix opponents = {.n_out = 3, .n_in = 3, .weights = {7.0f, -7.0f, 0.0f, 0.5f, 0.5f, 0.0f, -0.5f, -0.5f, 1.0f},
+                              .offset = {0.42f, 0.01f - CUBE_ROOT_OF_BIAS, 0.55f}};
 
-static double linear_of(double v)
+static RsdStatus xyb(Tape *tape, Tensor *linear, Tensor **y, RsdError *err)
 {
-    const double size = fabs(v), y = size <= 0.04045 ? size / 12.92 : pow((size + 0.055) / 1.055, 2.4);
-
-    return v < 0.0 ? -y : y;
-}
-
-static void fill_xyb(const double *linear, double *xyb, int64_t plane)
-{
-    static const double mix[3][3] = {{0.30, 0.622, 0.078}, {0.23, 0.692, 0.078},
-                                     {0.24342268924547819, 0.20476744424496821, 0.55180986650955360}};
-
-    for (int64_t i = 0; i < plane; i++) {
-        double t[3];
-
-        for (int k = 0; k < 3; k++) {
-            const double sum = mix[k][0] * linear[i] + mix[k][1] * linear[plane + i] + mix[k][2] * linear[2 * plane + i] + BIAS;
-
-            t[k] = cbrt(fmax(sum, 0.0)) - cbrt(BIAS);
-        }
-        xyb[i] = 14.0 * 0.5 * (t[0] - t[1]) + 0.42;
-        xyb[plane + i] = 0.5 * (t[0] + t[1]) + 0.01;
-        xyb[2 * plane + i] = t[2] - 0.5 * (t[0] + t[1]) + 0.55;
-    }
-}
-
-/* Zero outside the picture, not renormalised. */
-static void blur(const Scale *s, const double *x, double *y)
-{
-    for (int64_t r = 0; r < s->h; r++)
-        for (int64_t c = 0; c < s->w; c++) {
-            double sum = 0.0;
-
-            for (int64_t k = -RADIUS; k <= RADIUS; k++)
-                if (c + k >= 0 && c + k < s->w)
-                    sum += taps[k < 0 ? -k : k] * x[r * s->w + c + k];
-            s->between[r * s->w + c] = sum;
-        }
-    for (int64_t r = 0; r < s->h; r++)
-        for (int64_t c = 0; c < s->w; c++) {
-            double sum = 0.0;
-
-            for (int64_t k = -RADIUS; k <= RADIUS; k++)
-                if (r + k >= 0 && r + k < s->h)
-                    sum += taps[k < 0 ? -k : k] * s->between[(r + k) * s->w + c];
-            y[r * s->w + c] = sum;
-        }
-}
-
-/* Blurs of x x, y y and x y. */
-static void blur_products(const Scale *s, const double *x, const double *y, double *work)
-{
-    for (int k = 0; k < 3; k++) {
-        const double *a = k == 1 ? y : x, *b = k == 0 ? x : y;
-
-        for (int64_t i = 0; i < s->h * s->w; i++)
-            work[i] = a[i] * b[i];
-        blur(s, work, s->square[k]);
-    }
-}
-
-static void compare_channel(const Scale *s, const double *x, const double *y, double *work, double norms[N_NORMS])
-{
-    const int64_t plane = s->h * s->w;
-
-    blur(s, x, s->mean[0]);
-    blur(s, y, s->mean[1]);
-    blur_products(s, x, y, work);
-    memset(norms, 0, N_NORMS * sizeof *norms);
-    for (int64_t i = 0; i < plane; i++) {
-        const double m1 = s->mean[0][i], m2 = s->mean[1][i], apart = m1 - m2;
-        const double structure = (2.0 * (s->square[2][i] - m1 * m2) + C2) /
-                                 (s->square[0][i] - m1 * m1 + s->square[1][i] - m2 * m2 + C2);
-        const double edge = (1.0 + fabs(y[i] - m2)) / (1.0 + fabs(x[i] - m1)) - 1.0;
-        const double maps[3] = {fmax(0.0, 1.0 - (1.0 - apart * apart) * structure), fmax(edge, 0.0), fmax(-edge, 0.0)};
-
-        for (int k = 0; k < 3; k++) {
-            norms[k] += maps[k] / (double)plane;
-            norms[3 + k] += maps[k] * maps[k] * maps[k] * maps[k] / (double)plane;
-        }
-    }
-    for (int k = 3; k < N_NORMS; k++)
-        norms[k] = sqrt(sqrt(norms[k]));
-}
-
-/* 2 x 2 means in place of the larger picture, the edge repeated at odd sizes. */
-static void halve(double *x, int64_t h, int64_t w)
-{
-    const int64_t h_out = (h + 1) / 2, w_out = (w + 1) / 2;
-
-    for (int c = 0; c < 3; c++)
-        for (int64_t r = 0; r < h_out; r++)
-            for (int64_t k = 0; k < w_out; k++) {
-                const int64_t below = 2 * r + 1 < h ? 2 * r + 1 : h - 1, right = 2 * k + 1 < w ? 2 * k + 1 : w - 1;
-                const double *in = x + c * h * w;
-
-                x[(c * h_out + r) * w_out + k] =
-                    0.25 * (in[2 * r * w + 2 * k] + in[2 * r * w + right] + in[below * w + 2 * k] + in[below * w + right]);
-            }
-}
-
-static RsdStatus open_scale(Scale *s, int64_t h, int64_t w, RsdError *err)
-{
-    const size_t plane = (size_t)(h * w);
     RsdStatus status = RSD_OK;
 
-    *s = (Scale){.h = h, .w = w};
-    for (int k = 0; k < 2; k++) {
-        TRY(mem_alloc(&s->linear[k], 3 * plane, sizeof(double), err));
-        TRY(mem_alloc(&s->xyb[k], 3 * plane, sizeof(double), err));
-        TRY(mem_alloc(&s->mean[k], plane, sizeof(double), err));
-    }
-    for (int k = 0; k < 3; k++)
-        TRY(mem_alloc(&s->square[k], plane, sizeof(double), err));
-    TRY(mem_alloc(&s->between, plane, sizeof(double), err));
+    TRY(op_mix(tape, &cones, linear, y, err));
+    TRY(op_pow(tape, *y, 1.0f / 3.0f, 0.0f, y, err));
+    TRY(op_mix(tape, &opponents, *y, y, err));
 fail:
     return status;
 }
 
-static void close_scale(Scale *s)
+/* 2 x 2 means, the edge repeated at odd sizes. */
+static RsdStatus halve(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
 {
-    for (int k = 0; k < 2; k++) {
-        mem_free(&s->linear[k]);
-        mem_free(&s->xyb[k]);
-        mem_free(&s->mean[k]);
-    }
-    for (int k = 0; k < 3; k++)
-        mem_free(&s->square[k]);
-    mem_free(&s->between);
+    Filter2d f = {.edge = EDGE_REPLICATE};
+
+    filter_axis_mean(&f.down, 2);
+    filter_axis_mean(&f.across, 2);
+    f.down.after = (int)(x->shape[2] & 1);
+    f.across.after = (int)(x->shape[3] & 1);
+    return op_filter2d(tape, &f, x, y, err);
 }
 
-static double score_of(double total)
+/* sum [B] of the norms of one scale times their weights. */
+static RsdStatus weigh_scale(Tape *tape, int scale, Tensor *x, Tensor *y, Tensor **sum, RsdError *err)
 {
-    const double u = 0.9562382616834844 * total;
-    const double v = 2.326765642916932 * u - 0.020884521182843837 * u * u + 6.248496625763138e-5 * u * u * u;
-
-    return v > 0.0 ? 100.0 - 10.0 * pow(v, 0.6276336467831387) : 100.0;
-}
-
-RsdStatus metric_ssimulacra2(double *value, const ImagePair *pair, RsdError *err)
-{
-    Scale s;
-    double total = 0.0, *work = NULL;
+    float of_scale[3 * N_NORMS];
+    Tensor *norms, *constants;
     RsdStatus status = RSD_OK;
 
-    TRY(open_scale(&s, pair->h, pair->w, err));
-    TRY(mem_alloc(&work, (size_t)(pair->h * pair->w), sizeof(double), err));
-    for (int64_t i = 0; i < 3 * s.h * s.w; i++) {
-        s.linear[0][i] = linear_of((double)pair->ref[i]);
-        s.linear[1][i] = linear_of((double)pair->dist[i]);
-    }
+    for (int k = 0; k < 3 * N_NORMS; k++)
+        of_scale[k] = weights[k / N_NORMS * N_SCALES + scale][k % N_NORMS];
+    TRY(xyb(tape, x, &x, err));
+    TRY(xyb(tape, y, &y, err));
+    TRY(op_ssimulacra_norms(tape, x, y, &norms, err));
+    TRY(op_reshape(tape, norms, 2, (int64_t[]){norms->shape[0], 3 * N_NORMS}, &norms, err));
+    TRY(tape_input(tape, &constants, 2, (int64_t[]){1, 3 * N_NORMS}, of_scale, err));
+    TRY(op_mul(tape, norms, constants, &norms, err));
+    TRY(op_sum_axis(tape, norms, 1, sum, err));
+    TRY(op_reshape(tape, *sum, 1, (int64_t[]){norms->shape[0]}, sum, err));
+fail:
+    return status;
+}
+
+/* 0.1 v^0.6276, v = u (2.3267 + u (6.248e-5 u - 0.02088)), u = 0.9562 T: (100 - score) / 100. */
+static RsdStatus distance_of(Tape *tape, Tensor *total, Tensor **value, RsdError *err)
+{
+    Tensor *u, *v;
+    RsdStatus status = RSD_OK;
+
+    TRY(op_scale(tape, total, 0.9562382616834844f, &u, err));
+    TRY(op_affine(tape, u, 6.248496625763138e-5f, -0.020884521182843837f, &v, err));
+    TRY(op_mul(tape, u, v, &v, err));
+    TRY(op_add_scalar(tape, v, 2.326765642916932f, &v, err));
+    TRY(op_mul(tape, u, v, &v, err));
+    TRY(op_pow(tape, v, 0.6276336467831387f, 0.0f, &v, err));
+    TRY(op_scale(tape, v, 0.1f, value, err));
+fail:
+    return status;
+}
+
+RsdStatus measure_ssimulacra2(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                              RsdError *err)
+{
+    Tensor *x, *y, *part, *sum = NULL;
+    RsdStatus status = RSD_OK;
+
+    (void)params;
+    (void)nets;
+    TRY(op_linear_light(tape, ref, &x, err));
+    TRY(op_linear_light(tape, dist, &y, err));
     for (int scale = 0; scale < N_SCALES; scale++) {
         if (scale > 0) {
-            for (int k = 0; k < 2; k++)
-                halve(s.linear[k], s.h, s.w);
-            s.h = (s.h + 1) / 2;
-            s.w = (s.w + 1) / 2;
+            TRY(halve(tape, x, &x, err));
+            TRY(halve(tape, y, &y, err));
         }
-        for (int k = 0; k < 2; k++)
-            fill_xyb(s.linear[k], s.xyb[k], s.h * s.w);
-        for (int c = 0; c < 3; c++) {
-            double norms[N_NORMS];
-
-            compare_channel(&s, s.xyb[0] + c * s.h * s.w, s.xyb[1] + c * s.h * s.w, work, norms);
-            for (int k = 0; k < N_NORMS; k++)
-                total += weights[c * N_SCALES + scale][k] * norms[k];
-        }
+        TRY(weigh_scale(tape, scale, x, y, &part, err));
+        if (sum)
+            TRY(op_add(tape, sum, part, &sum, err));
+        else
+            sum = part;
     }
-    *value = score_of(total);
+    TRY(distance_of(tape, sum, value, err));
 fail:
-    mem_free(&work);
-    close_scale(&s);
     return status;
 }

@@ -66,6 +66,13 @@ struct PictureKernels {
     void (*ssim_gather)(const float *x, const float *y, float centre, const float *dd, const float *ds, const float *dq,
                         float *dy, int64_t n, bool add);
 
+    /* The three maps of SSIMULACRA 2 of a row of x and y [image.md 11.10, 5], from windows' sums with centre 0; the formulas stand in
+     * engine/kernels/ref/picture_ssimulacra.c. Adds to sums: of each map (structure, ringing, blurring), then of its 4th power. */
+    void (*ssimulacra)(const float *x, const float *y, const SsimRows *rows, double sums[6], int64_t n);
+    /* Of slopes . sums: derivatives with respect to mean_d (x fixed), sum_sq, diff_sq, and y itself; overwrites. */
+    void (*ssimulacra_grad)(const float *x, const float *y, const SsimRows *rows, const float slopes[6], float *dmean, float *dsum,
+                            float *dsq, float *ddirect, int64_t n);
+
     /* Orthonormal 8 x 8 cosine transform of n_blocks blocks side by side: x row r starts at x + r stride [8 n_blocks];
      * coefficient (u, v) of block b, u down, goes to y[(8 u + v) y_stride + b]. inverse is the transpose of that map. */
     void (*dct8)(const float *x, int64_t stride, int64_t n_blocks, float *y, int64_t y_stride);

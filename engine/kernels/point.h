@@ -37,6 +37,7 @@ typedef enum PointFn {
     POINT_SQRT, /* sqrt(max(u, a)); gradient 0 for u <= a */
     POINT_LOG,  /* b ln(max(u, a)); gradient 0 for u <= a */
     POINT_POW,  /* max(u, a)^b, a >= 0; gradient 0 for u <= a */
+    POINT_LINEAR_LIGHT, /* sRGB to linear light [IEC 61966-2-1]: u / 12.92 up to 0.04045, ((u + 0.055) / 1.055)^2.4 above; odd */
     POINT_N_FNS
 } PointFn;
 

@@ -78,6 +78,11 @@ RsdStatus op_log10(Tape *tape, Tensor *x, float floor, Tensor **y, RsdError *err
     return op_map(tape, POINT_LOG, floor, INV_LN_10, x, y, err);
 }
 
+RsdStatus op_linear_light(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
+{
+    return op_map(tape, POINT_LINEAR_LIGHT, 0.0f, 0.0f, x, y, err);
+}
+
 RsdStatus op_pow(Tape *tape, Tensor *x, float exponent, float floor, Tensor **y, RsdError *err)
 {
     return op_map(tape, POINT_POW, floor, exponent, x, y, err);

@@ -30,6 +30,8 @@ RsdStatus op_sin(Tape *tape, Tensor *x, Tensor **y, RsdError *err);
 RsdStatus op_sqrt(Tape *tape, Tensor *x, float floor, Tensor **y, RsdError *err);
 RsdStatus op_log(Tape *tape, Tensor *x, float floor, Tensor **y, RsdError *err);
 RsdStatus op_log10(Tape *tape, Tensor *x, float floor, Tensor **y, RsdError *err);
+/* sRGB values to linear light, odd. */
+RsdStatus op_linear_light(Tape *tape, Tensor *x, Tensor **y, RsdError *err);
 RsdStatus op_pow(Tape *tape, Tensor *x, float exponent, float floor, Tensor **y, RsdError *err);
 
 #endif

@@ -12,6 +12,7 @@
 #include "engine/ops/mix.h"
 #include "engine/ops/similarity.h"
 #include "engine/ops/ssim.h"
+#include "engine/ops/ssimulacra.h"
 #include "engine/ops/stuff.h"
 #include "engine/ops/surrogate.h"
 #include "engine/ops/vif.h"
@@ -189,6 +190,51 @@ static void ssim_in_double(const OpRow *row, const OpArray *in, OpArray *y)
      .attributes = &(const SsimParams){.n_taps = 5, .taps = {0.05f, 0.25f, 0.4f, 0.2f, 0.1f}, .c1 = 1e-4f, .c2 = 9e-4f, \
                                        .luminance = lit},                                                              \
      .value_tolerance = 1e-6, .gradient_tolerance = 1e-5}
+
+/* --- SSIMULACRA 2 ------------------------------------------------------------------------------------------------------- */
+
+static RsdStatus apply_ssimulacra(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
+{
+    (void)row;
+    return op_ssimulacra_norms(tape, in[0], in[1], y, err);
+}
+
+/* Sum of the window of 9 x 9 around (r, c) of u v, either of which may be NULL for 1. */
+static double window_sum(const double *u, const double *v, int64_t h, int64_t w, int64_t r, int64_t c)
+{
+    static const double taps[] = {0.2646211055, 0.2129285920, 0.1093353728, 0.0360111147, 0.0094143678};
+    double sum = 0.0;
+
+    for (int64_t i = -4; i <= 4; i++)
+        for (int64_t k = -4; k <= 4; k++)
+            if (r + i >= 0 && r + i < h && c + k >= 0 && c + k < w)
+                sum += taps[i < 0 ? -i : i] * taps[k < 0 ? -k : k] * u[(r + i) * w + c + k] * (v ? v[(r + i) * w + c + k] : 1.0);
+    return sum;
+}
+
+static void ssimulacra_in_double(const OpRow *row, const OpArray *in, OpArray *y)
+{
+    const int64_t planes = in[0].shape[0] * in[0].shape[1], h = in[0].shape[2], w = in[0].shape[3], count = h * w;
+    double *out = op_array_shape(y, 3, (int64_t[]){in[0].shape[0], in[0].shape[1], 6});
+
+    (void)row;
+    for (int64_t i = 0; i < planes * count; i++) {
+        const int64_t plane = i / count, r = i / w % h, c = i % w;
+        const double *a = in[0].data + plane * count, *b = in[1].data + plane * count;
+        const double ma = window_sum(a, NULL, h, w, r, c), mb = window_sum(b, NULL, h, w, r, c);
+        const double structure = (2 * (window_sum(a, b, h, w, r, c) - ma * mb) + 0.0009) /
+                                 (window_sum(a, a, h, w, r, c) - ma * ma + window_sum(b, b, h, w, r, c) - mb * mb + 0.0009);
+        const double edge = (1 + fabs(b[i % count] - mb)) / (1 + fabs(a[i % count] - ma)) - 1;
+        const double maps[] = {fmax(0, 1 - (1 - (ma - mb) * (ma - mb)) * structure), fmax(0, edge), fmax(0, -edge)};
+
+        for (int k = 0; k < 3; k++) {
+            out[plane * 6 + k] += maps[k] / (double)count;
+            out[plane * 6 + 3 + k] += pow(maps[k], 4) / (double)count;
+        }
+    }
+    for (int64_t i = 0; i < planes * 6; i++)
+        out[i] = i % 6 < 3 ? out[i] : pow(out[i], 0.25);
+}
 
 /* --- zeros between samples, blocks, order ------------------------------------------------------------------------------- */
 
@@ -437,5 +483,8 @@ const OpRow op_rows_image[] = {
      .value_tolerance = 1e-6, .gradient_tolerance = 1e-6},
     SSIM("structural similarity", true),
     SSIM("contrast and structure", false),
+    {.name = "norms of SSIMULACRA 2", .n_inputs = 2, .apply = apply_ssimulacra, .reference = ssimulacra_in_double,
+     .in = {{4, {1, 2, 11, 13}, {1, 3, 512, 600}, 0, 1, true}, {4, {1, 2, 11, 13}, {1, 3, 512, 600}, 0, 1, false}},
+     .value_tolerance = 1e-6, .gradient_tolerance = 1e-5},
     {.name = NULL},
 };

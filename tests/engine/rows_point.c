@@ -35,6 +35,11 @@ static void unary_in_double(const OpRow *row, const OpArray *in, OpArray *y)
         out[i] = op->value(in[0].data[i], (double)(float)row->scalar);
 }
 
+static double value_of_light(double u)
+{
+    return u <= (double)0.04045f ? u / 12.92 : pow((u + 0.055) / 1.055, 2.4);
+}
+
 #define VALUE(name, expression)                                                                                        \
     static double name(double u, double k)                                                                             \
     {                                                                                                                  \
@@ -58,6 +63,7 @@ VALUE(value_sin, sin(u))
 VALUE(value_sqrt, sqrt(u > k ? u : k))
 VALUE(value_log, log(u > k ? u : k))
 VALUE(value_log10, log10(u > k ? u : k))
+VALUE(value_light, u < 0 ? -value_of_light(-u) : value_of_light(u) + 0 * k)
 VALUE(value_pow03, pow(u > k ? u : k, (double)0.3f))
 
 static RsdStatus pow03(Tape *tape, Tensor *x, float floor, Tensor **y, RsdError *err)
@@ -252,6 +258,7 @@ const OpRow op_rows_point[] = {
     UNARY("sqrt with floor", -0.5f, 3, 0.01, 2e-7, NULL, op_sqrt, value_sqrt),
     UNARY("log with floor", -0.1f, 2, 1e-2, 5e-7, NULL, op_log, value_log),
     UNARY("log10 with floor", -0.1f, 2, 1e-2, 5e-7, NULL, op_log10, value_log10),
+    UNARY("sRGB to linear light", -1, 2, 0, 1e-6, op_linear_light, NULL, value_light),
     UNARY("power 0.3 with floor", -0.1f, 2, 1e-2, 1e-6, NULL, pow03, value_pow03),
 
     BINARY("add", add, {3, {2, 3, 41}, {8, 32, 4000}, -1, 1, false}, {3, {2, 3, 41}, {8, 32, 4000}, -1, 1, false}),

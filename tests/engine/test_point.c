@@ -30,6 +30,7 @@ static void each_set(void (*check)(const char *name, const PointKernels *point))
 static double d_sigmoid(double u) { return 1.0 / (1.0 + exp(-u)); }
 static double d_elu(double u) { return u > 0 ? u : expm1(u); }
 static double d_gelu(double u) { return u * 0.5 * erfc(-u * M_SQRT1_2); }
+static double d_light(double u) { return u <= (double)0.04045f ? u / 12.92 : pow((u + 0.055) / 1.055, 2.4); }
 static double d_pow(double u) { return pow(u, (double)0.3f); }
 
 typedef struct Accuracy {
@@ -59,6 +60,7 @@ static const Accuracy accuracies[] = {
     {"gelu, far tail", POINT_GELU, 0, 0, -14, -4, false, d_gelu, 60, 0},
     {"sqrt", POINT_SQRT, 0, 0, 1e-40f, 1e30f, true, sqrt, 0.5, 0},
     {"power 0.3", POINT_POW, 0, 0.3f, 1e-6f, 1e6f, true, d_pow, 8, 0},
+    {"sRGB to linear light", POINT_LINEAR_LIGHT, 0, 0, 1e-4f, 2, true, d_light, 8, 0},
 };
 
 static double ulp_of(double exact)

@@ -15,6 +15,9 @@ void ref_mean_lowest_grad(const float *x, int64_t n, int64_t k, float limit, flo
 void ref_vif(const float *vx, const float *vy, const float *vxy, float *y, int64_t n);
 void ref_vif_grad(const float *vx, const float *vy, const float *vxy, const float *dy, float *dvy, bool add_y, float
                   *dvxy, bool add_xy, int64_t n);
+void ref_ssimulacra(const float *x, const float *y, const SsimRows *rows, double sums[6], int64_t n);
+void ref_ssimulacra_grad(const float *x, const float *y, const SsimRows *rows, const float slopes[6], float *dmean, float *dsum,
+                         float *dsq, float *ddirect, int64_t n);
 void ref_widen_difference(const float *a, const float *b, double *y, int64_t n);
 void ref_narrow(const double *x, double scale, float *y, int64_t n);
 double ref_focal(double *spectrum, int h, int w, const FocalTerms *t);

@@ -29,6 +29,13 @@ static float at_least(float u, float floor)
     return u < floor ? floor : u;
 }
 
+static float linear_light(float u)
+{
+    const float size = fabsf(u);
+
+    return size <= 0.04045f ? u / 12.92f : copysignf(powf((size + 0.055f) / 1.055f, 2.4f), u);
+}
+
 #define EACH(expression)                                                                                               \
     for (int64_t i = 0; i < n; i++) {                                                                                  \
         const float u = x[i];                                                                                          \
@@ -54,6 +61,7 @@ void ref_map(PointFn fn, float a, float b, const float *x, float *y, int64_t n)
     case POINT_SQRT: EACH(sqrtf(at_least(u, a)));
     case POINT_LOG: EACH(b * logf(at_least(u, a)));
     case POINT_POW: EACH(powf(at_least(u, a), b));
+    case POINT_LINEAR_LIGHT: EACH(linear_light(u));
     case POINT_N_FNS: break;
     }
 }
@@ -86,6 +94,7 @@ void ref_map_grad(PointFn fn, float a, float b, const float *x, const float *y, 
     case POINT_SQRT: EACH(u > a ? 0.5f / v : 0.0f);
     case POINT_LOG: EACH(u > a ? b / u : 0.0f);
     case POINT_POW: EACH(u > a ? b * v / u : 0.0f);
+    case POINT_LINEAR_LIGHT: EACH(fabsf(u) <= 0.04045f ? 1.0f / 12.92f : 2.4f * fabsf(v) / (fabsf(u) + 0.055f));
     case POINT_N_FNS: break;
     }
 }

@@ -7,6 +7,7 @@
  */
 #include "engine/kernels/ref/picture_ref.h"
 #include "engine/kernels/x86/point_avx2.h"
+#include "engine/kernels/x86/vmath_avx2.h"
 
 static void blend_rows(const float *const *rows, const float *taps, int n_taps, float offset, float *y, int64_t n, bool add)
 {
@@ -231,6 +232,71 @@ static double unit_distance(const float *x, const float *y, const float *w, int6
     return sum_total(total);
 }
 
+/* See engine/kernels/ref/picture_ssimulacra.c. */
+typedef struct Visible {
+    __m256 apart, mean_y, ratio, below, structure, detail, other, edge;
+} Visible;
+
+static inline Visible see(__m256 x, __m256 y, __m256 mean_x, __m256 apart, __m256 sum_sq, __m256 diff_sq)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), zero = _mm256_setzero_ps(), far = _mm256_mul_ps(apart, apart);
+    Visible v = {.apart = apart, .mean_y = _mm256_add_ps(mean_x, apart), .detail = _mm256_sub_ps(x, mean_x)};
+    const __m256 spread = _mm256_fnmadd_ps(mean_x, mean_x, _mm256_fnmadd_ps(v.mean_y, v.mean_y, sum_sq));
+
+    v.below = _mm256_add_ps(_mm256_max_ps(zero, spread), _mm256_set1_ps(0.0009f));
+    v.ratio = _mm256_div_ps(_mm256_sub_ps(diff_sq, far), v.below);
+    v.structure = _mm256_fmadd_ps(_mm256_sub_ps(one, far), v.ratio, far);
+    v.other = _mm256_add_ps(v.detail, _mm256_sub_ps(_mm256_sub_ps(y, x), apart));
+    v.edge = _mm256_div_ps(_mm256_sub_ps(v_abs(v.other), v_abs(v.detail)), _mm256_add_ps(one, v_abs(v.detail)));
+    return v;
+}
+
+#define SEE                                                                                                            \
+    see(LOAD(x), LOAD(y), LOAD(rows->mean_x), LOAD(rows->mean_d), LOAD(rows->sum_sq), LOAD(rows->diff_sq))
+
+static void ssimulacra(const float *x, const float *y, const SsimRows *rows, double sums[6], int64_t n)
+{
+    const __m256 zero = _mm256_setzero_ps();
+    DoubleSum totals[6] = {sum_start(), sum_start(), sum_start(), sum_start(), sum_start(), sum_start()};
+
+    EACH_VECTOR(n, const Visible v = SEE; const __m256 maps[3] = {_mm256_max_ps(zero, v.structure), _mm256_max_ps(zero, v.edge),
+                                                                 _mm256_max_ps(zero, _mm256_sub_ps(zero, v.edge))};
+                for (int k = 0; k < 3; k++) {
+                    const __m256 square = _mm256_mul_ps(maps[k], maps[k]);
+
+                    sum_add(&totals[k], maps[k]);
+                    sum_add(&totals[3 + k], _mm256_mul_ps(square, square));
+                });
+    for (int k = 0; k < 6; k++)
+        sums[k] += sum_total(totals[k]);
+}
+
+static void ssimulacra_grad(const float *x, const float *y, const SsimRows *rows, const float slopes[6], float *dmean, float *dsum,
+                            float *dsq, float *ddirect, int64_t n)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), zero = _mm256_setzero_ps(), two = _mm256_set1_ps(2.0f);
+
+    EACH_VECTOR(
+        n, const Visible v = SEE; const __m256 s = _mm256_max_ps(zero, v.structure);
+        const __m256 cube_s = _mm256_mul_ps(s, _mm256_mul_ps(s, s));
+        const __m256 cube_e = _mm256_mul_ps(v.edge, _mm256_mul_ps(v.edge, v.edge));
+        const __m256 rising = _mm256_fmadd_ps(_mm256_set1_ps(4.0f * slopes[4]), cube_e, _mm256_set1_ps(slopes[1]));
+        const __m256 falling = _mm256_fmadd_ps(_mm256_set1_ps(4.0f * slopes[5]), cube_e, _mm256_set1_ps(-slopes[2]));
+        const __m256 structure = _mm256_and_ps(
+            v_greater(s, zero), _mm256_fmadd_ps(_mm256_set1_ps(4.0f * slopes[3]), cube_s, _mm256_set1_ps(slopes[0])));
+        const __m256 edge = _mm256_and_ps(_mm256_cmp_ps(v.edge, zero, _CMP_NEQ_OQ),
+                                          v_pick(v_greater(v.edge, zero), rising, falling));
+        const __m256 share = _mm256_div_ps(_mm256_mul_ps(structure, _mm256_fnmadd_ps(v.apart, v.apart, one)), v.below);
+        const __m256 size = _mm256_and_ps(_mm256_cmp_ps(v.other, zero, _CMP_NEQ_OQ), v_with_sign(v_abs(edge), _mm256_xor_ps(v.other, edge)));
+        const __m256 direct = _mm256_div_ps(size, _mm256_add_ps(one, v_abs(v.detail)));
+        const __m256 near = _mm256_sub_ps(_mm256_fnmadd_ps(structure, v.ratio, structure), share);
+        const __m256 by_ratio = _mm256_mul_ps(share, v.ratio);
+
+        STORE(dsq, share); STORE(dsum, _mm256_sub_ps(zero, by_ratio));
+        STORE(dmean, _mm256_fmsub_ps(two, _mm256_fmadd_ps(v.apart, near, _mm256_mul_ps(by_ratio, v.mean_y)), direct));
+        STORE(ddirect, direct););
+}
+
 const PictureKernels picture_avx2 = {
     .blend_rows = blend_rows,
     .filter_row = filter_row,
@@ -239,6 +305,8 @@ const PictureKernels picture_avx2 = {
     .ssim_products = ssim_products,
     .ssim = ssim,
     .ssim_gather = ssim_gather,
+    .ssimulacra = ssimulacra,
+    .ssimulacra_grad = ssimulacra_grad,
     .dct8 = ref_dct8,
     .dct8_inverse = ref_dct8_inverse,
     .spread_row = ref_spread_row,

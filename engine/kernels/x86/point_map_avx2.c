@@ -28,6 +28,27 @@ static inline __m256 hard_swish_slope(__m256 u)
     return _mm256_andnot_ps(_mm256_cmp_ps(u, v_set(-3.0f), _CMP_LE_OQ), upper);
 }
 
+static inline __m256 low_light(__m256 size)
+{
+    return _mm256_cmp_ps(size, v_set(0.04045f), _CMP_LE_OQ);
+}
+
+static inline __m256 linear_light(__m256 u)
+{
+    const __m256 size = v_abs(u), base = _mm256_mul_ps(_mm256_add_ps(size, v_set(0.055f)), v_set(1.0f / 1.055f));
+    const __m256 power = v_with_sign(v_pow(base, v_set(2.4f)), u);
+
+    return v_pick(low_light(size), _mm256_mul_ps(u, v_set(1.0f / 12.92f)), power);
+}
+
+static inline __m256 linear_light_slope(__m256 u, __m256 v)
+{
+    const __m256 size = v_abs(u);
+    const __m256 power = _mm256_div_ps(_mm256_mul_ps(v_set(2.4f), v_abs(v)), _mm256_add_ps(size, v_set(0.055f)));
+
+    return v_pick(low_light(size), v_set(1.0f / 12.92f), power);
+}
+
 #define EACH(...)                                                                                                      \
     EACH_VECTOR(n, const __m256 u = LOAD(x); STORE(y, (__VA_ARGS__)););                                                \
     break
@@ -53,6 +74,7 @@ void avx2_map(PointFn fn, float a, float b, const float *x, float *y, int64_t n)
     case POINT_SQRT: EACH(_mm256_sqrt_ps(at_least(u, va)));
     case POINT_LOG: EACH(_mm256_mul_ps(vb, v_log(at_least(u, va))));
     case POINT_POW: EACH(v_pow(at_least(u, va), vb));
+    case POINT_LINEAR_LIGHT: EACH(linear_light(u));
     case POINT_N_FNS: break;
     }
 }
@@ -92,6 +114,7 @@ void avx2_map_grad(PointFn fn, float a, float b, const float *x, const float *y,
     case POINT_SQRT: EACH(_mm256_and_ps(v_greater(u, va), _mm256_div_ps(v_set(0.5f), v)));
     case POINT_LOG: EACH(_mm256_and_ps(v_greater(u, va), _mm256_div_ps(vb, u)));
     case POINT_POW: EACH(_mm256_and_ps(v_greater(u, va), _mm256_div_ps(_mm256_mul_ps(vb, v), u)));
+    case POINT_LINEAR_LIGHT: EACH(linear_light_slope(u, v));
     case POINT_N_FNS: break;
     }
 }
