@@ -1,7 +1,5 @@
-/* gammatone.c - four second-order sections with the same poles; several bands advance together, so that the compiler can use
- * vectors: within one band each sample needs the one before.
- *
- *   stage k: y[i] = T x[i] + zero_k x[i-1] - pole_1 y[i-1] - pole_2 y[i-2]
+/* gammatone.c - four second-order sections with the same poles; eight bands advance together (ear_squares of
+ * engine/kernels/spectrum.h): within one band each sample needs the one before.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,23 +8,18 @@
 #include <math.h>
 
 #include "engine/base/mem.h"
+#include "engine/kernels/spectrum.h"
 
 #define EAR_Q 9.26449 /* Glasberg and Moore, 1990 */
 #define MIN_BANDWIDTH_HZ 24.7
 #define BANDWIDTH_FACTOR 1.019
-#define N_STAGES 4
-#define LANES 8 /* bands that advance together */
-
-typedef struct LaneFilters {
-    double gain[N_STAGES][LANES]; /* of x[i] */
-    double zero[N_STAGES][LANES]; /* of x[i-1] */
-    double pole_1[LANES], pole_2[LANES];
-} LaneFilters;
+#define N_STAGES EAR_STAGES
+#define LANES SPECTRUM_LANES
 
 struct Gammatone {
     int n_bands, n_groups;
     double *centres; /* [n_bands] */
-    LaneFilters *groups;
+    EarFilters *groups;
 };
 
 /* Magnitude of the four stages at the centre. */
@@ -41,7 +34,7 @@ static double gain_at(double angle, double step, const double zeros[N_STAGES], d
 }
 
 /* [1], section 3. */
-static void design(LaneFilters *group, int lane, double centre_hz, int rate_hz)
+static void design(EarFilters *group, int lane, double centre_hz, int rate_hz)
 {
     double step = 1.0 / rate_hz, angle = 2 * M_PI * centre_hz * step;
     double bandwidth = BANDWIDTH_FACTOR * 2 * M_PI * (centre_hz / EAR_Q + MIN_BANDWIDTH_HZ),
@@ -102,38 +95,12 @@ double gammatone_centre_hz(const Gammatone *bank, int band)
     return bank->centres[band];
 }
 
-static void run_group(const LaneFilters *group, const double *x, int n, double squares[LANES])
-{
-    double last_in[N_STAGES][LANES] = {{0}}, last[N_STAGES][LANES] = {{0}}, before[N_STAGES][LANES] = {{0}};
-
-    for (int b = 0; b < LANES; b++)
-        squares[b] = 0;
-    for (int i = 0; i < n; i++) {
-        double signal[LANES];
-
-        for (int b = 0; b < LANES; b++)
-            signal[b] = x[i];
-        for (int k = 0; k < N_STAGES; k++)
-            for (int b = 0; b < LANES; b++) {
-                double y = group->gain[k][b] * signal[b] + group->zero[k][b] * last_in[k][b] -
-                           group->pole_1[b] * last[k][b] - group->pole_2[b] * before[k][b];
-
-                last_in[k][b] = signal[b];
-                before[k][b] = last[k][b];
-                last[k][b] = y;
-                signal[b] = y;
-            }
-        for (int b = 0; b < LANES; b++)
-            squares[b] += signal[b] * signal[b];
-    }
-}
-
 void gammatone_levels(const Gammatone *bank, const double *x, int n, double *levels)
 {
     for (int g = 0; g < bank->n_groups; g++) {
         double squares[LANES];
 
-        run_group(&bank->groups[g], x, n, squares);
+        kernels_pick()->spectrum->ear_squares(&bank->groups[g], x, n, squares);
         for (int b = 0; b < LANES && g * LANES + b < bank->n_bands; b++)
             levels[g * LANES + b] = sqrt(squares[b] / n);
     }

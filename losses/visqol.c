@@ -55,6 +55,7 @@ typedef struct Visqol {
     double *window, *frame; /* [frame_len] */
     double *ref, *dist;     /* [n_ref], [n_dist], mono at the mode's rate */
     int64_t n_ref, n_dist;
+    EarSpectrum ref_raw, dist_raw; /* without floors */
     EarSpectrum ref_spectrum, dist_spectrum;
     int64_t *starts; /* [n_patches] frames of the reference */
     int64_t n_patches;
@@ -67,6 +68,8 @@ static void clear(Visqol *v)
     mem_free(&v->frame);
     mem_free(&v->ref);
     mem_free(&v->dist);
+    mem_free(&v->ref_raw.levels);
+    mem_free(&v->dist_raw.levels);
     mem_free(&v->ref_spectrum.levels);
     mem_free(&v->dist_spectrum.levels);
     mem_free(&v->starts);
@@ -137,6 +140,25 @@ static RsdStatus analyse(EarSpectrum *out, Visqol *v, const double *x, int64_t n
         analyse_frame(v, x + t * v->hop_len, out->levels + t * NSIM_MAX_BANDS);
 fail:
     return status;
+}
+
+static RsdStatus copy_frames(EarSpectrum *out, const EarSpectrum *from, int64_t first, int64_t n_frames, RsdError *err)
+{
+    RsdStatus status = mem_alloc(&out->levels, (size_t)n_frames * NSIM_MAX_BANDS, sizeof *out->levels, err);
+
+    out->n_frames = n_frames;
+    if (status == RSD_OK)
+        memcpy(out->levels, from->levels + first * NSIM_MAX_BANDS, (size_t)n_frames * NSIM_MAX_BANDS * sizeof *out->levels);
+    return status;
+}
+
+/* Of the stretch x [n] of `whole`, whose frames `raw` are: where they begin alike they are the same. */
+static RsdStatus analyse_part(EarSpectrum *out, Visqol *v, const EarSpectrum *raw, const double *whole, const double *x, int64_t n,
+                              RsdError *err)
+{
+    const int64_t from = x - whole;
+
+    return from % v->hop_len == 0 ? copy_frames(out, raw, from / v->hop_len, count_frames(v, n), err) : analyse(out, v, x, n, err);
 }
 
 static double highest(const double *levels, int n_bands)
@@ -361,8 +383,8 @@ static RsdStatus realign(double *bands, double *similarity, Visqol *v, int64_t r
     trim(&ref, &n_ref, &dist, &n_dist, lag);
     if (n_ref < v->frame_len)
         return RSD_OK;
-    TRY(analyse(&r, v, ref, n_ref, err));
-    TRY(analyse(&d, v, dist, n_dist, err));
+    TRY(analyse_part(&r, v, &v->ref_raw, v->ref, ref, n_ref, err));
+    TRY(analyse_part(&d, v, &v->dist_raw, v->dist, dist, n_dist, err));
     set_floors(&r, &d, v->mode->n_bands);
     own = nsim_patch(r.levels, d.levels, v->mode->n_bands, (int)r.n_frames, own_bands);
     if (own > *similarity) {
@@ -435,8 +457,10 @@ RsdStatus visqol_similarity(VisqolSimilarity *out, const MetricChannels *s, bool
 
     *out = (VisqolSimilarity){.n_bands = v.mode->n_bands};
     TRY(prepare(&v, s, err));
-    TRY(analyse(&v.ref_spectrum, &v, v.ref, v.n_ref, err));
-    TRY(analyse(&v.dist_spectrum, &v, v.dist, v.n_dist, err));
+    TRY(analyse(&v.ref_raw, &v, v.ref, v.n_ref, err));
+    TRY(analyse(&v.dist_raw, &v, v.dist, v.n_dist, err));
+    TRY(copy_frames(&v.ref_spectrum, &v.ref_raw, 0, v.ref_raw.n_frames, err));
+    TRY(copy_frames(&v.dist_spectrum, &v.dist_raw, 0, v.dist_raw.n_frames, err));
     if (v.ref_spectrum.n_frames && v.dist_spectrum.n_frames) {
         set_floors(&v.ref_spectrum, &v.dist_spectrum, v.mode->n_bands);
         TRY(choose_patches(&v, err));

@@ -54,7 +54,21 @@ typedef struct DistanceTerms {
     bool log_clamps;
 } DistanceTerms;
 
+/* Eight bands of an ear's filter bank, each a cascade of four second-order sections with the same poles, in double. Stage k:
+ *   y[i] = gain_k x[i] + zero_k x[i - 1] - pole_1 y[i - 1] - pole_2 y[i - 2] */
+#define EAR_STAGES 4
+typedef struct EarFilters {
+    double gain[EAR_STAGES][SPECTRUM_LANES], zero[EAR_STAGES][SPECTRUM_LANES];
+    double pole_1[SPECTRUM_LANES], pole_2[SPECTRUM_LANES];
+} EarFilters;
+
 struct SpectrumKernels {
+    /* squares[b]: sum of the squares of x [n] after the cascade of band b, which starts at rest. */
+    void (*ear_squares)(const EarFilters *filters, const double *x, int64_t n, double squares[SPECTRUM_LANES]);
+    /* Sum of x[i] taps[i], in double over fixed lanes: one output of a long filter. */
+    double (*long_filter)(const double *x, const double *taps, int64_t n);
+
+
     /* block[i][l] = window[i] x[l hop + i] for lanes l < n_frames, 0 for the others.
      * x [(n_frames - 1) hop + n], window [n], block [n, 8]. */
     void (*load_frames)(const float *x, int64_t hop, const float *window, int n, int n_frames, float *block);

@@ -305,3 +305,54 @@ Test(spectrum_kernels, results_do_not_depend_on_the_place_in_an_array)
 {
     each_set(check_places);
 }
+
+/* --- filters in double -------------------------------------------------------------------------------------------------- */
+
+static void check_ear(const SpectrumKernels *k, const char *name)
+{
+    enum { n = 300 };
+    EarFilters f;
+    double x[n], squares[LANES], sum = 0.0, sum_expected = 0.0;
+    Rng rng = rng_at(SEED, RNG_TEST, 1, 0);
+
+    for (int i = 0; i < n; i++)
+        x[i] = rng_normal(&rng);
+    for (int b = 0; b < LANES; b++) {
+        f.pole_1[b] = -2.0 * 0.9 * cos(0.2 + 0.3 * b); /* poles at 0.9 from 0 */
+        f.pole_2[b] = 0.81;
+        for (int s = 0; s < EAR_STAGES; s++) {
+            f.gain[s][b] = 0.1 + 0.02 * s;
+            f.zero[s][b] = -0.05 * s + 0.01 * b;
+        }
+    }
+    k->ear_squares(&f, x, n, squares);
+    for (int b = 0; b < LANES; b++) {
+        double y[n], expected = 0.0;
+
+        memcpy(y, x, sizeof y);
+        for (int s = 0; s < EAR_STAGES; s++) {
+            double out[n];
+
+            for (int i = 0; i < n; i++)
+                out[i] = f.gain[s][b] * y[i] + (i > 0 ? f.zero[s][b] * y[i - 1] - f.pole_1[b] * out[i - 1] : 0.0) -
+                         (i > 1 ? f.pole_2[b] * out[i - 2] : 0.0);
+            memcpy(y, out, sizeof y);
+        }
+        for (int i = 0; i < n; i++)
+            expected += y[i] * y[i];
+        cr_assert(fabs(squares[b] - expected) <= 1e-11 * expected, "%s, band %d: %.15g, expected %.15g", name, b, squares[b],
+                  expected);
+    }
+    for (int len = 0; len < 30; len++) {
+        sum = k->long_filter(x + 1, x + 50, len);
+        sum_expected = 0.0;
+        for (int i = 0; i < len; i++)
+            sum_expected += x[1 + i] * x[50 + i];
+        cr_assert(fabs(sum - sum_expected) <= 1e-13, "%s, %d taps: %.15g, expected %.15g", name, len, sum, sum_expected);
+    }
+}
+
+Test(spectrum_kernels, ear_filters_and_long_filters_by_their_definition)
+{
+    each_set(check_ear);
+}

@@ -147,7 +147,46 @@ static void energy(const float *a, int64_t rows, double sums[SPECTRUM_LANES])
         sums[i % LANES] += (double)a[i] * a[i];
 }
 
+static void ear_squares(const EarFilters *f, const double *x, int64_t n, double squares[LANES])
+{
+    double last_in[EAR_STAGES][LANES] = {{0}}, last[EAR_STAGES][LANES] = {{0}}, before[EAR_STAGES][LANES] = {{0}};
+
+    for (int b = 0; b < LANES; b++)
+        squares[b] = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        double signal[LANES];
+
+        for (int b = 0; b < LANES; b++)
+            signal[b] = x[i];
+        for (int k = 0; k < EAR_STAGES; k++)
+            for (int b = 0; b < LANES; b++) {
+                const double y = f->gain[k][b] * signal[b] + f->zero[k][b] * last_in[k][b] - f->pole_2[b] * before[k][b] -
+                                 f->pole_1[b] * last[k][b];
+
+                last_in[k][b] = signal[b];
+                before[k][b] = last[k][b];
+                last[k][b] = y;
+                signal[b] = y;
+            }
+        for (int b = 0; b < LANES; b++)
+            squares[b] += signal[b] * signal[b];
+    }
+}
+
+static double long_filter(const double *x, const double *taps, int64_t n)
+{
+    double lanes[LANES] = {0.0}, sum = 0.0;
+
+    for (int64_t i = 0; i < n; i++)
+        lanes[i % LANES] += x[i] * taps[i];
+    for (int b = 0; b < LANES; b++)
+        sum += lanes[b];
+    return sum;
+}
+
 const SpectrumKernels spectrum_ref = {
+    .ear_squares = ear_squares,
+    .long_filter = long_filter,
     .load_frames = load_frames,
     .add_frames = add_frames,
     .forward = spectrum_forward_ref,

@@ -227,7 +227,63 @@ static void energy(const float *a, int64_t rows, double sums[SPECTRUM_LANES])
     }
 }
 
+/* Four bands of a cascade; the sections hand their values on in registers, and the one product that waits for the sample
+ * before comes last. */
+static inline __m256d ear_half(const EarFilters *f, const double *x, int64_t n, int first)
+{
+    const __m256d pole_1 = _mm256_loadu_pd(&f->pole_1[first]), pole_2 = _mm256_loadu_pd(&f->pole_2[first]);
+    __m256d gain[EAR_STAGES], zero[EAR_STAGES], last_in[EAR_STAGES], last[EAR_STAGES], before[EAR_STAGES];
+    __m256d squares = _mm256_setzero_pd();
+
+    for (int k = 0; k < EAR_STAGES; k++) {
+        gain[k] = _mm256_loadu_pd(&f->gain[k][first]);
+        zero[k] = _mm256_loadu_pd(&f->zero[k][first]);
+        last_in[k] = last[k] = before[k] = _mm256_setzero_pd();
+    }
+    for (int64_t i = 0; i < n; i++) {
+        __m256d signal = _mm256_broadcast_sd(&x[i]);
+
+        for (int k = 0; k < EAR_STAGES; k++) {
+            __m256d y = _mm256_fmadd_pd(zero[k], last_in[k], _mm256_mul_pd(gain[k], signal));
+
+            y = _mm256_fnmadd_pd(pole_1, last[k], _mm256_fnmadd_pd(pole_2, before[k], y));
+            last_in[k] = signal;
+            before[k] = last[k];
+            last[k] = y;
+            signal = y;
+        }
+        squares = _mm256_fmadd_pd(signal, signal, squares);
+    }
+    return squares;
+}
+
+static void ear_squares(const EarFilters *f, const double *x, int64_t n, double squares[SPECTRUM_LANES])
+{
+    _mm256_storeu_pd(squares, ear_half(f, x, n, 0));
+    _mm256_storeu_pd(squares + 4, ear_half(f, x, n, 4));
+}
+
+static double long_filter(const double *x, const double *taps, int64_t n)
+{
+    __m256d low = _mm256_setzero_pd(), high = low, four;
+    __m128d two;
+    int64_t i = 0;
+    double rest = 0.0;
+
+    for (; i + 8 <= n; i += 8) {
+        low = _mm256_fmadd_pd(_mm256_loadu_pd(x + i), _mm256_loadu_pd(taps + i), low);
+        high = _mm256_fmadd_pd(_mm256_loadu_pd(x + i + 4), _mm256_loadu_pd(taps + i + 4), high);
+    }
+    for (; i < n; i++)
+        rest += x[i] * taps[i];
+    four = _mm256_add_pd(low, high);
+    two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two))) + rest;
+}
+
 const SpectrumKernels spectrum_avx2 = {
+    .ear_squares = ear_squares,
+    .long_filter = long_filter,
     .load_frames = spectrum_load_frames_avx2,
     .add_frames = spectrum_add_frames_avx2,
     .forward = spectrum_forward_avx2,
