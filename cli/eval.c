@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/eval_embeddings.h"
 #include "cli/report.h"
 #include "cli/spectrogram.h"
 #include "engine/base/atomic_file.h"
@@ -28,7 +29,7 @@ typedef struct EvalRequest {
     double rate_hz, max_delay_s;
     const char *report, *spectrogram, *visqol_model;
     int n_threads, n_details;
-    bool no_align, per_channel, json, csv, force;
+    bool no_align, per_channel, json, csv, force, embeddings;
 } EvalRequest;
 
 static const Option OPTIONS[] = {
@@ -98,6 +99,10 @@ static const Option OPTIONS[] = {
      .offset = offsetof(EvalRequest, spectrogram),
      .help = "of one pair: write a PNG with the spectrograms of REF and DIST, and below them the difference, red where "
              "DIST has more"},
+    {.name = "embeddings",
+     .offset = offsetof(EvalRequest, embeddings),
+     .help = "REF and DIST are .npy files of embeddings, [rows, numbers] from a network of yours: print the Frechet distance (FID, FAD) "
+             "and the unbiased kernel distance (KID), which is better for fewer than 5000 rows"},
     {.letter = 'f', .name = "force", .offset = offsetof(EvalRequest, force), .help = "overwrite files that exist"},
     {.name = "json",
      .offset = offsetof(EvalRequest, json),
@@ -112,12 +117,13 @@ static const Explained EXAMPLES[] = {
     {"-q --fail-below estoi=0.9 originals decoded", "for scripts: exit 1 when the mean is lower"},
     {"--report page.html originals decoded", "to look at and to listen"},
     {"-m all --csv originals decoded > values.csv", "everything, for a spreadsheet"},
+    {"--embeddings originals.npy decoded.npy", "Frechet and kernel distance of two sets of embeddings"},
     {NULL, NULL},
 };
 
 static const Explained JSON_FIELDS[] = {
     {"schema", "1; a field changes its meaning only together with this number"},
-    {"type", "pair or summary"},
+    {"type", "pair or summary, or embeddings with ref_rows, dist_rows, dim, frechet and kernel"},
     {"name, ref, dist", "of a pair"},
     {"rate_hz, channels, samples", "of what was compared, samples per channel"},
     {"ref_samples, dist_samples", "lengths at that rate"},
@@ -167,7 +173,7 @@ static RsdStatus write_report(const EvalRequest *r, char **operands, const EvalR
     for (size_t m = 0; !r->metrics && m < run->set->n; m++)
         if (!strcmp(run->set->items[m].name, REPORT_RANK))
             report.rank = m;
-    return report_write(r->report, r->force, REPORT_EVAL, report_fill_eval, &report, err);
+    return report_write(r->report, r->force, report_fill_eval, &report, err);
 }
 
 /* Before hours of work, not after them. */
@@ -256,6 +262,8 @@ static int run(int argc, char **argv)
                                cli_eval.usage);
     else if (r.json && r.csv)
         code = command_misused(&cli_eval, "--json and --csv both write to standard output: give one of them");
+    else if (r.embeddings)
+        status = eval_embeddings(argv[0], argv[1], r.json, &err);
     else
         status = evaluate(&r, argv, &console, &code, &err);
     if (status != RSD_OK) {

@@ -61,6 +61,7 @@ static const LossCard METRIC_CARDS[] = {
     {"sisdr", "10 log10 (|a y|^2 / |x - a y|^2), a = <x, y> / |y|^2", "any", "", "two passes"},
     {"mel", "as the loss mel_dac, in double precision", "0 ..", "1025 samples", "STFT at 7 windows"},
     {"lsd", "mean_t sqrt(mean_f (log10 |X|^2 - log10 |Y|^2)^2)", "0 ..", "1025 samples", "STFT at 1 window"},
+    {"lsd_hf", "as lsd, over the bins above a quarter of the sampling rate", "0 ..", "1025 samples", "STFT at 1 window"},
     {"stoi", "mean correlation of clipped third-octave envelopes over 384 ms", "-1 .. 1", "0.4 s of speech",
      "resampling to 10 kHz, STFT at 1 window"},
     {"estoi", "mean correlation of normalised third-octave spectrograms over 384 ms", "-1 .. 1", "0.4 s of speech",
@@ -84,6 +85,8 @@ static const LossCard METRIC_CARDS[] = {
      "2 to 16 channels", "STFT at 2 windows, covariances"},
     {"sp_angle", "mean angle between Re(W* (X, Y, Z)), weighted by directness", "0 .. 180", "4, 9 or 16 channels, ACN",
      "STFT at 2 windows, covariances"},
+    {"sp_beam", "mean_q mel of beams b_q = sum_n w_n (2 n + 1) sum_m Y_nm(q) a_nm / sum_n w_n (2 n + 1), w: max-rE", "0 ..",
+     "4, 9 or 16 channels, ACN, SN3D", "24 times that of mel"},
 };
 
 static const LossCard *find_card(const LossCard *cards, size_t n, const char *name)

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "losses/beam_mel.h"
 #include "losses/level.h"
 #include "losses/loudness.h"
 #include "losses/lsd.h"
@@ -27,6 +28,8 @@ static const AudioMetric metrics[] = {
      3, metric_mel_distance, NULL, true},
     {"lsd", "LSD", "log10 power", "log-spectral distance of 2048-sample spectra", METRIC_LOWER, 3, metric_lsd, NULL,
      true},
+    {"lsd_hf", "LSD above half", "log10 power", "LSD of the upper half of the spectrum, above a quarter of the sampling rate",
+     METRIC_LOWER, 3, metric_lsd_hf, NULL, false},
     {"stoi", "STOI", "", "short-time objective intelligibility, 0 to 1", METRIC_HIGHER, 4, metric_stoi, NULL, true},
     {"estoi", "ESTOI", "", "extended short-time objective intelligibility, 0 to 1", METRIC_HIGHER, 4, metric_estoi,
      NULL, true},
@@ -55,6 +58,8 @@ static const AudioMetric metrics[] = {
      NULL, metric_spatial_phase, false},
     {"sp_angle", "direction", "deg", "angle between intensity vectors of Ambisonics (4, 9 or 16 channels, ACN)",
      METRIC_LOWER, 2, NULL, metric_spatial_angle, false},
+    {"sp_beam", "beam mel", "", "mel distance of 24 beams over the sphere of Ambisonics (4, 9 or 16 channels, ACN)", METRIC_LOWER, 3,
+     NULL, metric_beam_mel, false},
 };
 
 const AudioMetric *audio_metric_at(size_t i)

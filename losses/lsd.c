@@ -13,7 +13,8 @@
 #define HOP_LEN 512
 #define POWER_FLOOR 1e-8
 
-RsdStatus metric_lsd(MetricValue *out, const MetricSignals *s, RsdError *err)
+/* Over the bins from first_bin on. */
+static RsdStatus distance(MetricValue *out, const MetricSignals *s, int first_bin, RsdError *err)
 {
     RsdStatus status = RSD_OK;
     PowerFrames *frames = NULL;
@@ -33,16 +34,26 @@ RsdStatus metric_lsd(MetricValue *out, const MetricSignals *s, RsdError *err)
 
         power_frames_get(frames, s->ref, s->n, k, ref);
         power_frames_get(frames, s->dist, s->n, k, dist);
-        for (int b = 0; b < n_bins; b++) {
+        for (int b = first_bin; b < n_bins; b++) {
             double d = log10(fmax(ref[b], POWER_FLOOR)) - log10(fmax(dist[b], POWER_FLOOR));
 
             squares += d * d;
         }
-        sum += sqrt(squares / n_bins);
+        sum += sqrt(squares / (n_bins - first_bin));
     }
     out->value = sum / (double)n_frames;
 fail:
     mem_free(&power);
     power_frames_destroy(&frames);
     return status;
+}
+
+RsdStatus metric_lsd(MetricValue *out, const MetricSignals *s, RsdError *err)
+{
+    return distance(out, s, 0, err);
+}
+
+RsdStatus metric_lsd_hf(MetricValue *out, const MetricSignals *s, RsdError *err)
+{
+    return distance(out, s, WIN_LEN / 4 + 1, err);
 }

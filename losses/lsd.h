@@ -12,4 +12,8 @@
  * Errors: RSD_ERR_MEMORY. [audio.md 8.5; Mandel et al., AERO, 2023] */
 RsdStatus metric_lsd(MetricValue *out, const MetricSignals *signals, RsdError *err);
 
+/* The same over the bins above a quarter of the sampling rate: the half of the spectrum that an input at half the rate, which a
+ * network of bandwidth extension starts from, does not have. [audio.md 8.5] */
+RsdStatus metric_lsd_hf(MetricValue *out, const MetricSignals *signals, RsdError *err);
+
 #endif

@@ -1,0 +1,103 @@
+/* eval_embeddings.c - reads two .npy files and prints the distances of what they hold.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "cli/eval_embeddings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/json_line.h"
+#include "engine/base/bytes.h"
+#include "engine/base/file_map.h"
+#include "engine/base/mem.h"
+#include "engine/weights/npy.h"
+#include "losses/frechet.h"
+
+static RsdStatus read_header(NpyHeader *header, const FileMap *map, RsdError *err)
+{
+    size_t size;
+    RsdStatus status = RSD_OK;
+
+    CHECK(map->size >= NPY_PREFIX_SIZE, err, RSD_ERR_CORRUPT, "%zu bytes are no .npy file", map->size);
+    TRY(npy_probe(&size, map->data, err));
+    CHECK(size <= map->size, err, RSD_ERR_CORRUPT, "the file ends inside its header");
+    TRY(npy_parse(header, map->data, size, err));
+    CHECK(header->type == 'f' && (header->item_size == 4 || header->item_size == 8) && !header->big_endian &&
+              !header->fortran_order, err, RSD_ERR_UNSUPPORTED,
+          "embeddings must be float32 or float64 in C order; save them with numpy.save(path, numpy.ascontiguousarray(x, "
+          "numpy.float32))");
+    CHECK(header->n_dims == 2 && header->shape[0] >= 1 && header->shape[1] >= 1, err, RSD_ERR_ARG,
+          "embeddings must be [rows, numbers], not %d-dimensional%s", header->n_dims, header->count == 0 ? " and empty" : "");
+    CHECK((uint64_t)header->count * (uint64_t)header->item_size <= map->size - header->size, err, RSD_ERR_CORRUPT,
+          "the file ends before the last of %lld numbers", (long long)header->count);
+fail:
+    return status;
+}
+
+static RsdStatus open_embeddings(Embeddings *e, double **rows, const char *path, RsdError *err)
+{
+    FileMap map = {0};
+    NpyHeader header;
+    RsdStatus status = RSD_OK;
+
+    TRY(file_map_open(&map, path, err));
+    status = read_header(&header, &map, err);
+    if (status != RSD_OK) {
+        error_prefix(err, status, "%s", path);
+        goto fail;
+    }
+    TRY(mem_alloc(rows, (size_t)header.count, sizeof **rows, err));
+    for (int64_t i = 0; i < header.count; i++) {
+        const uint8_t *at = map.data + header.size + (size_t)i * (size_t)header.item_size;
+        const uint64_t wide = header.item_size == 8 ? get_u64le(at) : 0;
+        const uint32_t narrow = header.item_size == 4 ? get_u32le(at) : 0;
+        float single;
+
+        memcpy(&(*rows)[i], &wide, sizeof wide);
+        memcpy(&single, &narrow, sizeof single);
+        if (header.item_size == 4)
+            (*rows)[i] = (double)single;
+    }
+    *e = (Embeddings){*rows, header.shape[0], header.shape[1]};
+fail:
+    file_map_close(&map);
+    return status;
+}
+
+static void print(const Embeddings *a, const Embeddings *b, double frechet, double kernel, bool json)
+{
+    JsonLine line;
+
+    if (!json) {
+        printf("embeddings  %lld and %lld of %lld numbers\nFrechet     %.6g\nkernel      %.6g\n", (long long)a->n, (long long)b->n,
+               (long long)a->dim, frechet, kernel);
+        return;
+    }
+    json_line_begin(&line, stdout);
+    json_line_integer(&line, "schema", 1);
+    json_line_text(&line, "type", "embeddings");
+    json_line_integer(&line, "ref_rows", a->n);
+    json_line_integer(&line, "dist_rows", b->n);
+    json_line_integer(&line, "dim", a->dim);
+    json_line_real(&line, "frechet", frechet);
+    json_line_real(&line, "kernel", kernel);
+    json_line_end(&line);
+}
+
+RsdStatus eval_embeddings(const char *ref_path, const char *dist_path, bool json, RsdError *err)
+{
+    Embeddings a, b;
+    double *ref = NULL, *dist = NULL, frechet, kernel;
+    RsdStatus status = RSD_OK;
+
+    TRY(open_embeddings(&a, &ref, ref_path, err));
+    TRY(open_embeddings(&b, &dist, dist_path, err));
+    TRY(frechet_distance(&frechet, &a, &b, err));
+    TRY(kernel_distance(&kernel, &a, &b, err));
+    print(&a, &b, frechet, kernel, json);
+fail:
+    mem_free(&ref);
+    mem_free(&dist);
+    return status;
+}

@@ -1,0 +1,17 @@
+/* eval_embeddings.h - `residua eval --embeddings`: distances of two sets of embeddings from .npy files.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_CLI_EVAL_EMBEDDINGS_H
+#define RESIDUA_CLI_EVAL_EMBEDDINGS_H
+
+#include <stdbool.h>
+
+#include "engine/base/error.h"
+
+/* Both files hold one row per embedding, [n, dim] of float32 or float64. Prints the Frechet and the kernel distance as a table
+ * or as one JSON object. Errors: RSD_ERR_IO, RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED, RSD_ERR_ARG, RSD_ERR_NUMERIC, RSD_ERR_MEMORY;
+ * they name the file. */
+RsdStatus eval_embeddings(const char *ref_path, const char *dist_path, bool json, RsdError *err);
+
+#endif
