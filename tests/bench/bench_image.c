@@ -105,7 +105,7 @@ static ImageNets *open_nets(void)
 
 void bench_image(Bench *bench)
 {
-    static const char *const names[] = {"ms_ssim", "gmsd", "lpips_squeeze"};
+    static const char *const names[] = {"ms_ssim", "gmsd", "ssimulacra2", "lpips_squeeze"};
     const int64_t shape[] = {1, 3, SIDE, SIDE};
     ImageNets *nets = open_nets();
     json_t *peer;
@@ -113,7 +113,7 @@ void bench_image(Bench *bench)
     RsdError err;
 
     bench_heading(bench, "Image losses, 4 Mpx, beside PyTorch");
-    peer = bench->peer ? run_peer(nets ? "ms_ssim,gmsd,lpips_squeeze" : "ms_ssim,gmsd") : NULL;
+    peer = bench->peer ? run_peer(nets ? "ms_ssim,gmsd,ssimulacra2,lpips_squeeze" : "ms_ssim,gmsd,ssimulacra2") : NULL;
     if (bench->peer && !peer)
         fprintf(stderr, "bench: PyTorch does not run here (Debian package python3-torch); its figures are left out\n");
     bench_must(tensor_create(&run.ref, 4, shape, &err), &err);

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """image_losses.py - image losses in PyTorch, timed: what `make bench` compares residua with.
 
-MS-SSIM and GMSD as their formulas are usually written (depthwise convolutions of the Gaussian in two directions, Prewitt
+MS-SSIM, GMSD and SSIMULACRA 2 as their formulas are usually written (depthwise convolutions of the Gaussian in two directions, Prewitt
 convolutions, means of 2 x 2), and LPIPS through SqueezeNet 1.1 (weights do not matter for time and are random). One picture
 pair of 3 x H x W. Prints one JSON object: seconds of the fastest value and of the fastest value with gradient, by loss and
 number of threads.
 
-  image_losses.py [--height 2048] [--width 2048] [--threads 1,2] [--repeat 3] [--only ms_ssim,gmsd,lpips_squeeze]
+  image_losses.py [--height 2048] [--width 2048] [--threads 1,2] [--repeat 3] [--only ms_ssim,gmsd,ssimulacra2,lpips_squeeze]
 """
 import argparse
 import json
@@ -61,6 +61,35 @@ def gmsd(x, y):
     return ((2 * a * b + c) / (a * a + b * b + c)).std(unbiased=False)
 
 
+def ssimulacra2(x, y):
+    """The maps and norms of SSIMULACRA 2; weights do not matter for time and are 1."""
+    taps = torch.tensor([.0094143678, .0360111147, .1093353728, .2129285920, .2646211055, .2129285920, .1093353728, .0360111147,
+                         .0094143678])
+    mix = torch.tensor([[.30, .622, .078], [.23, .692, .078], [.24342269, .20476744, .55180987]]).view(3, 3, 1, 1)
+
+    def blurred(v):
+        v = F.conv2d(v, taps.view(1, 1, -1, 1).expand(3, 1, -1, 1), padding=(4, 0), groups=3)
+        return F.conv2d(v, taps.view(1, 1, 1, -1).expand(3, 1, 1, -1), padding=(0, 4), groups=3)
+
+    def xyb(v):
+        v = F.conv2d(v, mix) + 0.00379307
+        a, b, c = (v.clamp(min=1e-9) ** (1 / 3)).unbind(1)
+        return torch.stack([7 * (a - b) + .42, (a + b) / 2 - .146, c - (a + b) / 2 + .55], 1)
+
+    x, y = (torch.where(v <= 0.04045, v / 12.92, ((v.clamp(min=0.04) + 0.055) / 1.055) ** 2.4) for v in (x, y))
+    total = 0
+    for scale in range(6):
+        if scale:
+            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+        p, q = xyb(x), xyb(y)
+        mp, mq, pp, qq, pq = blurred(p), blurred(q), blurred(p * p), blurred(q * q), blurred(p * q)
+        s = (1 - (mp - mq) ** 2) * (2 * (pq - mp * mq) + 9e-4) / (pp - mp * mp + qq - mq * mq + 9e-4)
+        e = (1 + (q - mq).abs()) / (1 + (p - mp).abs()) - 1
+        for m in (torch.relu(1 - s), torch.relu(e), torch.relu(-e)):
+            total = total + m.mean((2, 3)).sum() + ((m ** 4).mean((2, 3)) + 1e-20).pow(0.25).sum()
+    return total
+
+
 class Fire(nn.Module):
     def __init__(self, c, s, e):
         super().__init__()
@@ -108,12 +137,12 @@ def main():
     p.add_argument("--width", type=int, default=2048)
     p.add_argument("--threads", default="1,2")
     p.add_argument("--repeat", type=int, default=3)
-    p.add_argument("--only", default="ms_ssim,gmsd,lpips_squeeze")
+    p.add_argument("--only", default="ms_ssim,gmsd,ssimulacra2,lpips_squeeze")
     a = p.parse_args()
     torch.manual_seed(1)
     x = torch.rand(1, 3, a.height, a.width)
     y = (x + 0.05 * torch.randn_like(x)).requires_grad_(True)
-    losses = {"ms_ssim": ms_ssim, "gmsd": gmsd, "lpips_squeeze": Lpips()}
+    losses = {"ms_ssim": ms_ssim, "gmsd": gmsd, "lpips_squeeze": Lpips(), "ssimulacra2": ssimulacra2}
     result = {"torch": torch.__version__, "height": a.height, "width": a.width}
     for n in [int(t) for t in a.threads.split(",")]:
         torch.set_num_threads(n)
