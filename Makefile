@@ -129,8 +129,8 @@ $B/models/builtin_data.o: $B/models/builtin_data.c $B/flags | config.h
 	$(call say,CC)
 	$Q$(COMPILE) -MMD -MP -c -o $@ $<
 
-# The page of reports is inside this object.
-$B/cli/report.o: cli/report.html
+# The pages of reports are inside this object.
+$B/cli/report.o: cli/report.html $(wildcard cli/report_*.js)
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(PROGRAM_OBJ) $(MODULE_OBJ) $(TEST_OBJ) $(BENCH_OBJ) $(QUALITY_OBJ))
 

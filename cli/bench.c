@@ -196,7 +196,7 @@ static RsdStatus bench_rd(const BenchRequest *r, char **paths, size_t n_paths, C
     (r->json ? rd_print_json : r->csv ? rd_print_csv : rd_print_table)(&run);
     fflush(stdout);
     if (r->report)
-        TRY(report_write(r->report, r->force, rd_fill_report, &run, err));
+        TRY(report_write(r->report, r->force, REPORT_RD, rd_fill_report, &run, err));
 fail:
     rd_run_clear(&run);
     media_list_destroy(&files);

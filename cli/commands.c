@@ -13,7 +13,7 @@
 #define MAX_COMMANDS 16
 
 const Command *const COMMANDS[] = {&cli_encode, &cli_decode, &cli_info,  &cli_cut, &cli_tokens, &cli_eval,
-                                   &cli_bench,  &cli_losses, &cli_train,   &cli_convert, NULL};
+                                   &cli_bench,  &cli_losses, &cli_train, &cli_report, &cli_convert, NULL};
 
 const Command *command_find(const char *name)
 {

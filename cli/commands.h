@@ -10,7 +10,7 @@
 #include "cli/options.h"
 
 extern const Command cli_encode, cli_decode, cli_info, cli_cut, cli_tokens, cli_eval, cli_bench, cli_losses, cli_train;
-extern const Command cli_convert;
+extern const Command cli_report, cli_convert;
 
 /* All of them in the order in which help shows them; NULL at the end. */
 extern const Command *const COMMANDS[];

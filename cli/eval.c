@@ -173,7 +173,7 @@ static RsdStatus write_report(const EvalRequest *r, char **operands, const EvalR
     for (size_t m = 0; !r->metrics && m < run->set->n; m++)
         if (!strcmp(run->set->items[m].name, REPORT_RANK))
             report.rank = m;
-    return report_write(r->report, r->force, report_fill_eval, &report, err);
+    return report_write(r->report, r->force, REPORT_EVAL, report_fill_eval, &report, err);
 }
 
 /* Before hours of work, not after them. */

@@ -189,7 +189,6 @@ RsdStatus rd_fill_report(void *ctx, JsonLine *data, RsdError *err)
     snprintf(subject, sizeof subject,
              "%zu recordings, %.0f s, compared at %s %s; bytes of whole files; speeds on one processor",
              run->files->n_files, run->total_s, rate_text(rate, run->rate_hz), channels_text(channels, run->channels));
-    json_line_text(data, "kind", "rd");
     json_line_text(data, "subject", subject);
     json_line_text(data, "rate_title", "kbit/s");
     json_line_text(data, "rate_unit", "kbit/s");

@@ -14,19 +14,28 @@
 #include "engine/base/mem.h"
 
 #define DATA_MARK "@DATA@"
+#define SCRIPT_MARK "@SCRIPT@" /* behind the other one */
 #define REPORT_SCHEMA 1
 
-/* cli/report.html as it is, copied by the assembler. */
-__asm__(".pushsection .rodata\n"
-        ".hidden report_page\n.globl report_page\nreport_page:\n"
-        ".incbin \"cli/report.html\"\n"
-        ".byte 0\n"
-        ".popsection\n");
-extern const char report_page[] __attribute__((visibility("hidden")));
+/* The files as they are, copied by the assembler. */
+#define EMBED(symbol, path)                                                                                            \
+    __asm__(".pushsection .rodata\n.hidden " #symbol "\n.globl " #symbol "\n" #symbol ":\n.incbin \"" path            \
+            "\"\n.byte 0\n.popsection\n");                                                                            \
+    extern const char symbol[] __attribute__((visibility("hidden")))
+EMBED(report_page, "cli/report.html");
+EMBED(report_eval_script, "cli/report_eval.js");
+EMBED(report_rd_script, "cli/report_rd.js");
+EMBED(report_run_script, "cli/report_run.js");
+
+static const struct {
+    const char *name, *script;
+} KINDS[] = {[REPORT_EVAL] = {"eval", report_eval_script},
+             [REPORT_RD] = {"rd", report_rd_script},
+             [REPORT_RUN] = {"run", report_run_script}};
 
 /* ---- the page ---- */
 
-static RsdStatus collect(char **text, size_t *size, ReportFill fill, void *ctx, RsdError *err)
+static RsdStatus collect(char **text, size_t *size, ReportKind kind, ReportFill fill, void *ctx, RsdError *err)
 {
     FILE *memory = open_memstream(text, size);
     JsonLine data;
@@ -38,6 +47,7 @@ static RsdStatus collect(char **text, size_t *size, ReportFill fill, void *ctx, 
     json_line_begin(&data, memory);
     json_line_integer(&data, "schema", REPORT_SCHEMA);
     json_line_text(&data, "version", RSD_VERSION);
+    json_line_text(&data, "kind", KINDS[kind].name);
     status = fill(ctx, &data, err);
     json_line_end(&data);
     failed = ferror(memory) != 0;
@@ -47,19 +57,28 @@ static RsdStatus collect(char **text, size_t *size, ReportFill fill, void *ctx, 
     return status;
 }
 
-RsdStatus report_write(const char *path, bool overwrite, ReportFill fill, void *ctx, RsdError *err)
+static RsdStatus write_text(AtomicFile *file, const char *from, const char *to, RsdError *err)
 {
-    const char *mark = strstr(report_page, DATA_MARK);
+    return atomic_file_write(file, from, (size_t)(to - from), err);
+}
+
+RsdStatus report_write(const char *path, bool overwrite, ReportKind kind, ReportFill fill, void *ctx, RsdError *err)
+{
+    const char *data_mark = strstr(report_page, DATA_MARK), *between = data_mark + strlen(DATA_MARK);
+    const char *script_mark = strstr(between, SCRIPT_MARK), *rest = script_mark + strlen(SCRIPT_MARK);
+    const char *script = KINDS[kind].script;
     AtomicFile *file = NULL;
     char *text = NULL;
     size_t size = 0;
     RsdStatus status = RSD_OK;
 
     TRY(atomic_file_open(&file, path, overwrite, err));
-    TRY(collect(&text, &size, fill, ctx, err));
-    TRY(atomic_file_write(file, report_page, (size_t)(mark - report_page), err));
+    TRY(collect(&text, &size, kind, fill, ctx, err));
+    TRY(write_text(file, report_page, data_mark, err));
     TRY(atomic_file_write(file, text, size, err));
-    TRY(atomic_file_write(file, mark + strlen(DATA_MARK), strlen(mark + strlen(DATA_MARK)), err));
+    TRY(write_text(file, between, script_mark, err));
+    TRY(write_text(file, script, script + strlen(script), err));
+    TRY(write_text(file, rest, rest + strlen(rest), err));
     TRY(atomic_file_commit(file, err));
 fail:
     free(text);
@@ -193,7 +212,6 @@ RsdStatus report_fill_eval(void *ctx, JsonLine *data, RsdError *err)
     work.order = order;
     threads_for(report->threads, n_details, detail_task, &work);
     CHECK(work.status == RSD_OK, err, work.status, "%s", work.err.text);
-    json_line_text(data, "kind", "eval");
     json_line_text(data, "ref", report->ref);
     json_line_text(data, "dist", report->dist);
     json_line_integer(data, "rank", (int64_t)report->rank);

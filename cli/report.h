@@ -1,7 +1,8 @@
-/* report.h - pages for a browser, each one file that needs no network: what `residua eval` and `residua bench rd` found.
+/* report.h - pages for a browser, each one file that needs no network: what `residua eval` and `residua bench rd` found,
+ * and what `residua train` did.
  *
- * The page itself, its style and its behaviour are cli/report.html, which the build puts into the program; the data are
- * one JSON object inside it. docs/report.md describes the object.
+ * A page is cli/report.html (frame, style, tools) with the script of its kind, cli/report_KIND.js, which the build puts into
+ * the program, and one JSON object, which docs/report.md describes.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,9 +14,11 @@
 /* Writes the fields of the page's data into an object that is open. */
 typedef RsdStatus (*ReportFill)(void *ctx, JsonLine *data, RsdError *err);
 
+typedef enum ReportKind { REPORT_EVAL, REPORT_RD, REPORT_RUN } ReportKind;
+
 /* The page at `path`, complete or not at all. Errors: RSD_ERR_EXISTS (overwrite is false), RSD_ERR_IO, RSD_ERR_MEMORY,
  * those of fill. */
-RsdStatus report_write(const char *path, bool overwrite, ReportFill fill, void *ctx, RsdError *err);
+RsdStatus report_write(const char *path, bool overwrite, ReportKind kind, ReportFill fill, void *ctx, RsdError *err);
 
 /* Fields that describe metrics: list "metrics" with name, title, unit, better, digits, summary. */
 void report_metrics(JsonLine *data, const EvalSet *set);

@@ -91,7 +91,7 @@ RsdStatus ecdc_header_read(EcdcHeader *header, RsdReadFn read, void *ctx, const 
     CHECK(size >= 2 && size <= sizeof text, err, RSD_ERR_CORRUPT, "%s: header: %u bytes of JSON, expected 2 to %zu",
           name, (unsigned)size, sizeof text);
     TRY(read_exactly(text, size, read, ctx, name, err));
-    TRY(metadata_parse_json(&json, (const char *)text, size, name, "", err));
+    TRY(metadata_parse_json(&json, (const char *)text, size, true, name, "", err));
     TRY(read_fields(header, &json, name, err));
     header->size = (int)(ECDC_PREFIX_SIZE + size);
 fail:

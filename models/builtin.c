@@ -13,41 +13,48 @@
 
 const char *audio_codec_builtin_name(size_t i)
 {
-    for (size_t j = 0; j < i; j++)
-        if (!builtin_models[j].name)
-            return NULL;
-    return builtin_models[i].name;
-}
-
-static const BuiltinModel *find_model(const char *name)
-{
     for (const BuiltinModel *model = builtin_models; model->name; model++)
-        if (!name || strcmp(model->name, name) == 0)
-            return model;
+        if (model->kind == BUILTIN_AUDIO && i-- == 0)
+            return model->name;
     return NULL;
 }
 
-static RsdStatus name_unknown(const char *name, RsdError *err)
+static RsdStatus name_unknown(BuiltinKind kind, const char *name, RsdError *err)
 {
+    static const char *const kinds[] = {"signals", "pictures"};
     char list[LIST_SIZE] = "";
     size_t used = 0;
 
-    if (!builtin_models[0].name)
-        return error_set(err, RSD_ERR_MODEL, "this build of residua has no built-in model; give a model file");
     for (const BuiltinModel *model = builtin_models; model->name && used < sizeof list; model++)
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", model->name);
-    return error_set(err, RSD_ERR_MODEL, "no built-in model is called %.64s; there is %s", name, list);
+        if (model->kind == kind)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", model->name);
+    if (!used)
+        return error_set(err, RSD_ERR_MODEL, "this build of residua has no built-in model for %s; give a model file",
+                         kinds[kind]);
+    return error_set(err, RSD_ERR_MODEL, "no built-in model for %s is called %.64s; there is %s", kinds[kind], name, list);
+}
+
+RsdStatus builtin_find(const BuiltinModel **out, BuiltinKind kind, const char *name, RsdError *err)
+{
+    *out = NULL;
+    for (const BuiltinModel *model = builtin_models; model->name; model++)
+        if (model->kind == kind && (!name || strcmp(model->name, name) == 0)) {
+            *out = model;
+            return RSD_OK;
+        }
+    return name_unknown(kind, name, err);
 }
 
 RsdStatus audio_codec_load_builtin(AudioCodec **out, const char *name, RsdError *err)
 {
-    const BuiltinModel *model = find_model(name);
+    const BuiltinModel *model;
     Safetensors *st = NULL;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    if (!model)
-        return name_unknown(name, err);
+    status = builtin_find(&model, BUILTIN_AUDIO, name, err);
+    if (status != RSD_OK)
+        return status;
     TRY(safetensors_open_memory(&st, model->data, (size_t)(model->end - model->data), model->name, err));
     TRY(audio_codec_from_safetensors(out, st, model->hash, err));
 fail:

@@ -8,14 +8,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "models/audio_codec.h"
+#include "engine/base/error.h"
+#include "models/model_name.h"
+
+typedef enum BuiltinKind { BUILTIN_AUDIO, BUILTIN_IMAGE } BuiltinKind;
 
 typedef struct BuiltinModel {
     const char *name; /* the file's name without .safetensors; NULL ends the table */
     const uint8_t *data, *end;
     uint8_t hash[MODEL_HASH_SIZE]; /* computed when the program is built: hashing megabytes would slow every start */
+    BuiltinKind kind;
 } BuiltinModel;
 
 extern const BuiltinModel builtin_models[];
+
+/* The model of this kind called name; NULL for the first. Errors: RSD_ERR_MODEL listing the names. */
+RsdStatus builtin_find(const BuiltinModel **out, BuiltinKind kind, const char *name, RsdError *err);
 
 #endif

@@ -35,7 +35,9 @@ for file in "$@"; do
     id=$(printf '%s' "$name" | tr -c 'A-Za-z0-9' '_')
     # the first MODEL_HASH_SIZE bytes of the digest
     hash=$(sha256sum "$file" | cut -c 1-16 | sed 's/../0x&, /g')
-    echo "    {\"$name\", builtin_${id}_data, builtin_${id}_end, {${hash%, }}},"
+    kind=BUILTIN_AUDIO
+    if head -c 4096 "$file" | grep -aq '"residua.kind": *"image-codec"'; then kind=BUILTIN_IMAGE; fi
+    echo "    {\"$name\", builtin_${id}_data, builtin_${id}_end, {${hash%, }}, $kind},"
 done
-echo '    {NULL, NULL, NULL, {0}},'
+echo '    {NULL, NULL, NULL, {0}, BUILTIN_AUDIO},'
 echo '};'

@@ -316,7 +316,7 @@ fail:
 }
 
 RsdStatus audio_step_evaluate(AudioStep *step, const TrainState *state, const float *clip, int64_t n,
-                              ClipReport *report, RsdError *err)
+                              float *decoded, ClipReport *report, RsdError *err)
 {
     const TrainConfig *cfg = step->config;
     const AudioCodec *codec = state->codec;
@@ -341,6 +341,8 @@ RsdStatus audio_step_evaluate(AudioStep *step, const TrainState *state, const fl
         if (rvq_is_initialised(codec->rvq))
             TRY(rvq_decode(step->tape, codec->rvq, codes, 1, n_q, n_frames, &zq, err));
         TRY(seanet_decode(step->tape, codec->net, zq, &y, err));
+        if (decoded)
+            memcpy(decoded + i * n, y->data, (size_t)n * sizeof *decoded);
         TRY(measure(step, step->distance, VALID_LOSS, y, x, &report->distance[i], err));
         for (int j = 0; j < cfg->loss.n_losses; j++) {
             double value;

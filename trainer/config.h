@@ -51,6 +51,8 @@ typedef struct TrainRunConfig {
     int keep;            /* latest checkpoints that stay on disk */
     double time_limit_s; /* 0: none */
     int exported;        /* ExportChoice */
+    int samples;         /* held-out clips written as sound at each validation */
+    bool tensorboard;    /* an event file beside the log */
 } TrainRunConfig;
 
 typedef struct LossConfig {

@@ -131,6 +131,9 @@ const ConfigKey CONFIG_KEYS[] = {
            "saves and ends after this time; 0 is no limit"),
     CHOICE("train", "export", "best", train.exported,
            "model.safetensors is that of the best validation or of the last one", "best", "last"),
+    NUMBER("train", "samples", INT, NONE, 0, 64, "2", train.samples,
+           "held-out clips that validations write to RUN/samples, to be heard in `residua report`"),
+    FLAG("train", "tensorboard", "yes", train.tensorboard, "a TensorBoard event file is written beside the log"),
 
     NUMBER("loss", "commitment", FLOAT, NONE, 0, 1e6, "1", loss.commitment,
            "weight of the commitment loss, outside the balancer"),

@@ -11,6 +11,8 @@
 
 #include "engine/base/log.h"
 
+#define PATH_SIZE 4096
+
 RsdStatus run_log_open(RunLog *log, const char *path, RsdError *err)
 {
     *log = (RunLog){.file = fopen(path, "ae")};
@@ -24,6 +26,27 @@ void run_log_close(RunLog *log)
     if (log->file)
         fclose(log->file);
     log->file = NULL;
+    event_file_close(&log->events);
+}
+
+RsdStatus run_log_open_events(RunLog *log, const char *run_dir, RsdError *err)
+{
+    char path[PATH_SIZE];
+
+    if (snprintf(path, sizeof path, "%s/events.out." EVENT_FILE_WORD ".%lld.residua", run_dir, (long long)time(NULL)) >=
+        PATH_SIZE)
+        return error_set(err, RSD_ERR_ARG, "%.80s...: the path is too long", run_dir);
+    return event_file_open(&log->events, path, (double)time(NULL), err);
+}
+
+static void tell_event(RunLog *log, const char *key, double value)
+{
+    char tag[128];
+
+    if (!log->tells_events)
+        return;
+    snprintf(tag, sizeof tag, "%s%s", log->tag[log->depth], key);
+    event_file_scalar(log->events, tag, (float)value);
 }
 
 static void write_text(FILE *file, const char *text)
@@ -59,6 +82,11 @@ void run_log_begin(RunLog *log, const char *type)
     clock_gettime(CLOCK_REALTIME, &now);
     log->depth = 0;
     log->n_in_object[0] = 0;
+    log->time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    log->tells_events = log->events && (!strcmp(type, "step") || !strcmp(type, "valid"));
+    snprintf(log->tag[0], sizeof log->tag[0], "%s", strcmp(type, "valid") ? "" : "valid/");
+    if (log->tells_events)
+        event_file_begin(log->events, log->time, 0);
     fputc('{', log->file);
     run_log_text(log, "type", type);
     write_key(log, "time");
@@ -79,10 +107,13 @@ void run_log_number(RunLog *log, const char *key, double value)
         return;
     write_key(log, key);
     write_number(log->file, value);
+    tell_event(log, key, value);
 }
 
 void run_log_numbers(RunLog *log, const char *key, const float *values, int n)
 {
+    char numbered[64];
+
     if (!log->file)
         return;
     write_key(log, key);
@@ -91,6 +122,8 @@ void run_log_numbers(RunLog *log, const char *key, const float *values, int n)
         if (i)
             fputs(", ", log->file);
         write_number(log->file, (double)values[i]);
+        snprintf(numbered, sizeof numbered, "%.40s/%d", key, i + 1);
+        tell_event(log, numbered, (double)values[i]);
     }
     fputc(']', log->file);
 }
@@ -101,6 +134,10 @@ void run_log_int(RunLog *log, const char *key, int64_t value)
         return;
     write_key(log, key);
     fprintf(log->file, "%lld", (long long)value);
+    if (!strcmp(key, "step") && !log->depth && log->tells_events)
+        event_file_begin(log->events, log->time, value);
+    else
+        tell_event(log, key, (double)value);
 }
 
 void run_log_text(RunLog *log, const char *key, const char *value)
@@ -113,11 +150,15 @@ void run_log_text(RunLog *log, const char *key, const char *value)
 
 void run_log_open_object(RunLog *log, const char *key)
 {
+    char tag[sizeof log->tag[0]];
+
     if (!log->file)
         return;
     write_key(log, key);
     fputc('{', log->file);
     log->n_in_object[++log->depth] = 0;
+    snprintf(tag, sizeof tag, "%.30s%.30s/", log->tag[log->depth - 1], key);
+    memcpy(log->tag[log->depth], tag, sizeof tag);
 }
 
 void run_log_close_object(RunLog *log)
@@ -130,9 +171,15 @@ void run_log_close_object(RunLog *log)
 
 void run_log_end(RunLog *log)
 {
+    RsdError err = {0};
+
     if (!log->file)
         return;
     fputs("}\n", log->file);
+    if (log->tells_events && event_file_end(log->events, &err) != RSD_OK) {
+        log_note(LOG_WARNING, "%s; training goes on without the event file", err.text);
+        event_file_close(&log->events);
+    }
     if (fflush(log->file) != 0 || ferror(log->file)) {
         log_note(LOG_WARNING, "the log cannot be written: %s; training goes on without it", strerror(errno));
         run_log_close(log);

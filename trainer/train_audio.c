@@ -237,6 +237,16 @@ fail:
 
 /* ---- validation ---- */
 
+/* To be heard later; nothing depends on them. */
+static void write_samples(Run *run)
+{
+    RsdError err = {0};
+
+    if (run->config->train.samples &&
+        validation_write_samples(run->validation, run->step, run->state, run->options->run_dir, &err) != RSD_OK)
+        log_note(LOG_WARNING, "step %lld: no samples were written: %s", (long long)run->state->step, err.text);
+}
+
 static RsdStatus validate(Run *run, RsdError *err)
 {
     ValidReport report;
@@ -266,6 +276,7 @@ static RsdStatus validate(Run *run, RsdError *err)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.4f at %g kbit/s", i ? ", " : "",
                                  report.distance[i], run->config->train.rates_bps[i] / 1000.0);
     log_note(LOG_INFO, "step %lld: mel distance %s%s", (long long)run->state->step, text, best ? " (best so far)" : "");
+    write_samples(run);
     run->last_valid = step_clock();
     run->last_valid_step = run->state->step;
 fail:
@@ -523,6 +534,8 @@ RsdStatus train_audio(const TrainConfig *cfg, const TrainOptions *options, Train
     TRY(resume_or_start(&run, err));
     TRY(run_path(path, &run, "log.jsonl", err));
     TRY(run_log_open(&run.log, path, err));
+    if (cfg->train.tensorboard)
+        TRY(run_log_open_events(&run.log, options->run_dir, err));
     TRY(write_config(&run, err));
     log_start(&run);
     if (run.state->step < cfg->train.steps) {

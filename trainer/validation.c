@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "trainer/samples.h"
 
 #define SHORTEST_S 0.5
 
@@ -20,6 +21,15 @@ struct Validation {
     Clip *clips;
     int n_clips, rate_hz;
 };
+
+/* A rate may stand in the list more than once, to be trained more often. */
+static bool is_repeated(const TrainRunConfig *cfg, int i)
+{
+    for (int j = 0; j < i; j++)
+        if (cfg->rates_bps[j] == cfg->rates_bps[i])
+            return true;
+    return false;
+}
 
 /* Leaves *clip empty when the file is of no use. */
 static RsdStatus read_clip(Clip *clip, Dataset *files, size_t file, const TrainConfig *cfg, RsdError *err)
@@ -108,7 +118,8 @@ RsdStatus validation_run(const Validation *validation, AudioStep *step, TrainSta
     for (int i = 0; i < validation->n_clips; i++) {
         ClipReport clip;
 
-        TRY(audio_step_evaluate(step, state, validation->clips[i].samples, validation->clips[i].n, &clip, err));
+        TRY(audio_step_evaluate(step, state, validation->clips[i].samples, validation->clips[i].n, NULL, &clip,
+                                err));
         for (int j = 0; j < cfg->train.n_rates; j++)
             report->distance[j] += clip.distance[j] / validation->n_clips;
         for (int j = 0; j < cfg->loss.n_losses; j++)
@@ -119,6 +130,35 @@ RsdStatus validation_run(const Validation *validation, AudioStep *step, TrainSta
     report->seconds = step_clock() - since;
 fail:
     optimizer_swap_average(state->optimizer);
+    return status;
+}
+
+RsdStatus validation_write_samples(const Validation *validation, AudioStep *step, TrainState *state, const char *run_dir,
+                                   RsdError *err)
+{
+    const TrainConfig *cfg = step->config;
+    int n = cfg->train.samples < validation->n_clips ? cfg->train.samples : validation->n_clips;
+    float *decoded = NULL;
+    RsdStatus status = RSD_OK;
+
+    optimizer_swap_average(state->optimizer);
+    for (int i = 0; i < n; i++) {
+        const Clip *clip = &validation->clips[i * validation->n_clips / n];
+        ClipReport unread;
+
+        mem_free(&decoded);
+        TRY(mem_alloc(&decoded, (size_t)(cfg->train.n_rates * clip->n), sizeof *decoded, err));
+        TRY(audio_step_evaluate(step, state, clip->samples, clip->n, decoded, &unread, err));
+        TRY(samples_write(run_dir, SAMPLES_ORIGINAL, i + 1, 0, clip->samples, clip->n, validation->rate_hz, err));
+        for (int j = 0; j < cfg->train.n_rates; j++)
+            if (!is_repeated(&cfg->train, j))
+                TRY(samples_write(run_dir, state->step, i + 1, cfg->train.rates_bps[j], decoded + j * clip->n,
+                                  clip->n, validation->rate_hz, err));
+    }
+    TRY(samples_prune(run_dir, err));
+fail:
+    optimizer_swap_average(state->optimizer);
+    mem_free(&decoded);
     return status;
 }
 
@@ -133,6 +173,8 @@ void validation_log(RunLog *log, const TrainConfig *cfg, int64_t step, const Val
     for (int i = 0; i < cfg->train.n_rates; i++) {
         char key[32];
 
+        if (is_repeated(&cfg->train, i))
+            continue;
         snprintf(key, sizeof key, "%d", cfg->train.rates_bps[i]);
         run_log_number(log, key, report->distance[i]);
     }

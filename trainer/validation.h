@@ -30,6 +30,10 @@ double validation_seconds(const Validation *validation); /* of audio */
  * bit. */
 RsdStatus validation_run(const Validation *validation, AudioStep *step, TrainState *state, ValidReport *report,
                          RsdError *err);
+/* Writes cfg->train.samples of the clips, as they are and as the averaged weights reproduce them, to RUN/samples
+ * (samples.h). Errors: RSD_ERR_IO, RSD_ERR_MEMORY, RSD_ERR_NUMERIC. */
+RsdStatus validation_write_samples(const Validation *validation, AudioStep *step, TrainState *state, const char *run_dir,
+                                   RsdError *err);
 /* Writes the report as a line of type "valid". best: it is the lowest score so far. */
 void validation_log(RunLog *log, const TrainConfig *cfg, int64_t step, const ValidReport *report, bool best);
 

@@ -4,7 +4,7 @@ _residua()
     local command=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words= endings=
 
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'encode decode info cut tokens eval bench losses train convert help --help --version' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'encode decode info cut tokens eval bench losses train report convert help --help --version' -- "$word")
         return
     fi
     case $command:$before in
@@ -25,6 +25,7 @@ _residua()
         bench) words='--metrics -m --codecs --model --anchor --rate --seconds --threads -t --report --force -f --json --csv --quiet -q --verbose -v --help -h' ;;
         losses) words='--json --quiet -q --verbose -v --help -h' ;;
         train) words='--data -d --valid --out -o --resume --init --set --steps --time-limit --threads -t --dry-run -n --print-config --f16 --quiet -q --verbose -v --help -h' ;;
+        report) words='--out -o --force -f --watch -w --no-sound --tensorboard --quiet -q --verbose -v --help -h' ;;
         convert) words='--output -o --force -f --config --licence --origin --half --json --quiet -q --verbose -v --help -h' ;;
         esac
     fi

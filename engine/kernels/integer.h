@@ -39,6 +39,13 @@ struct IntegerKernels {
 /* Whether numbers that came from a file keep all promises: ranges, and |bias| + 8191 sum |weight| < 2^31 for every output. */
 bool integer_layer_fits(const IntegerLayer *layer);
 
+/* The rule by which float weights w [n_out, n_in] become integers: one shift for the layer, as large as the greatest weight
+ * allows, and for each output the least mult of the range with |w| <= 127 mult / 2^shift. Exact IEEE arithmetic, the same
+ * everywhere. false: a weight is not finite, or so large that no shift is left. */
+bool integer_scales(const float *w, int64_t n_out, int64_t n_in, int16_t *mult, int *shift);
+/* The nearest weight, in -127 .. 127; halves away from 0. */
+int8_t integer_weight(float w, int16_t mult, int shift);
+
 extern const IntegerKernels integer_ref, integer_avx2, integer_avx512;
 
 #endif

@@ -20,6 +20,7 @@ typedef struct PlaneKernels PlaneKernels;   /* engine/kernels/plane.h: pooling a
 typedef struct PictureKernels PictureKernels; /* engine/kernels/picture.h: rows of pictures */
 typedef struct RansKernels RansKernels;     /* engine/kernels/rans.h: entropy coding */
 typedef struct IntegerKernels IntegerKernels; /* engine/kernels/integer.h: layers of integer networks */
+typedef struct LatentKernels LatentKernels; /* engine/kernels/latent.h: bits of latents, rounding */
 
 typedef struct Kernels {
     const char *name; /* "ref", "avx2", "avx512", ... */
@@ -32,6 +33,7 @@ typedef struct Kernels {
     const PictureKernels *picture;
     const RansKernels *rans;
     const IntegerKernels *integer;
+    const LatentKernels *latent;
 } Kernels;
 
 /* The set for this machine; decided on the first call, the same ever after. Any thread. */

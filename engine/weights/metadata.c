@@ -80,7 +80,7 @@ static bool add_scalar(char text[VALUE_SIZE], const json_t *value)
     else if (json_is_integer(value))
         n = snprintf(text + used, room, "%lld", (long long)json_integer_value(value));
     else if (json_is_real(value))
-        n = snprintf(text + used, room, "%.9g", json_real_value(value));
+        n = snprintf(text + used, room, "%.15g", json_real_value(value));
     else if (json_is_boolean(value))
         n = snprintf(text + used, room, "%s", json_is_true(value) ? "true" : "false");
     return n >= 0 && (size_t)n < room;
@@ -122,11 +122,11 @@ fail:
     return status;
 }
 
-RsdStatus metadata_parse_json(MetadataList *list, const char *text, size_t size, const char *place, const char *prefix,
-                              RsdError *err)
+RsdStatus metadata_parse_json(MetadataList *list, const char *text, size_t size, bool strict, const char *place,
+                              const char *prefix, RsdError *err)
 {
     json_error_t reason;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &reason);
+    json_t *root = json_loadb(text, size, strict ? JSON_REJECT_DUPLICATES : 0, &reason);
     RsdStatus status = RSD_OK;
 
     CHECK(root, err, RSD_ERR_CORRUPT, "%s: JSON: line %d: %s", place, reason.line, reason.text);
@@ -145,7 +145,7 @@ RsdStatus metadata_read_json(MetadataList *list, const char *path, const char *p
     TRY(file_map_open(&map, path, err));
     CHECK(map.size <= MAX_JSON_SIZE, err, RSD_ERR_CORRUPT, "%s: %zu bytes are too many for a configuration", path,
           map.size);
-    TRY(metadata_parse_json(list, (const char *)map.data, map.size, path, prefix, err));
+    TRY(metadata_parse_json(list, (const char *)map.data, map.size, true, path, prefix, err));
 fail:
     file_map_close(&map);
     return status;

@@ -5,6 +5,7 @@
 #ifndef RESIDUA_METADATA_H
 #define RESIDUA_METADATA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/base/error.h"
@@ -27,8 +28,9 @@ void metadata_clear(MetadataList *list);
  * with commas between, members of objects with a dot between. null says nothing. Errors: RSD_ERR_IO, RSD_ERR_CORRUPT,
  * RSD_ERR_MEMORY. */
 RsdStatus metadata_read_json(MetadataList *list, const char *path, const char *prefix, RsdError *err);
-/* The same from text [size]; place begins the messages. */
-RsdStatus metadata_parse_json(MetadataList *list, const char *text, size_t size, const char *place, const char *prefix,
-                              RsdError *err);
+/* The same from text [size]; place begins the messages. A key that comes twice is an error when strict, else its last value
+ * counts. */
+RsdStatus metadata_parse_json(MetadataList *list, const char *text, size_t size, bool strict, const char *place,
+                              const char *prefix, RsdError *err);
 
 #endif

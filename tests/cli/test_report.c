@@ -1,4 +1,4 @@
-/* test_report.c - the pages of `residua eval --report`: their data, and their behaviour in headless Chromium.
+/* test_report.c - the pages of `residua eval --report`, `bench rd --report` and `residua report`: their data, and their behaviour in headless Chromium.
  *
  * The data are read with jansson. The browser opens the page in a wide and in a narrow window and does what a reader does
  * (setup/drive-report.html); without Chromium (Debian package chromium) that part is skipped, which a line on standard
@@ -234,6 +234,87 @@ Test(report, curves_can_be_hidden_and_chosen_in_a_browser, .timeout = 600)
     expect_line(dom, "420 metric: ESTOI over rate becomes mel distance over rate");
     expect_line(dom, "1280 fits: true");
     expect_line(dom, "420 fits: true");
+    expect_line(dom, "done");
+    free(dom);
+    remove_pairs();
+}
+
+/* Two runs in the folder: "one" and "two", of which the second was resumed. */
+static void train_two(void)
+{
+    make_pairs();
+    cr_assert_eq(run_in_folder("cp a/1.wav a/4.wav && residua train -q $SOURCE/samples/train-tiny.ini -t 1 --data a --out one"), 0);
+    cr_assert_eq(run_in_folder("residua train -q $SOURCE/samples/train-tiny.ini -t 1 --data a --out two --set train.steps=30 && "
+                               "residua train -q $SOURCE/samples/train-tiny.ini -t 1 --data a --out two --set train.steps=40 "
+                               "--resume 2>err"), 0);
+}
+
+Test(report, of_runs_holds_their_curves_events_and_samples)
+{
+    const json_t *runs, *run, *series, *samples;
+    json_t *data;
+    size_t n_finite = 0;
+    char *page;
+
+    train_two();
+    cr_assert_eq(run_in_folder("residua report -q one two/"), 0);
+    cr_assert_neq(run_in_folder("residua report -q one 2>err"), 0, "a page that exists stays");
+    cr_assert_eq(run_in_folder("grep -q 'one/report.html.*exists' err && residua report -qfw one two/"), 0);
+    cr_assert_eq(run_in_folder("residua report -q --tensorboard tb one two && ls tb/one/*tfevents* tb/two/*tfevents* >out"), 0);
+    cr_assert_neq(run_in_folder("residua report -q --tensorboard tb one 2>err"), 0);
+    cr_assert_neq(run_in_folder("residua report -q a 2>err"), 0);
+    cr_assert_eq(run_in_folder("grep -q 'a/log.jsonl.*residua train' err"), 0);
+    page = read_page("one/report.html");
+    data = data_of(page);
+    cr_expect_str_eq(json_string_value(json_object_get(data, "kind")), "run");
+    runs = json_object_get(data, "runs");
+    cr_assert_eq(json_array_size(runs), 2);
+    run = json_array_get(runs, 0);
+    cr_expect(json_is_true(json_object_get(run, "ended")));
+    cr_expect_eq(json_integer_value(json_object_get(run, "step")), 60);
+    series = json_object_get(run, "series");
+    cr_assert_gt(json_array_size(series), 20);
+    cr_expect_str_eq(json_string_value(json_object_get(json_array_get(series, 0), "name")), "loss.l1");
+    cr_expect_eq(json_array_size(json_object_get(json_array_get(series, 0), "steps")), 6);
+    for (size_t i = 0; i < 6; i++)
+        n_finite += json_real_value(json_array_get(json_object_get(json_array_get(series, 0), "values"), i)) > 0.0;
+    cr_expect_eq(n_finite, 6);
+    samples = json_object_get(run, "samples");
+    cr_assert_eq(json_array_size(samples), 5, "one clip as it is, at 2 rates after 30 and 60 steps; not %zu", json_array_size(samples));
+    cr_expect(is_data_uri(json_array_get(samples, 0), "sound", "audio/flac"));
+    cr_expect_eq(json_array_size(json_object_get(json_array_get(runs, 1), "events")), 3, "an end, a resume, an end");
+    json_decref(data);
+    free(page);
+    remove_pairs();
+}
+
+Test(report, of_runs_can_be_explored_in_a_browser, .timeout = 600)
+{
+    static const char *const lines[] = {"fits: true",
+                                        "other theme: true",
+                                        "runs: 2, plots: true, stages: true",
+                                        "hover: step 60",
+                                        "smoother: true",
+                                        "one run hidden: true, stages: true",
+                                        "samples: step 30, step 60",
+                                        "another sample: true",
+                                        "lengths: 1.00 1.00",
+                                        "remembered: 0.9 true"};
+    char line[128], *dom;
+
+    if (system("command -v chromium >/dev/null") != 0) {
+        fprintf(stderr, "skipped: the report in a browser needs chromium (Debian package chromium)\n");
+        cr_skip_test("needs chromium");
+    }
+    train_two();
+    cr_assert_eq(run_in_folder("residua report -q one two -o r.html"), 0);
+    drive("r.html");
+    dom = read_page("dom");
+    for (int size = 1280; size; size = size == 1280 ? 420 : 0)
+        for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+            snprintf(line, sizeof line, "%d %s", size, lines[i]);
+            expect_line(dom, line);
+        }
     expect_line(dom, "done");
     free(dom);
     remove_pairs();

@@ -11,7 +11,7 @@
 #include "engine/base/rng.h"
 
 static const OpRow *const groups[] = {op_rows_point, op_rows_shape, op_rows_layer, op_rows_spectrum, op_rows_conv,
-                                      op_rows_picture, op_rows_image};
+                                      op_rows_picture, op_rows_image, op_rows_latent};
 
 const OpRow *op_table_row(size_t i)
 {

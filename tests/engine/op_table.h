@@ -66,6 +66,6 @@ double *op_array_like(OpArray *y, const OpArray *x);
 
 /* Arrays of rows; each ends with a row without a name. */
 extern const OpRow op_rows_point[], op_rows_shape[], op_rows_layer[], op_rows_spectrum[],
-                   op_rows_conv[], op_rows_picture[], op_rows_image[];
+                   op_rows_conv[], op_rows_picture[], op_rows_image[], op_rows_latent[];
 
 #endif

@@ -1,0 +1,174 @@
+/* report_eval.js - the page of `residua eval --report`.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+
+/* ---- pictures: a slider between two of them, their difference, zoom ---- */
+
+/* view: {left, right, difference, leftName, rightName, differenceName, kind: "sound" | "pixels", width} */
+function viewer(view) {
+    const over = make("img", {class: "over", src: view.right, alt: view.rightName});
+    const base = make("img", {src: view.left, alt: view.leftName});
+    const edge = make("div", {class: "edge"});
+    const heads = [make("div", {class: "head", hidden: true}), make("div", {class: "head", hidden: true})];
+    const layers = make("div", {class: "layers " + view.kind}, base, over, edge, heads[0]);
+    const lower = make("div", {class: "layers " + view.kind}, make("img", {src: view.difference, alt: view.differenceName}), heads[1]);
+    const stages = [make("div", {class: "stage"}, layers), make("div", {class: "stage"}, lower)];
+    const slider = make("input", {type: "range", class: "wipe", min: 0, max: 100, step: 0.5, value: 50, "aria-label":
+                                  "how much of the original is shown", oninput: wipe});
+    const zoom = make("input", {type: "range", class: "zoom", min: 0, max: 4, step: 0.25, value: 0, "aria-label": "zoom", oninput: scale});
+    function wipe() {
+        over.style.clipPath = "inset(0 0 0 " + slider.value + "%)";
+        edge.style.left = slider.value + "%";
+    }
+    function scale() {
+        const factor = 2 ** +zoom.value;
+        for (const l of [layers, lower])
+            l.style.width = view.kind === "pixels" ? Math.min(view.width, stages[0].clientWidth || view.width) * factor + "px" : factor * 100 + "%";
+    }
+    /* both windows look at the same place; dragging in the upper one moves the edge */
+    for (const [a, b] of [[0, 1], [1, 0]])
+        stages[a].addEventListener("scroll", () => { stages[b].scrollLeft = stages[a].scrollLeft; stages[b].scrollTop = stages[a].scrollTop; });
+    layers.addEventListener("pointermove", e => {
+        if (!(e.buttons & 1)) return;
+        const box = layers.getBoundingClientRect();
+        slider.value = 100 * (e.clientX - box.left) / box.width;
+        wipe();
+    });
+    for (const image of [base, over]) image.draggable = false;
+    wipe();
+    requestAnimationFrame(scale);
+    return {
+        nodes: [make("div", {class: "controls"}, make("label", {}, view.leftName, slider, view.rightName), make("label", {}, "zoom", zoom)),
+                stages[0], make("div", {class: "tag"}, view.differenceName), stages[1]],
+        playhead(share) {
+            for (const head of heads) { head.hidden = false; head.style.left = 100 * share + "%"; }
+        }
+    };
+}
+
+/* ---- the page ---- */
+
+let openPlayer = null;
+
+function detailOf(pair) {
+    if (openPlayer) openPlayer.stop();
+    openPlayer = null;
+    if (pair.error) return [make("p", {class: "failed"}, pair.error)];
+    if (pair.sound) {
+        const s = pair.sound;
+        const view = viewer({left: s.ref, right: s.dist, difference: s.difference, kind: "sound", leftName: "original", rightName: "decoded",
+                             differenceName: "difference: blue is missing, red was added, 30 dB at most"});
+        openPlayer = player(s, view.playhead);
+        return [make("p", {class: "soft"}, (s.seconds < pair.samples / pair.rate_hz - 0.01
+                    ? s.seconds.toFixed(1) + " s from " + s.start_s.toFixed(1) + " s on, where the error is largest; " : "") +
+                    "first channel, 0 to " + s.nyquist_hz / 1000 + " kHz, 90 dB below " + s.top_db + " dBFS"),
+                openPlayer, ...view.nodes];
+    }
+    if (pair.picture) {
+        const p = pair.picture;
+        const view = viewer({left: p.ref, right: p.dist, difference: p.difference, kind: "pixels", width: p.width, leftName: "original",
+                             rightName: "decoded", differenceName: p.difference_name});
+        return view.nodes;
+    }
+    return [make("p", {class: "soft"}, "Pictures and players are kept for the worst pairs only; --report-details N keeps more.")];
+}
+
+function valuesOf(pair) {
+    if (pair.error) return null;
+    const several = pair.channels > 1, head = ["metric", "value"];
+    if (several) for (let c = 1; c <= pair.channels && c <= 16; c++) head.push("channel " + c);
+    return make("div", {class: "scroll"}, make("table", {}, make("thead", {}, make("tr", {}, head.map(h => make("th", {}, h)))),
+        make("tbody", {}, data.metrics.map((m, i) => {
+            const entry = pair.metrics[m.name];
+            return make("tr", {title: m.summary}, make("td", {}, withUnit(m)),
+                make("td", {}, pair.texts[i] + (entry.flag && entry.flag !== "not applicable" ? " " + entry.flag : "")),
+                head.slice(2).map((_, c) => make("td", {}, entry.channels ? show(entry.channels[c], m.digits) : "")));
+        }))));
+}
+
+/* Bars for the distribution, dots for single pairs. */
+function histogram(m, choose) {
+    const metric = data.metrics[m], points = data.pairs.map(pair => ({pair, x: numberOf(pair, m)})).filter(p => Number.isFinite(p.x));
+    const w = 560, h = 210, left = 10, bottom = 34, strip = 26;
+    if (!points.length) return make("p", {class: "soft"}, "There is no finite value.");
+    let low = Math.min(...points.map(p => p.x)), high = Math.max(...points.map(p => p.x));
+    if (low === high) { low -= 0.5; high += 0.5; }
+    const n = Math.max(5, Math.min(24, Math.ceil(Math.sqrt(points.length) * 1.5))), counts = Array(n).fill(0);
+    const x = v => left + (w - 2 * left) * (v - low) / (high - low);
+    for (const p of points) counts[Math.min(n - 1, Math.floor((p.x - low) / (high - low) * n))]++;
+    const most = Math.max(...counts), tall = h - bottom - strip - 10, base = h - bottom - strip;
+    const svg = make("svg", {viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": "distribution of " + metric.title});
+    counts.forEach((count, i) => {
+        const from = low + (high - low) * i / n, to = low + (high - low) * (i + 1) / n;
+        svg.append(tipped(make("rect", {class: "bar", x: x(from) + 0.5, width: Math.max(1, x(to) - x(from) - 1), y: base - tall * count / most,
+                                        height: tall * count / most}), `${from.toFixed(metric.digits)} to ${to.toFixed(metric.digits)}: ${count}`));
+    });
+    points.forEach((p, i) => svg.append(tipped(make("circle", {class: "dot", cx: x(p.x), cy: base + 7 + i * 7 % strip * 0.7, r: 4,
+        onclick: () => choose(p.pair)}), p.pair.name + "\n" + p.x.toFixed(metric.digits) + " " + metric.unit)));
+    const mean = data.means[m];
+    if (mean.n) svg.append(tipped(make("line", {class: "mean", x1: x(mean.mean), x2: x(mean.mean), y1: base - tall, y2: base}), "mean " + show(mean.mean, metric.digits)));
+    svg.append(make("line", {class: "axis", x1: left, x2: w - left, y1: h - bottom, y2: h - bottom}));
+    for (const t of ticks(low, high, 6)) svg.append(make("text", {x: x(t), y: h - bottom + 16, "text-anchor": "middle"}, String(t)));
+    svg.append(make("text", {x: w / 2, y: h - 3, "text-anchor": "middle"}, withUnit(metric) + " (better: " + metric.better + ")"));
+    return svg;
+}
+
+function median(list) {
+    const s = [...list].sort((a, b) => a - b), k = s.length >> 1;
+    return s.length ? s.length % 2 ? s[k] : (s[k - 1] + s[k]) / 2 : null;
+}
+
+function evalPage() {
+    const failed = data.pairs.filter(p => p.error).length;
+    const distribution = make("div"), detail = make("section", {class: "card", id: "detail"});
+    const picker = make("select", {id: "metric", "aria-label": "metric", onchange: () => pick(+picker.value)},
+                        data.metrics.map((m, i) => make("option", {value: i}, withUnit(m))));
+    const worstFirst = m => data.metrics[m].better !== "higher";
+    let chosen = null;
+
+    function choose(pair, scroll) {
+        chosen = pair;
+        detail.replaceChildren(make("h2", {}, pair.name), ...detailOf(pair), valuesOf(pair) || "");
+        for (const row of document.querySelectorAll("#pairs tbody tr")) row.classList.toggle("chosen", row.pair === pair);
+        if (scroll) detail.scrollIntoView({block: "nearest"});
+    }
+    function pick(m) {
+        picker.value = m;
+        distribution.replaceChildren(histogram(m, p => choose(p, true)));
+        table.sortBy(m + 1, worstFirst(m));
+    }
+    const magnitude = (m, v) => data.metrics[m].better === "near 0" ? Math.abs(v) : v;
+    const columns = [{title: "name", value: p => p.name}].concat(data.metrics.map((m, i) => (
+        {title: withUnit(m), tip: m.summary + "; better: " + m.better, value: p => magnitude(i, numberOf(p, i)), descending: worstFirst(i)})));
+    const row = pair => {
+        const node = make("tr", {class: "can" + (pair === chosen ? " chosen" : ""), tabindex: 0, onclick: () => choose(pair, true),
+                                 onkeydown: e => { if (e.key === "Enter") choose(pair, true); }},
+            make("td", {}, pair.name), pair.error ? make("td", {class: "failed", colspan: data.metrics.length}, pair.error)
+                                                  : pair.texts.map(t => make("td", {}, t)));
+        node.pair = pair;
+        return node;
+    };
+    const table = sortable("pairs", columns, data.pairs, {row, column: data.rank + 1, descending: worstFirst(data.rank)});
+    const summary = make("table", {id: "summary"}, make("thead", {}, make("tr", {},
+        ["metric", "mean", "\u00b1 95 %", "median", "least", "most", "better"].map(h => make("th", {scope: "col"}, h)))),
+        make("tbody", {}, data.metrics.map((m, i) => {
+            const list = data.pairs.map(p => numberOf(p, i)).filter(Number.isFinite);
+            return make("tr", {class: "can", title: m.summary, onclick: () => pick(i)}, make("td", {}, withUnit(m)),
+                make("td", {}, show(data.means[i].mean, m.digits)), make("td", {}, show(data.means[i].half_width_95, m.digits)),
+                make("td", {}, show(median(list), m.digits)), make("td", {}, show(list.length ? Math.min(...list) : null, m.digits)),
+                make("td", {}, show(list.length ? Math.max(...list) : null, m.digits)), make("td", {}, m.better));
+        })));
+    main.append(make("header", {}, make("div", {}, make("h1", {}, "How far is it from the original?"),
+        make("div", {class: "soft"}, data.dist + " against " + data.ref + ": " + data.pairs.length + (data.pairs.length === 1 ? " pair" : " pairs") +
+             (failed ? ", " + failed + " failed" : "") + " \u00b7 residua " + data.version)), themeButton()),
+        make("div", {class: "pair"}, card("Summary", make("div", {class: "scroll"}, summary)), card("Distribution", picker, distribution)),
+        card("Every pair", make("p", {class: "soft"}, "Worst first. A column's title sorts by it, a row opens below. Values in brackets are conventions (silence, too short, identical)."),
+             make("div", {class: "scroll"}, table)),
+        detail);
+    pick(data.rank);
+    const first = document.querySelector("#pairs tbody tr");
+    if (first) choose(first.pair, false);
+}
+
+evalPage();

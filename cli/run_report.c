@@ -1,0 +1,243 @@
+/* run_report.c - `residua report RUN...`.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "cli/commands.h"
+#include "cli/report.h"
+#include "cli/report_run.h"
+#include "engine/base/mem.h"
+#include "trainer/event_file.h"
+
+#define WATCH_PERIOD_S 10.0
+#define LOOK_PERIOD_S 0.25 /* how soon Ctrl-C is obeyed */
+#define PATH_SIZE 4096
+
+typedef struct ReportRequest {
+    CommonRequest common;
+    const char *out, *tensorboard;
+    bool force, watch, silent;
+} ReportRequest;
+
+static const Option OPTIONS[] = {
+    {.letter = 'o',
+     .name = "out",
+     .kind = OPTION_TEXT,
+     .value = "PAGE",
+     .offset = offsetof(ReportRequest, out),
+     .help = "the page to write (default: report.html in the first RUN)"},
+    {.letter = 'f', .name = "force", .offset = offsetof(ReportRequest, force), .help = "replace a page that exists"},
+    {.letter = 'w',
+     .name = "watch",
+     .offset = offsetof(ReportRequest, watch),
+     .help = "write the page anew whenever there is news, until the runs have ended; an open page follows"},
+    {.name = "no-sound", .offset = offsetof(ReportRequest, silent), .help = "leave the samples out: a smaller page"},
+    {.name = "tensorboard",
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .offset = offsetof(ReportRequest, tensorboard),
+     .help = "write TensorBoard event files, DIR/RUN/events.out.tfevents..., instead of a page"},
+    COMMON_OPTIONS(ReportRequest),
+};
+
+static const Explained EXAMPLES[] = {
+    {"runs/speech16", "writes runs/speech16/report.html"},
+    {"runs/a runs/b -o compare.html", "both runs in the same pictures"},
+    {"--watch runs/speech16", "follows a run at work; Ctrl-C ends"},
+    {"--tensorboard tb runs/speech16", "then: tensorboard --logdir tb"},
+    {NULL, NULL},
+};
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
+/* ---- runs ---- */
+
+typedef struct Runs {
+    const char *const *dirs;
+    size_t n;
+    RunHistory *histories;
+} Runs;
+
+static void clear(Runs *runs)
+{
+    for (size_t i = 0; runs->histories && i < runs->n; i++)
+        run_history_clear(&runs->histories[i]);
+}
+
+static RsdStatus read_all(Runs *runs, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    clear(runs);
+    for (size_t i = 0; i < runs->n; i++)
+        TRY(run_history_read(&runs->histories[i], runs->dirs[i], err));
+fail:
+    return status;
+}
+
+static size_t count_lines(const Runs *runs)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < runs->n; i++)
+        n += runs->histories[i].n_lines;
+    return n;
+}
+
+static bool have_ended(const Runs *runs)
+{
+    bool ended = true;
+
+    for (size_t i = 0; i < runs->n; i++)
+        ended &= runs->histories[i].ended;
+    return ended;
+}
+
+static void sleep_for(double seconds)
+{
+    struct timespec time = {(time_t)seconds, (long)(1e9 * (seconds - (double)(time_t)seconds))};
+
+    nanosleep(&time, NULL);
+}
+
+/* ---- products ---- */
+
+static RsdStatus write_page(Runs *runs, const ReportRequest *r, const char *path, bool overwrite, bool goes_on, RsdError *err)
+{
+    RunReport report = {.dirs = runs->dirs,
+                        .histories = runs->histories,
+                        .n = runs->n,
+                        .refresh_s = goes_on ? WATCH_PERIOD_S : 0.0,
+                        .with_sound = !r->silent};
+
+    return report_write(path, overwrite, REPORT_RUN, report_fill_run, &report, err);
+}
+
+static RsdStatus watch(Runs *runs, const ReportRequest *r, const char *path, Console *console, RsdError *err)
+{
+    size_t n_lines = count_lines(runs);
+    RsdStatus status = RSD_OK;
+
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    while (!have_ended(runs) && !stopped) {
+        double until = console_clock() + WATCH_PERIOD_S;
+
+        while (!stopped && console_clock() < until)
+            sleep_for(LOOK_PERIOD_S);
+        TRY(read_all(runs, err));
+        if (count_lines(runs) == n_lines && !stopped)
+            continue;
+        n_lines = count_lines(runs);
+        TRY(write_page(runs, r, path, true, !have_ended(runs) && !stopped, err));
+        console_say(console, LOG_DEBUG, "%s: %zu lines", path, n_lines);
+    }
+fail:
+    return status;
+}
+
+/* The last part of a path, without slashes at its end. */
+static void base_name(char name[256], const char *path)
+{
+    size_t end = strlen(path), start;
+
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    for (start = end; start && path[start - 1] != '/'; start--)
+        ;
+    snprintf(name, 256, "%.*s", (int)(end - start < 255 ? end - start : 255), path + start);
+}
+
+static RsdStatus make_folder(const char *path, RsdError *err)
+{
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return RSD_OK;
+    return error_set(err, RSD_ERR_IO, "%s: cannot make the folder: %s", path, strerror(errno));
+}
+
+static RsdStatus write_event_files(const Runs *runs, const char *dir, Console *console, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(make_folder(dir, err));
+    for (size_t i = 0; i < runs->n; i++) {
+        char name[256], path[PATH_SIZE];
+        struct stat info;
+        size_t used;
+
+        base_name(name, runs->dirs[i]);
+        used = (size_t)snprintf(path, sizeof path, "%s/%s", dir, name);
+        CHECK(used + 64 < sizeof path, err, RSD_ERR_ARG, "%.80s...: the path is too long", dir);
+        TRY(make_folder(path, err));
+        snprintf(path + used, sizeof path - used, "/events.out." EVENT_FILE_WORD ".%.0f.residua", runs->histories[i].first_time);
+        CHECK(stat(path, &info) != 0, err, RSD_ERR_EXISTS, "%s: exists; remove it or choose another --tensorboard", path);
+        TRY(run_history_write_events(&runs->histories[i], path, err));
+        console_say(console, LOG_INFO, "%s", path);
+    }
+fail:
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    ReportRequest r = {0};
+    Runs runs = {0};
+    Console console;
+    char path[PATH_SIZE];
+    bool goes_on;
+    int code = EXIT_DONE;
+    RsdError err = {0};
+    RsdStatus status = RSD_OK;
+
+    if (!command_begin(&cli_report, &r, argc, argv, &runs.n, &console, &code))
+        return code;
+    if (!runs.n)
+        return command_misused(&cli_report, "no run was given: residua report %s", cli_report.usage);
+    runs.dirs = (const char *const *)argv;
+    TRY(mem_calloc(&runs.histories, runs.n, sizeof *runs.histories, &err));
+    TRY(read_all(&runs, &err));
+    if (r.tensorboard) {
+        TRY(write_event_files(&runs, r.tensorboard, &console, &err));
+        goto done;
+    }
+    CHECK(snprintf(path, sizeof path, r.out ? "%s" : "%s/report.html", r.out ? r.out : runs.dirs[0]) < PATH_SIZE, &err,
+          RSD_ERR_ARG, "%.80s...: the path is too long", r.out ? r.out : runs.dirs[0]);
+    goes_on = r.watch && !have_ended(&runs);
+    TRY(write_page(&runs, &r, path, r.force, goes_on, &err));
+    console_say(&console, LOG_INFO, "%s", path);
+    if (goes_on)
+        TRY(watch(&runs, &r, path, &console, &err));
+fail:
+    if (status != RSD_OK)
+        console_say(&console, LOG_ERROR, "%s", err.text);
+    code = cli_exit_code(status);
+done:
+    console_close(&console);
+    clear(&runs);
+    mem_free(&runs.histories);
+    return code;
+}
+
+const Command cli_report = {
+    .name = "report",
+    .summary = "a page about training runs",
+    .usage = "[options] RUN...",
+    .description = "Makes one page for a browser from the logs of training runs: curves of losses, metrics, codebooks and "
+                   "gradients, several runs in the same pictures, and the samples that validations wrote, to be heard.",
+    .options = OPTIONS,
+    .n_options = sizeof OPTIONS / sizeof *OPTIONS,
+    .examples = EXAMPLES,
+    .run = run,
+};
