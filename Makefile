@@ -39,7 +39,8 @@ B := $(BUILD)
 
 KERNEL_DIRS := engine/kernels/ref $(if $(filter x86 arm,$(ARCH)),engine/kernels/$(ARCH))
 LIB_SRC := $(sort $(wildcard engine/*.c engine/*/*.c $(KERNEL_DIRS:=/*.c) media/*.c models/*.c losses/*.c codec/*.c))
-PROGRAM_SRC := $(sort $(wildcard trainer/*.c cli/*.c))
+PROGRAM_SRC := $(filter-out $(if $(filter yes,$(HAVE_MPI)),trainer/comm_single.c,trainer/comm_mpi.c), \
+                 $(sort $(wildcard trainer/*.c cli/*.c)))
 MODULE_SRC := $(sort $(wildcard media/libav/*.c))
 # Criterion cannot start under the thread sanitizer; tests/plain runs the same tests there.
 PLAIN_SRC := tests/plain/plain_runner.c
@@ -241,6 +242,13 @@ demo: all
 check-layers:
 	@sh tests/check-layers.sh
 
+# Needs ./configure --enable-mpi.
+.PHONY: check-mpi
+check-mpi: all
+	$(if $(filter yes,$(HAVE_MPI)),,@echo "make check-mpi needs Debian packages libopenmpi-dev openmpi-bin and ./configure --enable-mpi"; exit 1)
+	$Qfolder=$$(mktemp -d) && cd $$folder && SOURCE='$(CURDIR)' PATH='$(abspath $B)':$$PATH sh -u '$(CURDIR)/tests/mpi/mpi.sh' >out; \
+	  diff '$(CURDIR)/tests/mpi/mpi.stdout' out && echo 'two processes train as one' && rm -r $$folder
+
 # --- installation -----------------------------------------------------------------------------------------------------
 
 # The installed static library is one object whose internal names are local: it can clash with nobody's.
@@ -326,6 +334,7 @@ help:
 	@echo 'make fuzz         feed the readers mutated input, FUZZ_TIME seconds each (clang)'
 	@echo 'make quality      measure the built-in models against other codecs'
 	@echo 'make check-portable, make check-aarch64   what must have the same bits, from each compiler and on an emulated processor'
+	@echo 'make check-mpi    train by two processes (./configure --enable-mpi)'
 	@echo 'make check-layers print includes that cross the layers of docs/house-style.md'
 	@echo 'make install      DESTDIR= prefix= ...: program, libraries, header, residua.pc, manual; make uninstall removes them'
 	@echo 'make dist         residua-VERSION.tar.gz of the committed tree; make format applies .clang-format'

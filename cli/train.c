@@ -14,9 +14,11 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/base/text.h"
+#include "trainer/comm.h"
 #include "trainer/train_audio.h"
 
 #define LINE_PERIOD_S 30.0  /* between two lines of progress where standard error is no terminal */
+#define OTHERS_TIME_S 1     /* for what other processes have to say and to write before they are ended */
 #define REDRAW_PERIOD_S 0.2 /* between two updates of the line on a terminal */
 
 typedef struct TrainRequest {
@@ -220,6 +222,20 @@ static void on_signal(int number)
     signal(number, SIG_DFL);
 }
 
+/* What all processes know the first one says; what only this one knows it says itself, and then ends the others. */
+static void report_failure(Group *group, RsdStatus status, const RsdError *err)
+{
+    if (group_size(group) == 1 || group_rank(group) == 0)
+        fprintf(stderr, "residua: %s\n", err->text);
+    else if (status != RSD_ERR_NUMERIC)
+        fprintf(stderr, "residua: process %d of %d: %s\n", group->rank + 1, group->size, err->text);
+    if (group_size(group) == 1)
+        return;
+    fflush(stderr);
+    sleep(OTHERS_TIME_S);
+    comm_abort(group, cli_exit_code(status));
+}
+
 static int train(const TrainConfig *cfg, const TrainRequest *r, Screen *screen)
 {
     TrainOptions options = {.dirs = r->data.items,
@@ -235,9 +251,13 @@ static int train(const TrainConfig *cfg, const TrainRequest *r, Screen *screen)
                             .progress_ctx = screen};
     TrainSummary *summary = NULL;
     TrainPlan *plan = NULL;
+    bool grouped;
     RsdError err = {0};
     RsdStatus status = RSD_OK;
 
+    TRY(comm_open(&options.group, &err));
+    if (group_rank(options.group)) /* one voice is enough */
+        screen->console.quiet = true;
     TRY(rsd_threads_create(&options.threads, r->n_threads, &err));
     if (r->dry_run) {
         TRY(mem_calloc(&plan, 1, sizeof *plan, &err));
@@ -249,17 +269,20 @@ static int train(const TrainConfig *cfg, const TrainRequest *r, Screen *screen)
         signal(SIGTERM, on_signal);
         TRY(train_audio(cfg, &options, summary, &err));
         console_clear_line(&screen->console);
-        print_summary(summary, r);
+        if (!group_rank(options.group))
+            print_summary(summary, r);
     }
 fail:
     console_clear_line(&screen->console);
     if (status != RSD_OK)
-        fprintf(stderr, "residua: %s\n", err.text);
+        report_failure(options.group, status, &err);
+    grouped = options.group != NULL;
+    comm_close(&options.group);
     mem_free(&summary);
     mem_free(&plan);
     rsd_threads_destroy(&options.threads);
-    /* Whoever sent the signal sees that it was obeyed. */
-    if (status == RSD_OK && stop_signal) {
+    /* Whoever sent the signal sees that it was obeyed; mpirun would take it for an accident. */
+    if (status == RSD_OK && stop_signal && !grouped) {
         signal(stop_signal, SIG_DFL);
         raise(stop_signal);
     }

@@ -50,6 +50,15 @@ static double dot_of(const float *a, const float *b, int64_t n)
     return sum;
 }
 
+/* The same over the batch of all members. */
+static double whole_dot_of(Group *group, const float *a, const float *b, int64_t n)
+{
+    double dot = dot_of(a, b, n);
+
+    group_sum_f64(group, &dot, 1);
+    return dot;
+}
+
 static double batch_norm_of(const float *g, int64_t batch, int64_t item_count, bool per_item)
 {
     double sum = 0.0;
@@ -200,7 +209,7 @@ static void scale_conflict_free(Work *work)
     int index[BALANCER_MAX_LOSSES], n = 0;
 
     for (int i = 0; i < work->n; i++) {
-        double norm = grads[i] && work->weights[i] > 0.0 ? sqrt(dot_of(grads[i], grads[i], work->count)) : 0.0;
+        double norm = grads[i] && work->weights[i] > 0.0 ? sqrt(whole_dot_of(work->input->group, grads[i], grads[i], work->count)) : 0.0;
 
         work->scales[i] = 0.0;
         if (norm > EPSILON) {
@@ -210,7 +219,8 @@ static void scale_conflict_free(Work *work)
     }
     for (int i = 0; i < n; i++) {
         for (int j = 0; j <= i; j++)
-            m[i][j] = m[j][i] = dot_of(grads[index[i]], grads[index[j]], work->count) / (norms[i] * norms[j]);
+            m[i][j] = m[j][i] = whole_dot_of(work->input->group, grads[index[i]], grads[index[j]], work->count) /
+                                (norms[i] * norms[j]);
         m[i][i] = 1.0 + RIDGE;
         c[i] = work->weights[index[i]];
     }
@@ -244,6 +254,14 @@ static RsdStatus weigh(Work *work, RsdError *err)
         if (!input->grads[i])
             continue;
         norms[i] = batch_norm_of(input->grads[i], input->batch, input->item_count, config->per_batch_item);
+        if (!config->per_batch_item)
+            norms[i] *= norms[i];
+    }
+    group_sum_f64(input->group, norms, (size_t)work->n);
+    for (int i = 0; i < work->n; i++) {
+        if (!input->grads[i])
+            continue;
+        norms[i] = config->per_batch_item ? norms[i] / group_size(input->group) : sqrt(norms[i]);
         CHECK(isfinite(norms[i]) && (!needs_values || isfinite(input->values[i])), err, RSD_ERR_NUMERIC,
               "the gradient of loss %d of the balancer is not finite", i);
         work->weights[i] = work->scales[i] = (double)config->weights[i];
@@ -265,7 +283,7 @@ fail:
 
 static void fill_report(const Work *work, const float *out, BalancerReport *report)
 {
-    double total_average = 0.0, length_sq = dot_of(out, out, work->count);
+    double total_average = 0.0, length_sq = whole_dot_of(work->input->group, out, out, work->count);
 
     for (int i = 0; i < work->n; i++)
         total_average += work->averages[i];
@@ -275,7 +293,7 @@ static void fill_report(const Work *work, const float *out, BalancerReport *repo
             report->ratios[i] = (float)(work->averages[i] / total_average);
         if (work->input->grads[i] && length_sq > 0.0)
             report->shares[i] =
-                (float)(work->scales[i] * dot_of(work->input->grads[i], out, work->count) / length_sq);
+                (float)(work->scales[i] * whole_dot_of(work->input->group, work->input->grads[i], out, work->count) / length_sq);
     }
 }
 

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "engine/base/error.h"
+#include "engine/base/group.h"
 
 #define BALANCER_MAX_LOSSES 16
 
@@ -70,6 +71,7 @@ typedef struct BalancerInput {
     /* For adaptive: the norm of the last layer's weight gradient for a gradient of the output. */
     RsdStatus (*last_layer_norm)(void *ctx, const float *grad, double *norm, RsdError *err);
     void *ctx;
+    Group *group; /* that has the other parts of the batch; norms are then those of the whole. NULL: this process alone */
 } BalancerInput;
 
 typedef struct BalancerReport {

@@ -7,6 +7,7 @@
  */
 #include "models/codebook.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define SMOOTHING 1e-5 /* epsilon of the smoothed counts, audio.md 1.6 */
@@ -176,22 +177,31 @@ void codebook_update(Codebook *cb, RsdThreads *threads, const CodeSums *sums, fl
         threads_for(threads, (cb->n_codes + CODES_PER_TASK - 1) / CODES_PER_TASK, update_codes, &job);
 }
 
-int codebook_reseed(Codebook *cb, const VectorBatch *v, float threshold, Rng *rng)
+/* Vector number i of the whole batch, from the member that has it. */
+static void draw_vector(float *dst, const VectorBatch *v, int64_t i, Group *group)
 {
+    int64_t here = i - group_rank(group) * v->batch * v->frames;
+    bool mine = here >= 0 && here < v->batch * v->frames;
+    const float *column = v->data + (mine ? here / v->frames * v->dim * v->frames + here % v->frames : 0);
+
+    for (int64_t d = 0; d < v->dim; d++)
+        dst[d] = mine ? column[d * v->frames] : 0.0f;
+    group_sum_f32(group, dst, (size_t)v->dim);
+}
+
+int codebook_reseed(Codebook *cb, const VectorBatch *v, float threshold, Rng *rng, Group *group)
+{
+    int64_t n_vectors = v->batch * v->frames * group_size(group);
     int n_reseeded = 0;
 
     for (int64_t j = 0; j < cb->n_codes; j++) {
-        int64_t i;
-        const float *column;
+        float *code = cb->embed + j * cb->dim;
 
         if (cb->count[j] >= threshold)
             continue;
-        i = rng_below(rng, (uint32_t)(v->batch * v->frames));
-        column = v->data + i / v->frames * v->dim * v->frames + i % v->frames;
-        for (int64_t d = 0; d < cb->dim; d++) {
-            cb->embed[j * cb->dim + d] = column[d * v->frames];
-            cb->sum[j * cb->dim + d] = threshold * column[d * v->frames];
-        }
+        draw_vector(code, v, rng_below(rng, (uint32_t)n_vectors), group);
+        for (int64_t d = 0; d < cb->dim; d++)
+            cb->sum[j * cb->dim + d] = threshold * code[d];
         cb->count[j] = threshold;
         n_reseeded++;
     }

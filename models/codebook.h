@@ -10,6 +10,7 @@
 #define RESIDUA_CODEBOOK_H
 
 #include "engine/base/arena.h"
+#include "engine/base/group.h"
 #include "engine/base/rng.h"
 #include "engine/base/threads.h"
 #include "engine/kernels/search.h"
@@ -66,7 +67,8 @@ RsdStatus codebook_kmeans(Codebook *cb, const SearchKernels *kernels, RsdThreads
 /* Moving averages and the codes that follow from them (audio.md 1.6). Does not pack. */
 void codebook_update(Codebook *cb, RsdThreads *threads, const CodeSums *sums, float decay);
 /* Gives each code whose average count is below `threshold` a random vector of v: embed = v, sum = threshold v,
- * count = threshold, so that the next update keeps it. Returns how many there were. Does not pack. */
-int codebook_reseed(Codebook *cb, const VectorBatch *v, float threshold, Rng *rng);
+ * count = threshold, so that the next update keeps it. v is this member's part of the group's batch; a vector is drawn from
+ * the whole of it. Returns how many there were. Does not pack. */
+int codebook_reseed(Codebook *cb, const VectorBatch *v, float threshold, Rng *rng, Group *group);
 
 #endif

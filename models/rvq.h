@@ -7,6 +7,7 @@
 #ifndef RESIDUA_RVQ_H
 #define RESIDUA_RVQ_H
 
+#include "engine/base/group.h"
 #include "engine/base/rng.h"
 #include "engine/tape.h"
 #include "models/params.h"
@@ -45,6 +46,11 @@ RsdStatus rvq_encode(Tape *tape, Rvq *rvq, const Tensor *z, int n_q, uint16_t *c
  * RSD_ERR_MEMORY. */
 RsdStatus rvq_decode(Tape *tape, Rvq *rvq, const uint16_t *codes, int64_t batch, int n_q, int64_t frames, Tensor **z,
                      RsdError *err);
+
+/* rvq_train works on a batch that is spread over a group: sums, dead codes and statistics are those of all members, and so
+ * all of them get the same codebooks. Codebooks must exist before: z of rvq_init_codebooks is the caller's whole batch.
+ * group: borrowed; NULL, as at first: this process alone. */
+void rvq_set_group(Rvq *rvq, Group *group);
 
 typedef struct RvqStats {
     int n_q;

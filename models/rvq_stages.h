@@ -11,6 +11,7 @@
 struct Rvq {
     RvqConfig config;
     bool trainable; /* the averages exist */
+    Group *group;   /* borrowed, may be NULL */
     float *packed;  /* of all stages */
     Codebook stages[RVQ_MAX_STAGES];
 };

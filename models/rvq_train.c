@@ -24,13 +24,14 @@
 
 /* ---- first codebooks ---- */
 
-static RsdStatus check_finite(const Tensor *z, double *energy, RsdError *err)
+static RsdStatus check_finite(const Tensor *z, Group *group, double *energy, RsdError *err)
 {
     int64_t count = tensor_count(z);
 
     *energy = 0.0;
     for (int64_t i = 0; i < count; i++)
         *energy += (double)z->data[i] * z->data[i];
+    group_sum_f64(group, energy, 1);
     if (!isfinite(*energy))
         return error_set(err, RSD_ERR_NUMERIC, "the quantiser's input has values that are not finite");
     return RSD_OK;
@@ -55,7 +56,7 @@ RsdStatus rvq_init_codebooks(Tape *tape, Rvq *rvq, const Tensor *z, uint64_t see
 
     TRY(check_trainable(rvq, err));
     TRY(rvq_check_input(rvq, z, 1, err));
-    TRY(check_finite(z, &energy, err));
+    TRY(check_finite(z, NULL, &energy, err));
     TRY(tape_input(tape, &copy, z->n_dims, z->shape, z->data, err));
     residual = (VectorBatch){copy->data, z->shape[0], z->shape[1], z->shape[2]};
     TRY(arena_alloc(tape->arena, &codes, (size_t)(residual.batch * residual.frames), sizeof *codes, err));
@@ -70,6 +71,11 @@ RsdStatus rvq_init_codebooks(Tape *tape, Rvq *rvq, const Tensor *z, uint64_t see
 fail:
     arena_rewind(tape->arena, mark);
     return status;
+}
+
+void rvq_set_group(Rvq *rvq, Group *group)
+{
+    rvq->group = group;
 }
 
 /* ---- one step ---- */
@@ -139,7 +145,9 @@ static RsdStatus run_stage(Step *step, int q, bool frozen, Rng rng, Arena *arena
     Codebook *cb = &step->rvq->stages[q];
     VectorBatch *v = &step->residual;
     StageJob job = {step, cb};
-    float threshold = step->rvq->config.dead_below * (float)(v->batch * v->frames) / (float)cb->n_codes;
+    Group *group = step->rvq->group;
+    int64_t n_members = group_size(group);
+    float threshold = step->rvq->config.dead_below * (float)(n_members * v->batch * v->frames) / (float)cb->n_codes;
     int64_t n_tasks = codebook_n_tasks(v), size = v->batch * v->dim * v->frames;
     ArenaMark mark = arena_mark(arena);
     VectorBatch before = *v; /* dead codes are re-seeded from r_k */
@@ -148,17 +156,21 @@ static RsdStatus run_stage(Step *step, int q, bool frozen, Rng rng, Arena *arena
 
     codebook_nearest(cb, step->kernels, step->threads, v, step->codes);
     code_sums_fill(&step->sums, step->threads, v, step->codes);
+    group_sum_f32(group, step->sums.count, (size_t)cb->n_codes);
+    if (!frozen)
+        group_sum_f32(group, step->sums.sum, (size_t)(cb->n_codes * cb->dim));
     TRY(arena_alloc(arena, &before.data, (size_t)size, sizeof(float), err));
     memcpy(before.data, v->data, (size_t)size * sizeof(float));
     threads_for(step->threads, n_tasks, subtract_columns, &job);
     for (int64_t i = 0; i < n_tasks; i++)
         energy += step->energies[i];
-    *mse = energy / (double)size;
+    group_sum_f64(group, &energy, 1);
+    *mse = energy / (double)(n_members * size);
     if (!frozen)
         codebook_update(cb, step->threads, &step->sums, step->rvq->config.ema_decay);
     measure_codes(stats, q, &step->sums, cb, threshold);
     if (!frozen) {
-        stats->n_reseeded[q] = codebook_reseed(cb, &before, threshold, &rng);
+        stats->n_reseeded[q] = codebook_reseed(cb, &before, threshold, &rng, group);
         codebook_pack(cb);
     }
 fail:
@@ -226,7 +238,7 @@ RsdStatus rvq_train(Tape *tape, Rvq *rvq, Tensor *z, int n_q, uint64_t seed, uin
     *zq = *commitment = NULL;
     TRY(check_trainable(rvq, err));
     TRY(rvq_check_input(rvq, z, n_q, err));
-    TRY(check_finite(z, &energy, err));
+    TRY(check_finite(z, rvq->group, &energy, err));
     if (!frozen && !rvq_is_initialised(rvq))
         TRY(rvq_init_codebooks(tape, rvq, z, seed, err));
     memset(out, 0, sizeof *out);
@@ -242,7 +254,7 @@ RsdStatus rvq_train(Tape *tape, Rvq *rvq, Tensor *z, int n_q, uint64_t seed, uin
         sum += mse;
     }
     (*commitment)->data[0] = (float)(sum / n_q);
-    out->relative_error = energy > 0.0 ? (float)(mse * (double)tensor_count(z) / energy) : 0.0f;
+    out->relative_error = energy > 0.0 ? (float)(mse * (double)(group_size(rvq->group) * tensor_count(z)) / energy) : 0.0f;
     *saved = (CommitmentSaved){step.leftovers, (float)(2.0 / ((double)n_q * (double)tensor_count(z)))};
     TRY(tape_record(tape, straight_through_backward, *zq, 1, &z, NULL, err));
     TRY(tape_record(tape, commitment_backward, *commitment, 1, &z, saved, err));

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/kernels/kernels.h"
+#include "engine/kernels/point.h"
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/shape.h"
@@ -106,9 +108,13 @@ void adversary_destroy(Adversary **adversary)
 
 /* ---- a step ---- */
 
-static RsdStatus check_finite(const Tensor *value, const char *name, int64_t step, double *out, RsdError *err)
+/* *out is the mean over the group, so that all of it fails together. */
+static RsdStatus check_finite(const Adversary *adversary, const Tensor *value, const char *name, int64_t step, double *out,
+                              RsdError *err)
 {
     *out = (double)value->data[0];
+    group_sum_f64(adversary->group, out, 1);
+    *out /= group_size(adversary->group);
     if (!isfinite(*out))
         return error_set(err, RSD_ERR_NUMERIC, "step %lld: the %s loss is not finite (%g)", (long long)step, name, *out);
     return RSD_OK;
@@ -140,9 +146,12 @@ static RsdStatus press(Adversary *adversary, Tape *tape, int64_t step, const flo
         if (weights[i] <= 0.0f)
             continue;
         TRY(term_value(adversary, tape, i, &value, err));
-        TRY(check_finite(value, ADVERSARY_TERM_NAMES[i], step, &report->terms[i], err));
+        TRY(check_finite(adversary, value, ADVERSARY_TERM_NAMES[i], step, &report->terms[i], err));
         adversary->signal->grad = NULL; /* each term's own; the arena keeps the one before */
         TRY(tape_backward(tape, value, err));
+        if (group_size(adversary->group) > 1)
+            tape->kernels->point->scale(adversary->signal->grad, 1.0f / (float)group_size(adversary->group),
+                                        adversary->signal->grad, tensor_count(adversary->signal), false);
         grads[i] = adversary->signal->grad;
     }
     report->pressed = true;
@@ -215,7 +224,8 @@ static RsdStatus disturb(const Adversary *adversary, Tape *tape, const Tensor *x
     if (status != RSD_OK)
         return status;
     for (int64_t b = 0; b < x->shape[0]; b++) {
-        Rng rng = rng_at(adversary->seed, RNG_CRITIC, (uint64_t)step, first_sample + (uint32_t)b);
+        Rng rng = rng_at(adversary->seed, RNG_CRITIC, (uint64_t)step,
+                         first_sample + (uint32_t)(group_rank(adversary->group) * x->shape[0] + b));
         float *item = (*y)->data + b * len, scale;
         double energy = 0.0;
 
@@ -290,10 +300,11 @@ RsdStatus adversary_learn(Adversary *adversary, Tape *tape, int64_t step, int64_
     TRY(adversarial_critic_loss(tape, (AdversarialForm)config->form, adversary->real, adversary->fake,
                                 audio_critics_count(adversary->critics), &value, err));
     TRY(add_penalties(adversary, tape, step, &value, &report->penalty, err));
-    TRY(check_finite(value, "critics'", step, &report->critic_loss, err));
+    TRY(check_finite(adversary, value, "critics'", step, &report->critic_loss, err));
     adversary->signal->needs_grad = false;
     params_zero_grad(adversary->params);
     TRY(tape_backward(tape, value, err));
+    TRY(optimizer_sum_grads(adversary->optimizer, adversary->group, 1.0f / (float)group_size(adversary->group), err));
     report->grad_norm = optimizer_grad_norm(adversary->optimizer, tape->threads);
     report->learned = isfinite(report->grad_norm);
     if (report->learned)

@@ -47,6 +47,7 @@ typedef struct Adversary {
     AudioCritics *critics;
     Optimizer *optimizer;
     uint64_t seed;
+    Group *group; /* with which a batch is shared; borrowed, NULL at first: this process alone */
     /* of the step at work, in the tape's arena */
     CriticMaps *real, *fake;
     Tensor *signal, *recording; /* leaf of the generated one; the real one */
@@ -72,7 +73,8 @@ RsdStatus adversary_create(Adversary **out, const AdversaryConfig *config, uint6
 void adversary_destroy(Adversary **adversary);
 
 /* Judges real x and generated y [batch, channels, n] in step number `step` of n_steps. grads[i] is the gradient of term i
- * with respect to y, in the tape's arena, NULL before `start`, during the warm-up and for terms of weight 0.
+ * with respect to y (of the whole batch's mean when there is a
+ * group), in the tape's arena, NULL before `start`, during the warm-up and for terms of weight 0.
  * Errors: RSD_ERR_NUMERIC (a loss is not finite), RSD_ERR_MEMORY. */
 RsdStatus adversary_judge(Adversary *adversary, Tape *tape, Tensor *x, const Tensor *y, int64_t step,
                           const float *grads[ADVERSARY_N_TERMS], AdversaryReport *report, RsdError *err);

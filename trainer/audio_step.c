@@ -11,6 +11,8 @@
 #include <time.h>
 
 #include "engine/base/mem.h"
+#include "engine/kernels/kernels.h"
+#include "engine/kernels/point.h"
 
 const char *const STEP_PHASE_NAMES[N_PHASES] = {"data", "encode", "quantize", "decode", "loss", "critic", "backward", "update"};
 
@@ -26,7 +28,7 @@ double step_clock(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-RsdStatus audio_step_create(AudioStep **out, const TrainConfig *config, RsdThreads *threads, RsdError *err)
+RsdStatus audio_step_create(AudioStep **out, const TrainConfig *config, RsdThreads *threads, Group *group, RsdError *err)
 {
     AudioStep *step = NULL;
     RsdStatus status = RSD_OK;
@@ -35,6 +37,7 @@ RsdStatus audio_step_create(AudioStep **out, const TrainConfig *config, RsdThrea
     TRY(mem_calloc(&step, 1, sizeof *step, err));
     step->config = config;
     step->threads = threads;
+    step->group = group;
     step->segment_len = train_config_segment_len(config);
     TRY(tape_create(&step->tape, threads, 0, err));
     for (int i = 0; i < config->loss.n_losses; i++)
@@ -78,6 +81,7 @@ int audio_step_stages(const TrainConfig *cfg, int64_t step)
 typedef struct CropJob {
     Dataset *data;
     uint64_t seed, step;
+    uint32_t first_sample;
     size_t len;
     float *crops;
     RsdStatus *statuses;
@@ -89,8 +93,8 @@ static void crop_task(void *ctx, int64_t i, int worker)
     CropJob *job = ctx;
 
     (void)worker;
-    job->statuses[i] = dataset_crop(job->data, job->seed, job->step, (uint32_t)i, job->len,
-                                    job->crops + (size_t)i * job->len, &job->errors[i]);
+    job->statuses[i] = dataset_crop(job->data, job->seed, job->step, job->first_sample + (uint32_t)i,
+                                    job->len, job->crops + (size_t)i * job->len, &job->errors[i]);
 }
 
 static RsdStatus make_batch(AudioStep *step, Dataset *data, uint64_t at_step, float *crops, RsdError *err)
@@ -100,6 +104,7 @@ static RsdStatus make_batch(AudioStep *step, Dataset *data, uint64_t at_step, fl
     RsdStatus status = RSD_OK;
 
     job.len = (size_t)step->segment_len;
+    job.first_sample = (uint32_t)(group_rank(step->group) * batch);
     TRY(arena_calloc(step->tape->arena, &job.statuses, (size_t)batch, sizeof *job.statuses, err));
     TRY(arena_calloc(step->tape->arena, &job.errors, (size_t)batch, sizeof *job.errors, err));
     threads_for(step->threads, batch, crop_task, &job);
@@ -116,7 +121,8 @@ RsdStatus audio_step_init_codebooks(AudioStep *step, TrainState *state, Dataset 
 {
     const TrainConfig *cfg = step->config;
     int64_t shape[3] = {cfg->data.batch, 1, step->segment_len}, z_count = 0;
-    int64_t z_shape[3] = {(int64_t)cfg->data.batch * cfg->train.kmeans_batches, cfg->model.rvq.dim, 0};
+    int64_t n_members = group_size(step->group), rank = group_rank(step->group);
+    int64_t z_shape[3] = {n_members * cfg->data.batch * cfg->train.kmeans_batches, cfg->model.rvq.dim, 0};
     float *crops = NULL, *all_z = NULL;
     Tensor *x, *z;
     RsdStatus status = RSD_OK;
@@ -133,10 +139,12 @@ RsdStatus audio_step_init_codebooks(AudioStep *step, TrainState *state, Dataset 
         if (!all_z) {
             z_count = tensor_count(z);
             z_shape[2] = z->shape[2];
-            TRY(mem_alloc(&all_z, (size_t)(z_count * cfg->train.kmeans_batches), sizeof *all_z, err));
+            TRY(mem_calloc(&all_z, (size_t)(n_members * z_count * cfg->train.kmeans_batches), sizeof *all_z, err));
         }
-        memcpy(all_z + i * z_count, z->data, (size_t)z_count * sizeof *all_z);
+        memcpy(all_z + (i * n_members + rank) * z_count, z->data, (size_t)z_count * sizeof *all_z);
     }
+    /* Each member takes the means of all vectors: the same ones. */
+    group_sum_f32(step->group, all_z, (size_t)(n_members * z_count * cfg->train.kmeans_batches));
     tape_reset(step->tape);
     TRY(tape_input(step->tape, &z, 3, z_shape, all_z, err));
     TRY(rvq_init_codebooks(step->tape, state->codec->rvq, z, (uint64_t)cfg->train.seed, err));
@@ -148,6 +156,25 @@ fail:
 }
 
 /* ---- training ---- */
+
+/* Losses are means over the items of a batch: those of the whole batch are means over the group. */
+static RsdStatus share_losses(AudioStep *step, const Tensor *y, StepReport *report, const float **grads, int64_t at_step,
+                              RsdError *err)
+{
+    int n = step->config->loss.n_losses, n_members = group_size(step->group);
+    RsdStatus status = RSD_OK;
+
+    group_sum_f64(step->group, report->losses, (size_t)n);
+    for (int i = 0; i < n; i++) {
+        report->losses[i] /= n_members;
+        CHECK(isfinite(report->losses[i]), err, RSD_ERR_NUMERIC, "step %lld: the loss %s is not finite (%g)",
+              (long long)at_step, step->config->loss.names[i], report->losses[i]);
+        if (n_members > 1)
+            step->tape->kernels->point->scale(grads[i], 1.0f / (float)n_members, (float *)grads[i], tensor_count(y), false);
+    }
+fail:
+    return status;
+}
 
 /* The value of each loss of y against x, and its gradient with respect to y. */
 static RsdStatus run_losses(AudioStep *step, Tensor *x, const Tensor *y, StepReport *report, const float **grads,
@@ -161,11 +188,10 @@ static RsdStatus run_losses(AudioStep *step, Tensor *x, const Tensor *y, StepRep
         TRY(tape_leaf(step->tape, y, true, &leaf, err));
         TRY(audio_loss_apply(step->tape, step->losses[i], leaf, x, &value, err));
         report->losses[i] = (double)value->data[0];
-        CHECK(isfinite(report->losses[i]), err, RSD_ERR_NUMERIC, "step %lld: the loss %s is not finite (%g)",
-              (long long)at_step, step->config->loss.names[i], report->losses[i]);
         TRY(tape_backward(step->tape, value, err));
         grads[i] = leaf->grad;
     }
+    TRY(share_losses(step, y, report, grads, at_step, err));
 fail:
     return status;
 }
@@ -275,16 +301,17 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     TRY(balancer_apply(&state->balancer,
                        &(BalancerInput){.grads = grads, .values = report->losses, .batch = shape[0],
                                         .item_count = shape[2], .last_layer_norm = last_layer_norm,
-                                        .ctx = &(Output){tape, y}},
+                                        .ctx = &(Output){tape, y}, .group = step->group},
                        combined, &report->balance, err));
     end_phase(report, PHASE_LOSS, &since);
 
     params_zero_grad(codec->params);
     if (commitment && cfg->train.frozen == FROZEN_NOTHING)
-        TRY(seed_scalar(tape, commitment, cfg->loss.commitment, err));
+        TRY(seed_scalar(tape, commitment, cfg->loss.commitment / (float)group_size(step->group), err));
     TRY(tape_backward_from(tape, y, combined, err));
     end_phase(report, PHASE_BACKWARD, &since);
 
+    TRY(optimizer_sum_grads(state->optimizer, step->group, 1.0f, err));
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
     report->skipped = !isfinite(report->grad_norm);
     report->spike = !report->skipped && is_spike(cfg, state, report->grad_norm);

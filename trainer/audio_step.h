@@ -48,14 +48,15 @@ typedef struct StepReport {
 typedef struct AudioStep {
     const TrainConfig *config; /* borrowed */
     RsdThreads *threads;       /* borrowed */
+    Group *group;              /* with which batches are shared; borrowed, NULL: this process alone */
     Tape *tape;
     int64_t segment_len;
     AudioLoss *losses[BALANCER_MAX_LOSSES];
     AudioLoss *distance; /* mel_dac, for validation */
 } AudioStep;
 
-/* config and threads are borrowed until destroy. Errors: RSD_ERR_ARG (a loss cannot be made), RSD_ERR_MEMORY. */
-RsdStatus audio_step_create(AudioStep **out, const TrainConfig *config, RsdThreads *threads, RsdError *err);
+/* config, threads and group are borrowed until destroy. Errors: RSD_ERR_ARG (a loss cannot be made), RSD_ERR_MEMORY. */
+RsdStatus audio_step_create(AudioStep **out, const TrainConfig *config, RsdThreads *threads, Group *group, RsdError *err);
 void audio_step_destroy(AudioStep **step);
 
 /* Seconds since some fixed moment, from a clock that never jumps. */
@@ -68,7 +69,8 @@ int audio_step_stages(const TrainConfig *cfg, int64_t step);
  * them by k-means over kmeans_batches batches. */
 RsdStatus audio_step_init_codebooks(AudioStep *step, TrainState *state, Dataset *data, RsdError *err);
 
-/* One step on batch [config->data.batch, segment_len]; raises state->step. Errors: RSD_ERR_NUMERIC naming the step and
+/* One step on batch [config->data.batch, segment_len], of a group: this member's part; raises state->step. All members take
+ * the same step, to the bit. Errors: RSD_ERR_NUMERIC naming the step and
  * the loss that is not finite (weights are as they were), RSD_ERR_MEMORY. */
 RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch, StepReport *report, RsdError *err);
 

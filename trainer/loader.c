@@ -24,6 +24,7 @@ struct Loader {
     Dataset *dataset;
     uint64_t seed, step, first_step; /* step: the next one to be handed to the caller */
     size_t segment_len;
+    uint32_t first_sample;
     int batch, n_slots, n_workers;
     uint64_t next_crop; /* counts crops from first_step on */
     bool stop, started; /* started: the caller holds the batch of step - 1 */
@@ -66,8 +67,8 @@ static void *worker_main(void *arg)
         }
         loader->next_crop++;
         pthread_mutex_unlock(&loader->lock);
-        status = dataset_crop(loader->dataset, loader->seed, step, sample, loader->segment_len,
-                              slot->crops + (size_t)sample * loader->segment_len, &error);
+        status = dataset_crop(loader->dataset, loader->seed, step, loader->first_sample + sample,
+                              loader->segment_len, slot->crops + (size_t)sample * loader->segment_len, &error);
         pthread_mutex_lock(&loader->lock);
         if (status != RSD_OK && loader->status == RSD_OK) {
             loader->status = status;
@@ -82,7 +83,7 @@ static void *worker_main(void *arg)
 }
 
 RsdStatus loader_create(Loader **out, Dataset *dataset, const DataConfig *cfg, size_t segment_len, uint64_t seed,
-                        uint64_t first_step, RsdError *err)
+                        uint64_t first_step, uint32_t first_sample, RsdError *err)
 {
     Loader *loader = NULL;
     int n_workers = cfg->workers < N_WORKERS_MAX ? cfg->workers : N_WORKERS_MAX;
@@ -94,6 +95,7 @@ RsdStatus loader_create(Loader **out, Dataset *dataset, const DataConfig *cfg, s
     loader->seed = seed;
     loader->step = loader->first_step = first_step;
     loader->segment_len = segment_len;
+    loader->first_sample = first_sample;
     loader->batch = cfg->batch;
     loader->n_slots = n_workers ? cfg->prefetch + 1 : 1;
     pthread_mutex_init(&loader->lock, NULL);
@@ -138,7 +140,8 @@ static RsdStatus make_now(Loader *loader, RsdError *err)
     Slot *slot = slot_of(loader, loader->step);
 
     for (int i = 0; i < loader->batch; i++) {
-        RsdStatus status = dataset_crop(loader->dataset, loader->seed, loader->step, (uint32_t)i, loader->segment_len,
+        RsdStatus status = dataset_crop(loader->dataset, loader->seed, loader->step, loader->first_sample + (uint32_t)i,
+                                        loader->segment_len,
                                         slot->crops + (size_t)i * loader->segment_len, err);
 
         if (status != RSD_OK)

@@ -133,11 +133,31 @@ void optimizer_destroy(Optimizer **optimizer)
     mem_free(&(*optimizer)->m);
     mem_free(&(*optimizer)->v);
     mem_free(&(*optimizer)->average);
+    mem_free(&(*optimizer)->shared);
     mem_free(&(*optimizer)->blocks);
     for (int64_t i = 0; i < (*optimizer)->n_matrices; i++)
         mem_free(&(*optimizer)->matrices[i].scratch);
     mem_free(&(*optimizer)->matrices);
     mem_free(optimizer);
+}
+
+RsdStatus optimizer_sum_grads(Optimizer *opt, Group *group, float scale, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (group_size(group) == 1)
+        return RSD_OK;
+    if (!opt->shared)
+        TRY(mem_alloc(&opt->shared, (size_t)opt->n_elements, sizeof *opt->shared, err));
+    for (int64_t i = 0; i < opt->n_blocks; i++)
+        memcpy(opt->shared + opt->blocks[i].at, opt->blocks[i].tensor->grad + opt->blocks[i].start,
+               (size_t)opt->blocks[i].n * sizeof(float));
+    group_sum_f32(group, opt->shared, (size_t)opt->n_elements);
+    for (int64_t i = 0; i < opt->n_blocks; i++)
+        opt->kernels->point->scale(opt->shared + opt->blocks[i].at, scale,
+                                   opt->blocks[i].tensor->grad + opt->blocks[i].start, opt->blocks[i].n, false);
+fail:
+    return status;
 }
 
 static void square_task(void *ctx, int64_t i, int worker)

@@ -11,6 +11,7 @@
 #ifndef RESIDUA_OPTIMIZER_H
 #define RESIDUA_OPTIMIZER_H
 
+#include "engine/base/group.h"
 #include "engine/base/threads.h"
 #include "models/params.h"
 
@@ -40,6 +41,7 @@ typedef struct Optimizer {
     int64_t n_elements, n_updates;
     float *m, *v;   /* [n_elements] */
     float *average; /* [n_elements], starts as the weights */
+    float *shared;  /* [n_elements], all gradients on their way through a group; NULL before there is one */
     OptimizerBlock *blocks;
     int64_t n_blocks;
     OptimizerMatrix *matrices; /* Muon's, the largest first */
@@ -50,6 +52,9 @@ typedef struct Optimizer {
 RsdStatus optimizer_create(Optimizer **out, const OptimizerConfig *config, ParamSet *params,
                            const struct Kernels *kernels, RsdError *err);
 void optimizer_destroy(Optimizer **optimizer);
+
+/* Gradients become `scale` times their sums over the group. Errors: RSD_ERR_MEMORY. */
+RsdStatus optimizer_sum_grads(Optimizer *optimizer, Group *group, float scale, RsdError *err);
 
 /* Euclidean norm of all gradients; sums in a fixed order in double. Infinite or NaN when a gradient is. */
 double optimizer_grad_norm(Optimizer *optimizer, RsdThreads *threads);

@@ -46,6 +46,47 @@ typedef struct Run {
     double log_started, audio_per_s, step_s;
 } Run;
 
+/* ---- the processes of a run ---- */
+
+/* The one that writes, validates and tells. */
+static bool is_first(const Run *run)
+{
+    return group_rank(run->options->group) == 0;
+}
+
+/* Whether any process says so. */
+static bool any(const Run *run, bool here)
+{
+    double n = here;
+
+    group_sum_f64(run->options->group, &n, 1);
+    return n > 0.0;
+}
+
+/* What one process cannot do, none does. */
+static RsdStatus agree(const Run *run, RsdStatus status, RsdError *err)
+{
+    if (any(run, status != RSD_OK) && status == RSD_OK)
+        return error_set(err, RSD_ERR_IO, "another process of this run failed; its message says why");
+    return status;
+}
+
+/* Processes that see other recordings or start elsewhere would not be one run. */
+static RsdStatus check_same_start(const Run *run, RsdError *err)
+{
+    double here[2] = {(double)media_list_fingerprint(run->train_list), (double)run->state->step}, sums[2];
+    int n = group_size(run->options->group);
+    RsdStatus status = RSD_OK;
+
+    memcpy(sums, here, sizeof sums);
+    group_sum_f64(run->options->group, sums, 2);
+    status = sums[0] == n * here[0] && sums[1] == n * here[1]
+                 ? RSD_OK
+                 : error_set(err, RSD_ERR_ARG, "the processes of this run see other recordings or checkpoints; "
+                                               "all of them need the same folders");
+    return agree(run, status, err);
+}
+
 /* ---- opening ---- */
 
 static RsdStatus open_data(Run *run, RsdError *err)
@@ -74,9 +115,12 @@ static RsdStatus open_model(Run *run, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    TRY(audio_step_create(&run->step, run->config, run->options->threads, err));
+    TRY(audio_step_create(&run->step, run->config, run->options->threads, run->options->group, err));
     TRY(train_state_create(&run->state, run->config, kernels_pick(), err));
     run->state->data_fingerprint = media_list_fingerprint(run->train_list);
+    rvq_set_group(run->state->codec->rvq, run->options->group);
+    if (run->state->adversary)
+        run->state->adversary->group = run->options->group;
 fail:
     return status;
 }
@@ -108,6 +152,8 @@ static RsdStatus open_folder(Run *run, RsdError *err)
     const char *dir = run->options->run_dir;
     RsdStatus status = RSD_OK;
 
+    if (!is_first(run))
+        return RSD_OK;
     CHECK(mkdir(dir, 0777) == 0 || errno == EEXIST, err, RSD_ERR_IO, "%s: cannot make the folder: %s", dir,
           strerror(errno));
     run->lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -169,7 +215,7 @@ static RsdStatus save(Run *run, RsdError *err)
     double since = step_clock();
     RsdStatus status = RSD_OK;
 
-    if (run->last_saved_step == run->state->step)
+    if (run->last_saved_step == run->state->step || !is_first(run))
         return RSD_OK;
     TRY(checkpoint_path(path, run->options->run_dir, run->state->step, err));
     TRY(checkpoint_save(run->state, run->config, path, err));
@@ -255,7 +301,7 @@ static RsdStatus validate(Run *run, RsdError *err)
     bool best;
     RsdStatus status = RSD_OK;
 
-    if (!run->validation || run->last_valid_step == run->state->step)
+    if (!run->validation || run->last_valid_step == run->state->step || !is_first(run))
         return RSD_OK;
     TRY(validation_run(run->validation, run->step, run->state, &report, err));
     /* What was measured before the quantiser joined is no rival: that was not yet a codec. */
@@ -299,6 +345,7 @@ static void log_start(Run *run)
     run_log_int(&run->log, "valid_clips", validation_count(run->validation));
     run_log_text(&run->log, "kernels", kernels_pick()->name);
     run_log_int(&run->log, "threads", rsd_threads_count(run->options->threads));
+    run_log_int(&run->log, "processes", group_size(run->options->group));
     run_log_end(&run->log);
 }
 
@@ -383,7 +430,7 @@ static void account(Run *run, const StepReport *report)
     run->sum_grad_norm += report->grad_norm;
     run->sum_commitment += report->commitment;
     run->step_s = (now - run->log_started) / run->n_logged;
-    run->audio_per_s = cfg->data.batch * (double)run->step->segment_len / cfg->model.rate_hz / run->step_s;
+    run->audio_per_s = group_size(run->options->group) * cfg->data.batch * (double)run->step->segment_len / cfg->model.rate_hz / run->step_s;
     if (run->options->progress) {
         TrainProgress progress = {.step = run->state->step,
                                   .n_steps = cfg->train.steps,
@@ -452,11 +499,11 @@ static RsdStatus run_steps(Run *run, TrainEnd *end, RsdError *err)
         const float *batch;
         double since = step_clock(), waited;
 
-        if (run->options->stop && *run->options->stop) {
+        if (any(run, run->options->stop && *run->options->stop)) {
             *end = TRAIN_STOPPED;
             break;
         }
-        if (cfg->time_limit_s > 0 && since - run->started + run->step_s + SAVE_RESERVE_S > cfg->time_limit_s) {
+        if (any(run, cfg->time_limit_s > 0 && since - run->started + run->step_s + SAVE_RESERVE_S > cfg->time_limit_s)) {
             *end = TRAIN_TIME_LIMIT;
             break;
         }
@@ -489,7 +536,7 @@ static RsdStatus finish(Run *run, TrainEnd end, RsdError *err)
     if (end != TRAIN_STOPPED)
         TRY(validate(run, err));
     TRY(save(run, err));
-    if (!run->validation)
+    if (!run->validation && is_first(run))
         TRY(export_model(run, err));
     run_log_begin(&run->log, "end");
     run_log_int(&run->log, "step", run->state->step);
@@ -518,29 +565,50 @@ static void log_failure(Run *run, RsdStatus status, RsdError *err)
     }
 }
 
+static RsdStatus open_all(Run *run, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(train_config_check(run->config, err));
+    CHECK(group_size(run->options->group) == 1 || run->config->loss.balance != BALANCE_ADAPTIVE, err, RSD_ERR_ARG,
+          "loss.balance = adaptive works with one process only; choose encodec");
+    TRY(open_data(run, err));
+    TRY(open_model(run, err));
+fail:
+    return status;
+}
+
+static RsdStatus open_log(Run *run, RsdError *err)
+{
+    char path[CHECKPOINT_PATH_SIZE];
+    RsdStatus status = RSD_OK;
+
+    TRY(run_path(path, run, "log.jsonl", err));
+    TRY(run_log_open(&run->log, path, err));
+    if (run->config->train.tensorboard)
+        TRY(run_log_open_events(&run->log, run->options->run_dir, err));
+    TRY(write_config(run, err));
+    log_start(run);
+fail:
+    return status;
+}
+
 RsdStatus train_audio(const TrainConfig *cfg, const TrainOptions *options, TrainSummary *summary, RsdError *err)
 {
     Run run = {.config = cfg, .options = options, .lock = -1, .last_valid_step = -1};
-    char path[CHECKPOINT_PATH_SIZE];
     TrainEnd end = TRAIN_FINISHED;
     RsdStatus status = RSD_OK;
 
     memset(summary, 0, sizeof *summary);
     run.started = run.last_saved = run.last_valid = run.log_started = step_clock();
-    TRY(train_config_check(cfg, err));
-    TRY(open_data(&run, err));
-    TRY(open_model(&run, err));
-    TRY(open_folder(&run, err));
-    TRY(resume_or_start(&run, err));
-    TRY(run_path(path, &run, "log.jsonl", err));
-    TRY(run_log_open(&run.log, path, err));
-    if (cfg->train.tensorboard)
-        TRY(run_log_open_events(&run.log, options->run_dir, err));
-    TRY(write_config(&run, err));
-    log_start(&run);
+    TRY(agree(&run, open_all(&run, err), err));
+    TRY(agree(&run, open_folder(&run, err), err));
+    TRY(agree(&run, resume_or_start(&run, err), err));
+    TRY(check_same_start(&run, err));
+    TRY(agree(&run, is_first(&run) ? open_log(&run, err) : RSD_OK, err));
     if (run.state->step < cfg->train.steps) {
         TRY(loader_create(&run.loader, run.data, &cfg->data, (size_t)run.step->segment_len, (uint64_t)cfg->train.seed,
-                          (uint64_t)run.state->step, err));
+                          (uint64_t)run.state->step, (uint32_t)(group_rank(options->group) * cfg->data.batch), err));
     }
     run.log_started = step_clock();
     TRY(run_steps(&run, &end, err));
@@ -575,7 +643,7 @@ static RsdStatus measure_steps(Run *run, int n_measured, TrainPlan *plan, RsdErr
     RsdStatus status = RSD_OK;
 
     TRY(loader_create(&run->loader, run->data, &run->config->data, (size_t)run->step->segment_len,
-                      (uint64_t)run->config->train.seed, 0, err));
+                      (uint64_t)run->config->train.seed, 0, 0, err));
     TRY(audio_step_init_codebooks(run->step, run->state, run->data, err));
     for (int i = 0; i < n_measured; i++) {
         const float *batch;

@@ -37,6 +37,7 @@ typedef struct TrainOptions {
     const char *init_path; /* a model file to start from instead of random weights; NULL: none. Ignored when resuming */
     bool export_half; /* also RUN/model-f16.safetensors */
     RsdThreads *threads;
+    Group *group; /* the processes that train together, of which the first writes; NULL: this one alone */
     const volatile sig_atomic_t *stop; /* set: save and end after the step at work; may be NULL */
     void (*progress)(void *ctx, const TrainProgress *progress); /* after each step; may be NULL */
     void *progress_ctx;
@@ -55,7 +56,10 @@ typedef struct TrainSummary {
 /* Trains until cfg->train.steps, the time limit or a stop. Errors: RSD_ERR_EXISTS (run_dir holds a run and resume was
  * not asked for; another process trains there), RSD_ERR_NUMERIC (step, loss and last checkpoint are named),
  * RSD_ERR_MODEL (the checkpoint belongs to another architecture), RSD_ERR_CORRUPT (no or too much broken data),
- * RSD_ERR_ARG, RSD_ERR_IO, RSD_ERR_MEMORY. */
+ * RSD_ERR_ARG, RSD_ERR_IO, RSD_ERR_MEMORY.
+ * All members of a group call it with the same configuration and folders; each takes cfg->data.batch crops of its own per
+ * step, so N members do what one does with an N times larger batch, but for rounding. They stop together. A member that fails
+ * alone (its memory, its data) returns while the others wait for it: end them with comm_abort. */
 RsdStatus train_audio(const TrainConfig *cfg, const TrainOptions *options, TrainSummary *summary, RsdError *err);
 
 /* What train_audio would do; nothing is written. Runs n_measured steps to know memory and time. */
