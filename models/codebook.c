@@ -12,6 +12,7 @@
 
 #define SMOOTHING 1e-5 /* epsilon of the smoothed counts, audio.md 1.6 */
 #define CODES_PER_TASK 64
+#define CODEBOOK_STEP 16 /* a vector of columns */
 
 /* ---- tasks ---- */
 
@@ -23,10 +24,11 @@ int64_t codebook_n_tasks(const VectorBatch *v)
 void codebook_task(const VectorBatch *v, int64_t i, int64_t *item, int64_t *first, int64_t *n)
 {
     int64_t n_blocks = (v->frames + CODEBOOK_COLUMNS - 1) / CODEBOOK_COLUMNS;
+    int64_t n_each = ((v->frames + n_blocks - 1) / n_blocks + CODEBOOK_STEP - 1) / CODEBOOK_STEP * CODEBOOK_STEP;
 
     *item = i / n_blocks;
-    *first = i % n_blocks * CODEBOOK_COLUMNS;
-    *n = v->frames - *first < CODEBOOK_COLUMNS ? v->frames - *first : CODEBOOK_COLUMNS;
+    *first = i % n_blocks * n_each;
+    *n = v->frames - *first < n_each ? v->frames - *first : n_each;
 }
 
 /* ---- search ---- */

@@ -28,7 +28,7 @@ typedef struct VectorBatch {
 } VectorBatch;
 
 /* How a batch is cut into tasks: columns of one item, at most this many, so that a task's vectors stay in the cache while
- * the codebook streams past them. */
+ * the codebook streams past them; tasks of an item are about equal. */
 #define CODEBOOK_COLUMNS 64
 int64_t codebook_n_tasks(const VectorBatch *v);
 /* Task i covers columns *first .. *first + *n - 1 of batch item *item. */

@@ -11,6 +11,7 @@
 #include "engine/ops/activation.h"
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/in_place.h"
+#include "engine/ops/linear.h"
 #include "engine/ops/norm.h"
 #include "engine/ops/shape.h"
 #include "engine/ops/weight_norm.h"
@@ -155,6 +156,13 @@ fail:
     return status;
 }
 
+void conv_layer_unfreeze(ConvLayer *layer)
+{
+    if (layer->folded)
+        layer->folded->prepared = NULL;
+    layer->folded = NULL;
+}
+
 int64_t conv_layer_count(const ConvLayer *layer)
 {
     int64_t shape[3], count;
@@ -239,6 +247,22 @@ RsdStatus lstm_with_skip(Tape *tape, const LstmLayer *layer, Tensor *x, Tensor *
     return RSD_OK;
 fail:
     return error_prefix(err, status, "%s", layer->name);
+}
+
+RsdStatus lstm_layer_freeze(LstmLayer *layer, Tape *tape, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < layer->n_layers && !layer->weights[i].w_ih->needs_grad; i++)
+        TRY(linear_prepare(tape, layer->weights[i].w_ih, err));
+fail:
+    return status;
+}
+
+void lstm_layer_unfreeze(LstmLayer *layer)
+{
+    for (int i = 0; i < layer->n_layers; i++)
+        layer->weights[i].w_ih->prepared = NULL;
 }
 
 int64_t lstm_layer_count(const LstmLayer *layer)

@@ -63,8 +63,13 @@ RsdStatus snake(Tape *tape, const SnakeLayer *layer, Tensor *x, bool in_place, T
 /* y = LSTM(x) + x, [batch, dim, n] -> the same shape. */
 RsdStatus lstm_with_skip(Tape *tape, const LstmLayer *layer, Tensor *x, Tensor **y, RsdError *err);
 
-/* Computes the plain weights from v and g once; they live as long as the tape's memory. */
+/* Computes the plain weights from v and g once, and lays weights out for the kernels; they live as long as the tape's
+ * memory. Weights that may be trained are not laid out. */
 RsdStatus conv_layer_freeze(ConvLayer *layer, Tape *tape, RsdError *err);
+RsdStatus lstm_layer_freeze(LstmLayer *layer, Tape *tape, RsdError *err);
+/* Forgets what freezing made. */
+void conv_layer_unfreeze(ConvLayer *layer);
+void lstm_layer_unfreeze(LstmLayer *layer);
 
 /* Numbers that can be trained; multiply-accumulates for n_out output frames (n_in input frames when transposed). */
 int64_t conv_layer_count(const ConvLayer *layer);

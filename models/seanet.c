@@ -255,15 +255,17 @@ static RsdStatus register_layer(void *ctx, ConvLayer *conv, LstmLayer *lstm, int
 
 static RsdStatus freeze_layer(void *ctx, ConvLayer *conv, LstmLayer *lstm, int samples_per_frame, RsdError *err)
 {
-    (void)lstm, (void)samples_per_frame;
-    return conv ? conv_layer_freeze(conv, ctx, err) : RSD_OK;
+    (void)samples_per_frame;
+    return conv ? conv_layer_freeze(conv, ctx, err) : lstm_layer_freeze(lstm, ctx, err);
 }
 
 static RsdStatus unfreeze_layer(void *ctx, ConvLayer *conv, LstmLayer *lstm, int samples_per_frame, RsdError *err)
 {
-    (void)ctx, (void)lstm, (void)samples_per_frame, (void)err;
+    (void)ctx, (void)samples_per_frame, (void)err;
     if (conv)
-        conv->folded = NULL;
+        conv_layer_unfreeze(conv);
+    else
+        lstm_layer_unfreeze(lstm);
     return RSD_OK;
 }
 

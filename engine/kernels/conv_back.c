@@ -186,14 +186,14 @@ static void store_input_grad(const TileKernels *tk, const ConvBackPlan *plan, co
                              float *out)
 {
     const ConvPlan *product = product_plan(plan, job->scatters);
-    const float *panels = job->packed + group * product->n_panels * product->j * product->tile_rows;
+    const float *packed = job->packed + group * product->n_panels * product->j * product->tile_rows;
     int64_t columns = conv_tile_columns(product, tile);
     RowTarget target = {.y = job->dx, .add = job->add, .slope_at = job->elu && !plan->slope_from_rows ? job->x : NULL};
 
     for (int64_t first = 0; first < product->m; first += product->m_chunk) {
         int64_t m = lesser(product->m_chunk, product->m - first);
 
-        conv_rows_multiply(tk, product, offset, dy_rows, panels + first * product->j, NULL, m, columns, out, product->pitch);
+        conv_rows_multiply(tk, product, offset, dy_rows, packed, NULL, first, m, columns, out, product->pitch);
         for (int64_t r = 0; r < m && job->elu && plan->slope_from_rows; r++)
             tk->slope(out + r * product->pitch, x_rows + (first + r) * product->pitch, columns);
         conv_rows_store(tk, product, tile, group, first, m, out, line, &target);

@@ -143,6 +143,21 @@ void conv_rows_fill(const TileKernels *tk, const ConvPlan *plan, const ConvTile 
     }
 }
 
+/* --- blocks of the sum --------------------------------------------------------------------------------------------------- */
+
+static int64_t block_channels(const ConvPlan *plan, int64_t block)
+{
+    return lesser(plan->c_block, plan->c_src - block * plan->c_block);
+}
+
+/* Place of a panel's part for a block among the packed weights of its group. */
+static int64_t place_of_panel(const ConvPlan *plan, int64_t block, int64_t panel)
+{
+    int64_t before = block * plan->c_block * plan->n_panels + panel * block_channels(plan, block);
+
+    return before * plan->n_taps * plan->tile_rows;
+}
+
 /* --- products and rows out ------------------------------------------------------------------------------------------------- */
 
 void conv_rows_offsets(const ConvPlan *plan, int32_t *offset)
@@ -159,14 +174,15 @@ void conv_rows_offsets(const ConvPlan *plan, int32_t *offset)
 }
 
 void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32_t *offset, const float *rows,
-                        const float *panels, const float *bias, int64_t m, int64_t columns, float *y, int64_t y_stride)
+                        const float *packed, const float *bias, int64_t first_row, int64_t m, int64_t columns, float *y,
+                        int64_t y_stride)
 {
     for (int64_t block = 0; block < plan->n_blocks; block++) {
-        int64_t c_first = block * plan->c_block, c_count = lesser(plan->c_block, plan->c_src - c_first);
+        int64_t c_first = block * plan->c_block, n_j = block_channels(plan, block) * plan->n_taps;
         TileProduct product = {.m = m,
-                               .n_j = c_count * plan->n_taps,
-                               .w = panels + c_first * plan->n_taps * plan->tile_rows,
-                               .panel_stride = plan->j * plan->tile_rows,
+                               .n_j = n_j,
+                               .w = packed + place_of_panel(plan, block, first_row / plan->tile_rows),
+                               .panel_stride = n_j * plan->tile_rows,
                                .offset = offset,
                                .begin = block == 0,
                                .bias = bias,
@@ -242,18 +258,23 @@ void conv_pack_gather(const TileKernels *tk, const ConvPlan *plan, const float *
     int64_t group, first, end, rows = plan->tile_rows;
 
     panels_of_task(plan, task, &group, &first, &end);
-    for (int64_t p = first; p < end; p++) {
-        float *to = packed + (group * plan->n_panels + p) * plan->j * rows;
-        const float *from = w + (group * plan->m + p * rows) * plan->j;
-        int64_t m = lesser(rows, plan->m - p * rows);
+    packed += group * plan->n_panels * plan->j * rows;
+    for (int64_t block = 0; block < plan->n_blocks; block++) {
+        int64_t n_j = block_channels(plan, block) * plan->n_taps;
 
-        if (m == rows) {
-            tk->turn(to, from, plan->j, rows, plan->j);
-            continue;
+        for (int64_t p = first; p < end; p++) {
+            float *to = packed + place_of_panel(plan, block, p);
+            const float *from = w + (group * plan->m + p * rows) * plan->j + block * plan->c_block * plan->n_taps;
+            int64_t m = lesser(rows, plan->m - p * rows);
+
+            if (m == rows) {
+                tk->turn(to, from, plan->j, rows, n_j);
+                continue;
+            }
+            for (int64_t j = 0; j < n_j; j++)
+                for (int64_t r = 0; r < rows; r++)
+                    *to++ = r < m ? from[r * plan->j + j] : 0.0f;
         }
-        for (int64_t j = 0; j < plan->j; j++)
-            for (int64_t r = 0; r < rows; r++)
-                *to++ = r < m ? from[r * plan->j + j] : 0.0f;
     }
 }
 
@@ -281,13 +302,17 @@ void conv_pack_scatter(const ConvPlan *plan, const ConvShape *s, const float *w,
     int64_t group, first, end, count = plan->n_taps * plan->tile_rows, step = plan->c_dst * s->y.k * s->x.k;
 
     panels_of_task(plan, task, &group, &first, &end);
+    packed += group * plan->n_panels * plan->j * plan->tile_rows;
     for (int64_t p = first; p < end; p++) {
-        float *to = packed + (group * plan->n_panels + p) * plan->j * plan->tile_rows;
         const float *from = w + group * plan->c_src * step;
 
         places_of_panel(plan, s, p, place);
-        for (int64_t c = 0; c < plan->c_src; c++, from += step)
-            for (int64_t i = 0; i < count; i++)
-                *to++ = place[i] >= 0 ? from[place[i]] : 0.0f;
+        for (int64_t block = 0; block < plan->n_blocks; block++) {
+            float *to = packed + place_of_panel(plan, block, p);
+
+            for (int64_t c = 0; c < block_channels(plan, block); c++, from += step)
+                for (int64_t i = 0; i < count; i++)
+                    *to++ = place[i] >= 0 ? from[place[i]] : 0.0f;
+        }
     }
 }

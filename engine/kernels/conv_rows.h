@@ -40,15 +40,18 @@ size_t conv_line_count(const ConvPlan *plan);
 /* offset [c_block * n_taps] of row_j from the first row of its block; the same for every block. */
 void conv_rows_offsets(const ConvPlan *plan, int32_t *offset);
 
-/* m output rows by all columns of a tile, over all blocks of the sum. panels: of the first of these rows; bias [m] or NULL. */
+/* m output rows from first_row on, a multiple of a tile's rows, by all columns of a tile, over all blocks of the sum.
+ * packed: of the group; bias [m] or NULL. */
 void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32_t *offset, const float *rows,
-                        const float *panels, const float *bias, int64_t m, int64_t columns, float *y, int64_t y_stride);
+                        const float *packed, const float *bias, int64_t first_row, int64_t m, int64_t columns, float *y,
+                        int64_t y_stride);
 
 /* Sends n_rows finished output rows [n_rows][pitch], the first of them first_row of the group, to the target. */
 void conv_rows_store(const TileKernels *tk, const ConvPlan *plan, const ConvTile *tile, int64_t group, int64_t first_row,
                      int64_t n_rows, const float *out, float *line, const RowTarget *target);
 
-/* Weights to panels, PANELS_PER_PACK of them for each task. */
+/* Weights to panels in the order in which they are read: [group][block][panel][j of the block][rows of a tile].
+ * PANELS_PER_PACK panels for each task. */
 int64_t conv_pack_tasks(const ConvPlan *plan);
 size_t conv_packed_count(const ConvPlan *plan);
 void conv_pack_gather(const TileKernels *tk, const ConvPlan *plan, const float *w, float *packed, int64_t task);

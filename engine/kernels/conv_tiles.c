@@ -1,6 +1,6 @@
 /* conv_tiles.c - gather and scatter over the tiles of a plan.
  *
- *   pack     weights -> panels of output rows, [panel][j][rows of a tile], once for all tiles
+ *   pack     weights -> panels of output rows, once for all tiles (conv_rows.h)
  *   task     one tile: fill the rows from x (padding, context, ELU, phases), then for each chunk of output rows and each
  *            block of channels multiply; a finished chunk goes to y, directly where y's rows are the tile's rows,
  *            else through scratch (phases joined, lines and items that lie side by side told apart)
@@ -62,7 +62,7 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
     ConvTile tile = conv_plan_tile(plan, job->shape.batch, task / plan->m_split / plan->groups);
     int64_t columns = conv_tile_columns(plan, &tile);
     int64_t count = plan->y.n_dst * plan->x.n_dst;
-    const float *panels = job->ready + group * plan->n_panels * plan->j * plan->tile_rows;
+    const float *packed = job->ready + group * plan->n_panels * plan->j * plan->tile_rows;
     float bias_room[PLAN_CHUNK_MAX];
     Layout at = lay_out(plan);
     int32_t *offset = (void *)(scratch + at.offset);
@@ -78,9 +78,9 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
             float *y = job->y + ((tile.b * plan->groups + group) * plan->c_dst + first) * count +
                        tile.top * plan->x.n_dst + tile.first;
 
-            conv_rows_multiply(tk, plan, offset, rows, panels + first * plan->j, bias, m, columns, y, count);
+            conv_rows_multiply(tk, plan, offset, rows, packed, bias, first, m, columns, y, count);
         } else {
-            conv_rows_multiply(tk, plan, offset, rows, panels + first * plan->j, bias, m, columns, out, plan->pitch);
+            conv_rows_multiply(tk, plan, offset, rows, packed, bias, first, m, columns, out, plan->pitch);
             conv_rows_store(tk, plan, &tile, group, first, m, out, line, &(RowTarget){.y = job->y});
         }
     }

@@ -11,6 +11,17 @@
 
 #define ROWS_PER_TASK 64 /* of a plain product: fixed, so that the result does not depend on the number of threads */
 
+/* The layout for w [c_out, c_in] or [c_out, c_in, 1] and a batch of signals of n samples. */
+static ConvShape pointwise_shape(const Tensor *w, int64_t batch, int64_t n)
+{
+    return (ConvShape){.batch = batch,
+                       .c_fine = w->shape[1],
+                       .c_coarse = w->shape[0],
+                       .groups = 1,
+                       .x = {.n_fine = n, .n_coarse = n, .k = 1, .stride = 1, .dilation = 1},
+                       .y = CONV_ONE_LINE};
+}
+
 RsdStatus op_linear(Tape *tape, Tensor *x, Tensor *w, Tensor *b, Tensor **y, RsdError *err)
 {
     char x_text[SHAPE_TEXT_SIZE], w_text[SHAPE_TEXT_SIZE];
@@ -25,12 +36,7 @@ RsdStatus op_linear(Tape *tape, Tensor *x, Tensor *w, Tensor *b, Tensor **y, Rsd
           shape_text(x_text, b->n_dims, b->shape), (long long)w->shape[0]);
     TRY(conv_call(tape,
                   &(ConvCall){.kind = CONV_GATHER,
-                              .shape = {.batch = x->shape[0],
-                                        .c_fine = x->shape[1],
-                                        .c_coarse = w->shape[0],
-                                        .groups = 1,
-                                        .x = {.n_fine = x->shape[2], .n_coarse = x->shape[2], .k = 1, .stride = 1, .dilation = 1},
-                                        .y = CONV_ONE_LINE},
+                              .shape = pointwise_shape(w, x->shape[0], x->shape[2]),
                               .n_axes = 1,
                               .axes = {x->shape[2]},
                               .x = x,
@@ -39,6 +45,13 @@ RsdStatus op_linear(Tape *tape, Tensor *x, Tensor *w, Tensor *b, Tensor **y, Rsd
                   y, err));
 fail:
     return status;
+}
+
+RsdStatus linear_prepare(Tape *tape, Tensor *w, RsdError *err)
+{
+    const ConvShape shape = pointwise_shape(w, 1, 1);
+
+    return conv_prepare(tape, CONV_GATHER, &shape, w, err);
 }
 
 /* --- plain product ------------------------------------------------------------------------------------------------------ */

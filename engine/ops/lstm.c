@@ -12,6 +12,13 @@
  * its part of h_t, backward each reads all gate gradients of t + 1 and writes its part of t. The cut and the shapes of the
  * products depend on the layer only, hence the same bits for any number of threads and any chunk length.
  *
+ * A step reads all of W to do little with it: what counts is how much of W is still in a near cache. Every other step goes
+ * through the slices backwards, beginning with those that the step before used last; and slices come from both ends in turn,
+ * so that two threads that take turns keep to their halves of W:
+ *
+ *   step t       0 7 1 6 2 5 3 4
+ *   step t + 1   4 3 5 2 6 1 7 0
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "engine/ops/lstm.h"
@@ -49,12 +56,20 @@ static int64_t slice_len(const Recurrence *r, int64_t slice)
     return left < SLICE ? left : SLICE;
 }
 
+/* The slice that comes i-th in this step. */
+static int64_t slice_in_turn(const Recurrence *r, int64_t i)
+{
+    const int64_t last = n_slices(r) - 1, place = r->t % 2 == 0 ? i : last - i;
+
+    return place % 2 == 0 ? place / 2 : last - place / 2;
+}
+
 /* --- one step ----------------------------------------------------------------------------------------------------- */
 
-static void forward_slice(void *ctx, int64_t slice, int worker)
+static void forward_slice(void *ctx, int64_t i, int worker)
 {
     const Recurrence *r = ctx;
-    const int64_t H = r->units, first = slice * SLICE, len = slice_len(r, slice);
+    const int64_t H = r->units, slice = slice_in_turn(r, i), first = slice * SLICE, len = slice_len(r, slice);
 
     (void)worker;
     for (int64_t gate = 0; gate < 4; gate++) {
@@ -68,30 +83,30 @@ static void forward_slice(void *ctx, int64_t slice, int worker)
                                         .a = r->h + r->t * H, .lda = (r->n + 1) * H, .b = rows, .ldb = H, .c = sums,
                                         .ldc = r->n * 4 * H});
     }
-    for (int64_t i = 0; i < r->batch; i++) {
-        const int64_t before = (i * (r->n + 1) + r->t) * H + first;
+    for (int64_t item = 0; item < r->batch; item++) {
+        const int64_t before = (item * (r->n + 1) + r->t) * H + first;
 
-        r->point->lstm_cell(r->gates + (i * r->n + r->t) * 4 * H + first, H, r->c + before, r->c + before + H,
+        r->point->lstm_cell(r->gates + (item * r->n + r->t) * 4 * H + first, H, r->c + before, r->c + before + H,
                             r->h + before + H, len);
     }
 }
 
-static void backward_slice(void *ctx, int64_t slice, int worker)
+static void backward_slice(void *ctx, int64_t i, int worker)
 {
     const Recurrence *r = ctx;
-    const int64_t H = r->units, first = slice * SLICE, len = slice_len(r, slice);
+    const int64_t H = r->units, slice = slice_in_turn(r, i), first = slice * SLICE, len = slice_len(r, slice);
 
     (void)worker;
-    for (int64_t i = 0; i < r->batch; i++)
-        memcpy(r->dh + i * H + first, r->dy + (i * r->n + r->t) * H + first, (size_t)len * sizeof(float));
+    for (int64_t item = 0; item < r->batch; item++)
+        memcpy(r->dh + item * H + first, r->dy + (item * r->n + r->t) * H + first, (size_t)len * sizeof(float));
     if (r->t + 1 < r->n)
         r->gemm->product(&(GemmJob){.add = true, .m = r->batch, .n = len, .k = 4 * H, .a = r->gates + (r->t + 1) * 4 * H,
                                     .lda = r->n * 4 * H, .b = r->w + first, .ldb = H, .c = r->dh + first, .ldc = H});
-    for (int64_t i = 0; i < r->batch; i++) {
-        const int64_t before = (i * (r->n + 1) + r->t) * H + first;
+    for (int64_t item = 0; item < r->batch; item++) {
+        const int64_t before = (item * (r->n + 1) + r->t) * H + first;
 
-        r->point->lstm_cell_grad(r->gates + (i * r->n + r->t) * 4 * H + first, H, r->c + before, r->c + before + H,
-                                 r->dh + i * H + first, r->dc + i * H + first, len);
+        r->point->lstm_cell_grad(r->gates + (item * r->n + r->t) * 4 * H + first, H, r->c + before, r->c + before + H,
+                                 r->dh + item * H + first, r->dc + item * H + first, len);
     }
 }
 
