@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "engine/tape.h"
+#include "models/audio_codec.h"
 
 typedef struct Bench {
     bool json;
@@ -30,6 +31,13 @@ double bench_now(void); /* seconds */
 double bench_fastest(const Bench *bench, BenchRun run, void *ctx);
 void bench_fastest_two(const Bench *bench, BenchRun a, void *a_ctx, BenchRun b, void *b_ctx, double *a_s, double *b_s);
 
+/* The fastest run by the clock, and the least processor time that the calling thread spent in a run. Other work on the machine
+ * makes runs longer but takes no processor time from them; of several threads only the clock tells. */
+typedef struct BenchTime {
+    double clock_s, cpu_s;
+} BenchTime;
+BenchTime bench_time(const Bench *bench, BenchRun run, void *ctx);
+
 /* A product c [m, n] = a [m, k] b [k, n] by OpenBLAS on one thread; transpose_b for the form of a weight gradient. */
 typedef struct BenchProduct {
     int64_t m, n, k;
@@ -39,6 +47,9 @@ typedef struct BenchProduct {
 void bench_product_init(BenchProduct *p, int64_t m, int64_t n, int64_t k, bool transpose_b);
 void bench_product_clear(BenchProduct *p);
 void bench_product_run(void *ctx);
+/* Multiply-accumulates per second of a large product on one thread: the faster of OpenBLAS and our own, because the OpenBLAS
+ * of a distribution may not know the processor and fall back on a narrower instruction set. */
+double bench_product_peak(const Bench *bench);
 
 /* Prints one figure: what, seconds, its rate in `unit` (0: none), and the ratio to a reference (0: none), with the target
  * the ratio should reach (0: none). */
@@ -57,6 +68,23 @@ void bench_heading(const Bench *bench, const char *text);
 void bench_must(RsdStatus status, const RsdError *err);
 /* Uniform values in [-1, 1) that are the same in every run. */
 void bench_fill(float *x, int64_t n, uint32_t seed);
+
+/* An audio codec beside the same network in PyTorch. */
+typedef struct BenchCodec {
+    const char *part;
+    AudioCodec *codec; /* frozen */
+    int n_stages, n_frames; /* coded in each run */
+    double macs[2];    /* multiply-accumulates of the network in a run of the encoder and the decoder */
+    double target;     /* times PyTorch's speed, on one thread */
+    const char *peer;  /* script and arguments, in tests/peers */
+} BenchCodec;
+/* Prints encoding and decoding on one thread and on two: rate, ratio to PyTorch, share of the peak of products, scaling.
+ * cpu_s: processor time on one thread of encoder and decoder. */
+void bench_codec_network(const Bench *bench, const BenchCodec *c, double cpu_s[2]);
+/* Prints how long a stream takes from 20 ms of samples to bytes, and from bytes to samples. */
+void bench_codec_latency(const Bench *bench, const BenchCodec *c);
+/* An inference codec with weights drawn for a signal that neither fades nor grows much. */
+AudioCodec *bench_draw_codec(const AudioCodecConfig *cfg);
 
 /* The parts. */
 void bench_conv(Bench *bench);

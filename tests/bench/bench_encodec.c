@@ -1,38 +1,24 @@
-/* bench_encodec.c - EnCodec's 24 kHz model at its published width, with seeded weights, beside PyTorch (tests/peers/encodec.py),
- * and its language model of codes.
- *
- * One second at 6 kbit/s, in a chunk with carried state as files and streams are coded.
+/* bench_encodec.c - EnCodec's 24 kHz model at its published width, with drawn weights, beside PyTorch (tests/peers/encodec.py),
+ * and its language model of codes: one second at 6 kbit/s.
  *
  * SPDX-License-Identifier: MIT
  */
-#include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "engine/base/mem.h"
-#include "engine/stream.h"
-#include "models/audio_codec.h"
 #include "models/code_lm.h"
 #include "tests/bench/bench.h"
 
 #define RATE 24000
 #define FRAMES 75
 #define STAGES 8
+#define PEER "encodec.py --seconds 1 --stages 8"
 #define LM_DIM 200
 #define LM_HIDDEN 800
 #define LM_LAYERS 5
 #define LM_CODES 1024
-
-typedef struct Run {
-    RsdThreads *threads;
-    Tape *tape;
-    AudioCodec *codec;
-    StreamState *encoder, *decoder;
-    float *signal;
-    uint16_t codes[STAGES * FRAMES];
-} Run;
 
 static AudioCodecConfig encodec_24khz(void)
 {
@@ -47,120 +33,6 @@ static AudioCodecConfig encodec_24khz(void)
     cfg.seanet.pad = PAD_REFLECT;
     cfg.rvq.n_q = STAGES;
     return cfg;
-}
-
-static void open_run(Run *run, AudioCodec *codec, int n_threads)
-{
-    RsdError err;
-
-    *run = (Run){.codec = codec};
-    bench_must(rsd_threads_create(&run->threads, n_threads, &err), &err);
-    bench_must(tape_create(&run->tape, run->threads, 0, &err), &err);
-    bench_must(stream_create(&run->encoder, &err), &err);
-    bench_must(stream_create(&run->decoder, &err), &err);
-    bench_must(mem_alloc(&run->signal, RATE, sizeof(float), &err), &err);
-    bench_fill(run->signal, RATE, 1);
-}
-
-static void close_run(Run *run)
-{
-    mem_free(&run->signal);
-    stream_destroy(&run->encoder);
-    stream_destroy(&run->decoder);
-    tape_destroy(&run->tape);
-    rsd_threads_destroy(&run->threads);
-}
-
-static void run_encode(void *ctx)
-{
-    Run *run = ctx;
-    Tensor *x, *z;
-    RsdError err;
-
-    tape_reset(run->tape);
-    run->tape->stream = run->encoder;
-    stream_rewind(run->encoder);
-    bench_must(tape_input(run->tape, &x, 3, (int64_t[]){1, 1, RATE}, run->signal, &err), &err);
-    bench_must(seanet_encode(run->tape, run->codec->net, x, &z, &err), &err);
-    bench_must(rvq_encode(run->tape, run->codec->rvq, z, STAGES, run->codes, &err), &err);
-}
-
-static void run_decode(void *ctx)
-{
-    Run *run = ctx;
-    Tensor *y, *z;
-    RsdError err;
-
-    tape_reset(run->tape);
-    run->tape->stream = run->decoder;
-    stream_rewind(run->decoder);
-    bench_must(rvq_decode(run->tape, run->codec->rvq, run->codes, 1, STAGES, FRAMES, &z, &err), &err);
-    bench_must(seanet_decode(run->tape, run->codec->net, z, &y, &err), &err);
-}
-
-/* The peer's object, NULL when it does not run. */
-static json_t *run_peer(void)
-{
-    const char *source = getenv("RESIDUA_SOURCE"), *python = getenv("RESIDUA_PYTHON");
-    char command[4096];
-    json_t *result;
-    FILE *pipe;
-
-    snprintf(command, sizeof command, "'%s' '%s/tests/peers/encodec.py' --stages %d 2>/dev/null",
-             python ? python : "/usr/bin/python3", source ? source : ".", STAGES);
-    pipe = popen(command, "r");
-    if (!pipe)
-        return NULL;
-    result = json_loadf(pipe, 0, NULL);
-    pclose(pipe);
-    return result;
-}
-
-static double peer_seconds(const json_t *peer, const char *what, int n_threads)
-{
-    char key[16];
-
-    snprintf(key, sizeof key, "%d", n_threads);
-    return json_number_value(json_object_get(json_object_get(peer, what), key));
-}
-
-static void bench_network(Bench *bench, AudioCodec *codec, const json_t *peer)
-{
-    const struct {
-        const char *what, *key;
-        BenchRun run;
-        bool decoder;
-    } halves[] = {{"encode", "encode_s", run_encode, false}, {"decode", "decode_s", run_decode, true}};
-    double one_thread[2] = {0.0, 0.0};
-
-    for (int n_threads = 1; n_threads <= 2; n_threads++) {
-        Run run;
-
-        open_run(&run, codec, n_threads);
-        run_encode(&run);
-        for (int i = 0; i < 2; i++) {
-            double seconds = bench_fastest(bench, halves[i].run, &run);
-            char what[64];
-            BenchFigure figure = {.part = "encodec", .what = what, .seconds = seconds, .unit = "GMAC/s",
-                                  .rate = seanet_macs_per_second(&codec->config.seanet, RATE, halves[i].decoder) / seconds / 1e9};
-
-            snprintf(what, sizeof what, "%s, %d thread%s", halves[i].what, n_threads, n_threads > 1 ? "s" : "");
-            if (peer) {
-                figure.ratio = peer_seconds(peer, halves[i].key, n_threads) / seconds;
-                figure.ratio_to = "PyTorch";
-                figure.target = n_threads == 1 ? 3.0 : 0.0;
-            }
-            bench_print(bench, &figure);
-            if (n_threads == 1) {
-                one_thread[i] = seconds;
-                continue;
-            }
-            figure = (BenchFigure){.part = "encodec", .what = halves[i].what, .seconds = seconds,
-                                   .ratio = one_thread[i] / seconds, .ratio_to = "one thread", .target = 1.7};
-            bench_print(bench, &figure);
-        }
-        close_run(&run);
-    }
 }
 
 /* ---- the language model ---- */
@@ -235,18 +107,25 @@ static void run_lm(void *ctx)
         code_lm_next(run->state, run->codes, STAGES, run->p);
 }
 
-static void bench_lm(Bench *bench)
+/* encode_s: of the same second, without the language model. */
+static void bench_lm(const Bench *bench, double encode_s)
 {
     static LmRun run;
     CodeLm *lm = seeded_lm();
-    BenchFigure figure = {.part = "encodec", .what = "language model, 8 stages", .ratio_to = "real time", .target = 1.0};
+    BenchFigure figure = {.part = "encodec", .ratio_to = "real time"};
     RsdError err;
 
     bench_must(code_lm_state_create(&run.state, lm, bench->threads, FRAMES, &err), &err);
     for (int i = 0; i < 4; i++)
         run_lm(&run);
-    figure.seconds = bench_fastest(bench, run_lm, &run);
+    figure.what = "language model, 8 stages, 1 thread";
+    figure.seconds = bench_time(bench, run_lm, &run).cpu_s;
     figure.ratio = 1.0 / figure.seconds;
+    bench_print(bench, &figure);
+    figure.what = "encode with the language model, 1 thread";
+    figure.seconds += encode_s;
+    figure.ratio = 1.0 / figure.seconds;
+    figure.target = 1.0;
     bench_print(bench, &figure);
     code_lm_state_destroy(&run.state);
     code_lm_destroy(&lm);
@@ -255,19 +134,14 @@ static void bench_lm(Bench *bench)
 void bench_encodec(Bench *bench)
 {
     AudioCodecConfig cfg = encodec_24khz();
-    AudioCodec *codec;
-    json_t *peer;
-    RsdError err;
+    BenchCodec c = {.part = "encodec", .codec = bench_draw_codec(&cfg), .n_stages = STAGES, .n_frames = FRAMES,
+                    .macs = {seanet_macs_per_second(&cfg.seanet, RATE, false), seanet_macs_per_second(&cfg.seanet, RATE, true)},
+                    .target = 3.0, .peer = PEER};
+    double cpu_s[2];
 
     bench_heading(bench, "One second of EnCodec 24 kHz, full width, 8 stages, beside PyTorch");
-    peer = bench->peer ? run_peer() : NULL;
-    if (bench->peer && !peer)
-        fprintf(stderr, "bench: PyTorch does not run here (Debian package python3-torch); its figures are left out\n");
-    bench_must(audio_codec_create(&codec, &cfg, 1, &err), &err);
-    bench_must(seanet_freeze(codec->net, &err), &err);
-    rvq_refresh(codec->rvq);
-    bench_network(bench, codec, peer);
-    bench_lm(bench);
-    audio_codec_destroy(&codec);
-    json_decref(peer);
+    bench_codec_network(bench, &c, cpu_s);
+    bench_codec_latency(bench, &c);
+    bench_lm(bench, cpu_s[0]);
+    audio_codec_destroy(&c.codec);
 }

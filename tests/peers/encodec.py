@@ -3,12 +3,13 @@
 
 The same layers as the published model (C0 32, ratios 8,5,4,2, LSTM of two layers, conv shortcuts, D 128, 32 codebooks of 1024),
 random weights with weight norm folded away, causal padding by reflection, on the same second of noise.
-Prints one JSON object: seconds of the fastest encode and the fastest decode, by thread count.
+Prints one JSON object: the fastest encode and the fastest decode, by thread count.
 
   encodec.py [--seconds 1] [--stages 8] [--threads 1,2] [--repeat 5]
 """
 import argparse
 import json
+import math
 import time
 
 import torch
@@ -83,11 +84,14 @@ def quantise(z, books):
 
 
 def fastest(run, repeat):
-    best = float("inf")
+    """Least seconds by the clock, and least processor time of this thread, which is all of it where there is one."""
+    best = {"clock_s": math.inf, "cpu_s": math.inf}
+    run()
     for _ in range(repeat):
-        start = time.perf_counter()
+        clock, cpu = time.perf_counter(), time.thread_time()
         run()
-        best = min(best, time.perf_counter() - start)
+        best["clock_s"] = min(best["clock_s"], time.perf_counter() - clock)
+        best["cpu_s"] = min(best["cpu_s"], time.thread_time() - cpu)
     return best
 
 
@@ -103,7 +107,7 @@ def main():
     enc, dec = encoder(32, ratios, dim).eval(), decoder(32, ratios, dim).eval()
     books = [torch.randn(1024, dim) * 0.6 ** k for k in range(args.stages)]
     x = torch.randn(1, 1, int(24000 * args.seconds)) * 0.1
-    result = {"torch": torch.__version__, "encode_s": {}, "decode_s": {}}
+    result = {"torch": torch.__version__, "encode": {}, "decode": {}}
     with torch.no_grad():
         for n in [int(t) for t in args.threads.split(",")]:
             torch.set_num_threads(n)
@@ -112,8 +116,8 @@ def main():
             def decode():
                 return dec(sum(book[code] for book, code in zip(books, codes)).t()[None])
 
-            result["encode_s"][str(n)] = fastest(lambda: quantise(enc(x)[0], books), args.repeat)
-            result["decode_s"][str(n)] = fastest(decode, args.repeat)
+            result["encode"][str(n)] = fastest(lambda: quantise(enc(x)[0], books), args.repeat)
+            result["decode"][str(n)] = fastest(decode, args.repeat)
     print(json.dumps(result))
 
 
