@@ -2,6 +2,10 @@
  *
  * Workers spin for a short while before they sleep, because a training step starts thousands of short loops.
  *
+ * The caller waits for those workers only that came in while the job was open. Where others compete for the processors a worker
+ * may come late or not at all; then the caller has done the tasks itself, and a short loop does not last as long as the
+ * system takes to run every worker once.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "engine/base/threads.h"
@@ -30,7 +34,8 @@ struct RsdThreads {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     _Atomic uint64_t generation; /* raised by one for each job */
-    _Atomic int n_busy;
+    _Atomic bool open;           /* there is a job to come into */
+    _Atomic int n_inside;        /* workers that may be at it */
     _Atomic int64_t next;
     bool stop;
     int64_t n_tasks;
@@ -53,6 +58,16 @@ static void run_tasks(RsdThreads *pool, int number)
         pool->task(pool->ctx, i, number);
 }
 
+/* The count goes up before the look at `open`, and the caller closes before it looks at the count: in this one order of all
+ * four, either the worker finds the job closed or the caller finds the worker inside. */
+static void come_in(RsdThreads *pool, int number)
+{
+    atomic_fetch_add(&pool->n_inside, 1);
+    if (atomic_load(&pool->open))
+        run_tasks(pool, number);
+    atomic_fetch_sub_explicit(&pool->n_inside, 1, memory_order_release);
+}
+
 static void *worker_main(void *arg)
 {
     Worker *worker = arg;
@@ -72,8 +87,7 @@ static void *worker_main(void *arg)
         seen = atomic_load_explicit(&pool->generation, memory_order_acquire);
         if (pool->stop)
             return NULL;
-        run_tasks(pool, worker->number);
-        atomic_fetch_sub_explicit(&pool->n_busy, 1, memory_order_release);
+        come_in(pool, worker->number);
     }
 }
 
@@ -152,10 +166,11 @@ void threads_for(RsdThreads *threads, int64_t n_tasks, ThreadTask task, void *ct
     threads->ctx = ctx;
     threads->n_tasks = n_tasks;
     atomic_store_explicit(&threads->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&threads->n_busy, threads->n_threads - 1, memory_order_relaxed);
+    atomic_store(&threads->open, true);
     announce(threads);
     run_tasks(threads, 0);
-    for (int spin = 0; atomic_load_explicit(&threads->n_busy, memory_order_acquire) > 0; spin++) {
+    atomic_store(&threads->open, false);
+    for (int spin = 0; atomic_load(&threads->n_inside) > 0; spin++) {
         if (spin < N_SPINS)
             relax();
         else

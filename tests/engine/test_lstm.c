@@ -4,12 +4,15 @@
  */
 #include "tests/shared.h"
 
+#include <math.h>
+
 #include "engine/base/rng.h"
 #include "engine/kernels/kernels.h"
+#include "engine/ops/linear.h"
 #include "engine/ops/lstm.h"
 #include "engine/stream.h"
 
-enum { C = 5, H = 70, N = 23 };
+enum { C = 5, H = 70, N = 23, WIDE = 300 };
 
 static RsdThreads *threads;
 static Tape *tape;
@@ -105,6 +108,74 @@ Test(lstm, chunks_of_every_length_give_the_bits_of_the_whole)
     tape->kernels = kernels_pick();
     check_chunks(1);
     check_chunks(3);
+}
+
+/* One layer on one signal, written out. */
+static void plain_lstm(const LstmWeights *w, const float *x, int64_t units, int64_t n, double *y)
+{
+    double h[WIDE] = {0}, c[WIDE] = {0}, sums[4 * WIDE];
+
+    for (int64_t t = 0; t < n; t++) {
+        for (int64_t i = 0; i < 4 * units; i++) {
+            sums[i] = (double)w->b_ih->data[i] + (double)w->b_hh->data[i];
+            for (int64_t j = 0; j < C; j++)
+                sums[i] += (double)w->w_ih->data[i * C + j] * (double)x[j * n + t];
+            for (int64_t j = 0; j < units; j++)
+                sums[i] += (double)w->w_hh->data[i * units + j] * h[j];
+        }
+        for (int64_t i = 0; i < units; i++) {
+            double in = 1.0 / (1.0 + exp(-sums[i])), forget = 1.0 / (1.0 + exp(-sums[units + i]));
+
+            c[i] = forget * c[i] + in * tanh(sums[2 * units + i]);
+            h[i] = tanh(c[i]) / (1.0 + exp(-sums[3 * units + i]));
+            y[i * n + t] = h[i];
+        }
+    }
+}
+
+Test(lstm, layers_of_any_number_of_slices_sum_what_is_written)
+{
+    enum { LEN = 7 };
+    double expected[WIDE * LEN];
+
+    for (int64_t units = 40; units <= WIDE; units += 52) {
+        LstmWeights w;
+        Tensor *x, *y;
+
+        ASSERT_OK(tape_tensor(tape, &w.w_ih, 2, (int64_t[]){4 * units, C}, &err), err);
+        ASSERT_OK(tape_tensor(tape, &w.w_hh, 2, (int64_t[]){4 * units, units}, &err), err);
+        ASSERT_OK(tape_tensor(tape, &w.b_ih, 1, (int64_t[]){4 * units}, &err), err);
+        ASSERT_OK(tape_tensor(tape, &w.b_hh, 1, (int64_t[]){4 * units}, &err), err);
+        ASSERT_OK(tape_tensor(tape, &x, 3, (int64_t[]){1, C, LEN}, &err), err);
+        fill(w.w_ih, 1);
+        fill(w.w_hh, 2);
+        fill(w.b_ih, 3);
+        fill(w.b_hh, 4);
+        fill(x, 5);
+        ASSERT_OK(op_lstm(tape, x, &w, &y, &err), err);
+        plain_lstm(&w, x->data, units, LEN, expected);
+        for (int64_t i = 0; i < units * LEN; i++)
+            cr_assert(fabs((double)y->data[i] - expected[i]) < 1e-5, "%lld units, element %lld: %g, expected %g",
+                      (long long)units, (long long)i, (double)y->data[i], expected[i]);
+        tape_reset(tape);
+    }
+}
+
+Test(lstm, weights_laid_out_ahead_give_the_same_bits)
+{
+    float expected[H * N];
+    Tensor *x, *y;
+
+    ASSERT_OK(tape_tensor(tape, &x, 3, (int64_t[]){1, C, N}, &err), err);
+    fill(x, 1);
+    run_stack(x, &y);
+    memcpy(expected, y->data, sizeof expected);
+    for (int i = 0; i < 2; i++) {
+        ASSERT_OK(linear_prepare(tape, layers[i].w_ih, &err), err);
+        cr_assert_not_null(layers[i].w_ih->prepared);
+    }
+    run_stack(x, &y);
+    ASSERT_SAME_BITS("y", y->data, expected, H * N);
 }
 
 Test(lstm, wrong_shapes_and_a_recorded_stream_are_refused)
