@@ -18,6 +18,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/ops/arithmetic.h"
+#include "engine/ops/in_place.h"
 #include "engine/stream.h"
 #include "models/layers.h"
 
@@ -410,17 +411,24 @@ fail:
 
 /* ---- running ---- */
 
+/* Nothing else reads x. */
 static RsdStatus residual_unit(Tape *t, const SeanetConfig *cfg, const ResidualUnit *unit, Tensor *x, Tensor **y,
                                RsdError *err)
 {
     Tensor *h, *skip = x;
+    ArenaMark mark;
     RsdStatus status = RSD_OK;
 
-    TRY(conv1d(t, &unit->conv, x, &h, err));
-    TRY(conv1d(t, &unit->pointwise, h, &h, err));
     if (!cfg->true_skip)
         TRY(conv1d(t, &unit->shortcut, x, &skip, err));
-    TRY(op_add(t, skip, h, y, err));
+    mark = arena_mark(t->arena);
+    TRY(conv1d(t, &unit->conv, x, &h, err));
+    TRY(conv1d(t, &unit->pointwise, h, &h, err));
+    if (t->recording)
+        return op_add(t, skip, h, y, err);
+    TRY(op_add_skip_in_place(t, skip, h, 0, err));
+    arena_rewind(t->arena, mark);
+    *y = skip;
 fail:
     return status;
 }
