@@ -143,10 +143,11 @@ static void product(const GemmJob *job)
         }
 }
 
-/* y: four rows at a time share the loads of x; a row alone is summed in the same order. */
+/* y: eight rows at a time share the loads of x and keep as many lines of memory on their way; a row alone is summed in the
+ * same order. */
 INLINE void multiply_rows(int64_t n, const float *a, int64_t lda, const float *x, bool add, float *y, int n_rows)
 {
-    __m512 sum[4];
+    __m512 sum[8];
 
     UNROLL for (int r = 0; r < n_rows; r++)
         sum[r] = _mm512_setzero_ps();
@@ -168,8 +169,8 @@ static void matrix_vector(int64_t m, int64_t n, const float *a, int64_t lda, con
 {
     int64_t i = 0;
 
-    for (; i + 4 <= m; i += 4)
-        multiply_rows(n, a + i * lda, lda, x, add, y + i, 4);
+    for (; i + 8 <= m; i += 8)
+        multiply_rows(n, a + i * lda, lda, x, add, y + i, 8);
     for (; i < m; i++)
         multiply_rows(n, a + i * lda, lda, x, add, y + i, 1);
 }
