@@ -47,7 +47,7 @@ typedef struct BenchProduct {
 void bench_product_init(BenchProduct *p, int64_t m, int64_t n, int64_t k, bool transpose_b);
 void bench_product_clear(BenchProduct *p);
 void bench_product_run(void *ctx);
-/* Multiply-accumulates per second of a large product on one thread: the faster of OpenBLAS and our own, because the OpenBLAS
+/* Multiply-accumulates per second of a product on one thread: the faster of OpenBLAS and our own, because the OpenBLAS
  * of a distribution may not know the processor and fall back on a narrower instruction set. */
 double bench_product_peak(const Bench *bench);
 
