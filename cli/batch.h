@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/json_line.h"
+#include "cli/shard.h"
 
 typedef struct BatchItem {
     char *input, *output; /* "-" is standard input or output */
@@ -46,6 +47,8 @@ typedef RsdStatus (*BatchWork)(void *ctx, const BatchItem *item, BatchResult *re
 /* *code is EXIT_USAGE after a sentence when the options contradict each other. Errors: RSD_ERR_MEMORY. */
 RsdStatus batch_plan(Batch **out, const BatchOptions *options, int *code, RsdError *err);
 void batch_destroy(Batch **batch);
+/* Leaves the inputs of one part. */
+void batch_keep_shard(Batch *batch, const Shard *shard);
 
 /* For BatchOptions.accepts: *.rsd, *.ecdc and *.dac. */
 bool batch_is_stream_name(const char *path);

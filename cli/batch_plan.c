@@ -262,15 +262,31 @@ bool batch_is_rsd_name(const char *path)
     return dot && !strcasecmp(dot, ".rsd");
 }
 
+static void clear_item(BatchItem *item)
+{
+    mem_free(&item->input);
+    mem_free(&item->output);
+    mem_free(&item->problem);
+}
+
+void batch_keep_shard(Batch *batch, const Shard *shard)
+{
+    size_t n_kept = 0;
+
+    for (size_t i = 0; i < batch->n_items; i++)
+        if (shard_has(shard, i))
+            batch->items[n_kept++] = batch->items[i];
+        else
+            clear_item(&batch->items[i]);
+    batch->n_items = n_kept;
+}
+
 void batch_destroy(Batch **batch)
 {
     if (!*batch)
         return;
-    for (size_t i = 0; i < (*batch)->n_items; i++) {
-        mem_free(&(*batch)->items[i].input);
-        mem_free(&(*batch)->items[i].output);
-        mem_free(&(*batch)->items[i].problem);
-    }
+    for (size_t i = 0; i < (*batch)->n_items; i++)
+        clear_item(&(*batch)->items[i]);
     mem_free(&(*batch)->items);
     mem_free(batch);
 }

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/model_choice.h"
 #include "cli/rd_run.h"
+#include "cli/shard.h"
 #include "cli/report.h"
 
 #define DEFAULT_METRICS "estoi,mel,lsd,segsnr"
@@ -17,7 +18,7 @@
 
 typedef struct BenchRequest {
     CommonRequest common;
-    const char *metrics, *codecs, *model, *anchor, *report;
+    const char *shard, *metrics, *codecs, *model, *anchor, *report;
     double rate_hz, seconds;
     int n_threads;
     bool json, csv, force;
@@ -73,6 +74,7 @@ static const Option OPTIONS[] = {
      .offset = offsetof(BenchRequest, json),
      .help = "one JSON object per point and per comparison on standard output"},
     {.name = "csv", .offset = offsetof(BenchRequest, csv), .help = "a table for spreadsheets on standard output"},
+    SHARD_OPTION(BenchRequest),
     COMMON_OPTIONS(BenchRequest),
 };
 
@@ -176,9 +178,11 @@ static RsdStatus bench_rd(const BenchRequest *r, char **paths, size_t n_paths, C
     EvalSet set;
     MediaList *files = NULL;
     RsdThreads *threads = NULL;
+    Shard shard;
     RdRun run = {.set = &set, .seconds = r->seconds, .console = console, .channels = 1};
     RsdStatus status = RSD_OK;
 
+    TRY(shard_parse(&shard, r->shard, err));
     TRY(check_output(r, err));
     TRY(eval_set_choose(&set, r->metrics ? r->metrics : DEFAULT_METRICS, err));
     TRY(choose_codecs(&codecs, r, err));
@@ -191,6 +195,9 @@ static RsdStatus bench_rd(const BenchRequest *r, char **paths, size_t n_paths, C
     if (codecs.model)
         run.channels = rsd_model_info(codecs.model)->channels;
     TRY(media_list_scan(&files, (const char *const *)paths, n_paths, run.rate_hz, threads, err));
+    media_list_keep_part(files, shard.index, shard.n);
+    CHECK(files->n_files, err, RSD_ERR_ARG, "--shard %zu/%zu: there are fewer recordings than parts", shard.index + 1,
+          shard.n);
     run.files = files;
     TRY(rd_run(&run, threads, err));
     (r->json ? rd_print_json : r->csv ? rd_print_csv : rd_print_table)(&run);

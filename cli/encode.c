@@ -21,7 +21,7 @@
 
 typedef struct EncodeRequest {
     CommonRequest common;
-    const char *output, *output_dir, *model, *lm;
+    const char *shard, *output, *output_dir, *model, *lm;
     double bitrate_bps;
     int n_threads, format;
     bool recursive, force, json, keep_going;
@@ -84,6 +84,7 @@ static const Option OPTIONS[] = {
      .offset = offsetof(EncodeRequest, keep_going),
      .help = "encode what can be read of a damaged recording, and NaN as zero"},
     {.name = "json", .offset = offsetof(EncodeRequest, json), .help = "one JSON object per input on standard output"},
+    SHARD_OPTION(EncodeRequest),
     COMMON_OPTIONS(EncodeRequest),
 };
 
@@ -354,6 +355,7 @@ static int run(int argc, char **argv)
     EncodeRequest r = {.format = FORMAT_BY_NAME};
     Console console;
     Batch *batch = NULL;
+    Shard shard;
     BatchOptions plan = {.command = &cli_encode, .inputs = argv, .to_stdout = true, .accepts = media_list_is_recording};
     int code;
     RsdError err = {0};
@@ -370,8 +372,12 @@ static int run(int argc, char **argv)
     plan.output = r.output;
     plan.output_dir = r.output_dir;
     plan.recursive = r.recursive;
-    status = batch_plan(&batch, &plan, &code, &err);
-    if (status == RSD_OK && code == EXIT_DONE) {
+    status = shard_parse(&shard, r.shard, &err);
+    if (status == RSD_OK)
+        status = batch_plan(&batch, &plan, &code, &err);
+    if (status == RSD_OK && code == EXIT_DONE)
+        batch_keep_shard(batch, &shard);
+    if (status == RSD_OK && code == EXIT_DONE && batch->n_items) {
         if (r.json && !strcmp(batch->items[0].output ? batch->items[0].output : "", "-"))
             code = command_misused(&cli_encode, "--json and the stream cannot both go to standard output; use -o");
         else

@@ -24,7 +24,7 @@
 
 typedef struct EvalRequest {
     CommonRequest common;
-    const char *metrics;
+    const char *shard, *metrics;
     TextList below, above;
     double rate_hz, max_delay_s;
     const char *report, *spectrogram, *visqol_model;
@@ -108,6 +108,7 @@ static const Option OPTIONS[] = {
      .offset = offsetof(EvalRequest, json),
      .help = "one JSON object per pair, and one of the means, on standard output"},
     {.name = "csv", .offset = offsetof(EvalRequest, csv), .help = "a table for spreadsheets on standard output"},
+    SHARD_OPTION(EvalRequest),
     COMMON_OPTIONS(EvalRequest),
 };
 
@@ -218,6 +219,7 @@ static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *consol
                                     : EVAL_TABLE,
                    .per_channel = r->per_channel,
                    .console = console};
+    Shard shard;
     RsdStatus status = RSD_OK;
 
     TRY(eval_set_choose(&set, r->metrics, err));
@@ -226,7 +228,10 @@ static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *consol
     if (r->visqol_model)
         TRY(svr_open(&visqol, r->visqol_model, err));
     run.options.aids.visqol = visqol;
+    TRY(shard_parse(&shard, r->shard, err));
     TRY(pairs_find(&pairs, operands[0], operands[1], console, err));
+    pairs_keep_shard(pairs, &shard);
+    CHECK(pairs->n_items, err, RSD_ERR_ARG, "--shard %zu/%zu: there are fewer pairs than parts", shard.index + 1, shard.n);
     TRY(rsd_threads_create(&threads, r->n_threads, err));
     run.pairs = pairs;
     TRY(eval_run(&run, threads, err));

@@ -111,15 +111,31 @@ fail:
     return status;
 }
 
+static void clear_pair(Pair *pair)
+{
+    mem_free(&pair->ref);
+    mem_free(&pair->dist);
+    mem_free(&pair->name);
+}
+
+void pairs_keep_shard(PairList *pairs, const Shard *shard)
+{
+    size_t n_kept = 0;
+
+    for (size_t i = 0; i < pairs->n_items; i++)
+        if (shard_has(shard, i))
+            pairs->items[n_kept++] = pairs->items[i];
+        else
+            clear_pair(&pairs->items[i]);
+    pairs->n_items = n_kept;
+}
+
 void pairs_destroy(PairList **pairs)
 {
     if (!*pairs)
         return;
-    for (size_t i = 0; i < (*pairs)->n_items; i++) {
-        mem_free(&(*pairs)->items[i].ref);
-        mem_free(&(*pairs)->items[i].dist);
-        mem_free(&(*pairs)->items[i].name);
-    }
+    for (size_t i = 0; i < (*pairs)->n_items; i++)
+        clear_pair(&(*pairs)->items[i]);
     mem_free(&(*pairs)->items);
     mem_free(pairs);
 }

@@ -6,6 +6,7 @@
 #define RESIDUA_CLI_PAIRS_H
 
 #include "cli/console.h"
+#include "cli/shard.h"
 
 typedef struct Pair {
     char *ref, *dist, *name; /* name: the path below the folders without its ending; of two files: dist */
@@ -21,5 +22,7 @@ typedef struct PairList {
  * folder), RSD_ERR_IO (cannot be read), RSD_ERR_CORRUPT (no pair at all), RSD_ERR_MEMORY. */
 RsdStatus pairs_find(PairList **out, const char *ref, const char *dist, Console *console, RsdError *err);
 void pairs_destroy(PairList **pairs);
+/* Leaves the pairs of one part. */
+void pairs_keep_shard(PairList *pairs, const Shard *shard);
 
 #endif

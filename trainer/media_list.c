@@ -244,6 +244,18 @@ fail:
     return status;
 }
 
+void media_list_keep_part(MediaList *list, size_t index, size_t n)
+{
+    size_t n_kept = 0;
+
+    for (size_t i = 0; i < list->n_files; i++)
+        if (i % n == index)
+            list->files[n_kept++] = list->files[i];
+        else
+            mem_free(&list->files[i].path);
+    list->n_files = n_kept;
+}
+
 double media_list_hours(const MediaList *list)
 {
     double n_samples = 0.0;

@@ -39,6 +39,9 @@ void media_list_destroy(MediaList **list);
 /* Moves every k-th file (k >= 2) into *held_out, which is a new list. Errors: RSD_ERR_MEMORY. */
 RsdStatus media_list_split(MediaList *list, int every_kth, MediaList **held_out, RsdError *err);
 
+/* Leaves files `index`, index + n, index + 2 n, ... */
+void media_list_keep_part(MediaList *list, size_t index, size_t n);
+
 double media_list_hours(const MediaList *list);
 /* A number that changes when files are added, removed or replaced: a resumed run compares it. */
 uint32_t media_list_fingerprint(const MediaList *list);
