@@ -59,6 +59,7 @@ void audio_step_destroy(AudioStep **step)
     for (int i = 0; i < BALANCER_MAX_LOSSES; i++)
         audio_loss_destroy(&(*step)->losses[i]);
     audio_loss_destroy(&(*step)->distance);
+    layer_norms_destroy(&(*step)->layers);
     tape_destroy(&(*step)->tape);
     mem_free(step);
 }
@@ -237,6 +238,16 @@ static bool is_spike(const TrainConfig *cfg, TrainState *state, double norm)
     return spike;
 }
 
+/* What the gradient belongs to when losses are added up by their weights. */
+static double total_loss(const TrainConfig *cfg, const StepReport *report)
+{
+    double sum = (double)cfg->loss.commitment * report->commitment;
+
+    for (int i = 0; i < cfg->loss.n_losses; i++)
+        sum += (double)cfg->loss.weights[i] * report->losses[i];
+    return sum;
+}
+
 typedef struct Output {
     Tape *tape;
     Tensor *y;
@@ -315,8 +326,15 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
     report->skipped = !isfinite(report->grad_norm);
     report->spike = !report->skipped && is_spike(cfg, state, report->grad_norm);
+    if (step->measure_layers && !step->layers)
+        TRY(layer_norms_create(&step->layers, codec->params, err));
+    if (step->measure_layers)
+        layer_norms_before(step->layers, codec->params);
+    state->optimizer->loss = total_loss(cfg, report);
     if (!report->skipped && !report->spike)
         optimizer_update(state->optimizer, report->lr, report->grad_norm, step->threads);
+    if (step->measure_layers)
+        layer_norms_after(step->layers, codec->params);
     end_phase(report, PHASE_UPDATE, &since);
     if (state->adversary)
         TRY(adversary_learn(state->adversary, tape, state->step, cfg->train.steps, &report->adversary, err));

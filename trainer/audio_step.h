@@ -16,6 +16,7 @@
 
 #include "losses/audio_loss.h"
 #include "trainer/checkpoint.h"
+#include "trainer/layer_norms.h"
 
 typedef enum StepPhase {
     PHASE_DATA,
@@ -53,6 +54,8 @@ typedef struct AudioStep {
     int64_t segment_len;
     AudioLoss *losses[BALANCER_MAX_LOSSES];
     AudioLoss *distance; /* mel_dac, for validation */
+    LayerNorms *layers;  /* of the last step with measure_layers; NULL before the first */
+    bool measure_layers; /* for the next step; the caller's */
 } AudioStep;
 
 /* config, threads and group are borrowed until destroy. Errors: RSD_ERR_ARG (a loss cannot be made), RSD_ERR_MEMORY. */

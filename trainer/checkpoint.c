@@ -109,6 +109,13 @@ static RsdStatus put_optimizer(SafetensorsWriter *writer, const Optimizer *opt, 
     RsdStatus status = RSD_OK;
 
     TRY(put_int(writer, key, opt->n_updates, err));
+    if (opt->config.kind == OPTIMIZER_MOMO) {
+        char name[64], text[64];
+
+        snprintf(name, sizeof name, "%s.momo", prefix);
+        snprintf(text, sizeof text, "%a %a", opt->momo.loss, opt->momo.product);
+        TRY(safetensors_writer_metadata(writer, name, text, err));
+    }
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
         char name[64];
 
@@ -222,9 +229,16 @@ static RsdStatus get_optimizer(Optimizer *opt, const Safetensors *st, const char
         const char *name;
         float *data;
     } arrays[] = {{"m", opt->m}, {"v", opt->v}, {"average", opt->average}};
+    char momo[64];
+    const char *text;
     RsdStatus status = RSD_OK;
 
     TRY(get_int(&opt->n_updates, st, path, key, err));
+    snprintf(momo, sizeof momo, "%s.momo", prefix);
+    text = safetensors_metadata(st, momo); /* another optimiser has none: the averages start anew */
+    if (text)
+        CHECK(sscanf(text, "%la %la", &opt->momo.loss, &opt->momo.product) == 2 && isfinite(opt->momo.loss) &&
+                  isfinite(opt->momo.product), err, RSD_ERR_CORRUPT, "%s: %s is '%.40s', not two numbers", path, momo, text);
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
         char name[64];
 

@@ -254,6 +254,9 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
 
     CHECK((k & (k - 1)) == 0, err, RSD_ERR_ARG, "model.codebook_size = %d is not a power of two", k);
     CHECK(cfg->loss.n_losses, err, RSD_ERR_ARG, "[loss] switches no loss on; add for example 'mel_dac = 1'");
+    CHECK(cfg->optimizer.kind != OPTIMIZER_MOMO ||
+              (cfg->loss.balance == BALANCE_FIXED && !adversary_is_on(&cfg->adversary)), err, RSD_ERR_ARG,
+          "optim.method = momo needs the loss that its gradient belongs to: loss.balance = fixed and no adversary");
     CHECK(cfg->data.augment.level_low_db <= cfg->data.augment.level_high_db, err, RSD_ERR_ARG,
           "data.level_low = %g dB is above data.level_high = %g dB", (double)cfg->data.augment.level_low_db,
           (double)cfg->data.augment.level_high_db);

@@ -146,8 +146,8 @@ const ConfigKey CONFIG_KEYS[] = {
     FLAG("loss", "balance_per_item", "yes", loss.balance_per_item, "the balancer takes norms per crop"),
 
     CHOICE("optim", "method", "adam", optimizer.kind,
-           "adam, adamw (decoupled weight decay) or muon (orthogonal steps for matrices, adamw for the rest)", "adam",
-           "adamw", "muon"),
+           "adam, adamw (decoupled weight decay), muon (orthogonal steps for matrices, adamw for the rest) or momo (adamw "
+           "whose rate the loss itself bounds; with loss.balance = fixed)", "adam", "adamw", "muon", "momo"),
     NUMBER("optim", "lr", FLOAT, NONE, 0, 10, "0.0005", schedule.lr, "highest learning rate"),
     NUMBER("optim", "lr_final", FLOAT, NONE, 0, 10, "0.0001", schedule.lr_final,
            "learning rate of the last step (cosine, hold)"),

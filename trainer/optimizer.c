@@ -22,6 +22,7 @@ struct OptimizerBlock {
     int64_t at;       /* in m, v and average */
     bool in_matrix;   /* moved by Muon */
     double sum_sq;
+    MomoSums momo;
 };
 
 struct OptimizerMatrix {
@@ -183,6 +184,8 @@ double optimizer_grad_norm(Optimizer *opt, RsdThreads *threads)
 typedef struct UpdateJob {
     Optimizer *opt;
     AdamStep step;
+    MomoStep momo;
+    float momo_rate;
     float average_decay;
 } UpdateJob;
 
@@ -194,7 +197,10 @@ static void update_task(void *ctx, int64_t i, int worker)
     float *weights = block->tensor->data + block->start;
 
     (void)worker;
-    if (!block->in_matrix)
+    if (opt->config.kind == OPTIMIZER_MOMO)
+        momo_apply(weights, opt->m + block->at, opt->v + block->at, block->n, &job->momo, job->momo_rate,
+                   1.0f / (1.0f + job->step.lr * job->step.decay));
+    else if (!block->in_matrix)
         opt->kernels->point->adam(weights, opt->m + block->at, opt->v + block->at, block->tensor->grad + block->start,
                                   block->n, &job->step);
     opt->kernels->point->track(opt->average + block->at, weights, job->average_decay, block->n);
@@ -223,6 +229,35 @@ static void muon_task(void *ctx, int64_t i, int worker)
     kernels->scale(step, -lr, weights, n, true);
 }
 
+static void follow_task(void *ctx, int64_t i, int worker)
+{
+    const UpdateJob *job = ctx;
+    Optimizer *opt = job->opt;
+    OptimizerBlock *block = &opt->blocks[i];
+
+    (void)worker;
+    block->momo = momo_follow(block->tensor->data + block->start, opt->m + block->at, opt->v + block->at,
+                              block->tensor->grad + block->start, block->n, &job->momo);
+}
+
+/* Moves the averages and finds the rate of this step. The loss shrinks with its gradient when that is clipped. */
+static void prepare_momo(UpdateJob *job, RsdThreads *threads)
+{
+    Optimizer *opt = job->opt;
+    const AdamStep *step = &job->step;
+    MomoSums sums = {0};
+
+    job->momo = (MomoStep){step->beta1, step->beta2, step->eps, step->correct2, step->grad_scale};
+    threads_for(threads, opt->n_blocks, follow_task, job);
+    for (int64_t i = 0; i < opt->n_blocks; i++) {
+        sums.grad_weight += opt->blocks[i].momo.grad_weight;
+        sums.mean_weight += opt->blocks[i].momo.mean_weight;
+        sums.mean_sq += opt->blocks[i].momo.mean_sq;
+    }
+    job->momo_rate = (float)momo_rate(&opt->momo, &sums, (double)step->grad_scale * opt->loss, (double)step->lr,
+                                      (double)step->decay, (double)step->beta1, opt->n_updates);
+}
+
 void optimizer_update(Optimizer *opt, float lr, double grad_norm, RsdThreads *threads)
 {
     const OptimizerConfig *cfg = &opt->config;
@@ -239,6 +274,8 @@ void optimizer_update(Optimizer *opt, float lr, double grad_norm, RsdThreads *th
                               .grad_scale = clip ? (float)((double)cfg->clip_norm / grad_norm) : 1.0f},
                      .average_decay = (float)fmin((double)cfg->ema_decay, young)};
 
+    if (cfg->kind == OPTIMIZER_MOMO)
+        prepare_momo(&job, threads);
     threads_for(threads, opt->n_matrices, muon_task, &job);
     threads_for(threads, opt->n_blocks, update_task, &job);
 }

@@ -1,4 +1,4 @@
-/* optimizer.h - Adam, AdamW and Muon over the trainable parameters of a model, with clipping of the gradient's norm.
+/* optimizer.h - Adam, AdamW, Muon and MoMo-Adam (trainer/momo.h) over the trainable parameters of a model, with clipping of the gradient's norm.
  *
  * Muon moves a weight matrix by its momentum with all singular values brought to 1 (trainer/orthogonal.h), so that rare
  * directions are learnt as fast as common ones; vectors (biases, gains) are moved by Adam.
@@ -14,8 +14,9 @@
 #include "engine/base/group.h"
 #include "engine/base/threads.h"
 #include "models/params.h"
+#include "trainer/momo.h"
 
-typedef enum OptimizerKind { OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_MUON } OptimizerKind;
+typedef enum OptimizerKind { OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_MUON, OPTIMIZER_MOMO } OptimizerKind;
 
 typedef struct OptimizerConfig {
     int kind; /* OptimizerKind; they differ in weight_decay, which Adam does not have */
@@ -42,6 +43,8 @@ typedef struct Optimizer {
     float *m, *v;   /* [n_elements] */
     float *average; /* [n_elements], starts as the weights */
     float *shared;  /* [n_elements], all gradients on their way through a group; NULL before there is one */
+    double loss;    /* MoMo: that the gradient belongs to; the caller's, before each update */
+    MomoState momo;
     OptimizerBlock *blocks;
     int64_t n_blocks;
     OptimizerMatrix *matrices; /* Muon's, the largest first */

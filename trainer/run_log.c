@@ -46,6 +46,8 @@ static void tell_event(RunLog *log, const char *key, double value)
     if (!log->tells_events)
         return;
     snprintf(tag, sizeof tag, "%s%s", log->tag[log->depth], key);
+    for (char *c = tag; *c; c++)
+        *c = *c == '.' ? '/' : *c;
     event_file_scalar(log->events, tag, (float)value);
 }
 

@@ -359,6 +359,20 @@ static void log_critics(Run *run, const StepReport *report)
     run_log_close_object(&run->log);
 }
 
+static void log_layers(RunLog *log, const LayerNorms *layers)
+{
+    if (!layers)
+        return;
+    run_log_open_object(log, "layer_norm");
+    for (int i = 0; i < layers->n; i++)
+        run_log_number(log, layers->names[i], (double)layers->grads[i]);
+    run_log_close_object(log);
+    run_log_open_object(log, "update_ratio");
+    for (int i = 0; i < layers->n; i++)
+        run_log_number(log, layers->names[i], (double)layers->ratios[i]);
+    run_log_close_object(log);
+}
+
 static void log_step(Run *run, const StepReport *report)
 {
     int n_terms = train_config_n_terms(run->config);
@@ -383,6 +397,7 @@ static void log_step(Run *run, const StepReport *report)
     if (run->state->adversary)
         log_critics(run, report);
     run_log_number(log, "grad_norm", run->sum_grad_norm / n);
+    log_layers(log, run->step->layers);
     run_log_number(log, "lr", (double)report->lr);
     run_log_int(log, "stages", report->n_q);
     run_log_number(log, "perplexity_first", (double)report->rvq.perplexity[0]);
@@ -406,10 +421,16 @@ static double seconds_left(const Run *run)
     return run->config->train.time_limit_s > 0 && limit < left ? fmax(limit, 0.0) : left;
 }
 
+/* Whether this many steps make a line of the log. */
+static bool is_logged(const TrainConfig *cfg, int64_t step)
+{
+    return step % cfg->train.log_every == 0 || step == cfg->train.steps;
+}
+
 static void account(Run *run, const StepReport *report)
 {
     const TrainConfig *cfg = run->config;
-    bool due = run->state->step % cfg->train.log_every == 0 || run->state->step == cfg->train.steps;
+    bool due = is_logged(cfg, run->state->step);
     double now = step_clock();
 
     run->n_logged++;
@@ -511,6 +532,7 @@ static RsdStatus run_steps(Run *run, TrainEnd *end, RsdError *err)
         since = step_clock();
         TRY(loader_next(run->loader, &batch, err));
         waited = step_clock() - since;
+        run->step->measure_layers = is_first(run) && is_logged(run->config, run->state->step + 1);
         TRY(audio_step_run(run->step, run->state, batch, &report, err));
         report.phase_s[PHASE_DATA] = waited;
         account(run, &report);
