@@ -49,6 +49,19 @@ static RsdStatus add_to(Tape *tape, Tensor **sum, Tensor *part, RsdError *err)
     return RSD_OK;
 }
 
+/* The features of the reference, which needs no gradient: nothing is kept for one, and rectifiers work in place. */
+static RsdStatus run_without_gradient(Tape *tape, const FeatureNet *net, Tensor *x, int n_taps, bool l2_pool, Tensor **taps,
+                                      RsdError *err)
+{
+    const bool recording = tape->recording;
+    RsdStatus status;
+
+    tape->recording = false;
+    status = feature_net_run(tape, net, x, n_taps, l2_pool, taps, err);
+    tape->recording = recording;
+    return status;
+}
+
 /* --- LPIPS ------------------------------------------------------------------------------------------------------------ */
 
 RsdStatus measure_lpips(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
@@ -61,7 +74,7 @@ RsdStatus measure_lpips(Tape *tape, const void *params, const ImageNets *nets, T
 
     TRY(scale_channels(tape, ref, 2.0f, -1.0f, lpips_shift, lpips_scale, &x, err));
     TRY(scale_channels(tape, dist, 2.0f, -1.0f, lpips_shift, lpips_scale, &y, err));
-    TRY(feature_net_run(tape, nets->features[plan], x, n_taps, false, xs, err));
+    TRY(run_without_gradient(tape, nets->features[plan], x, n_taps, false, xs, err));
     TRY(feature_net_run(tape, nets->features[plan], y, n_taps, false, ys, err));
     for (int i = 0; i < n_taps; i++) {
         TRY(op_unit_distance(tape, xs[i], ys[i], nets->lpips[plan][i], &part, err));
@@ -158,7 +171,7 @@ RsdStatus measure_dists(Tape *tape, const void *params, const ImageNets *nets, T
     ys[0] = dist;
     TRY(scale_channels(tape, ref, 1.0f, 0.0f, imagenet_mean, imagenet_deviation, &x, err));
     TRY(scale_channels(tape, dist, 1.0f, 0.0f, imagenet_mean, imagenet_deviation, &y, err));
-    TRY(feature_net_run(tape, nets->features[FEATURES_VGG16], x, 5, true, xs + 1, err));
+    TRY(run_without_gradient(tape, nets->features[FEATURES_VGG16], x, 5, true, xs + 1, err));
     TRY(feature_net_run(tape, nets->features[FEATURES_VGG16], y, 5, true, ys + 1, err));
     TRY(op_sum(tape, nets->dists_alpha, &total, err));
     TRY(op_sum(tape, nets->dists_beta, &part, err));
@@ -229,7 +242,7 @@ RsdStatus measure_features(Tape *tape, const void *params, const ImageNets *nets
         TRY(scale_channels(tape, ref, 1.0f, 0.0f, imagenet_mean, imagenet_deviation, &x, err));
         TRY(scale_channels(tape, dist, 1.0f, 0.0f, imagenet_mean, imagenet_deviation, &y, err));
     }
-    TRY(feature_net_run(tape, nets->features[p->plan], x, p->n_taps, false, xs, err));
+    TRY(run_without_gradient(tape, nets->features[p->plan], x, p->n_taps, false, xs, err));
     TRY(feature_net_run(tape, nets->features[p->plan], y, p->n_taps, false, ys, err));
     for (int i = 0; i < p->n_taps; i++) {
         if (p->weights[i] == 0.0f)

@@ -5,6 +5,7 @@
 #include "losses/ssimulacra2.h"
 
 #include "engine/ops/arithmetic.h"
+#include "engine/ops/in_place.h"
 #include "engine/ops/mix.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/shape.h"
@@ -50,7 +51,7 @@ static RsdStatus xyb(Tape *tape, Tensor *linear, Tensor **y, RsdError *err)
     RsdStatus status = RSD_OK;
 
     TRY(op_mix(tape, &cones, linear, y, err));
-    TRY(op_pow(tape, *y, 1.0f / 3.0f, 0.0f, y, err));
+    TRY(tape->recording ? op_pow(tape, *y, 1.0f / 3.0f, 0.0f, y, err) : op_pow_in_place(tape, *y, 1.0f / 3.0f, 0.0f, err));
     TRY(op_mix(tape, &opponents, *y, y, err));
 fail:
     return status;

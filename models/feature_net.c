@@ -12,6 +12,7 @@
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/filter2d.h"
+#include "engine/ops/in_place.h"
 #include "engine/ops/pool2d.h"
 #include "engine/ops/shape.h"
 
@@ -181,7 +182,7 @@ static RsdStatus conv_relu(Tape *tape, const FeatureNet *net, int layer, int par
     RsdStatus status = RSD_OK;
 
     TRY(op_conv2d(tape, x, net->weights[layer][part], net->biases[layer][part], &p, y, err));
-    TRY(op_relu(tape, *y, y, err));
+    TRY(tape->recording ? op_relu(tape, *y, y, err) : op_relu_in_place(tape, *y, err));
 fail:
     return status;
 }

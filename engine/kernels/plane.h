@@ -47,5 +47,6 @@ struct PlaneKernels {
 };
 
 extern const PlaneKernels plane_ref;
+extern const PlaneKernels plane_avx2; /* x86 with AVX2 */
 
 #endif

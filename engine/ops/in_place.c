@@ -21,7 +21,9 @@ static RsdStatus refuse_recording(const Tape *tape, const char *name, RsdError *
 typedef struct MapJob {
     const PointKernels *point;
     float *x;
-    const float *alpha; /* NULL: tanh */
+    const float *alpha; /* of snake; NULL: fn */
+    PointFn fn;
+    float a, b;
     int64_t channels, len, n_blocks;
 } MapJob;
 
@@ -36,7 +38,7 @@ static void map_task(void *ctx, int64_t i, int worker)
     if (job->alpha)
         job->point->snake(x, job->alpha[row % job->channels], x, n);
     else
-        job->point->map(POINT_TANH, 0.0f, 0.0f, x, x, n);
+        job->point->map(job->fn, job->a, job->b, x, x, n);
 }
 
 RsdStatus op_snake_in_place(Tape *tape, Tensor *x, Tensor *alpha, RsdError *err)
@@ -59,16 +61,31 @@ fail:
     return status;
 }
 
-RsdStatus op_tanh_in_place(Tape *tape, Tensor *x, RsdError *err)
+static RsdStatus map_in_place(Tape *tape, const char *name, PointFn fn, float a, float b, Tensor *x, RsdError *err)
 {
-    MapJob job = {.point = tape->kernels->point, .x = x->data, .channels = 1, .len = tensor_count(x)};
+    MapJob job = {.point = tape->kernels->point, .x = x->data, .fn = fn, .a = a, .b = b, .channels = 1, .len = tensor_count(x)};
     RsdStatus status = RSD_OK;
 
-    TRY(refuse_recording(tape, "tanh in place", err));
+    TRY(refuse_recording(tape, name, err));
     job.n_blocks = point_n_blocks(job.len);
     threads_for(tape->threads, job.n_blocks, map_task, &job);
 fail:
     return status;
+}
+
+RsdStatus op_tanh_in_place(Tape *tape, Tensor *x, RsdError *err)
+{
+    return map_in_place(tape, "tanh in place", POINT_TANH, 0.0f, 0.0f, x, err);
+}
+
+RsdStatus op_relu_in_place(Tape *tape, Tensor *x, RsdError *err)
+{
+    return map_in_place(tape, "rectifier in place", POINT_RELU, 0.0f, 0.0f, x, err);
+}
+
+RsdStatus op_pow_in_place(Tape *tape, Tensor *x, float exponent, float floor, RsdError *err)
+{
+    return map_in_place(tape, "power in place", POINT_POW, floor, exponent, x, err);
 }
 
 /* ---- residual connections ---- */

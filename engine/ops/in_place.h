@@ -12,6 +12,8 @@
 /* x [B, C, T...] = snake(x), see op_snake. Errors: RSD_ERR_ARG. */
 RsdStatus op_snake_in_place(Tape *tape, Tensor *x, Tensor *alpha, RsdError *err);
 RsdStatus op_tanh_in_place(Tape *tape, Tensor *x, RsdError *err);
+RsdStatus op_relu_in_place(Tape *tape, Tensor *x, RsdError *err);
+RsdStatus op_pow_in_place(Tape *tape, Tensor *x, float exponent, float floor, RsdError *err); /* max(x, floor)^exponent */
 
 /* x [B, C, n] becomes h [B, C, m] + x[.., shift ..]: a residual connection around layers that shorten the signal by
  * n - m >= shift >= 0 samples, or, with shift < 0 and m = n, around layers of a stream that delay it by -shift samples

@@ -5,6 +5,7 @@
 #include "tests/shared.h"
 
 #include "engine/ops/activation.h"
+#include "engine/ops/arithmetic.h"
 #include "engine/ops/in_place.h"
 #include "engine/stream.h"
 #include "engine/tape.h"
@@ -51,6 +52,14 @@ Test(in_place, activations_give_the_bits_of_the_ops_with_a_result)
     ASSERT_OK(op_tanh(tape, x, &y, &err), err);
     ASSERT_OK(op_tanh_in_place(tape, x, &err), err);
     ASSERT_SAME_BITS("tanh", x->data, y->data, tensor_count(x));
+    for (int64_t i = 0; i < tensor_count(x); i++)
+        x->data[i] = (float)(i % 17) - 8.0f;
+    ASSERT_OK(op_relu(tape, x, &y, &err), err);
+    ASSERT_OK(op_relu_in_place(tape, x, &err), err);
+    ASSERT_SAME_BITS("rectifier", x->data, y->data, tensor_count(x));
+    ASSERT_OK(op_pow(tape, x, 0.3f, 0.1f, &y, &err), err);
+    ASSERT_OK(op_pow_in_place(tape, x, 0.3f, 0.1f, &err), err);
+    ASSERT_SAME_BITS("power", x->data, y->data, tensor_count(x));
 }
 
 Test(in_place, a_skip_is_cropped_where_the_layers_shorten)

@@ -2,21 +2,9 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "engine/kernels/plane.h"
+#include "engine/kernels/ref/plane_ref.h"
 
 #include <string.h>
-
-/* Samples first .. end - 1 of a window that exist. */
-typedef struct Window {
-    int64_t first, end;
-} Window;
-
-static Window window_of(const PoolAxis *axis, int64_t i)
-{
-    const int64_t first = i * axis->stride - axis->before, end = first + axis->size;
-
-    return (Window){first < 0 ? 0 : first, end < axis->n ? end : axis->n};
-}
 
 /* Samples of a window that a mean counts: those that exist, or those of the padded axis. */
 static int64_t counted(const PoolAxis *axis, int64_t i, bool count_pad)
@@ -38,22 +26,12 @@ static void pool_max(const PoolShape *s, const float *x, float *y, int32_t *at)
     for (int64_t i = 0; i < s->y.m; i++) {
         const Window down = window_of(&s->y, i);
 
-        for (int64_t j = 0; j < s->x.m; j++) {
-            const Window across = window_of(&s->x, j);
-            int64_t most = down.first * s->x.n + across.first;
-
-            for (int64_t l = down.first; l < down.end; l++)
-                for (int64_t k = l * s->x.n + across.first; k < l * s->x.n + across.end; k++)
-                    if (x[k] > x[most] || x[k] != x[k])
-                        most = k;
-            y[i * s->x.m + j] = x[most];
-            if (at)
-                at[i * s->x.m + j] = (int32_t)most;
-        }
+        for (int64_t j = 0; j < s->x.m; j++)
+            max_of_window(s, x, down, i, j, y, at);
     }
 }
 
-static void pool_max_grad(const PoolShape *s, const int32_t *at, const float *dy, float *dx, bool add)
+void ref_pool_max_grad(const PoolShape *s, const int32_t *at, const float *dy, float *dx, bool add)
 {
     clear(s, dx, add);
     for (int64_t i = 0; i < s->y.m * s->x.m; i++)
@@ -65,7 +43,7 @@ static float share(const PoolShape *s, int64_t i, int64_t j)
     return 1.0f / (float)(counted(&s->y, i, s->count_pad) * counted(&s->x, j, s->count_pad));
 }
 
-static void pool_mean(const PoolShape *s, const float *x, float *y)
+void ref_pool_mean(const PoolShape *s, const float *x, float *y)
 {
     for (int64_t i = 0; i < s->y.m; i++) {
         const Window down = window_of(&s->y, i);
@@ -82,7 +60,7 @@ static void pool_mean(const PoolShape *s, const float *x, float *y)
     }
 }
 
-static void pool_mean_grad(const PoolShape *s, const float *dy, float *dx, bool add)
+void ref_pool_mean_grad(const PoolShape *s, const float *dy, float *dx, bool add)
 {
     clear(s, dx, add);
     for (int64_t i = 0; i < s->y.m; i++) {
@@ -99,7 +77,7 @@ static void pool_mean_grad(const PoolShape *s, const float *dy, float *dx, bool 
     }
 }
 
-static void resize(const ResizeAxis *down, const ResizeAxis *across, const float *x, float *between, float *y)
+void ref_resize(const ResizeAxis *down, const ResizeAxis *across, const float *x, float *between, float *y)
 {
     const int64_t n = across->n, m = across->m;
 
@@ -122,7 +100,7 @@ static void resize(const ResizeAxis *down, const ResizeAxis *across, const float
     }
 }
 
-static void resize_grad(const ResizeAxis *down, const ResizeAxis *across, const float *dy, float *between, float *dx, bool add)
+void ref_resize_grad(const ResizeAxis *down, const ResizeAxis *across, const float *dy, float *between, float *dx, bool add)
 {
     const int64_t n = across->n, m = across->m;
 
@@ -143,8 +121,8 @@ static void resize_grad(const ResizeAxis *down, const ResizeAxis *across, const 
 }
 
 const PlaneKernels plane_ref = {.pool_max = pool_max,
-                                .pool_max_grad = pool_max_grad,
-                                .pool_mean = pool_mean,
-                                .pool_mean_grad = pool_mean_grad,
-                                .resize = resize,
-                                .resize_grad = resize_grad};
+                                .pool_max_grad = ref_pool_max_grad,
+                                .pool_mean = ref_pool_mean,
+                                .pool_mean_grad = ref_pool_mean_grad,
+                                .resize = ref_resize,
+                                .resize_grad = ref_resize_grad};
