@@ -163,6 +163,7 @@ static RsdStatus share_losses(AudioStep *step, const Tensor *y, StepReport *repo
                               RsdError *err)
 {
     int n = step->config->loss.n_losses, n_members = group_size(step->group);
+    int n_parts = n_members * step->config->train.accumulate; /* that the whole batch is cut into */
     RsdStatus status = RSD_OK;
 
     group_sum_f64(step->group, report->losses, (size_t)n);
@@ -170,8 +171,8 @@ static RsdStatus share_losses(AudioStep *step, const Tensor *y, StepReport *repo
         report->losses[i] /= n_members;
         CHECK(isfinite(report->losses[i]), err, RSD_ERR_NUMERIC, "step %lld: the loss %s is not finite (%g)",
               (long long)at_step, step->config->loss.names[i], report->losses[i]);
-        if (n_members > 1)
-            step->tape->kernels->point->scale(grads[i], 1.0f / (float)n_members, (float *)grads[i], tensor_count(y), false);
+        if (n_parts > 1)
+            step->tape->kernels->point->scale(grads[i], 1.0f / (float)n_parts, (float *)grads[i], tensor_count(y), false);
     }
 fail:
     return status;
@@ -268,31 +269,31 @@ static void end_phase(StepReport *report, StepPhase phase, double *since)
     *since = now;
 }
 
-RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch, StepReport *report, RsdError *err)
+/* Forward, losses and backward of one part of a batch; gradients of the weights add up over the parts. */
+static RsdStatus run_part(AudioStep *step, TrainState *state, const float *crops, int i_part, StepReport *report, RsdError *err)
 {
     const TrainConfig *cfg = step->config;
+    const float part_share = 1.0f / (float)(cfg->train.accumulate * group_size(step->group));
     Tape *tape = step->tape;
     AudioCodec *codec = state->codec;
-    int64_t shape[3] = {cfg->data.batch, 1, step->segment_len};
+    int64_t shape[3] = {cfg->data.batch / cfg->train.accumulate, 1, step->segment_len};
     const float *grads[BALANCER_MAX_LOSSES] = {0};
     float *combined;
     double since = step_clock();
     Tensor *x, *z, *zq, *commitment = NULL, *y;
     RsdStatus status = RSD_OK;
 
-    memset(report, 0, sizeof *report);
-    report->n_q = audio_step_stages(cfg, state->step);
-    report->lr = schedule_lr(&cfg->schedule, state->step, cfg->train.steps);
     tape_reset(tape);
     tape->recording = true;
-    TRY(tape_input(tape, &x, 3, shape, batch, err));
+    TRY(tape_input(tape, &x, 3, shape, crops, err));
     tape->recording = cfg->train.frozen == FROZEN_NOTHING;
     TRY(seanet_encode(tape, codec->net, x, &z, err));
     tape->recording = true;
     end_phase(report, PHASE_ENCODE, &since);
     zq = z;
     if (state->step >= cfg->train.quantizer_start) {
-        status = rvq_train(tape, codec->rvq, z, report->n_q, (uint64_t)cfg->train.seed, (uint64_t)state->step,
+        status = rvq_train(tape, codec->rvq, z, report->n_q, (uint64_t)cfg->train.seed,
+                           (uint64_t)(state->step * cfg->train.accumulate + i_part),
                            cfg->train.frozen == FROZEN_ENCODER_AND_CODES,
                            &zq, &commitment, &report->rvq, err);
         if (status != RSD_OK)
@@ -316,12 +317,49 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
                        combined, &report->balance, err));
     end_phase(report, PHASE_LOSS, &since);
 
-    params_zero_grad(codec->params);
     if (commitment && cfg->train.frozen == FROZEN_NOTHING)
-        TRY(seed_scalar(tape, commitment, cfg->loss.commitment / (float)group_size(step->group), err));
+        TRY(seed_scalar(tape, commitment, cfg->loss.commitment * part_share, err));
     TRY(tape_backward_from(tape, y, combined, err));
     end_phase(report, PHASE_BACKWARD, &since);
+fail:
+    return status;
+}
 
+/* All parts: values are means over them, times add up; the rest is that of the last. */
+static RsdStatus run_parts(AudioStep *step, TrainState *state, const float *batch, StepReport *report, RsdError *err)
+{
+    const TrainConfig *cfg = step->config;
+    int n_parts = cfg->train.accumulate;
+    int64_t part_count = cfg->data.batch / n_parts * step->segment_len;
+    double losses[BALANCER_MAX_LOSSES] = {0}, commitment = 0.0;
+    RsdStatus status = RSD_OK;
+
+    params_zero_grad(state->codec->params);
+    for (int i = 0; i < n_parts; i++) {
+        TRY(run_part(step, state, batch + i * part_count, i, report, err));
+        for (int j = 0; j < BALANCER_MAX_LOSSES; j++)
+            losses[j] += report->losses[j] / n_parts;
+        commitment += report->commitment / n_parts;
+    }
+    memcpy(report->losses, losses, sizeof losses);
+    report->commitment = commitment;
+fail:
+    return status;
+}
+
+RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch, StepReport *report, RsdError *err)
+{
+    const TrainConfig *cfg = step->config;
+    Tape *tape = step->tape;
+    AudioCodec *codec = state->codec;
+    double since;
+    RsdStatus status = RSD_OK;
+
+    memset(report, 0, sizeof *report);
+    report->n_q = audio_step_stages(cfg, state->step);
+    report->lr = schedule_lr(&cfg->schedule, state->step, cfg->train.steps);
+    TRY(run_parts(step, state, batch, report, err));
+    since = step_clock();
     TRY(optimizer_sum_grads(state->optimizer, step->group, 1.0f, err));
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
     report->skipped = !isfinite(report->grad_norm);

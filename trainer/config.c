@@ -254,6 +254,10 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
 
     CHECK((k & (k - 1)) == 0, err, RSD_ERR_ARG, "model.codebook_size = %d is not a power of two", k);
     CHECK(cfg->loss.n_losses, err, RSD_ERR_ARG, "[loss] switches no loss on; add for example 'mel_dac = 1'");
+    CHECK(cfg->data.batch % cfg->train.accumulate == 0, err, RSD_ERR_ARG,
+          "data.batch = %d cannot be cut into train.accumulate = %d equal parts", cfg->data.batch, cfg->train.accumulate);
+    CHECK(cfg->train.accumulate == 1 || !adversary_is_on(&cfg->adversary), err, RSD_ERR_ARG,
+          "train.accumulate = %d does not work with an adversary, whose critics judge whole batches", cfg->train.accumulate);
     CHECK(cfg->optimizer.kind != OPTIMIZER_MOMO ||
               (cfg->loss.balance == BALANCE_FIXED && !adversary_is_on(&cfg->adversary)), err, RSD_ERR_ARG,
           "optim.method = momo needs the loss that its gradient belongs to: loss.balance = fixed and no adversary");

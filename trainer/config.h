@@ -53,6 +53,7 @@ typedef struct TrainRunConfig {
     int exported;        /* ExportChoice */
     int samples;         /* held-out clips written as sound at each validation */
     bool tensorboard;    /* an event file beside the log */
+    int accumulate;      /* parts of a batch that go through the network one after the other */
 } TrainRunConfig;
 
 typedef struct LossConfig {

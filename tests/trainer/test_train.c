@@ -417,6 +417,51 @@ Test(train, a_loss_that_is_not_finite_stops_the_run_with_a_reason)
     cr_expect_not_null(strstr(outcome->err.text, "the last checkpoint is "), "%s", outcome->err.text);
 }
 
+/* The largest difference between the weights of two checkpoints, over their largest number. */
+static double weights_apart(const char *path_a, const char *path_b)
+{
+    Safetensors *a, *b;
+    double most = 0.0, scale = 0.0;
+
+    cr_assert_eq(safetensors_open(&a, path_a, NULL), RSD_OK);
+    cr_assert_eq(safetensors_open(&b, path_b, NULL), RSD_OK);
+    for (size_t i = 0; i < safetensors_count(a); i++) {
+        const SafetensorsEntry *x = safetensors_entry(a, i), *y = safetensors_find(b, x->name);
+        const float *u = (const void *)x->data, *v = (const void *)y->data;
+
+        if (strncmp(x->name, "model.", 6) || x->dtype != DTYPE_F32)
+            continue;
+        for (size_t j = 0; j < x->size / sizeof *u; j++) {
+            most = fmax(most, fabs((double)u[j] - (double)v[j]));
+            scale = fmax(scale, fabs((double)u[j]));
+        }
+    }
+    safetensors_close(&a);
+    safetensors_close(&b);
+    return most / scale;
+}
+
+Test(train, parts_of_a_batch_add_up_to_the_whole)
+{
+    static const char *const settings[] = {"loss.balance=fixed", "train.quantizer_start=100", "optim.epsilon=0.001"};
+    char whole[3 * RECORDINGS_PATH_SIZE];
+
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        cr_assert_eq(train_config_set(&cfg, settings[i], NULL), RSD_OK);
+    expect_ok(train("whole", false, 1));
+    snprintf(whole, sizeof whole, "%s", checkpoint("whole", 6));
+    cr_assert_eq(train_config_set(&cfg, "train.accumulate=2", NULL), RSD_OK);
+    expect_ok(train("halves", false, 1));
+    cr_expect_lt(weights_apart(whole, checkpoint("halves", 6)), 1e-5);
+    cr_assert_eq(train_config_set(&cfg, "train.accumulate=4", NULL), RSD_OK);
+    expect_ok(train("quarters", false, 2));
+    cr_expect_lt(weights_apart(whole, checkpoint("quarters", 6)), 1e-5);
+    cr_assert_eq(train_config_set(&cfg, "train.quantizer_start=0", NULL), RSD_OK);
+    expect_ok(train("quantised", false, 1));
+    cr_assert_eq(train_config_set(&cfg, "train.accumulate=3", NULL), RSD_OK);
+    cr_expect_eq(train("thirds", false, 1)->status, RSD_ERR_ARG);
+}
+
 Test(train, a_time_limit_ends_the_run_with_a_checkpoint)
 {
     train_config_set(&cfg, "train.steps=1000000", NULL);
