@@ -270,7 +270,8 @@ static void end_phase(StepReport *report, StepPhase phase, double *since)
 }
 
 /* Forward, losses and backward of one part of a batch; gradients of the weights add up over the parts. */
-static RsdStatus run_part(AudioStep *step, TrainState *state, const float *crops, int i_part, StepReport *report, RsdError *err)
+static RsdStatus run_part(AudioStep *step, TrainState *state, const float *crops, int i_part, bool keep_codes,
+                          StepReport *report, RsdError *err)
 {
     const TrainConfig *cfg = step->config;
     const float part_share = 1.0f / (float)(cfg->train.accumulate * group_size(step->group));
@@ -294,7 +295,7 @@ static RsdStatus run_part(AudioStep *step, TrainState *state, const float *crops
     if (state->step >= cfg->train.quantizer_start) {
         status = rvq_train(tape, codec->rvq, z, report->n_q, (uint64_t)cfg->train.seed,
                            (uint64_t)(state->step * cfg->train.accumulate + i_part),
-                           cfg->train.frozen == FROZEN_ENCODER_AND_CODES,
+                           keep_codes || cfg->train.frozen == FROZEN_ENCODER_AND_CODES,
                            &zq, &commitment, &report->rvq, err);
         if (status != RSD_OK)
             error_prefix(err, status, "step %lld", (long long)state->step);
@@ -326,7 +327,8 @@ fail:
 }
 
 /* All parts: values are means over them, times add up; the rest is that of the last. */
-static RsdStatus run_parts(AudioStep *step, TrainState *state, const float *batch, StepReport *report, RsdError *err)
+static RsdStatus run_parts(AudioStep *step, TrainState *state, const float *batch, bool keep_codes, StepReport *report,
+                           RsdError *err)
 {
     const TrainConfig *cfg = step->config;
     int n_parts = cfg->train.accumulate;
@@ -336,13 +338,32 @@ static RsdStatus run_parts(AudioStep *step, TrainState *state, const float *batc
 
     params_zero_grad(state->codec->params);
     for (int i = 0; i < n_parts; i++) {
-        TRY(run_part(step, state, batch + i * part_count, i, report, err));
+        TRY(run_part(step, state, batch + i * part_count, i, keep_codes, report, err));
         for (int j = 0; j < BALANCER_MAX_LOSSES; j++)
             losses[j] += report->losses[j] / n_parts;
         commitment += report->commitment / n_parts;
     }
     memcpy(report->losses, losses, sizeof losses);
     report->commitment = commitment;
+fail:
+    return status;
+}
+
+/* The gradient of the batch at weights that are moved towards a higher loss. What else learns does so once per step: the
+ * report, the balancer and the codebooks are those of the unmoved weights. */
+static RsdStatus look_uphill(AudioStep *step, TrainState *state, const float *batch, const StepReport *report, RsdError *err)
+{
+    StepReport unread = {.n_q = report->n_q};
+    Balancer balancer = state->balancer;
+    double norm = optimizer_grad_norm(state->optimizer, step->threads);
+    RsdStatus status = RSD_OK;
+
+    TRY(optimizer_climb(state->optimizer, norm, err));
+    status = run_parts(step, state, batch, true, &unread, err);
+    optimizer_climb_back(state->optimizer);
+    state->balancer = balancer;
+    TRY(status);
+    TRY(optimizer_sum_grads(state->optimizer, step->group, 1.0f, err));
 fail:
     return status;
 }
@@ -358,9 +379,11 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     memset(report, 0, sizeof *report);
     report->n_q = audio_step_stages(cfg, state->step);
     report->lr = schedule_lr(&cfg->schedule, state->step, cfg->train.steps);
-    TRY(run_parts(step, state, batch, report, err));
+    TRY(run_parts(step, state, batch, false, report, err));
     since = step_clock();
     TRY(optimizer_sum_grads(state->optimizer, step->group, 1.0f, err));
+    if (state->optimizer->config.sam_radius > 0.0f)
+        TRY(look_uphill(step, state, batch, report, err));
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
     report->skipped = !isfinite(report->grad_norm);
     report->spike = !report->skipped && is_spike(cfg, state, report->grad_norm);

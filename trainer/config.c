@@ -258,6 +258,9 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
           "data.batch = %d cannot be cut into train.accumulate = %d equal parts", cfg->data.batch, cfg->train.accumulate);
     CHECK(cfg->train.accumulate == 1 || !adversary_is_on(&cfg->adversary), err, RSD_ERR_ARG,
           "train.accumulate = %d does not work with an adversary, whose critics judge whole batches", cfg->train.accumulate);
+    CHECK(cfg->optimizer.sam_radius <= 0.0f || !adversary_is_on(&cfg->adversary), err, RSD_ERR_ARG,
+          "optim.sam = %g does not work with an adversary, whose critics judge a batch once",
+          (double)cfg->optimizer.sam_radius);
     CHECK(cfg->optimizer.kind != OPTIMIZER_MOMO ||
               (cfg->loss.balance == BALANCE_FIXED && !adversary_is_on(&cfg->adversary)), err, RSD_ERR_ARG,
           "optim.method = momo needs the loss that its gradient belongs to: loss.balance = fixed and no adversary");

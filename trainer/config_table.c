@@ -166,6 +166,8 @@ const ConfigKey CONFIG_KEYS[] = {
     NUMBER("optim", "muon_beta", FLOAT, NONE, 0, 0.99999, "0.95", optimizer.muon_beta, "decay of their mean gradient"),
     NUMBER("optim", "clip", FLOAT, NONE, 0, 1e9, "5", optimizer.clip_norm,
            "gradients are scaled down to this norm; 0 is off"),
+    NUMBER("optim", "sam", FLOAT, NONE, 0, 100, "0", optimizer.sam_radius,
+           "each gradient is taken this far uphill (SAM), which looks for flat minima and doubles the time; 0 is off"),
     NUMBER("optim", "ema", FLOAT, NONE, 0, 0.999999, "0.999", optimizer.ema_decay,
            "decay of the averaged weights, which are validated and exported; 0 is off"),
 

@@ -135,6 +135,7 @@ void optimizer_destroy(Optimizer **optimizer)
     mem_free(&(*optimizer)->v);
     mem_free(&(*optimizer)->average);
     mem_free(&(*optimizer)->shared);
+    mem_free(&(*optimizer)->kept);
     mem_free(&(*optimizer)->blocks);
     for (int64_t i = 0; i < (*optimizer)->n_matrices; i++)
         mem_free(&(*optimizer)->matrices[i].scratch);
@@ -179,6 +180,32 @@ double optimizer_grad_norm(Optimizer *opt, RsdThreads *threads)
     for (int64_t i = 0; i < opt->n_blocks; i++)
         sum += opt->blocks[i].sum_sq;
     return sqrt(sum);
+}
+
+RsdStatus optimizer_climb(Optimizer *opt, double grad_norm, RsdError *err)
+{
+    float scale = grad_norm > 0.0 && isfinite(grad_norm) ? (float)((double)opt->config.sam_radius / grad_norm) : 0.0f;
+    RsdStatus status = RSD_OK;
+
+    if (!opt->kept)
+        TRY(mem_alloc(&opt->kept, (size_t)opt->n_elements, sizeof *opt->kept, err));
+    for (int64_t i = 0; i < opt->n_blocks; i++) {
+        const OptimizerBlock *block = &opt->blocks[i];
+        float *weights = block->tensor->data + block->start;
+
+        memcpy(opt->kept + block->at, weights, (size_t)block->n * sizeof *weights);
+        if (scale > 0.0f)
+            opt->kernels->point->scale(block->tensor->grad + block->start, scale, weights, block->n, true);
+    }
+fail:
+    return status;
+}
+
+void optimizer_climb_back(Optimizer *opt)
+{
+    for (int64_t i = 0; i < opt->n_blocks; i++)
+        memcpy(opt->blocks[i].tensor->data + opt->blocks[i].start, opt->kept + opt->blocks[i].at,
+               (size_t)opt->blocks[i].n * sizeof(float));
 }
 
 typedef struct UpdateJob {

@@ -4,6 +4,7 @@
  * directions are learnt as fast as common ones; vectors (biases, gains) are moved by Adam.
  *
  * [1] Kingma and Ba, Adam, 2015.   [2] Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019.
+ * [4] Foret et al., Sharpness-Aware Minimization for Efficiently Improving Generalization, 2021.
  * [3] Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024.
  *
  * SPDX-License-Identifier: MIT
@@ -26,6 +27,7 @@ typedef struct OptimizerConfig {
     float muon_beta;    /* Muon: decay of the momentum, Nesterov's form */
     float clip_norm;    /* gradients are scaled down to this norm; 0 is off */
     float ema_decay;    /* of the averaged weights; 0 is off */
+    float sam_radius;   /* of optimizer_climb; 0 is off */
 } OptimizerConfig;
 
 struct Kernels;
@@ -42,6 +44,7 @@ typedef struct Optimizer {
     int64_t n_elements, n_updates;
     float *m, *v;   /* [n_elements] */
     float *average; /* [n_elements], starts as the weights */
+    float *kept;    /* [n_elements], weights during a climb; NULL before the first */
     float *shared;  /* [n_elements], all gradients on their way through a group; NULL before there is one */
     double loss;    /* MoMo: that the gradient belongs to; the caller's, before each update */
     MomoState momo;
@@ -61,6 +64,12 @@ RsdStatus optimizer_sum_grads(Optimizer *optimizer, Group *group, float scale, R
 
 /* Euclidean norm of all gradients; sums in a fixed order in double. Infinite or NaN when a gradient is. */
 double optimizer_grad_norm(Optimizer *optimizer, RsdThreads *threads);
+
+/* Sharpness-aware minimisation [4]: moves the weights by `radius` along the gradient, whose norm is grad_norm, to where the
+ * loss is high, so that the gradient taken there leads to flat places; restore takes the move back, to the bit. A gradient
+ * that is 0 or not finite moves nothing. Errors: RSD_ERR_MEMORY. */
+RsdStatus optimizer_climb(Optimizer *optimizer, double grad_norm, RsdError *err);
+void optimizer_climb_back(Optimizer *optimizer);
 
 /* One update from the gradients of the parameters, scaled so that grad_norm becomes at most clip_norm (kernel `adam` in
  * engine/kernels/point.h; Muon's matrices change their gradients, too), then average += (1 - d)(w - average), d = min(ema_decay, (1 + t) / (10 + t)): young averages

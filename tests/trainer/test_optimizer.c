@@ -245,3 +245,33 @@ Test(optimizer, infinite_and_nan_gradients_show_in_the_norm)
     optimizer_destroy(&opt);
     params_destroy(&params);
 }
+
+Test(optimizer, climbs_along_the_gradient_and_comes_back_to_the_bit)
+{
+    static double before[N_ALL], grads[N_ALL], there[N_ALL], after[N_ALL];
+    OptimizerConfig cfg = {.beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-8f, .sam_radius = 0.25f};
+    ParamSet *params = make_params();
+    Optimizer *opt;
+    double distance = 0.0, along = 0.0, norm;
+
+    cr_assert_eq(optimizer_create(&opt, &cfg, params, kernels_pick(), NULL), RSD_OK);
+    fill_grads(params, 1);
+    flatten(params, before, grads);
+    norm = optimizer_grad_norm(opt, NULL);
+    cr_assert_eq(optimizer_climb(opt, norm, NULL), RSD_OK);
+    flatten(params, there, NULL);
+    for (int i = 0; i < N_ALL; i++) {
+        distance += (there[i] - before[i]) * (there[i] - before[i]);
+        along += (there[i] - before[i]) * grads[i];
+    }
+    cr_expect_float_eq(sqrt(distance), 0.25, 1e-4);
+    cr_expect_float_eq(along, 0.25 * norm, 1e-4 * norm);
+    optimizer_climb_back(opt);
+    flatten(params, after, NULL);
+    cr_expect_arr_eq(before, after, sizeof before);
+    cr_assert_eq(optimizer_climb(opt, NAN, NULL), RSD_OK);
+    flatten(params, after, NULL);
+    cr_expect_arr_eq(before, after, sizeof before, "no direction, no move");
+    optimizer_destroy(&opt);
+    params_destroy(&params);
+}

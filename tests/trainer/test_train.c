@@ -462,6 +462,28 @@ Test(train, parts_of_a_batch_add_up_to_the_whole)
     cr_expect_eq(train("thirds", false, 1)->status, RSD_ERR_ARG);
 }
 
+Test(train, a_gradient_from_uphill_is_another_one_and_resumes_exactly)
+{
+    char plain[3 * RECORDINGS_PATH_SIZE], near[3 * RECORDINGS_PATH_SIZE], far[3 * RECORDINGS_PATH_SIZE];
+
+    cr_assert_eq(train_config_set(&cfg, "optim.epsilon=0.001", NULL), RSD_OK);
+    expect_ok(train("plain", false, 1));
+    snprintf(plain, sizeof plain, "%s", checkpoint("plain", 6));
+    cr_assert_eq(train_config_set(&cfg, "optim.sam=1e-7", NULL), RSD_OK);
+    expect_ok(train("near", false, 1));
+    snprintf(near, sizeof near, "%s", checkpoint("near", 6));
+    cr_expect_lt(weights_apart(plain, near), 1e-3, "%g", weights_apart(plain, near));
+    cr_assert_eq(train_config_set(&cfg, "optim.sam=0.2", NULL), RSD_OK);
+    expect_ok(train("far", false, 1));
+    snprintf(far, sizeof far, "%s", checkpoint("far", 6));
+    cr_expect_gt(weights_apart(plain, far), 1e-3, "%g", weights_apart(plain, far));
+    stop_at = 3;
+    expect_ok(train("broken", false, 2));
+    stop_at = 0;
+    expect_ok(train("broken", true, 1));
+    expect_same_state(far, checkpoint("broken", 6));
+}
+
 Test(train, a_time_limit_ends_the_run_with_a_checkpoint)
 {
     train_config_set(&cfg, "train.steps=1000000", NULL);
