@@ -17,7 +17,7 @@
  * so that two threads that take turns keep to their halves of W:
  *
  *   step t       0 7 1 6 2 5 3 4
- *   step t + 1   4 3 5 2 6 1 7 0
+ *   step t + 1   3 4 2 5 1 6 0 7
  *
  * SPDX-License-Identifier: MIT
  */
@@ -59,9 +59,10 @@ static int64_t slice_len(const Recurrence *r, int64_t slice)
 /* The slice that comes i-th in this step. */
 static int64_t slice_in_turn(const Recurrence *r, int64_t i)
 {
-    const int64_t last = n_slices(r) - 1, place = r->t % 2 == 0 ? i : last - i;
+    const int64_t n = n_slices(r), half = i % 2 == 0 ? (n + 1) / 2 : n / 2;
+    const int64_t from_end = r->t % 2 == 0 ? i / 2 : half - 1 - i / 2;
 
-    return place % 2 == 0 ? place / 2 : last - place / 2;
+    return i % 2 == 0 ? from_end : n - 1 - from_end;
 }
 
 /* --- one step ----------------------------------------------------------------------------------------------------- */
