@@ -47,13 +47,23 @@ static void bench_layer(const Bench *bench, const char *what, int64_t n_out, int
         run.mult[i] = INTEGER_MULT_MIN;
     for (int64_t i = 0; i < n_x; i++)
         run.x[i] = (int16_t)((int)rng_below(&rng, 401) - 200);
-    run.layer = (IntegerLayer){.n_out = n_out, .n_in = n_in, .weight = run.weight, .bias = run.bias, .mult = run.mult,
-                               .shift = 24, .low = -INTEGER_MAX};
+    run.layer = (IntegerLayer){.n_out = n_out,
+                               .n_in = n_in,
+                               .weight = run.weight,
+                               .bias = run.bias,
+                               .mult = run.mult,
+                               .shift = 24,
+                               .low = -INTEGER_MAX};
     plain = run;
     plain.kernels = &integer_ref;
     bench_fastest_two(bench, run_layer, &run, run_layer, &plain, &ours, &reference);
-    bench_print(bench, &(BenchFigure){.part = "integer", .what = what, .seconds = ours, .rate = macs / ours * 1e-9, .unit = "GMAC/s",
-                                      .ratio = reference / ours, .ratio_to = "plain C"});
+    bench_print(bench, &(BenchFigure){.part = "integer",
+                                      .what = what,
+                                      .seconds = ours,
+                                      .rate = macs / ours * 1e-9,
+                                      .unit = "GMAC/s",
+                                      .ratio = reference / ours,
+                                      .ratio_to = "plain C"});
     mem_free(&run.weight);
     mem_free(&run.bias);
     mem_free(&run.mult);

@@ -77,12 +77,13 @@ static void pair_weights(const IntegerLayer *layer, int64_t first, int32_t *pair
         }
 }
 
-static void dense_tile(const IntegerLayer *layer, const int32_t *pairs, const Rounding *rounding, int64_t first, const int16_t *x,
-                       int64_t n, int16_t *y)
+static void dense_tile(const IntegerLayer *layer, const int32_t *pairs, const Rounding *rounding, int64_t first,
+                       const int16_t *x, int64_t n, int16_t *y)
 {
     __m256i sum[OUTPUTS][2];
 
-    UNROLL for (int k = 0; k < OUTPUTS; k++) {
+    UNROLL for (int k = 0; k < OUTPUTS; k++)
+    {
         int64_t o = first + k < layer->n_out ? first + k : layer->n_out - 1;
 
         sum[k][0] = sum[k][1] = _mm256_set1_epi32(layer->bias[o]);
@@ -92,14 +93,16 @@ static void dense_tile(const IntegerLayer *layer, const int32_t *pairs, const Ro
         __m256i b = _mm256_loadu_si256((const __m256i *)(i + 1 < layer->n_in ? x + n : x));
         __m256i low = _mm256_unpacklo_epi16(a, b), high = _mm256_unpackhi_epi16(a, b);
 
-        UNROLL for (int k = 0; k < OUTPUTS; k++) {
+        UNROLL for (int k = 0; k < OUTPUTS; k++)
+        {
             __m256i weight = _mm256_set1_epi32(pairs[k]);
 
             sum[k][0] = _mm256_add_epi32(sum[k][0], _mm256_madd_epi16(low, weight));
             sum[k][1] = _mm256_add_epi32(sum[k][1], _mm256_madd_epi16(high, weight));
         }
     }
-    UNROLL for (int k = 0; k < OUTPUTS; k++) {
+    UNROLL for (int k = 0; k < OUTPUTS; k++)
+    {
         if (first + k < layer->n_out)
             _mm256_storeu_si256((__m256i *)(y + k * n), _mm256_packs_epi32(requantise(sum[k][0], &rounding[k]),
                                                                            requantise(sum[k][1], &rounding[k])));

@@ -44,11 +44,13 @@ static inline __m512i requantise(__m512i sum, const IntegerLayer *layer, int64_t
     return _mm512_mask_blend_epi32((__mmask16)0xAAAA, even, _mm512_slli_epi64(odd, 32));
 }
 
-static void dense_tile(const IntegerLayer *layer, const int32_t *pairs, int64_t first, const int16_t *x, int64_t n, int16_t *y)
+static void dense_tile(const IntegerLayer *layer, const int32_t *pairs, int64_t first, const int16_t *x, int64_t n,
+                       int16_t *y)
 {
     __m512i sum[OUTPUTS][2];
 
-    UNROLL for (int k = 0; k < OUTPUTS; k++) {
+    UNROLL for (int k = 0; k < OUTPUTS; k++)
+    {
         int64_t o = first + k < layer->n_out ? first + k : layer->n_out - 1;
 
         sum[k][0] = sum[k][1] = _mm512_set1_epi32(layer->bias[o]);
@@ -57,14 +59,16 @@ static void dense_tile(const IntegerLayer *layer, const int32_t *pairs, int64_t 
         __m512i a = _mm512_loadu_si512(x), b = _mm512_loadu_si512(i + 1 < layer->n_in ? x + n : x);
         __m512i low = _mm512_unpacklo_epi16(a, b), high = _mm512_unpackhi_epi16(a, b);
 
-        UNROLL for (int k = 0; k < OUTPUTS; k++) {
+        UNROLL for (int k = 0; k < OUTPUTS; k++)
+        {
             __m512i weight = _mm512_set1_epi32(pairs[k]);
 
             sum[k][0] = _mm512_add_epi32(sum[k][0], _mm512_madd_epi16(low, weight));
             sum[k][1] = _mm512_add_epi32(sum[k][1], _mm512_madd_epi16(high, weight));
         }
     }
-    UNROLL for (int k = 0; k < OUTPUTS; k++) {
+    UNROLL for (int k = 0; k < OUTPUTS; k++)
+    {
         if (first + k < layer->n_out)
             _mm512_storeu_si512(y + k * n, _mm512_packs_epi32(requantise(sum[k][0], layer, first + k),
                                                               requantise(sum[k][1], layer, first + k)));
