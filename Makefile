@@ -52,7 +52,8 @@ BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
 # What must have the same bits everywhere, without any library: make check-portable, make check-aarch64.
 PORTABLE_SRC := codec/cdf.c codec/cdf_grid.c codec/rans.c engine/kernels/ref/rans.c engine/base/error.c engine/base/mem.c \
-                engine/base/rng.c tests/codec/rans_cases.c $(sort $(wildcard tests/portable/*.c))
+                engine/base/rng.c tests/codec/rans_cases.c codec/picture_tile.c codec/picture_alpha.c models/prior_run.c \
+                engine/kernels/ref/integer.c tests/codec/tile_cases.c $(sort $(wildcard tests/portable/*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$B/%.o,$1)
@@ -197,7 +198,7 @@ quality: all $(if $(QUALITY_SRC),$B/tests/quality/quality)
 # libFuzzer in its own folder, FUZZ_TIME seconds for each target of tests/fuzz/fuzz_*.c; a target writes its own first inputs.
 FUZZ_TIME ?= 60
 FUZZ_OBJ := $(call objects,$(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)) tests/codec/tiny_codec.c \
-              tests/engine/weights/torch_maker.c tests/codec/rans_cases.c)
+              tests/engine/weights/torch_maker.c tests/codec/rans_cases.c tests/codec/tiny_picture.c)
 FUZZ_RUN = -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 -artifact_prefix=$$f-
 
 fuzz:
@@ -213,7 +214,7 @@ $B/tests/fuzz/%.run: $B/tests/fuzz/%.o $(FUZZ_OBJ) $(STATIC_LIB)
 	$Q$(CC) $(subst fuzzer-no-link,fuzzer,$(LINK_FLAGS)) -o $@ $< $(FUZZ_OBJ) $(STATIC_LIB) $(LIB_LIBS)
 
 # The same streams from each compiler at -O0 and -O3, and from another processor (emulated, -O0 and -O3).
-PORTABLE_HEADERS := $(wildcard codec/*.h engine/base/*.h engine/kernels/*.h tests/codec/*.h)
+PORTABLE_HEADERS := $(wildcard codec/*.h engine/base/*.h engine/kernels/*.h models/*.h tests/codec/*.h)
 PORTABLE_FLAGS := -std=c11 -D_GNU_SOURCE -I. $(WARN_FLAGS)
 PORTABLE_RUNS := $(foreach cc,gcc $(if $(CLANG),clang),$B/tests/portable/$(cc)-O0 $B/tests/portable/$(cc)-O3)
 AARCH64_RUNS := $B/tests/portable/aarch64-O0 $B/tests/portable/aarch64-O3

@@ -178,6 +178,21 @@ void cdf_from_weights(CdfTable *table, int16_t lowest, int n_values, const uint3
     give_remainder(table);
 }
 
+/* Squaring a number between 1 and 2 brings one more bit of its logarithm before the point. */
+uint16_t cdf_cost(uint32_t freq)
+{
+    int whole = 31 - __builtin_clz(freq);
+    uint64_t x = (uint64_t)freq << (31 - whole); /* 1 <= x / 2^31 < 2 */
+    uint32_t log = (uint32_t)whole;
+
+    for (int bit = 1; bit < CDF_COST_UNIT; bit *= 2) {
+        x = x * x >> 31;
+        log = log << 1 | (uint32_t)(x >> 32);
+        x >>= x >> 32;
+    }
+    return (uint16_t)(14 * CDF_COST_UNIT - log);
+}
+
 RsdStatus cdf_check(const CdfTable *table, RsdError *err)
 {
     RsdStatus status = RSD_OK;

@@ -44,6 +44,10 @@ uint32_t cdf_grid_scale(int i);
  * Frequencies as above with p = weight / sum. */
 void cdf_from_weights(CdfTable *table, int16_t lowest, int n_values, const uint32_t *weight);
 
+/* What a symbol of frequency freq (1 .. 2^14) costs, in 1 / CDF_COST_UNIT bit, rounded up; integers only. */
+#define CDF_COST_UNIT 256
+uint16_t cdf_cost(uint32_t freq);
+
 /* Whether a table that came from a file is sound. Errors: RSD_ERR_CORRUPT. */
 RsdStatus cdf_check(const CdfTable *table, RsdError *err);
 

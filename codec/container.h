@@ -32,7 +32,15 @@ typedef struct StreamHeader {
     uint8_t fields[HEADER_MAX_SIZE]; /* as they are in the stream: copied when it is cut */
 } StreamHeader;
 
-/* Size of the whole header, from its first bytes. Errors: RSD_ERR_CORRUPT (not a .rsd stream), RSD_ERR_UNSUPPORTED. */
+typedef enum StreamKind { KIND_AUDIO = 1, KIND_PICTURE = 2 } StreamKind;
+
+/* Kind and size of the whole header, from its first bytes. Errors: RSD_ERR_CORRUPT (not a .rsd stream), RSD_ERR_UNSUPPORTED. */
+RsdStatus header_probe_any(StreamKind *kind, size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], RsdError *err);
+/* Parts of headers of all kinds: the model's name, and fields [size]. Errors: code or RSD_ERR_CORRUPT; RSD_ERR_UNSUPPORTED for a
+ * field that must be understood. */
+RsdStatus header_check_name(const char *name, RsdStatus code, RsdError *err);
+RsdStatus header_check_fields(const uint8_t *data, size_t size, RsdError *err);
+/* The same for sound; a picture is RSD_ERR_UNSUPPORTED. */
 RsdStatus header_probe(size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], RsdError *err);
 /* data [size], size as header_probe said. Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED. */
 RsdStatus header_parse(StreamHeader *header, const uint8_t *data, size_t size, RsdError *err);

@@ -29,8 +29,6 @@ enum {
     AT_TABLE = 38
 };
 
-#define KIND_AUDIO 1
-#define KIND_PICTURE 2
 #define CRC_SIZE 4
 #define HEADER_MIN_SIZE (AT_TABLE + 2 + 1 + CRC_SIZE)
 #define FIELD_PREFIX_SIZE 4
@@ -38,7 +36,7 @@ enum {
 
 static const uint8_t MAGIC[3] = {'R', 'S', 'D'};
 
-RsdStatus header_probe(size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], RsdError *err)
+RsdStatus header_probe_any(StreamKind *kind, size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
@@ -48,14 +46,27 @@ RsdStatus header_probe(size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], R
     CHECK(prefix[AT_VERSION] <= RSD_FORMAT_VERSION, err, RSD_ERR_UNSUPPORTED,
           "format version %d; this is residua %s, which reads versions up to %d", prefix[AT_VERSION], RSD_VERSION,
           RSD_FORMAT_VERSION);
-    CHECK(prefix[AT_KIND] != KIND_PICTURE, err, RSD_ERR_UNSUPPORTED,
-          "the stream holds a picture; residua %s decodes audio only", RSD_VERSION);
-    CHECK(prefix[AT_KIND] == KIND_AUDIO, err, RSD_ERR_UNSUPPORTED, "the stream is of unknown kind %d", prefix[AT_KIND]);
+    CHECK(prefix[AT_KIND] == KIND_AUDIO || prefix[AT_KIND] == KIND_PICTURE, err, RSD_ERR_UNSUPPORTED,
+          "the stream is of unknown kind %d", prefix[AT_KIND]);
     CHECK(prefix[AT_FEATURES] == 0, err, RSD_ERR_UNSUPPORTED,
           "the stream needs features (bits %02x) that residua %s lacks", prefix[AT_FEATURES], RSD_VERSION);
+    *kind = (StreamKind)prefix[AT_KIND];
     *size = get_u16le(prefix + AT_SIZE);
-    CHECK(*size >= HEADER_MIN_SIZE && *size <= HEADER_MAX_SIZE, err, RSD_ERR_CORRUPT,
+    CHECK(*size >= HEADER_PREFIX_SIZE + CRC_SIZE && *size <= HEADER_MAX_SIZE, err, RSD_ERR_CORRUPT,
           "header: %zu bytes long; %d to %d are possible", *size, HEADER_MIN_SIZE, HEADER_MAX_SIZE);
+fail:
+    return status;
+}
+
+RsdStatus header_probe(size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], RsdError *err)
+{
+    StreamKind kind;
+    RsdStatus status = RSD_OK;
+
+    TRY(header_probe_any(&kind, size, prefix, err));
+    CHECK(kind == KIND_AUDIO, err, RSD_ERR_UNSUPPORTED, "the stream holds a picture, not sound");
+    CHECK(*size >= HEADER_MIN_SIZE, err, RSD_ERR_CORRUPT, "header: %zu bytes long; %d to %d are possible", *size,
+          HEADER_MIN_SIZE, HEADER_MAX_SIZE);
 fail:
     return status;
 }
@@ -66,7 +77,7 @@ static bool is_name_char(char c)
            (c != '\0' && strchr("._-+", c));
 }
 
-static RsdStatus check_name(const char *name, RsdStatus code, RsdError *err)
+RsdStatus header_check_name(const char *name, RsdStatus code, RsdError *err)
 {
     size_t len = strnlen(name, RSD_MODEL_NAME_SIZE);
     RsdStatus status = RSD_OK;
@@ -128,7 +139,7 @@ RsdStatus header_complete(StreamHeader *header, RsdStatus code, RsdError *err)
     CHECK(info->n_samples >= RSD_UNKNOWN_LENGTH && info->n_samples <= STREAM_MAX_PACKETS * stream_packet_samples(info),
           err, code, "header: %lld samples; at most %lld packets of %lld are possible", (long long)info->n_samples,
           (long long)STREAM_MAX_PACKETS, (long long)stream_packet_samples(info));
-    TRY(check_name(info->model_name, code, err));
+    TRY(header_check_name(info->model_name, code, err));
     TRY(check_layers(header, code, err));
     size = AT_TABLE + 2 * (size_t)info->n_layers + strlen(info->model_name) + header->fields_size + CRC_SIZE;
     CHECK(size <= HEADER_MAX_SIZE, err, code, "header: %zu bytes long; at most %d are possible", size, HEADER_MAX_SIZE);
@@ -138,7 +149,7 @@ fail:
     return status;
 }
 
-static RsdStatus check_fields(const uint8_t *data, size_t size, RsdError *err)
+RsdStatus header_check_fields(const uint8_t *data, size_t size, RsdError *err)
 {
     size_t at = 0;
     RsdStatus status = RSD_OK;
@@ -201,7 +212,7 @@ RsdStatus header_parse(StreamHeader *header, const uint8_t *data, size_t size, R
     at += name_len;
     header->fields_size = size - CRC_SIZE - at;
     memcpy(header->fields, data + at, header->fields_size);
-    TRY(check_fields(header->fields, header->fields_size, err));
+    TRY(header_check_fields(header->fields, header->fields_size, err));
     TRY(header_complete(header, RSD_ERR_CORRUPT, err));
     /* A name with a zero byte inside would be shorter than its field. */
     CHECK((size_t)info->header_size == size, err, RSD_ERR_CORRUPT, "header: the model name ends before its field");

@@ -1,8 +1,9 @@
 /* main.c - what must have the same bits on every machine, in a program that needs no library: `make check-portable` builds it
  * with each compiler at -O0 and -O3, `make check-aarch64` for another processor.
  *
- *   portable             runs the cases of tests/codec/rans_cases.c against rans_vectors.h; 0 when all agree
+ *   portable             runs the cases of tests/codec/rans_cases.c and tile_cases.c against their vectors; 0 when all agree
  *   portable --vectors   prints rans_vectors.h
+ *   portable --tiles     prints tile_vectors.h
  *   portable --grid      prints codec/cdf_grid.c
  *
  * SPDX-License-Identifier: MIT
@@ -12,6 +13,8 @@
 
 #include "tests/codec/rans_cases.h"
 #include "tests/codec/rans_vectors.h"
+#include "tests/codec/tile_cases.h"
+#include "tests/codec/tile_vectors.h"
 
 static int n_wrong;
 
@@ -92,6 +95,46 @@ static void print_vectors(void)
     printf("};\n\n#endif\n");
 }
 
+/* --- tiles ---------------------------------------------------------------------------------------------------------- */
+
+static RsdStatus run_tiles(bool print, RsdError *err)
+{
+    const Kernels plain = {.name = "ref", .rans = &rans_ref, .integer = &integer_ref};
+    IntegerPrior *prior = tile_case_prior(0);
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < n_tile_cases; i++) {
+        const TileVector *v = &tile_vectors[i];
+        TileVector found;
+
+        TRY(tile_case_run(&found, i, prior, &plain, &plain, err));
+        if (print) {
+            printf("    {%zu, %d, 0x%016llx, 0x%016llx},\n", found.size, found.n_lanes, (unsigned long long)found.hash,
+                   (unsigned long long)found.latents);
+            continue;
+        }
+        expect(tile_cases[i].what, found.size, v->size);
+        expect(tile_cases[i].what, (uint64_t)found.n_lanes, (uint64_t)v->n_lanes);
+        expect(tile_cases[i].what, found.hash, v->hash);
+        expect(tile_cases[i].what, found.latents, v->latents);
+    }
+fail:
+    tile_case_prior_destroy(&prior);
+    return status;
+}
+
+static void print_tiles(void)
+{
+    RsdError err;
+
+    printf("/* tile_vectors.h - streams of tests/codec/tile_cases.c. Written by: build/tests/portable/gcc-O3 --tiles\n *\n"
+           " * SPDX-License-Identifier: MIT\n */\n#ifndef RESIDUA_TESTS_TILE_VECTORS_H\n#define RESIDUA_TESTS_TILE_VECTORS_H\n\n"
+           "#include \"tests/codec/tile_cases.h\"\n\nstatic const TileVector tile_vectors[] = {\n");
+    if (run_tiles(true, &err) != RSD_OK)
+        printf("%s\n", err.text);
+    printf("};\n\n#endif\n");
+}
+
 static void print_shape(const char *name, CdfShape shape)
 {
     printf("\nconst uint16_t %s[] = {\n", name);
@@ -123,16 +166,18 @@ int main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "--vectors") == 0) {
         print_vectors();
+    } else if (argc > 1 && strcmp(argv[1], "--tiles") == 0) {
+        print_tiles();
     } else if (argc > 1 && strcmp(argv[1], "--grid") == 0) {
         print_grid();
     } else {
         expect("frequencies", rans_hash_rule(), RANS_RULE_HASH);
         expect("tails of the normal distribution", rans_hash_normal_tail(), RANS_NORMAL_TAIL_HASH);
-        if (run_cases(false, &err) != RSD_OK) {
+        if (run_cases(false, &err) != RSD_OK || run_tiles(false, &err) != RSD_OK) {
             printf("%s\n", err.text);
             return 1;
         }
-        printf("%d streams of coded symbols: %d differences\n", n_rans_cases, n_wrong);
+        printf("%d streams of coded symbols, %d tiles of pictures: %d differences\n", n_rans_cases, n_tile_cases, n_wrong);
     }
     return n_wrong > 0;
 }

@@ -1,0 +1,109 @@
+/* picture.h - pictures to .rsd streams and back, tile by tile: memory depends on the width of a picture, not on its height.
+ *
+ *   encoder   source ─ analysis ─> latents of a tile ─ level, rounding ─> packet          rows of tiles, threads over tiles
+ *   decoder   packets ─> latents of three rows of tiles ─ synthesis with margins ─> pixels of a tile
+ *
+ * Streams are the same bytes for any number of threads and any kernels that give the same latents; what a decoder makes of a
+ * stream's symbols is the same on every machine.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_PICTURE_H
+#define RESIDUA_PICTURE_H
+
+#include "codec/picture_net.h"
+#include "codec/picture_reader.h"
+
+/* --- encoding ------------------------------------------------------------------------------------------------------- */
+
+/* Opacity of the rectangle, 8 or 16 bits; called from several threads at once. */
+typedef RsdStatus (*PictureAlphaFn)(void *ctx, int64_t x, int64_t y, int64_t w, int64_t h, uint16_t *alpha,
+                                    RsdError *err);
+
+/* What is coded. Rectangles may be asked for more than once and in any order. */
+typedef struct PictureSource {
+    int64_t width, height;
+    int channels; /* 1: grey; read gives it three times */
+    int bits;
+    PictureColour colour;
+    uint32_t gamma;
+    const uint8_t *profile; /* ICC [profile_size], NULL for none */
+    size_t profile_size;
+    PictureReadFn read;
+    PictureAlphaFn read_alpha; /* NULL: opaque */
+    void *ctx;
+} PictureSource;
+
+typedef struct PictureEncoderOptions {
+    const PictureModel *model; /* kept */
+    RsdThreads *threads;       /* kept; NULL: the calling thread alone */
+    PictureSource source;
+    int tile_exponent; /* 0: PICTURE_MAX_EXPONENT */
+} PictureEncoderOptions;
+
+typedef struct PictureEncoder PictureEncoder;
+
+/* Errors: RSD_ERR_ARG (sizes), RSD_ERR_MEMORY. */
+RsdStatus picture_encoder_open(PictureEncoder **out, const PictureEncoderOptions *options, RsdError *err);
+void picture_encoder_close(PictureEncoder **encoder);
+
+/* How a stream is made: level in sixteenths, 0 .. IMAGE_LEVEL_MAX, and the strength of tile_encode. */
+typedef struct PictureSetting {
+    int level, strength;
+} PictureSetting;
+
+/* Codes everything and writes it (write NULL: only counts). *size gets the bytes of the stream. Of pictures up to 64 million pixels the latents are kept, so
+ * that a second call need not analyse them again. Errors: RSD_ERR_UNSUPPORTED (a tile too large for a packet), RSD_ERR_MEMORY,
+ * those of source and write. */
+RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, RsdWriteFn write, void *write_ctx,
+                              int64_t *size, RsdError *err);
+/* Of the last run. */
+const PictureInfo *picture_encoder_info(const PictureEncoder *encoder);
+
+/* --- to a given size ------------------------------------------------------------------------------------------------ */
+
+/* The setting with the most bytes that are not more than max_size: highest level with strength `strength` or more, and the least strength
+ * there that fits. *size: its real size. on_trial (may be NULL) is told of every trial. Errors: RSD_ERR_ARG naming the least size that is
+ * possible, those of picture_encoder_run, that of on_trial. */
+typedef RsdStatus (*PictureTrialFn)(void *ctx, PictureSetting setting, int64_t size, RsdError *err);
+RsdStatus picture_fit(PictureEncoder *encoder, int64_t max_size, int strength, PictureTrialFn on_trial, void *trial_ctx,
+                      PictureSetting *setting, int64_t *size, RsdError *err);
+
+/* --- decoding ------------------------------------------------------------------------------------------------------- */
+
+typedef struct PictureDecoderOptions {
+    RsdReadFn read;
+    void *read_ctx;
+    const char *name; /* kept; for messages */
+    RsdThreads *threads;
+    bool keep_going; /* lost tiles are filled with a guess, lost opacity is opaque; each is told */
+    RsdDamageFn on_damage;
+    void *damage_ctx;
+} PictureDecoderOptions;
+
+typedef struct PictureDecoder PictureDecoder;
+
+/* Reads the header and what stands before the first tile. The model comes afterwards: the header names it. Errors: those of
+ * picture_reader_open and picture_reader_next. */
+RsdStatus picture_decoder_open(PictureDecoder **out, const PictureDecoderOptions *options, RsdError *err);
+void picture_decoder_close(PictureDecoder **decoder);
+const PictureInfo *picture_decoder_info(const PictureDecoder *decoder);
+const PictureReport *picture_decoder_report(const PictureDecoder *decoder);
+/* The colour profile, NULL for none; the decoder's. */
+const uint8_t *picture_decoder_profile(const PictureDecoder *decoder, size_t *size);
+
+/* Before the first tile is asked for. model is kept. Errors: RSD_ERR_MODEL (not the one that the stream names), RSD_ERR_MEMORY. */
+RsdStatus picture_decoder_use(PictureDecoder *decoder, const PictureModel *model, RsdError *err);
+
+/* Pixels of one tile, valid until the next call. */
+typedef struct PicturePixels {
+    PictureTile tile;
+    const float *rgb;      /* [channels, h, w] in 0 .. 1 */
+    const uint16_t *alpha; /* [h, w] of the stream's bits; NULL: opaque */
+} PicturePixels;
+
+/* The next tile, row by row of tiles; *found false after the last. Errors: RSD_ERR_CORRUPT naming the tile, those of read. Not to
+ * be called after an error. */
+RsdStatus picture_decoder_next(PictureDecoder *decoder, PicturePixels *pixels, bool *found, RsdError *err);
+
+#endif

@@ -1,0 +1,426 @@
+/* picture_decoder.c - packets to latents, a row of tiles ahead; latents to pixels, a tile at a time.
+ *
+ *   rows of latents   [ margin above | row in work | row below ]      the row below is read and decoded before the row in work is
+ * synthesised; then its last lines become the margin above, and it becomes the row in work
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/picture.h"
+#include "codec/picture_alpha.h"
+#include "engine/base/mem.h"
+
+/* Where a packet's payload lies in the bytes of its row; size 0: lost. */
+typedef struct Payload {
+    size_t at, size;
+    int n_lanes;
+} Payload;
+
+/* A row of tiles. */
+typedef struct TileRow {
+    int32_t *y;              /* [M, latent rows, latent_pitch] */
+    int64_t first, n;        /* rows of latents; n 0: none */
+    Payload *colour, *alpha; /* [n_across] */
+    uint8_t *bytes;
+    size_t size, capacity;
+} TileRow;
+
+typedef struct Worker {
+    TileCoder *coder;
+    int32_t *y; /* of a tile */
+    RsdStatus status;
+    RsdError err;
+} Worker;
+
+struct PictureDecoder {
+    PictureDecoderOptions options;
+    RsdThreads *own_threads;
+    PictureReader *reader;
+    const PictureInfo *info;
+    const PictureModel *model;
+    PicturePacket pending; /* read, but not of the row that was asked for */
+    bool has_pending, at_end;
+    uint8_t *profile;
+    size_t profile_size;
+
+    Tape *tape;
+    Worker *workers;
+    AlphaCoder *alpha_coder;
+    int64_t latent_w;
+    TileRow rows[2]; /* in work; below */
+    int64_t n_rows_read;
+    int32_t *above; /* [M, margin, latent_w] */
+    int64_t above_first, n_above;
+    int64_t next; /* number of the next tile */
+    float *rgb;
+    uint16_t *alpha;
+};
+
+/* --- opening -------------------------------------------------------------------------------------------------------- */
+
+static RsdStatus peek(PictureDecoder *decoder, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (decoder->has_pending || decoder->at_end)
+        return RSD_OK;
+    TRY(picture_reader_next(decoder->reader, &decoder->pending, &decoder->has_pending, err));
+    decoder->at_end = !decoder->has_pending;
+fail:
+    return status;
+}
+
+/* Takes the first profile; chunks that are not known are passed over. */
+static RsdStatus take_chunk(PictureDecoder *decoder, RsdError *err)
+{
+    const PicturePacket *packet = &decoder->pending;
+    RsdStatus status = RSD_OK;
+
+    decoder->has_pending = false;
+    if (decoder->profile || packet->payload_size <= PICTURE_MARK_SIZE ||
+        memcmp(packet->payload, PICTURE_PROFILE_MARK, PICTURE_MARK_SIZE) != 0)
+        return RSD_OK;
+    decoder->profile_size = packet->payload_size - PICTURE_MARK_SIZE;
+    TRY(mem_alloc(&decoder->profile, decoder->profile_size, 1, err));
+    memcpy(decoder->profile, packet->payload + PICTURE_MARK_SIZE, decoder->profile_size);
+fail:
+    return status;
+}
+
+static bool next_is_chunk(const PictureDecoder *decoder)
+{
+    return decoder->has_pending && decoder->pending.type >= PICTURE_PACKET_CHUNK;
+}
+
+RsdStatus picture_decoder_open(PictureDecoder **out, const PictureDecoderOptions *options, RsdError *err)
+{
+    PictureReaderOptions reading = {.read = options->read,
+                                    .read_ctx = options->read_ctx,
+                                    .name = options->name,
+                                    .advice = "decode with --keep-going to fill damage with a guess",
+                                    .keep_going = options->keep_going,
+                                    .on_damage = options->on_damage,
+                                    .damage_ctx = options->damage_ctx};
+    PictureDecoder *decoder = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&decoder, 1, sizeof *decoder, err));
+    decoder->options = *options;
+    if (!options->threads) {
+        TRY(rsd_threads_create(&decoder->own_threads, 1, err));
+        decoder->options.threads = decoder->own_threads;
+    }
+    TRY(picture_reader_open(&decoder->reader, &reading, err));
+    decoder->info = picture_reader_info(decoder->reader);
+    do {
+        TRY(peek(decoder, err));
+        if (next_is_chunk(decoder))
+            TRY(take_chunk(decoder, err));
+    } while (!decoder->has_pending && !decoder->at_end);
+    *out = decoder;
+    return RSD_OK;
+fail:
+    picture_decoder_close(&decoder);
+    return status;
+}
+
+void picture_decoder_close(PictureDecoder **decoder)
+{
+    PictureDecoder *old = *decoder;
+
+    if (!old)
+        return;
+    for (int i = 0; old->workers && i < rsd_threads_count(old->options.threads); i++) {
+        tile_coder_destroy(&old->workers[i].coder);
+        mem_free(&old->workers[i].y);
+    }
+    for (int i = 0; i < 2; i++) {
+        mem_free(&old->rows[i].y);
+        mem_free(&old->rows[i].colour);
+        mem_free(&old->rows[i].alpha);
+        mem_free(&old->rows[i].bytes);
+    }
+    tape_destroy(&old->tape);
+    alpha_coder_destroy(&old->alpha_coder);
+    picture_reader_close(&old->reader);
+    rsd_threads_destroy(&old->own_threads);
+    mem_free(&old->workers);
+    mem_free(&old->profile);
+    mem_free(&old->above);
+    mem_free(&old->rgb);
+    mem_free(&old->alpha);
+    mem_free(decoder);
+}
+
+const PictureInfo *picture_decoder_info(const PictureDecoder *decoder)
+{
+    return decoder->info;
+}
+
+const PictureReport *picture_decoder_report(const PictureDecoder *decoder)
+{
+    return picture_reader_report(decoder->reader);
+}
+
+const uint8_t *picture_decoder_profile(const PictureDecoder *decoder, size_t *size)
+{
+    *size = decoder->profile_size;
+    return decoder->profile;
+}
+
+static RsdStatus check_model(const PictureDecoder *decoder, const PictureModel *model, RsdError *err)
+{
+    const ImageCodec *codec = model->codec;
+    const char *name = picture_reader_name(decoder->reader);
+    const uint8_t *a = decoder->info->model_hash, *b = codec->hash;
+    RsdStatus status = RSD_OK;
+
+    CHECK(strcmp(decoder->info->model_name, codec->config.name) == 0, err, RSD_ERR_MODEL,
+          "%s: needs model %s; this is %s", name, decoder->info->model_name, codec->config.name);
+    CHECK(memcmp(a, b, RSD_MODEL_HASH_SIZE) == 0, err, RSD_ERR_MODEL,
+          "%s: needs model %s with hash %02x%02x%02x%02x%02x%02x%02x%02x; this one has "
+          "%02x%02x%02x%02x%02x%02x%02x%02x; give the model "
+          "file that the stream was encoded with",
+          name, codec->config.name, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], b[0], b[1], b[2], b[3], b[4], b[5],
+          b[6], b[7]);
+fail:
+    return status;
+}
+
+RsdStatus picture_decoder_use(PictureDecoder *decoder, const PictureModel *model, RsdError *err)
+{
+    PictureTile largest = picture_tile(decoder->info, 0);
+    size_t m = (size_t)model->codec->config.latent, n_across = (size_t)decoder->info->n_across;
+    size_t n_pixels = (size_t)(largest.w * largest.h), n_rows = decoder->info->n_down > 1 ? 2 : 1, row_size;
+    int n_threads = rsd_threads_count(decoder->options.threads);
+    RsdStatus status = RSD_OK;
+
+    TRY(check_model(decoder, model, err));
+    decoder->model = model;
+    decoder->latent_w = (decoder->info->width + PICTURE_LATENT - 1) / PICTURE_LATENT;
+    row_size = m * (size_t)(largest.latent_h * decoder->latent_w);
+    TRY(tape_create(&decoder->tape, decoder->options.threads, 0, err));
+    TRY(mem_calloc(&decoder->workers, (size_t)n_threads, sizeof *decoder->workers, err));
+    for (int i = 0; i < n_threads; i++) {
+        TRY(tile_coder_create(&decoder->workers[i].coder, model->tiles, largest.latent_h, largest.latent_w,
+                              kernels_pick(), err));
+        TRY(mem_alloc(&decoder->workers[i].y, m * (size_t)(largest.latent_h * largest.latent_w), sizeof(int32_t), err));
+    }
+    for (size_t i = 0; i < n_rows; i++) {
+        TRY(mem_alloc(&decoder->rows[i].y, row_size, sizeof(int32_t), err));
+        TRY(mem_alloc(&decoder->rows[i].colour, n_across, sizeof(Payload), err));
+        TRY(mem_alloc(&decoder->rows[i].alpha, n_across, sizeof(Payload), err));
+    }
+    TRY(mem_alloc(&decoder->above, m * (size_t)(model->synthesis_margin * decoder->latent_w), sizeof(int32_t), err));
+    TRY(mem_alloc(&decoder->rgb, 3 * n_pixels, sizeof *decoder->rgb, err));
+    if (decoder->info->has_alpha) {
+        TRY(mem_alloc(&decoder->alpha, n_pixels, sizeof *decoder->alpha, err));
+        TRY(alpha_coder_create(&decoder->alpha_coder, largest.h, largest.w, kernels_pick()->rans, err));
+    }
+fail:
+    return status;
+}
+
+/* --- packets of a row ----------------------------------------------------------------------------------------------- */
+
+static RsdStatus keep_payload(TileRow *row, Payload *payload, const PicturePacket *packet, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (row->size + packet->payload_size > row->capacity) {
+        size_t capacity = 2 * row->size + packet->payload_size;
+
+        TRY(mem_resize(&row->bytes, row->capacity, capacity, 1, err));
+        row->capacity = capacity;
+    }
+    memcpy(row->bytes + row->size, packet->payload, packet->payload_size);
+    *payload = (Payload){.at = row->size, .size = packet->payload_size, .n_lanes = packet->n_lanes};
+    row->size += packet->payload_size;
+fail:
+    return status;
+}
+
+static RsdStatus gather(PictureDecoder *decoder, TileRow *row, int64_t first, RsdError *err)
+{
+    int64_t n_across = decoder->info->n_across;
+    RsdStatus status = RSD_OK;
+
+    memset(row->colour, 0, (size_t)n_across * sizeof *row->colour);
+    memset(row->alpha, 0, (size_t)n_across * sizeof *row->alpha);
+    row->size = 0;
+    for (;;) {
+        const PicturePacket *packet = &decoder->pending;
+
+        TRY(peek(decoder, err));
+        if (next_is_chunk(decoder)) {
+            decoder->has_pending = false;
+            continue;
+        }
+        if (!decoder->has_pending || packet->number >= first + n_across)
+            return RSD_OK;
+        TRY(keep_payload(row,
+                         (packet->type == PICTURE_PACKET_TILE ? row->colour : row->alpha) + (packet->number - first),
+                         packet, err));
+        decoder->has_pending = false;
+    }
+fail:
+    return status;
+}
+
+/* --- latents of a row ----------------------------------------------------------------------------------------------- */
+
+typedef struct RowTask {
+    PictureDecoder *decoder;
+    TileRow *row;
+    int64_t first; /* number of its first tile */
+} RowTask;
+
+static TileCode code_of(const TileRow *row, const Payload *payload)
+{
+    return (TileCode){.data = row->bytes + payload->at, .size = payload->size, .n_lanes = payload->n_lanes};
+}
+
+/* A tile whose packet is right and whose symbols are not was made by a broken encoder, or by nobody. */
+static RsdStatus name_tile(const PictureDecoder *decoder, int64_t number, RsdError *err)
+{
+    return error_prefix(err, RSD_ERR_CORRUPT, "%s: tile %lld of %lld", picture_reader_name(decoder->reader),
+                        (long long)number + 1, (long long)decoder->info->n_tiles);
+}
+
+static void decode_task(void *ctx, int64_t i, int index)
+{
+    RowTask *task = ctx;
+    PictureDecoder *decoder = task->decoder;
+    Worker *worker = &decoder->workers[index];
+    PictureTile tile = picture_tile(decoder->info, task->first + i);
+    int64_t m = decoder->model->codec->config.latent;
+    TileCode code = code_of(task->row, &task->row->colour[i]);
+    RsdError err = {RSD_OK, ""};
+    RsdStatus status = RSD_ERR_CORRUPT;
+
+    if (code.size > 0) {
+        status = tile_decode(worker->coder, decoder->info->level, &code, tile.latent_h, tile.latent_w, worker->y, &err);
+        if (status != RSD_OK && worker->status == RSD_OK) {
+            name_tile(decoder, task->first + i, &err);
+            worker->status = status;
+            worker->err = err;
+        }
+    }
+    if (status != RSD_OK)
+        tile_conceal(worker->coder, decoder->info->level, tile.latent_h, tile.latent_w, worker->y);
+    for (int64_t c = 0; c < m; c++)
+        for (int64_t row = 0; row < tile.latent_h; row++)
+            memcpy(task->row->y + (c * tile.latent_h + row) * decoder->latent_w + tile.latent_x,
+                   worker->y + (c * tile.latent_h + row) * tile.latent_w, (size_t)tile.latent_w * sizeof *worker->y);
+}
+
+static RsdStatus tell(PictureDecoder *decoder, const RsdError *problem, const char *consequence, RsdError *err)
+{
+    RsdError text;
+
+    if (!decoder->options.keep_going)
+        return error_set(err, problem->status, "%s", problem->text);
+    error_set(&text, problem->status, "%s; %s", problem->text, consequence);
+    if (decoder->options.on_damage)
+        decoder->options.on_damage(decoder->options.damage_ctx, text.text);
+    return RSD_OK;
+}
+
+static RsdStatus read_row(PictureDecoder *decoder, TileRow *row, RsdError *err)
+{
+    RowTask task = {decoder, row, decoder->n_rows_read * decoder->info->n_across};
+    PictureTile tile = picture_tile(decoder->info, task.first);
+    RsdStatus status = RSD_OK;
+
+    TRY(gather(decoder, row, task.first, err));
+    row->first = tile.latent_y;
+    row->n = tile.latent_h;
+    for (int i = 0; i < rsd_threads_count(decoder->options.threads); i++)
+        decoder->workers[i].status = RSD_OK;
+    threads_for(decoder->options.threads, decoder->info->n_across, decode_task, &task);
+    for (int i = 0; i < rsd_threads_count(decoder->options.threads); i++)
+        if (decoder->workers[i].status != RSD_OK)
+            TRY(tell(decoder, &decoder->workers[i].err, "filled with a guess", err));
+    decoder->n_rows_read++;
+fail:
+    return status;
+}
+
+/* The row in work goes, its last lines stay as the margin; the row below comes up. */
+static void move_up(PictureDecoder *decoder)
+{
+    TileRow *row = &decoder->rows[0], old = *row;
+    int64_t m = decoder->model->codec->config.latent, w = decoder->latent_w;
+
+    decoder->n_above = row->n < decoder->model->synthesis_margin ? row->n : decoder->model->synthesis_margin;
+    decoder->above_first = row->first + row->n - decoder->n_above;
+    for (int64_t c = 0; c < m; c++)
+        memcpy(decoder->above + c * decoder->n_above * w, row->y + ((c + 1) * row->n - decoder->n_above) * w,
+               (size_t)(decoder->n_above * w) * sizeof *row->y);
+    decoder->rows[0] = decoder->rows[1];
+    decoder->rows[1] = old;
+    decoder->rows[1].n = 0;
+}
+
+/* Has the row of the next tile in work, and the one below it ready. */
+static RsdStatus have_rows(PictureDecoder *decoder, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (decoder->n_rows_read == 0)
+        TRY(read_row(decoder, &decoder->rows[0], err));
+    else
+        move_up(decoder);
+    if (decoder->n_rows_read < decoder->info->n_down)
+        TRY(read_row(decoder, &decoder->rows[1], err));
+fail:
+    return status;
+}
+
+/* --- pixels --------------------------------------------------------------------------------------------------------- */
+
+static RsdStatus decode_alpha(PictureDecoder *decoder, const PictureTile *tile, const uint16_t **alpha, RsdError *err)
+{
+    const TileRow *row = &decoder->rows[0];
+    const Payload *payload = &row->alpha[decoder->next % decoder->info->n_across];
+    TileCode code = code_of(row, payload);
+    RsdError problem = {RSD_OK, ""};
+    RsdStatus status = RSD_OK;
+
+    *alpha = NULL;
+    if (!decoder->info->has_alpha || payload->size == 0)
+        return RSD_OK;
+    status = alpha_decode(decoder->alpha_coder, &code, decoder->info->bits, tile->h, tile->w, decoder->alpha, tile->w,
+                          &problem);
+    if (status == RSD_OK) {
+        *alpha = decoder->alpha;
+        return RSD_OK;
+    }
+    name_tile(decoder, decoder->next, &problem);
+    return tell(decoder, &problem, "filled as opaque", err);
+}
+
+RsdStatus picture_decoder_next(PictureDecoder *decoder, PicturePixels *pixels, bool *found, RsdError *err)
+{
+    LatentRows parts[3];
+    RsdStatus status = RSD_OK;
+
+    *found = false;
+    if (decoder->next == decoder->info->n_tiles)
+        return RSD_OK;
+    if (decoder->next % decoder->info->n_across == 0)
+        TRY(have_rows(decoder, err));
+    parts[0] = (LatentRows){decoder->above_first, decoder->n_above, decoder->latent_w, decoder->above};
+    for (int i = 0; i < 2; i++)
+        parts[i + 1] = (LatentRows){decoder->rows[i].first, decoder->rows[i].n, decoder->latent_w, decoder->rows[i].y};
+    *pixels = (PicturePixels){.tile = picture_tile(decoder->info, decoder->next), .rgb = decoder->rgb};
+    TRY(picture_synthesise(decoder->model, decoder->tape, decoder->info, &pixels->tile, parts, 3, decoder->rgb, err));
+    TRY(decode_alpha(decoder, &pixels->tile, &pixels->alpha, err));
+    decoder->next++;
+    *found = true;
+fail:
+    return status;
+}

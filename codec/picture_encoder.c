@@ -1,0 +1,359 @@
+/* picture_encoder.c - tiles to packets, a row of tiles at a time.
+ *
+ *   analysis, all threads on one tile  ->  y of each tile of the row  ->  gain, z, rounding, coding: one tile for each thread
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <math.h>
+#include <string.h>
+
+#include "codec/picture.h"
+#include "codec/picture_alpha.h"
+#include "engine/base/mem.h"
+
+#define KEPT_MAX_SIZE ((int64_t)192 << 20) /* bytes of latents kept between runs */
+#define LATENT_LIMIT 32767.0f
+
+/* What one thread works with. */
+typedef struct Worker {
+    RsdThreads *alone; /* a pool of one */
+    Tape *tape;
+    TileCoder *coder;
+    AlphaCoder *alpha_coder;
+    int16_t *z;
+    int32_t *y;
+    uint16_t *alpha;
+    RsdStatus status; /* the first error of its tasks */
+    RsdError err;
+} Worker;
+
+/* A tile of the row in work, coded. */
+typedef struct CodedTile {
+    uint8_t *bytes; /* packets */
+    size_t size, capacity;
+} CodedTile;
+
+struct PictureEncoder {
+    PictureEncoderOptions options;
+    PictureInfo info;
+    RsdThreads *own_threads;
+    Tape *tape; /* of the analysis */
+    Worker *workers;
+    CodedTile *row; /* [n_across] */
+    float *row_y;   /* latents of a row of tiles; not when all are kept */
+    float *kept;    /* of all, tile by tile, NULL when they are too many */
+    int64_t n_kept; /* tiles analysed so far */
+    PictureSetting setting;
+    int64_t row_first; /* number of the first tile of the row in work */
+};
+
+static int n_workers(const PictureEncoder *encoder)
+{
+    return rsd_threads_count(encoder->options.threads);
+}
+
+static size_t latent_size(const PictureEncoder *encoder, const PictureTile *tile)
+{
+    return (size_t)(encoder->options.model->codec->config.latent * tile->latent_w * tile->latent_h);
+}
+
+/* --- life ----------------------------------------------------------------------------------------------------------- */
+
+static void worker_clear(Worker *worker)
+{
+    tape_destroy(&worker->tape);
+    rsd_threads_destroy(&worker->alone);
+    tile_coder_destroy(&worker->coder);
+    alpha_coder_destroy(&worker->alpha_coder);
+    mem_free(&worker->z);
+    mem_free(&worker->y);
+    mem_free(&worker->alpha);
+}
+
+static RsdStatus worker_init(Worker *worker, const PictureEncoder *encoder, RsdError *err)
+{
+    PictureTile largest = picture_tile(&encoder->info, 0);
+    const ImageCodecConfig *config = &encoder->options.model->codec->config;
+    int64_t n_z = (largest.latent_h + 3) / 4 * ((largest.latent_w + 3) / 4);
+    RsdStatus status = RSD_OK;
+
+    TRY(rsd_threads_create(&worker->alone, 1, err));
+    TRY(tape_create(&worker->tape, worker->alone, 0, err));
+    TRY(tile_coder_create(&worker->coder, encoder->options.model->tiles, largest.latent_h, largest.latent_w,
+                          kernels_pick(), err));
+    TRY(mem_alloc(&worker->z, (size_t)(config->hyper * n_z), sizeof *worker->z, err));
+    TRY(mem_alloc(&worker->y, latent_size(encoder, &largest), sizeof *worker->y, err));
+    if (encoder->info.has_alpha) {
+        TRY(alpha_coder_create(&worker->alpha_coder, largest.h, largest.w, kernels_pick()->rans, err));
+        TRY(mem_alloc(&worker->alpha, (size_t)(largest.h * largest.w), sizeof *worker->alpha, err));
+    }
+fail:
+    return status;
+}
+
+static RsdStatus describe(PictureInfo *info, const PictureEncoderOptions *options, RsdError *err)
+{
+    const PictureSource *source = &options->source;
+
+    *info = (PictureInfo){.format_version = RSD_FORMAT_VERSION,
+                          .width = source->width,
+                          .height = source->height,
+                          .channels = source->channels,
+                          .bits = source->bits,
+                          .has_alpha = source->read_alpha != NULL,
+                          .colour = source->colour,
+                          .gamma = source->gamma,
+                          .tile_exponent = options->tile_exponent ? options->tile_exponent : PICTURE_MAX_EXPONENT};
+    memcpy(info->model_name, options->model->codec->config.name, sizeof info->model_name);
+    memcpy(info->model_hash, options->model->codec->hash, sizeof info->model_hash);
+    return picture_info_complete(info, RSD_ERR_ARG, err);
+}
+
+RsdStatus picture_encoder_open(PictureEncoder **out, const PictureEncoderOptions *options, RsdError *err)
+{
+    PictureEncoder *encoder = NULL;
+    int64_t n_latents, n_all;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&encoder, 1, sizeof *encoder, err));
+    encoder->options = *options;
+    TRY(describe(&encoder->info, options, err));
+    if (!options->threads) {
+        TRY(rsd_threads_create(&encoder->own_threads, 1, err));
+        encoder->options.threads = encoder->own_threads;
+    }
+    TRY(tape_create(&encoder->tape, encoder->options.threads, 0, err));
+    TRY(mem_calloc(&encoder->workers, (size_t)n_workers(encoder), sizeof *encoder->workers, err));
+    for (int i = 0; i < n_workers(encoder); i++)
+        TRY(worker_init(&encoder->workers[i], encoder, err));
+    TRY(mem_calloc(&encoder->row, (size_t)encoder->info.n_across, sizeof *encoder->row, err));
+    n_latents = options->model->codec->config.latent * ((encoder->info.width + PICTURE_LATENT - 1) / PICTURE_LATENT);
+    n_all = n_latents * ((encoder->info.height + PICTURE_LATENT - 1) / PICTURE_LATENT);
+    if (n_all * (int64_t)sizeof *encoder->kept <= KEPT_MAX_SIZE)
+        TRY(mem_alloc(&encoder->kept, (size_t)n_all, sizeof *encoder->kept, err));
+    else
+        TRY(mem_alloc(&encoder->row_y, (size_t)(n_latents * picture_tile(&encoder->info, 0).latent_h),
+                      sizeof *encoder->row_y, err));
+    *out = encoder;
+    return RSD_OK;
+fail:
+    picture_encoder_close(&encoder);
+    return status;
+}
+
+void picture_encoder_close(PictureEncoder **encoder)
+{
+    PictureEncoder *old = *encoder;
+
+    if (!old)
+        return;
+    for (int i = 0; old->workers && i < n_workers(old); i++)
+        worker_clear(&old->workers[i]);
+    for (int64_t i = 0; old->row && i < old->info.n_across; i++)
+        mem_free(&old->row[i].bytes);
+    tape_destroy(&old->tape);
+    rsd_threads_destroy(&old->own_threads);
+    mem_free(&old->workers);
+    mem_free(&old->row);
+    mem_free(&old->row_y);
+    mem_free(&old->kept);
+    mem_free(encoder);
+}
+
+/* --- latents -------------------------------------------------------------------------------------------------------- */
+
+/* Where y of a tile is: tiles of a row follow each other, rows too when all are kept. */
+static float *latents_at(const PictureEncoder *encoder, const PictureTile *tile)
+{
+    const int64_t m = encoder->options.model->codec->config.latent;
+    const int64_t w = (encoder->info.width + PICTURE_LATENT - 1) / PICTURE_LATENT;
+    float *row = encoder->kept ? encoder->kept + m * w * tile->latent_y : encoder->row_y;
+
+    return row + m * tile->latent_h * tile->latent_x;
+}
+
+static RsdStatus analyse_row(PictureEncoder *encoder, RsdError *err)
+{
+    const PictureSource *source = &encoder->options.source;
+    int64_t first = encoder->row_first;
+    RsdStatus status = RSD_OK;
+
+    if (encoder->kept && encoder->n_kept > first)
+        return RSD_OK;
+    for (int64_t i = first; i < first + encoder->info.n_across; i++) {
+        PictureTile tile = picture_tile(&encoder->info, i);
+
+        TRY(picture_analyse(encoder->options.model, encoder->tape, &encoder->info, &tile, source->read, source->ctx,
+                            latents_at(encoder, &tile), err));
+    }
+    encoder->n_kept = first + encoder->info.n_across;
+fail:
+    return status;
+}
+
+/* --- coding one tile ------------------------------------------------------------------------------------------------ */
+
+/* NaN, which only a damaged model makes, becomes 0. */
+static float bounded(float v, float limit)
+{
+    return v > -limit ? v < limit ? v : limit : v <= -limit ? -limit : 0.0f;
+}
+
+static RsdStatus quantise(PictureEncoder *encoder, Worker *worker, const PictureTile *tile, const float *y,
+                          RsdError *err)
+{
+    const ImageCodec *codec = encoder->options.model->codec;
+    const int64_t shape[] = {1, codec->config.latent, tile->latent_h, tile->latent_w};
+    Tensor *x, *scaled, *z;
+    RsdStatus status = RSD_OK;
+
+    tape_reset(worker->tape);
+    TRY(tape_input(worker->tape, &x, 4, shape, y, err));
+    TRY(image_codec_scale(worker->tape, codec, &encoder->setting.level, x, &scaled, err));
+    TRY(image_codec_hyper(worker->tape, codec, scaled, &z, err));
+    for (int64_t i = 0; i < tensor_count(scaled); i++)
+        worker->y[i] = (int32_t)lrintf(bounded(scaled->data[i], LATENT_LIMIT) * TILE_FRACTION);
+    for (int64_t i = 0; i < tensor_count(z); i++)
+        worker->z[i] = (int16_t)lrintf(bounded(z->data[i], IMAGE_Z_LIMIT));
+fail:
+    return status;
+}
+
+static RsdStatus add_packet(CodedTile *coded, int type, int64_t number, const TileCode *code, RsdError *err)
+{
+    PicturePacket packet = {.type = type,
+                            .n_lanes = code->n_lanes,
+                            .number = (uint32_t)number,
+                            .payload = code->data,
+                            .payload_size = code->size};
+    size_t size = PICTURE_PACKET_HEAD + code->size;
+    RsdStatus status = RSD_OK;
+
+    CHECK(code->size <= PICTURE_MAX_PAYLOAD, err, RSD_ERR_UNSUPPORTED,
+          "tile %lld takes %zu bytes; at most %zu are possible", (long long)number + 1, code->size,
+          PICTURE_MAX_PAYLOAD);
+    if (coded->size + size > coded->capacity) {
+        TRY(mem_resize(&coded->bytes, coded->size, coded->size + size, 1, err));
+        coded->capacity = coded->size + size;
+    }
+    picture_packet_head(&packet, coded->bytes + coded->size);
+    memcpy(coded->bytes + coded->size + PICTURE_PACKET_HEAD, code->data, code->size);
+    coded->size += size;
+fail:
+    return status;
+}
+
+static RsdStatus code_tile(PictureEncoder *encoder, Worker *worker, int64_t i, RsdError *err)
+{
+    const PictureSource *source = &encoder->options.source;
+    int64_t number = encoder->row_first + i;
+    PictureTile tile = picture_tile(&encoder->info, number);
+    CodedTile *coded = &encoder->row[i];
+    TileCode code;
+    RsdStatus status = RSD_OK;
+
+    coded->size = 0;
+    TRY(quantise(encoder, worker, &tile, latents_at(encoder, &tile), err));
+    TRY(tile_encode(worker->coder, encoder->setting.level, encoder->setting.strength, worker->z, worker->y,
+                    tile.latent_h, tile.latent_w, &code, err));
+    TRY(add_packet(coded, PICTURE_PACKET_TILE, number, &code, err));
+    if (source->read_alpha) {
+        TRY(source->read_alpha(source->ctx, tile.x, tile.y, tile.w, tile.h, worker->alpha, err));
+        TRY(alpha_encode(worker->alpha_coder, worker->alpha, tile.w, encoder->info.bits, tile.h, tile.w, &code, err));
+        TRY(add_packet(coded, PICTURE_PACKET_ALPHA, number, &code, err));
+    }
+fail:
+    return status;
+}
+
+static void code_task(void *ctx, int64_t i, int index)
+{
+    PictureEncoder *encoder = ctx;
+    Worker *worker = &encoder->workers[index];
+
+    if (worker->status == RSD_OK)
+        worker->status = code_tile(encoder, worker, i, &worker->err);
+}
+
+static RsdStatus code_row(PictureEncoder *encoder, RsdError *err)
+{
+    for (int i = 0; i < n_workers(encoder); i++)
+        encoder->workers[i].status = RSD_OK;
+    threads_for(encoder->options.threads, encoder->info.n_across, code_task, encoder);
+    for (int i = 0; i < n_workers(encoder); i++)
+        if (encoder->workers[i].status != RSD_OK)
+            return error_set(err, encoder->workers[i].status, "%s", encoder->workers[i].err.text);
+    return RSD_OK;
+}
+
+/* --- the stream ----------------------------------------------------------------------------------------------------- */
+
+typedef struct Sink {
+    RsdWriteFn write;
+    void *ctx;
+    int64_t *size;
+} Sink;
+
+static RsdStatus put(const Sink *sink, const void *data, size_t size, RsdError *err)
+{
+    RsdError local;
+
+    *sink->size += (int64_t)size;
+    return sink->write ? sink->write(sink->ctx, data, size, err ? err : &local) : RSD_OK;
+}
+
+static RsdStatus put_profile(const PictureEncoder *encoder, const Sink *sink, RsdError *err)
+{
+    const PictureSource *source = &encoder->options.source;
+    PicturePacket packet = {.type = PICTURE_PACKET_CHUNK, .n_lanes = 8};
+    uint8_t *bytes = NULL;
+    RsdStatus status = RSD_OK;
+
+    if (!source->profile)
+        return RSD_OK;
+    packet.payload_size = PICTURE_MARK_SIZE + source->profile_size;
+    CHECK(packet.payload_size <= PICTURE_MAX_PAYLOAD, err, RSD_ERR_UNSUPPORTED,
+          "a colour profile of %zu bytes; at most %zu are possible", source->profile_size,
+          PICTURE_MAX_PAYLOAD - PICTURE_MARK_SIZE);
+    TRY(mem_alloc(&bytes, PICTURE_PACKET_HEAD + packet.payload_size, 1, err));
+    memcpy(bytes + PICTURE_PACKET_HEAD, PICTURE_PROFILE_MARK, PICTURE_MARK_SIZE);
+    memcpy(bytes + PICTURE_PACKET_HEAD + PICTURE_MARK_SIZE, source->profile, source->profile_size);
+    packet.payload = bytes + PICTURE_PACKET_HEAD;
+    picture_packet_head(&packet, bytes);
+    TRY(put(sink, bytes, PICTURE_PACKET_HEAD + packet.payload_size, err));
+fail:
+    mem_free(&bytes);
+    return status;
+}
+
+RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, RsdWriteFn write, void *write_ctx,
+                              int64_t *size, RsdError *err)
+{
+    const Sink sink = {write, write_ctx, size};
+    uint8_t header[HEADER_MAX_SIZE];
+    RsdStatus status = RSD_OK;
+
+    *size = 0;
+    CHECK(setting.level >= 0 && setting.level <= IMAGE_LEVEL_MAX && setting.strength >= 0 &&
+              setting.strength <= TILE_MAX_STRENGTH,
+          err, RSD_ERR_ARG, "level %d, strength %d: out of range", setting.level, setting.strength);
+    encoder->setting = setting;
+    encoder->info.level = setting.level;
+    TRY(put(&sink, header, picture_header_write(&encoder->info, header), err));
+    TRY(put_profile(encoder, &sink, err));
+    for (encoder->row_first = 0; encoder->row_first < encoder->info.n_tiles;
+         encoder->row_first += encoder->info.n_across) {
+        TRY(analyse_row(encoder, err));
+        TRY(code_row(encoder, err));
+        for (int64_t i = 0; i < encoder->info.n_across; i++)
+            TRY(put(&sink, encoder->row[i].bytes, encoder->row[i].size, err));
+    }
+fail:
+    return status;
+}
+
+const PictureInfo *picture_encoder_info(const PictureEncoder *encoder)
+{
+    return &encoder->info;
+}

@@ -1,0 +1,178 @@
+/* picture_net.c - tiles with margins in, tiles out.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "codec/picture_net.h"
+
+#include <string.h>
+
+#include "engine/base/mem.h"
+
+#define BLOCK_REACH 2                  /* places that a block's 5 x 5 window reaches on each side */
+#define PICTURE_REACH 1                /* of the 3 x 3 convolution at the finest scale */
+#define FINEST_STRIDE 4                /* pixels of a place at the finest scale */
+#define PADDED_SIDE IMAGE_HYPER_STRIDE /* pictures are completed to multiples of this */
+
+/* Latents that a network sees beyond a place: the sum of its windows. */
+static int64_t margin_of(const int blocks[IMAGE_SCALES])
+{
+    int64_t pixels = FINEST_STRIDE * PICTURE_REACH, stride = FINEST_STRIDE;
+
+    for (int i = 0; i < IMAGE_SCALES; i++, stride *= 2)
+        pixels += stride * BLOCK_REACH * blocks[i];
+    return (pixels + IMAGE_STRIDE - 1) / IMAGE_STRIDE;
+}
+
+RsdStatus picture_model_create(PictureModel **out, const ImageCodec *codec, RsdError *err)
+{
+    PictureModel *model = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&model, 1, sizeof *model, err));
+    model->codec = codec;
+    model->analysis_margin = margin_of(codec->config.encoder_blocks);
+    model->synthesis_margin = margin_of(codec->config.decoder_blocks);
+    TRY(tile_model_create(&model->tiles, codec->prior, err));
+    *out = model;
+    return RSD_OK;
+fail:
+    picture_model_destroy(&model);
+    return status;
+}
+
+void picture_model_destroy(PictureModel **model)
+{
+    if (!*model)
+        return;
+    tile_model_destroy(&(*model)->tiles);
+    mem_free(model);
+}
+
+/* first .. end of a tile in one direction, with margins where there is something. */
+typedef struct Span {
+    int64_t first, end;
+} Span;
+
+static Span with_margin(int64_t first, int64_t n, int64_t margin, int64_t n_all)
+{
+    Span span = {first - margin, first + n + margin};
+
+    if (span.first < 0)
+        span.first = 0;
+    if (span.end > n_all)
+        span.end = n_all;
+    return span;
+}
+
+/* --- analysis ------------------------------------------------------------------------------------------------------- */
+
+static int64_t padded_latents(int64_t pixels)
+{
+    return (pixels + PADDED_SIDE - 1) / PADDED_SIDE * (PADDED_SIDE / IMAGE_STRIDE);
+}
+
+/* Repeats the last column and row of [3, h, w] that came from the picture. */
+static void repeat_edges(float *rgb, int64_t h, int64_t w, int64_t h_read, int64_t w_read)
+{
+    for (int64_t c = 0; c < 3; c++, rgb += h * w) {
+        for (int64_t row = 0; row < h_read; row++)
+            for (int64_t col = w_read; col < w; col++)
+                rgb[row * w + col] = rgb[row * w + w_read - 1];
+        for (int64_t row = h_read; row < h; row++)
+            memcpy(rgb + row * w, rgb + (h_read - 1) * w, (size_t)w * sizeof *rgb);
+    }
+}
+
+static int64_t inside(Span latents, int64_t pixels)
+{
+    int64_t end = latents.end * IMAGE_STRIDE;
+
+    return (end < pixels ? end : pixels) - latents.first * IMAGE_STRIDE;
+}
+
+RsdStatus picture_analyse(const PictureModel *model, Tape *tape, const PictureInfo *info, const PictureTile *tile,
+                          PictureReadFn read, void *read_ctx, float *y, RsdError *err)
+{
+    Span rows = with_margin(tile->latent_y, tile->latent_h, model->analysis_margin, padded_latents(info->height));
+    Span cols = with_margin(tile->latent_x, tile->latent_w, model->analysis_margin, padded_latents(info->width));
+    int64_t h = (rows.end - rows.first) * IMAGE_STRIDE, w = (cols.end - cols.first) * IMAGE_STRIDE;
+    int64_t h_read, w_read;
+    Tensor *x, *latents;
+    RsdStatus status = RSD_OK;
+
+    /* The last tile begins before the picture ends, but its margin may lie outside: only what is inside is read. */
+    h_read = inside(rows, info->height);
+    w_read = inside(cols, info->width);
+    tape_reset(tape);
+    TRY(tape_tensor(tape, &x, 4, (int64_t[]){1, 3, h, w}, err));
+    TRY(read(read_ctx, cols.first * IMAGE_STRIDE, rows.first * IMAGE_STRIDE, w_read, h_read, x->data, w, h * w, err));
+    repeat_edges(x->data, h, w, h_read, w_read);
+    TRY(image_codec_analyse(tape, model->codec, x, &latents, err));
+    for (int64_t c = 0; c < latents->shape[1]; c++)
+        for (int64_t row = 0; row < tile->latent_h; row++, y += tile->latent_w)
+            memcpy(y,
+                   latents->data + (c * latents->shape[2] + tile->latent_y - rows.first + row) * latents->shape[3] +
+                       tile->latent_x - cols.first,
+                   (size_t)tile->latent_w * sizeof *y);
+fail:
+    return status;
+}
+
+/* --- synthesis ------------------------------------------------------------------------------------------------------ */
+
+static int64_t latents_for(int64_t pixels)
+{
+    return (pixels + IMAGE_STRIDE - 1) / IMAGE_STRIDE;
+}
+
+/* Rows of latents in steps of 1 into y [M, h, w]. */
+static void take_latents(Tensor *y, Span rows, Span cols, const LatentRows *part)
+{
+    int64_t first = rows.first > part->first ? rows.first : part->first;
+    int64_t end = rows.end < part->first + part->n ? rows.end : part->first + part->n;
+
+    for (int64_t c = 0; c < y->shape[1]; c++)
+        for (int64_t row = first; row < end; row++) {
+            const int32_t *from = part->data + (c * part->n + row - part->first) * part->pitch + cols.first;
+            float *to = y->data + (c * y->shape[2] + row - rows.first) * y->shape[3];
+
+            for (int64_t i = 0; i < cols.end - cols.first; i++)
+                to[i] = (float)from[i] * (1.0f / PRIOR_FRACTION);
+        }
+}
+
+static float in_range(float v)
+{
+    return v > 0.0f ? v < 1.0f ? v : 1.0f : 0.0f; /* NaN is not above 0 */
+}
+
+RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const PictureInfo *info, const PictureTile *tile,
+                             const LatentRows *parts, int n_parts, float *rgb, RsdError *err)
+{
+    Span rows = with_margin(tile->latent_y, tile->latent_h, model->synthesis_margin, latents_for(info->height));
+    Span cols = with_margin(tile->latent_x, tile->latent_w, model->synthesis_margin, latents_for(info->width));
+    int64_t top = (tile->latent_y - rows.first) * IMAGE_STRIDE, left = (tile->latent_x - cols.first) * IMAGE_STRIDE,
+            plane, pitch;
+    Tensor *y, *x;
+    RsdStatus status = RSD_OK;
+
+    tape_reset(tape);
+    TRY(tape_tensor(tape, &y, 4,
+                    (int64_t[]){1, model->codec->config.latent, rows.end - rows.first, cols.end - cols.first}, err));
+    for (int i = 0; i < n_parts; i++)
+        take_latents(y, rows, cols, &parts[i]);
+    TRY(image_codec_synthesise(tape, model->codec, &info->level, y, &x, err));
+    pitch = x->shape[3];
+    plane = x->shape[2] * pitch;
+    for (int64_t c = 0; c < info->channels; c++)
+        for (int64_t row = 0; row < tile->h; row++, rgb += tile->w) {
+            const float *from = x->data + c * plane + (top + row) * pitch + left;
+
+            for (int64_t i = 0; i < tile->w; i++)
+                rgb[i] =
+                    in_range(info->channels == 1 ? (from[i] + from[plane + i] + from[2 * plane + i]) / 3.0f : from[i]);
+        }
+fail:
+    return status;
+}

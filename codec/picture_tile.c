@@ -1,0 +1,312 @@
+/* picture_tile.c - rANS around the integer prior.
+ *
+ * Tables 0 .. 63 are the scales of the normal grid, 64 + c is that of channel c of z. There is no floating-point number in this
+ * file, and a test looks for one.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "codec/picture_tile.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+
+#define MAX_Z_CHANNELS (RANS_MAX_TABLES - CDF_SCALES)
+#define ONE_LANE_MAX_SIZE 2048 /* bytes: eight lanes cost 28 more, one lane eight times the work */
+#define ONE_LANE_MAX_SYMBOLS 65536
+#define FINE_BALANCE 139 /* 16 * 6 / ln 2: bits per squared step that a fine quantiser trades, in 1/16 */
+
+struct TileModel {
+    const IntegerPrior *prior;
+    RansTables *tables;
+    int64_t m, hyper;
+    CdfTable scale[CDF_SCALES];
+    uint16_t cost[CDF_SCALES][CDF_MAX_VALUES + 1]; /* of each value and of the escape, in 1 / CDF_COST_UNIT bit */
+};
+
+struct TileCoder {
+    const TileModel *model;
+    const RansKernels *kernels;
+    PriorRun *prior;
+    RansEncoder *encoder, *short_encoder; /* of eight lanes, and of one */
+    int16_t *z;                           /* [H, ...] */
+    uint8_t *z_table;
+    int16_t *mean[2], *k[2]; /* [M, positions] of each pass */
+    uint8_t *index[2];
+    int32_t *anchors; /* [M, anchors] */
+};
+
+/* --- model ---------------------------------------------------------------------------------------------------------- */
+
+static void fill_costs(TileModel *model)
+{
+    for (int i = 0; i < CDF_SCALES; i++) {
+        CdfTable *table = &model->scale[i];
+
+        cdf_grid(table, CDF_NORMAL, i);
+        for (int v = 0; v <= table->n_values && table->n_values > 0; v++)
+            model->cost[i][v] = cdf_cost(table->freq[v]);
+    }
+}
+
+RsdStatus tile_model_create(TileModel **out, const IntegerPrior *prior, RsdError *err)
+{
+    TileModel *model = NULL;
+    CdfTable *tables = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&model, 1, sizeof *model, err));
+    model->prior = prior;
+    model->m = prior->layers[PRIOR_PSI].n_out;
+    model->hyper = prior->layers[PRIOR_UP1].n_in;
+    CHECK(model->hyper <= MAX_Z_CHANNELS, err, RSD_ERR_UNSUPPORTED,
+          "%lld channels of z; pictures are coded with at most %d", (long long)model->hyper, MAX_Z_CHANNELS);
+    fill_costs(model);
+    TRY(mem_calloc(&tables, (size_t)(CDF_SCALES + model->hyper), sizeof *tables, err));
+    memcpy(tables, model->scale, sizeof model->scale);
+    for (int64_t c = 0; c < model->hyper; c++) {
+        uint32_t weight[IMAGE_Z_SYMBOLS + 1];
+        int n = prior->tables.n[c];
+
+        for (int i = 0; i <= n; i++)
+            weight[i] = (uint32_t)prior->tables.weight[c * (IMAGE_Z_SYMBOLS + 1) + i];
+        cdf_from_weights(&tables[CDF_SCALES + c], prior->tables.lowest[c], n, weight);
+    }
+    TRY(rans_tables_create(&model->tables, tables, (int)(CDF_SCALES + model->hyper), err));
+    *out = model;
+    model = NULL;
+fail:
+    mem_free(&tables);
+    tile_model_destroy(&model);
+    return status;
+}
+
+void tile_model_destroy(TileModel **model)
+{
+    if (!*model)
+        return;
+    rans_tables_destroy(&(*model)->tables);
+    mem_free(model);
+}
+
+/* --- coder ---------------------------------------------------------------------------------------------------------- */
+
+static int64_t z_count(const TileModel *model, int64_t h, int64_t w)
+{
+    return model->hyper * ((h + 3) / 4) * ((w + 3) / 4);
+}
+
+RsdStatus tile_coder_create(TileCoder **out, const TileModel *model, int64_t max_h, int64_t max_w,
+                            const Kernels *kernels, RsdError *err)
+{
+    TileCoder *coder = NULL;
+    size_t n_z = (size_t)z_count(model, max_h, max_w), n = (size_t)(model->m * prior_positions(max_h, max_w, 0));
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&coder, 1, sizeof *coder, err));
+    coder->model = model;
+    coder->kernels = kernels->rans;
+    TRY(prior_run_create(&coder->prior, model->prior, max_h, max_w, kernels->integer, err));
+    TRY(rans_encoder_create(&coder->encoder, model->tables, RANS_LANES, kernels->rans, err));
+    TRY(rans_encoder_create(&coder->short_encoder, model->tables, 1, kernels->rans, err));
+    TRY(mem_alloc(&coder->z, n_z, sizeof *coder->z, err));
+    TRY(mem_alloc(&coder->z_table, n_z, 1, err));
+    TRY(mem_alloc(&coder->anchors, n, sizeof *coder->anchors, err));
+    for (int pass = 0; pass < 2; pass++) {
+        TRY(mem_alloc(&coder->mean[pass], n, sizeof *coder->mean[pass], err));
+        TRY(mem_alloc(&coder->index[pass], n, 1, err));
+        TRY(mem_alloc(&coder->k[pass], n, sizeof *coder->k[pass], err));
+    }
+    *out = coder;
+    return RSD_OK;
+fail:
+    tile_coder_destroy(&coder);
+    return status;
+}
+
+void tile_coder_destroy(TileCoder **coder)
+{
+    TileCoder *old = *coder;
+
+    if (!old)
+        return;
+    prior_run_destroy(&old->prior);
+    rans_encoder_destroy(&old->encoder);
+    rans_encoder_destroy(&old->short_encoder);
+    mem_free(&old->z);
+    mem_free(&old->z_table);
+    mem_free(&old->anchors);
+    for (int pass = 0; pass < 2; pass++) {
+        mem_free(&old->mean[pass]);
+        mem_free(&old->index[pass]);
+        mem_free(&old->k[pass]);
+    }
+    mem_free(coder);
+}
+
+static void name_z_tables(TileCoder *coder, int64_t n_z)
+{
+    int64_t plane = n_z / coder->model->hyper;
+
+    for (int64_t c = 0; c < coder->model->hyper; c++)
+        memset(coder->z_table + c * plane, (int)(CDF_SCALES + c), (size_t)plane);
+}
+
+static void take_anchors(TileCoder *coder, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        coder->anchors[i] = prior_latent(coder->k[0][i], coder->mean[0][i]);
+}
+
+/* --- encoding ------------------------------------------------------------------------------------------------------- */
+
+/* From planes [M, h, w] to the positions of a pass, one channel after the other: i_ counts, at_ is the place in a plane. */
+#define FOR_PASS(h, w, pass, m)                                                                                        \
+    for (int64_t c_ = 0, i_ = 0; c_ < (m); c_++)                                                                       \
+        for (int64_t row_ = 0; row_ < (h); row_++)                                                                     \
+            for (int64_t col_ = prior_first_column(row_, pass), at_ = (c_ * (h) + row_) * (w) + col_; col_ < (w);      \
+                 col_ += 2, at_ += 2, i_++)
+
+static int32_t cost_at(const TileModel *model, int index, int k)
+{
+    const CdfTable *table = &model->scale[index];
+    int at = k - table->lowest;
+
+    if (at >= 0 && at < table->n_values)
+        return model->cost[index][at];
+    at = k < 0 ? table->lowest - k : k + table->lowest; /* distance from the table, which is the same on both sides */
+    return model->cost[index][table->n_values] + CDF_COST_UNIT * (2 * (31 - __builtin_clz((uint32_t)at)) + 2);
+}
+
+/* y and mean in 1/1024. */
+static int16_t choose(const TileModel *model, int index, int32_t y, int strength)
+{
+    int32_t half = TILE_FRACTION / 2, k = (y >= 0 ? y + half : y - half) / TILE_FRACTION, cost;
+
+    if (index == 0)
+        return 0;
+    if (k > RANS_MAX_VALUE || k < -RANS_MAX_VALUE)
+        k = k > 0 ? RANS_MAX_VALUE : -RANS_MAX_VALUE;
+    cost = strength > 0 ? cost_at(model, index, k) : 0;
+    while (k != 0 && strength > 0) {
+        int32_t nearer = k > 0 ? k - 1 : k + 1, cheaper = cost_at(model, index, nearer);
+        int64_t error = y - k * TILE_FRACTION, more = y - nearer * TILE_FRACTION;
+
+        /* (cost - cheaper) / 256 strength / 16 > FINE_BALANCE / 16 (more^2 - error^2) / 2^20 */
+        if ((int64_t)(cost - cheaper) * strength * 4096 <= FINE_BALANCE * (more * more - error * error))
+            break;
+        k = nearer;
+        cost = cheaper;
+    }
+    return (int16_t)k;
+}
+
+/* What symbols cost in 1 / CDF_COST_UNIT bit, and how many there are. */
+typedef struct Cost {
+    int64_t sum, n_symbols;
+} Cost;
+
+/* Fills k of a pass. */
+static void choose_all(TileCoder *coder, int pass, int strength, const int32_t *y, int64_t h, int64_t w, Cost *cost)
+{
+    const TileModel *model = coder->model;
+
+    FOR_PASS(h, w, pass, model->m)
+    {
+        int index = coder->index[pass][i_];
+
+        coder->k[pass][i_] =
+            choose(model, index, y[at_] - coder->mean[pass][i_] * (TILE_FRACTION / PRIOR_FRACTION), strength);
+        if (index > 0) {
+            cost->sum += cost_at(model, index, coder->k[pass][i_]);
+            cost->n_symbols++;
+        }
+    }
+}
+
+RsdStatus tile_encode(TileCoder *coder, int level, int strength, const int16_t *z, const int32_t *y, int64_t h,
+                      int64_t w, TileCode *code, RsdError *err)
+{
+    int64_t n_z = z_count(coder->model, h, w);
+    Cost cost = {0};
+    size_t n[2] = {(size_t)(coder->model->m * prior_positions(h, w, 0)),
+                   (size_t)(coder->model->m * prior_positions(h, w, 1))};
+    RansEncoder *encoder;
+    RsdStatus status = RSD_OK;
+
+    assert(strength >= 0 && strength <= TILE_MAX_STRENGTH);
+    prior_run_begin(coder->prior, level, z, h, w);
+    prior_run_anchors(coder->prior, coder->mean[0], coder->index[0]);
+    choose_all(coder, 0, strength, y, h, w, &cost);
+    take_anchors(coder, (int64_t)n[0]);
+    prior_run_others(coder->prior, coder->anchors, coder->mean[1], coder->index[1]);
+    choose_all(coder, 1, strength, y, h, w, &cost);
+    code->n_lanes =
+        cost.sum <= 8 * CDF_COST_UNIT * ONE_LANE_MAX_SIZE && cost.n_symbols <= ONE_LANE_MAX_SYMBOLS ? 1 : RANS_LANES;
+    encoder = code->n_lanes == 1 ? coder->short_encoder : coder->encoder;
+    rans_encoder_reset(encoder);
+    name_z_tables(coder, n_z);
+    TRY(rans_encoder_put(encoder, coder->z_table, z, (size_t)n_z, err));
+    for (int pass = 0; pass < 2; pass++)
+        TRY(rans_encoder_put(encoder, coder->index[pass], coder->k[pass], n[pass], err));
+    TRY(rans_encoder_finish(encoder, NULL, &code->data, &code->size, err));
+fail:
+    return status;
+}
+
+/* --- decoding ------------------------------------------------------------------------------------------------------- */
+
+static void place(const TileCoder *coder, int pass, int64_t h, int64_t w, int32_t *y)
+{
+    FOR_PASS(h, w, pass, coder->model->m)
+    y[at_] = prior_latent(coder->k[pass][i_], coder->mean[pass][i_]);
+}
+
+RsdStatus tile_decode(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y,
+                      RsdError *err)
+{
+    const TileModel *model = coder->model;
+    int64_t n_z = z_count(model, h, w),
+            n[2] = {model->m * prior_positions(h, w, 0), model->m * prior_positions(h, w, 1)};
+    RansDecoder decoder;
+    RsdStatus status = RSD_OK;
+
+    TRY(rans_decoder_open(&decoder, model->tables, code->n_lanes, coder->kernels, code->data, code->size, err));
+    name_z_tables(coder, n_z);
+    TRY(rans_decoder_get(&decoder, coder->z_table, coder->z, (size_t)n_z, err));
+    for (int64_t i = 0; i < n_z; i++)
+        CHECK(coder->z[i] >= -IMAGE_Z_LIMIT && coder->z[i] <= IMAGE_Z_LIMIT, err, RSD_ERR_CORRUPT,
+              "hyper latent %lld is %d, expected -%d to %d", (long long)i, coder->z[i], IMAGE_Z_LIMIT, IMAGE_Z_LIMIT);
+    prior_run_begin(coder->prior, level, coder->z, h, w);
+    prior_run_anchors(coder->prior, coder->mean[0], coder->index[0]);
+    TRY(rans_decoder_get(&decoder, coder->index[0], coder->k[0], (size_t)n[0], err));
+    take_anchors(coder, n[0]);
+    prior_run_others(coder->prior, coder->anchors, coder->mean[1], coder->index[1]);
+    TRY(rans_decoder_get(&decoder, coder->index[1], coder->k[1], (size_t)n[1], err));
+    TRY(rans_decoder_finish(&decoder, NULL, err));
+    for (int pass = 0; pass < 2; pass++)
+        place(coder, pass, h, w, y);
+fail:
+    return status;
+}
+
+void tile_conceal(TileCoder *coder, int level, int64_t h, int64_t w, int32_t *y)
+{
+    memset(coder->z, 0, (size_t)z_count(coder->model, h, w) * sizeof *coder->z);
+    prior_run_begin(coder->prior, level, coder->z, h, w);
+    for (int pass = 0; pass < 2; pass++) {
+        int64_t n = coder->model->m * prior_positions(h, w, pass);
+
+        if (pass == 0)
+            prior_run_anchors(coder->prior, coder->mean[0], coder->index[0]);
+        else
+            prior_run_others(coder->prior, coder->anchors, coder->mean[1], coder->index[1]);
+        memset(coder->k[pass], 0, (size_t)n * sizeof *coder->k[pass]);
+        if (pass == 0)
+            take_anchors(coder, n);
+        place(coder, pass, h, w, y);
+    }
+}

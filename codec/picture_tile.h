@@ -1,0 +1,48 @@
+/* picture_tile.h - the latents of one tile to a stream of coded symbols and back (docs/format.md, "Tiles").
+ *
+ * Three runs: z, channel by channel; k of the anchors; k of the other positions, both channel by channel, positions row by
+ * row. Integers alone: the same latents give the same bytes on every machine, and the same bytes the same latents.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_PICTURE_TILE_H
+#define RESIDUA_PICTURE_TILE_H
+
+#include "codec/rans.h"
+#include "engine/kernels/kernels.h"
+#include "models/prior_run.h"
+
+#define TILE_FRACTION 1024   /* latents that are to be coded count 1/1024 */
+#define TILE_MAX_STRENGTH 64 /* of tile_encode */
+
+/* What all tiles of a model share; any number of threads. prior is kept. Errors: RSD_ERR_UNSUPPORTED (more than 192 channels
+ * of z), RSD_ERR_MEMORY. */
+typedef struct TileModel TileModel;
+RsdStatus tile_model_create(TileModel **out, const IntegerPrior *prior, RsdError *err);
+void tile_model_destroy(TileModel **model);
+
+/* Memory for tiles of up to max_h by max_w latents; one thread. model and kernels are kept. Errors: RSD_ERR_MEMORY. */
+typedef struct TileCoder TileCoder;
+RsdStatus tile_coder_create(TileCoder **out, const TileModel *model, int64_t max_h, int64_t max_w,
+                            const Kernels *kernels, RsdError *err);
+void tile_coder_destroy(TileCoder **coder);
+
+/* A coded tile; data are valid until the coder's next call. */
+typedef struct TileCode {
+    const uint8_t *data;
+    size_t size;
+    int n_lanes; /* 8, or 1 for a short stream */
+} TileCode;
+
+/* z [H, ceil(h / 4), ceil(w / 4)] within IMAGE_Z_LIMIT; y [M, h, w] in 1/1024, scaled for the level. strength 0 rounds to the
+ * nearest; up to TILE_MAX_STRENGTH a value goes towards the mean where the bits this saves, times strength / 16, are worth more
+ * than the squared error it makes, 16 being the balance of a fine quantiser. Errors: RSD_ERR_MEMORY. */
+RsdStatus tile_encode(TileCoder *coder, int level, int strength, const int16_t *z, const int32_t *y, int64_t h,
+                      int64_t w, TileCode *code, RsdError *err);
+/* code -> y^ [M, h, w] in 1/64. Any bytes are safe. Errors: RSD_ERR_CORRUPT; y is then undefined. */
+RsdStatus tile_decode(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y,
+                      RsdError *err);
+/* What stands for a tile that is lost: the prior's means for z = 0. */
+void tile_conceal(TileCoder *coder, int level, int64_t h, int64_t w, int32_t *y);
+
+#endif

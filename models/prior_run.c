@@ -1,0 +1,204 @@
+/* prior_run.c - psi from z, then parameters for half of the positions at a time.
+ *
+ * There is no floating-point number in this file, and a test looks for one.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "models/prior_run.h"
+
+#include <string.h>
+
+#include "engine/base/mem.h"
+
+#define Z_FRACTION 64
+#define INDEX_MAX 63
+#define CONTEXT_SIZE 5
+#define SMOOTH_SIZE 3
+
+struct PriorRun {
+    const IntegerPrior *prior;
+    const IntegerKernels *kernels;
+    int64_t m, hyper, context, entropy; /* channels */
+    int64_t h, w, psi_w;                /* of the tile; of a line of psi */
+    int16_t *psi;                       /* [m, 4 ceil(h / 4), psi_w] */
+    int16_t *a, *b;                     /* what layers hand on */
+    int16_t *plane;                     /* [context, h, w] */
+};
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+RsdStatus prior_run_create(PriorRun **out, const IntegerPrior *prior, int64_t max_h, int64_t max_w,
+                           const IntegerKernels *kernels, RsdError *err)
+{
+    PriorRun *run = NULL;
+    int64_t n = (max_h + 3) / 4 * ((max_w + 3) / 4), n_pass = prior_positions(max_h, max_w, 0), size;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&run, 1, sizeof *run, err));
+    run->prior = prior;
+    run->kernels = kernels;
+    run->m = prior->layers[PRIOR_PSI].n_out;
+    run->hyper = prior->layers[PRIOR_UP1].n_in;
+    run->context = prior->layers[PRIOR_CONTEXT].n_out;
+    run->entropy = prior->layers[PRIOR_JOIN].n_out;
+    size = most(16 * run->m * n, 12 * run->hyper * n); /* psi; the block of the hyper decoder and what is inside it */
+    size = most(size, most(2 * run->m, 2 * run->entropy) * n_pass); /* OUT; MIX behind what it adds to */
+    size = most(size, most((run->m + run->context) * n_pass, run->context * max_h * max_w));
+    TRY(mem_alloc(&run->psi, (size_t)(16 * run->m * n), sizeof *run->psi, err));
+    TRY(mem_alloc(&run->a, (size_t)size, sizeof *run->a, err));
+    TRY(mem_alloc(&run->b, (size_t)size, sizeof *run->b, err));
+    TRY(mem_alloc(&run->plane, (size_t)(run->context * max_h * max_w), sizeof *run->plane, err));
+    *out = run;
+    return RSD_OK;
+fail:
+    prior_run_destroy(&run);
+    return status;
+}
+
+void prior_run_destroy(PriorRun **run)
+{
+    if (!*run)
+        return;
+    mem_free(&(*run)->psi);
+    mem_free(&(*run)->a);
+    mem_free(&(*run)->b);
+    mem_free(&(*run)->plane);
+    mem_free(run);
+}
+
+/* floor(v / 2^shift); C11 leaves the shift of a negative number to the compiler. */
+static int32_t shift_down(int32_t v, int shift)
+{
+    return v >= 0 ? v >> shift : ~(~v >> shift);
+}
+
+static int16_t clamp(int32_t v, int32_t low)
+{
+    return (int16_t)(v < low ? low : v > INTEGER_MAX ? INTEGER_MAX : v);
+}
+
+static void dense(const PriorRun *run, PriorLayer layer, const int16_t *x, int64_t n, int16_t *y)
+{
+    run->kernels->dense(&run->prior->layers[layer], x, n, y);
+}
+
+static void add(int16_t *sum, const int16_t *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sum[i] = clamp(sum[i] + x[i], -INTEGER_MAX);
+}
+
+/* x [4 channels, h, w] -> y [channels, 2 h, 2 w] */
+static void shuffle(const int16_t *x, int64_t channels, int64_t h, int64_t w, int16_t *y)
+{
+    for (int64_t c = 0; c < channels; c++, y += 4 * h * w)
+        for (int64_t part = 0; part < 4; part++)
+            for (int64_t row = 0; row < h; row++)
+                for (int64_t col = 0; col < w; col++)
+                    y[(2 * row + part / 2) * 2 * w + 2 * col + part % 2] = *x++;
+}
+
+static int32_t level_bias(const PriorRun *run, int level, int64_t channel)
+{
+    const int16_t *low = run->prior->level_bias + level / 16 * run->m + channel;
+    int f = level % 16;
+
+    return f == 0 ? *low : shift_down(low[0] * (16 - f) + low[run->m] * f + 8, 4);
+}
+
+void prior_run_begin(PriorRun *run, int level, const int16_t *z, int64_t h, int64_t w)
+{
+    int64_t zh = (h + 3) / 4, zw = (w + 3) / 4, n = zh * zw, n_fine = 16 * n;
+    int16_t *a = run->a, *b = run->b, *inner = a + run->hyper * 4 * n;
+
+    run->h = h;
+    run->w = w;
+    run->psi_w = 4 * zw;
+    for (int64_t i = 0; i < run->hyper * n; i++)
+        b[i] = (int16_t)(z[i] * Z_FRACTION);
+    dense(run, PRIOR_UP1, b, n, a);
+    shuffle(a, run->hyper, zh, zw, b);
+    run->kernels->depthwise(&run->prior->layers[PRIOR_BLOCK_TAPS], SMOOTH_SIZE, b, 2 * zh, 2 * zw, a);
+    dense(run, PRIOR_BLOCK_IN, a, 4 * n, inner);
+    dense(run, PRIOR_BLOCK_OUT, inner, 4 * n, a);
+    add(b, a, run->hyper * 4 * n);
+    dense(run, PRIOR_UP2, b, 4 * n, a);
+    shuffle(a, run->m, 2 * zh, 2 * zw, b);
+    run->kernels->depthwise(&run->prior->layers[PRIOR_SMOOTH], SMOOTH_SIZE, b, 4 * zh, 4 * zw, a);
+    dense(run, PRIOR_PSI, a, n_fine, run->psi);
+    for (int64_t c = 0; c < run->m; c++) {
+        int16_t *psi = run->psi + c * n_fine;
+        int32_t bias = level_bias(run, level, c);
+
+        for (int64_t i = 0; i < n_fine; i++)
+            psi[i] = clamp(psi[i] + bias, 0);
+    }
+}
+
+/* From planes with lines of pitch numbers to the positions of a pass. */
+static void pack(const int16_t *plane, int64_t pitch, int64_t h, int64_t w, int pass, int16_t *packed)
+{
+    for (int64_t row = 0; row < h; row++, plane += pitch)
+        for (int64_t col = prior_first_column(row, pass); col < w; col += 2)
+            *packed++ = plane[col];
+}
+
+/* a: psi of the pass, then its context, [m + context, n]. */
+static void parameters(PriorRun *run, int pass, int16_t *mean, uint8_t *index)
+{
+    int64_t n = prior_positions(run->h, run->w, pass);
+    int16_t *mixed = run->a + run->entropy * n;
+
+    dense(run, PRIOR_JOIN, run->a, n, run->b);
+    dense(run, PRIOR_MIX, run->b, n, mixed);
+    add(run->b, mixed, run->entropy * n);
+    dense(run, PRIOR_OUT, run->b, n, run->a);
+    memcpy(mean, run->a, (size_t)(run->m * n) * sizeof *mean);
+    for (int64_t i = 0; i < run->m * n; i++) {
+        int32_t v = shift_down(run->a[run->m * n + i] + 32, 6);
+
+        index[i] = (uint8_t)(v < 0 ? 0 : v > INDEX_MAX ? INDEX_MAX : v);
+    }
+}
+
+static void pack_psi(PriorRun *run, int pass)
+{
+    int64_t n = prior_positions(run->h, run->w, pass), plane = (run->h + 3) / 4 * 4 * run->psi_w;
+
+    for (int64_t c = 0; c < run->m; c++)
+        pack(run->psi + c * plane, run->psi_w, run->h, run->w, pass, run->a + c * n);
+}
+
+void prior_run_anchors(PriorRun *run, int16_t *mean, uint8_t *index)
+{
+    int64_t n = prior_positions(run->h, run->w, 0);
+
+    pack_psi(run, 0);
+    memset(run->a + run->m * n, 0, (size_t)(run->context * n) * sizeof *run->a);
+    parameters(run, 0, mean, index);
+}
+
+void prior_run_others(PriorRun *run, const int32_t *anchors, int16_t *mean, uint8_t *index)
+{
+    int64_t n_anchors = prior_positions(run->h, run->w, 0), n = prior_positions(run->h, run->w, 1),
+            area = run->h * run->w;
+    const int16_t *packed = run->b;
+
+    for (int64_t i = 0; i < run->m * n_anchors; i++)
+        run->a[i] = clamp(anchors[i], -INTEGER_MAX);
+    dense(run, PRIOR_CONTEXT_IN, run->a, n_anchors, run->b);
+    memset(run->plane, 0, (size_t)(run->context * area) * sizeof *run->plane);
+    for (int64_t c = 0; c < run->context; c++)
+        for (int64_t row = 0; row < run->h; row++)
+            for (int64_t col = prior_first_column(row, 0); col < run->w; col += 2)
+                run->plane[c * area + row * run->w + col] = *packed++;
+    run->kernels->depthwise(&run->prior->layers[PRIOR_CONTEXT], CONTEXT_SIZE, run->plane, run->h, run->w, run->b);
+    pack_psi(run, 1);
+    for (int64_t c = 0; c < run->context; c++)
+        pack(run->b + c * area, run->w, run->h, run->w, 1, run->a + (run->m + c) * n);
+    parameters(run, 1, mean, index);
+}

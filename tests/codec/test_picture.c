@@ -1,0 +1,344 @@
+/* test_picture.c - pictures through streams: sizes, threads, seams, damage, limits.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/bytes.h"
+#include "engine/base/checksum.h"
+#include "engine/base/mem.h"
+#include "tests/codec/tiny_picture.h"
+
+#define SETTING ((PictureSetting){48, 16})
+
+/* A decoded picture. */
+typedef struct Decoded {
+    RsdStatus status;
+    RsdError err;
+    PictureInfo info;
+    PictureReport report;
+    float *rgb; /* [3, height, width] */
+    uint16_t *alpha;
+    int n_notes;
+    char first_note[RSD_ERROR_TEXT_SIZE];
+} Decoded;
+
+static void count_note(void *ctx, const char *text)
+{
+    Decoded *d = ctx;
+
+    if (d->n_notes++ == 0)
+        strcpy(d->first_note, text);
+}
+
+static void place(Decoded *d, const PicturePixels *pixels)
+{
+    const PictureTile *t = &pixels->tile;
+    int64_t area = d->info.width * d->info.height;
+
+    for (int c = 0; c < d->info.channels; c++)
+        for (int64_t row = 0; row < t->h; row++)
+            memcpy(d->rgb + c * area + (t->y + row) * d->info.width + t->x, pixels->rgb + (c * t->h + row) * t->w,
+                   (size_t)t->w * sizeof(float));
+    for (int64_t i = 0; i < t->h * t->w; i++)
+        d->alpha[(t->y + i / t->w) * d->info.width + t->x + i % t->w] = pixels->alpha ? pixels->alpha[i] : 7;
+}
+
+static Decoded decode(const uint8_t *bytes, size_t size, bool keep_going, RsdThreads *threads)
+{
+    TinyStream stream = {(uint8_t *)(uintptr_t)bytes, size, 0};
+    Decoded d = {.status = RSD_OK};
+    PictureDecoderOptions options = {.read = tiny_stream_read,
+                                     .read_ctx = &stream,
+                                     .name = "x.rsd",
+                                     .threads = threads,
+                                     .keep_going = keep_going,
+                                     .on_damage = count_note,
+                                     .damage_ctx = &d};
+    PictureDecoder *decoder = NULL;
+    PicturePixels pixels;
+    bool found = true;
+
+    d.status = picture_decoder_open(&decoder, &options, &d.err);
+    if (d.status == RSD_OK) {
+        d.info = *picture_decoder_info(decoder);
+        d.status = picture_decoder_use(decoder, tiny_picture_model(), &d.err);
+    }
+    if (d.status == RSD_OK && d.info.width * d.info.height < 1 << 22) {
+        d.rgb = calloc((size_t)(3 * d.info.width * d.info.height), sizeof *d.rgb);
+        d.alpha = calloc((size_t)(d.info.width * d.info.height), sizeof *d.alpha);
+    }
+    while (d.rgb && d.status == RSD_OK && found) {
+        d.status = picture_decoder_next(decoder, &pixels, &found, &d.err);
+        if (d.status == RSD_OK && found)
+            place(&d, &pixels);
+    }
+    if (decoder)
+        d.report = *picture_decoder_report(decoder);
+    picture_decoder_close(&decoder);
+    return d;
+}
+
+static void clear(Decoded *d)
+{
+    free(d->rgb);
+    free(d->alpha);
+}
+
+static TinyStream encode(const TinyPicture *picture, int exponent, RsdThreads *threads)
+{
+    TinyStream stream = {0};
+    RsdError err;
+
+    cr_assert_eq(tiny_picture_encode(&stream, picture, exponent, SETTING, threads, &err), RSD_OK, "%lld x %lld: %s",
+                 (long long)picture->width, (long long)picture->height, err.text);
+    return stream;
+}
+
+Test(picture, every_small_size_has_its_size_and_its_opacity_back)
+{
+    /* All sides from 1 to 130: each width once, with a height that goes round at another pace. */
+    for (int64_t w = 1; w <= 130; w++) {
+        TinyPicture picture = {.width = w, .height = 1 + w * 37 % 130, .bits = w % 2 ? 8 : 16, .has_alpha = w % 3 != 0};
+        TinyStream stream = encode(&picture, w % 5 ? 6 : 7, NULL);
+        Decoded d = decode(stream.bytes, stream.size, false, NULL);
+
+        cr_assert_eq(d.status, RSD_OK, "%lld x %lld: %s", (long long)w, (long long)picture.height, d.err.text);
+        cr_assert(d.info.width == w && d.info.height == picture.height && d.report.complete && d.report.n_lost == 0);
+        cr_assert_eq(d.report.n_bytes, (int64_t)stream.size);
+        for (int64_t i = 0; i < w * picture.height; i++) {
+            uint16_t expected = picture.has_alpha ? tiny_picture_alpha(&picture, i % w, i / w) : 7;
+
+            cr_assert_eq(d.alpha[i], expected, "%lld x %lld: opacity at %lld is %d, expected %d", (long long)w,
+                         (long long)picture.height, (long long)i, d.alpha[i], expected);
+        }
+        clear(&d);
+        free(stream.bytes);
+    }
+}
+
+Test(picture, streams_and_pixels_are_the_same_for_any_number_of_threads)
+{
+    TinyPicture picture = {.width = 200, .height = 150, .bits = 8, .has_alpha = true};
+    TinyStream one = encode(&picture, 6, NULL), three;
+    Decoded a = decode(one.bytes, one.size, false, NULL), b;
+    RsdThreads *threads;
+
+    cr_assert_eq(rsd_threads_create(&threads, 3, NULL), RSD_OK);
+    three = encode(&picture, 6, threads);
+    cr_assert(one.size == three.size && memcmp(one.bytes, three.bytes, one.size) == 0);
+    b = decode(one.bytes, one.size, false, threads);
+    cr_assert_arr_eq(a.rgb, b.rgb, 3 * 200 * 150 * sizeof(float));
+    cr_assert_arr_eq(a.alpha, b.alpha, 200 * 150 * sizeof(uint16_t));
+    clear(&a);
+    clear(&b);
+    free(one.bytes);
+    free(three.bytes);
+    rsd_threads_destroy(&threads);
+}
+
+/* Runs all latents at once; tiles of 64 pixels must give the same. */
+Test(picture, tiles_have_no_seams)
+{
+    const PictureModel *model = tiny_picture_model();
+    const int64_t w = 400, h = 300, lw = 25, lh = 19, m = model->codec->config.latent;
+    PictureInfo info = {.width = w, .height = h, .channels = 3, .bits = 8, .model_name = "tiny", .level = 30};
+    int32_t *y = malloc((size_t)(m * lh * lw) * sizeof *y);
+    float *whole = malloc((size_t)(3 * w * h) * sizeof *whole), *part = malloc(3 * 64 * 64 * sizeof *part), worst = 0;
+    RsdThreads *threads;
+    Tape *tape;
+    LatentRows rows = {0, lh, lw, y};
+    PictureTile all = {0, 0, w, h, 0, 0, lw, lh};
+
+    for (int64_t i = 0; i < m * lh * lw; i++)
+        y[i] = (int32_t)(i * 7919 % 401) - 200;
+    cr_assert_eq(rsd_threads_create(&threads, 1, NULL), RSD_OK);
+    cr_assert_eq(tape_create(&tape, threads, 0, NULL), RSD_OK);
+    cr_assert_eq(picture_synthesise(model, tape, &info, &all, &rows, 1, whole, NULL), RSD_OK);
+    info.tile_exponent = 6;
+    cr_assert_eq(picture_info_complete(&info, RSD_ERR_ARG, NULL), RSD_OK);
+    for (int64_t t = 0; t < info.n_tiles; t++) {
+        PictureTile tile = picture_tile(&info, t);
+
+        cr_assert_eq(picture_synthesise(model, tape, &info, &tile, &rows, 1, part, NULL), RSD_OK);
+        for (int64_t i = 0; i < 3 * tile.h * tile.w; i++) {
+            int64_t c = i / (tile.h * tile.w), row = i / tile.w % tile.h, col = i % tile.w;
+
+            worst = fmaxf(worst, fabsf(part[i] - whole[(c * h + tile.y + row) * w + tile.x + col]));
+        }
+    }
+    cr_assert_lt(worst, 1e-5f, "tiles differ from the whole by %g", (double)worst);
+    tape_destroy(&tape);
+    rsd_threads_destroy(&threads);
+    free(y);
+    free(whole);
+    free(part);
+}
+
+Test(picture, a_damaged_tile_is_named_and_the_others_stay)
+{
+    TinyPicture picture = {.width = 640, .height = 640, .bits = 8};
+    TinyStream stream = encode(&picture, 6, NULL);
+    Decoded good = decode(stream.bytes, stream.size, false, NULL), bad;
+    int64_t n_same = 0;
+    uint8_t *bytes = malloc(stream.size);
+    size_t at;
+
+    memcpy(bytes, stream.bytes, stream.size);
+    at = get_u16le(bytes + 6);
+    for (int tile = 0; tile < 33; tile++) /* to tile 33, in row 3 and column 3 */
+        at += PICTURE_PACKET_HEAD + (get_u16le(bytes + at + 6) | (size_t)bytes[at + 8] << 16);
+    bytes[at + PICTURE_PACKET_HEAD + 4] ^= 16;
+    bad = decode(bytes, stream.size, false, NULL);
+    cr_assert_eq(bad.status, RSD_ERR_CORRUPT);
+    cr_assert(strstr(bad.err.text, "x.rsd: tile 34 of 100") && strstr(bad.err.text, "--keep-going"), "%s",
+              bad.err.text);
+    clear(&bad);
+    bad = decode(bytes, stream.size, true, NULL);
+    cr_assert_eq(bad.status, RSD_OK, "%s", bad.err.text);
+    cr_assert(bad.report.n_lost == 1 && bad.report.complete && bad.n_notes == 1);
+    cr_assert(strstr(bad.first_note, "tile 34 of 100"), "%s", bad.first_note);
+    for (int64_t i = 0; i < 640 * 640; i++) /* what is further than a margin away is as it was */
+        n_same += good.rgb[i] == bad.rgb[i];
+    cr_assert_gt(n_same, 640 * 640 * 6 / 10, "%lld", (long long)n_same);
+    cr_assert_neq(good.rgb[(3 * 64 + 32) * 640 + 3 * 64 + 32], bad.rgb[(3 * 64 + 32) * 640 + 3 * 64 + 32]);
+    clear(&good);
+    clear(&bad);
+    free(bytes);
+    free(stream.bytes);
+}
+
+Test(picture, every_flipped_byte_and_every_cut_end_well)
+{
+    TinyPicture picture = {.width = 70, .height = 66, .bits = 8, .has_alpha = true};
+    TinyStream stream = encode(&picture, 6, NULL);
+
+    for (size_t i = 0; i < stream.size; i++) {
+        uint8_t *bytes = malloc(stream.size);
+        Decoded d;
+
+        memcpy(bytes, stream.bytes, stream.size);
+        bytes[i] ^= (uint8_t)(1 + i % 255);
+        d = decode(bytes, stream.size, false, NULL);
+        cr_assert(d.status != RSD_OK && d.err.text[0], "byte %zu flipped went unnoticed", i);
+        clear(&d);
+        d = decode(bytes, stream.size, true, NULL);
+        if (i >= get_u16le(stream.bytes + 6))
+            cr_assert(d.status == RSD_OK && d.n_notes > 0, "byte %zu: %s", i, d.err.text);
+        clear(&d);
+        free(bytes);
+        if (i % 3 != 0)
+            continue;
+        bytes = malloc(i + 1);
+        memcpy(bytes, stream.bytes, i);
+        d = decode(bytes, i, false, NULL);
+        cr_assert(d.status == RSD_ERR_CORRUPT, "cut at %zu: %s", i, d.err.text);
+        clear(&d);
+        d = decode(bytes, i, true, NULL);
+        cr_assert(i < get_u16le(stream.bytes + 6) ? d.status == RSD_ERR_CORRUPT
+                                                  : d.status == RSD_OK && !d.report.complete);
+        clear(&d);
+        free(bytes);
+    }
+    free(stream.bytes);
+}
+
+/* Changes a number of the header and makes its checksum right. */
+static RsdStatus open_changed(const TinyStream *stream, size_t at, uint32_t value, RsdError *err)
+{
+    uint8_t *bytes = malloc(stream->size);
+    size_t size = get_u16le(stream->bytes + 6);
+    Decoded d;
+
+    memcpy(bytes, stream->bytes, stream->size);
+    put_u32le(bytes + at, value);
+    put_u32le(bytes + size - 4, crc32_update(0, bytes, size - 4));
+    d = decode(bytes, stream->size, false, NULL);
+    *err = d.err;
+    clear(&d);
+    free(bytes);
+    return d.status;
+}
+
+Test(picture, headers_that_promise_too_much_are_refused)
+{
+    TinyPicture picture = {.width = 70, .height = 66, .bits = 8};
+    TinyStream stream = encode(&picture, 6, NULL);
+    RsdError err;
+
+    cr_assert_eq(open_changed(&stream, 16, 1u << 31, &err), RSD_ERR_CORRUPT); /* 2^31 x 66 pixels */
+    cr_assert(strstr(err.text, "2147483648 x 66 pixels; 1 to 1073741824"), "%s", err.text);
+    cr_assert_eq(open_changed(&stream, 16, 0, &err), RSD_ERR_CORRUPT);
+    cr_assert_eq(open_changed(&stream, 20, 40000, &err), RSD_ERR_CORRUPT); /* the tiles are not there */
+    cr_assert_eq(open_changed(&stream, 8, 12345, &err), RSD_ERR_MODEL);
+    free(stream.bytes);
+}
+
+Test(picture, long_lines_stream_through)
+{
+    TinyPicture pictures[] = {{.width = 30000, .height = 2, .bits = 8},
+                              {.width = 1, .height = 3000, .bits = 8, .has_alpha = true}};
+
+    for (int i = 0; i < 2; i++) {
+        TinyStream stream = encode(&pictures[i], 10, NULL);
+        Decoded d = decode(stream.bytes, stream.size, false, NULL);
+
+        cr_assert_eq(d.status, RSD_OK, "%s", d.err.text);
+        cr_assert(d.info.width == pictures[i].width && d.info.height == pictures[i].height && d.report.complete);
+        clear(&d);
+        free(stream.bytes);
+    }
+}
+
+Test(picture, a_size_is_met_from_below_or_the_least_is_named)
+{
+    TinyPicture picture = {.width = 160, .height = 130, .bits = 8};
+    PictureEncoderOptions options = {.model = tiny_picture_model(), .tile_exponent = 6};
+    PictureEncoder *encoder;
+    PictureSetting setting;
+    int64_t size, least, most;
+    RsdError err;
+
+    tiny_picture_source(&options.source, &picture);
+    cr_assert_eq(picture_encoder_open(&encoder, &options, NULL), RSD_OK);
+    cr_assert_eq(picture_encoder_run(encoder, (PictureSetting){0, TILE_MAX_STRENGTH}, NULL, NULL, &least, NULL),
+                 RSD_OK);
+    cr_assert_eq(picture_encoder_run(encoder, (PictureSetting){IMAGE_LEVEL_MAX, 0}, NULL, NULL, &most, NULL), RSD_OK);
+    cr_assert_gt(most, 2 * least);
+    for (int64_t wanted = least; wanted < most + 1000; wanted += (most - least) / 15 + 1) {
+        cr_assert_eq(picture_fit(encoder, wanted, 0, NULL, NULL, &setting, &size, &err), RSD_OK, "%s", err.text);
+        cr_assert_leq(size, wanted);
+        if (wanted > least && wanted < most)
+            cr_assert_geq((double)size, 0.97 * (double)wanted, "%lld of %lld bytes", (long long)size,
+                          (long long)wanted);
+        cr_assert_eq(picture_encoder_run(encoder, setting, NULL, NULL, &most, NULL), RSD_OK);
+        cr_assert_eq(most, size);
+        cr_assert_eq(picture_encoder_run(encoder, (PictureSetting){IMAGE_LEVEL_MAX, 0}, NULL, NULL, &most, NULL),
+                     RSD_OK);
+    }
+    cr_assert_eq(picture_fit(encoder, least - 1, 0, NULL, NULL, &setting, &size, &err), RSD_ERR_ARG);
+    cr_assert(strstr(err.text, "smallest possible"), "%s", err.text);
+    picture_encoder_close(&encoder);
+}
+
+Test(picture, an_allocation_that_fails_is_a_status)
+{
+    TinyPicture picture = {.width = 70, .height = 20, .bits = 8, .has_alpha = true};
+    TinyStream whole = encode(&picture, 6, NULL);
+    int64_t before = mem_allocation_count(), n;
+    Decoded d = decode(whole.bytes, whole.size, false, NULL);
+
+    clear(&d);
+    n = mem_allocation_count() - before;
+    for (int64_t i = 0; i < n; i += 1 + n / 60) {
+        mem_fail_after(i);
+        d = decode(whole.bytes, whole.size, false, NULL);
+        mem_fail_after(-1);
+        cr_assert_eq(d.status, RSD_ERR_MEMORY, "allocation %lld of %lld", (long long)i, (long long)n);
+        clear(&d);
+    }
+    free(whole.bytes);
+}

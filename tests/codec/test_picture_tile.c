@@ -1,0 +1,177 @@
+/* test_picture_tile.c - tiles: the same bytes and latents from every kernel set, rounding, damage, and no floating point.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/rng.h"
+#include "tests/codec/tile_cases.h"
+#include "tests/codec/tile_vectors.h"
+
+static const char *const set_names[] = {"ref", "avx2", "avx512"};
+#define N_SETS (sizeof set_names / sizeof set_names[0])
+
+Test(picture_tile, every_kernel_set_writes_and_reads_the_vectors)
+{
+    IntegerPrior *prior = tile_case_prior(0);
+
+    cr_assert_eq(sizeof tile_vectors / sizeof tile_vectors[0], (size_t)n_tile_cases);
+    for (int i = 0; i < n_tile_cases; i++)
+        for (size_t s = 0; s < N_SETS; s++) {
+            const Kernels *set = kernels_named(set_names[s]), *other = kernels_named(set_names[(s + 1) % N_SETS]);
+            TileVector found;
+            RsdError err;
+
+            if (!set)
+                continue;
+            cr_assert_eq(tile_case_run(&found, i, prior, set, other ? other : set, &err), RSD_OK, "%s: %s",
+                         tile_cases[i].what, err.text);
+            cr_assert(found.size == tile_vectors[i].size && found.n_lanes == tile_vectors[i].n_lanes &&
+                          found.hash == tile_vectors[i].hash && found.latents == tile_vectors[i].latents,
+                      "%s by %s: %zu bytes, hash %016llx", tile_cases[i].what, set_names[s], found.size,
+                      (unsigned long long)found.hash);
+        }
+    tile_case_prior_destroy(&prior);
+}
+
+/* A coder for one tile of 9 x 11 latents and what goes into it. */
+#define H 9
+#define W 11
+#define M 12
+typedef struct Fixture {
+    IntegerPrior *prior;
+    TileModel *model;
+    TileCoder *coder;
+    int32_t y[M * H * W], decoded[M * H * W];
+    int16_t z[5 * 3 * 3];
+} Fixture;
+
+static Fixture *setup(void)
+{
+    Fixture *f = calloc(1, sizeof *f);
+    Rng rng = rng_at(29, RNG_TEST, 0, 0);
+
+    f->prior = tile_case_prior(1);
+    cr_assert_eq(tile_model_create(&f->model, f->prior, NULL), RSD_OK);
+    cr_assert_eq(tile_coder_create(&f->coder, f->model, H, W, kernels_pick(), NULL), RSD_OK);
+    for (int i = 0; i < M * H * W; i++)
+        f->y[i] = (int32_t)rng_below(&rng, 20001) - 10000;
+    for (int i = 0; i < 5 * 3 * 3; i++)
+        f->z[i] = (int16_t)((int)rng_below(&rng, 7) - 3);
+    return f;
+}
+
+static void teardown(Fixture *f)
+{
+    tile_coder_destroy(&f->coder);
+    tile_model_destroy(&f->model);
+    tile_case_prior_destroy(&f->prior);
+    free(f);
+}
+
+/* Latents that came back within half a step; those of scale 0 are not coded and seldom do. */
+static int count_near(const Fixture *f)
+{
+    int n = 0;
+
+    for (int i = 0; i < M * H * W; i++)
+        n += abs(f->y[i] - 16 * f->decoded[i]) <= TILE_FRACTION / 2;
+    return n;
+}
+
+Test(picture_tile, strength_trades_nearness_for_bytes)
+{
+    Fixture *f = setup();
+    int n_near = M * H * W + 1;
+    size_t size = SIZE_MAX;
+
+    for (int strength = 0; strength <= TILE_MAX_STRENGTH; strength += 16) {
+        TileCode code;
+        int now;
+
+        cr_assert_eq(tile_encode(f->coder, 50, strength, f->z, f->y, H, W, &code, NULL), RSD_OK);
+        cr_assert_eq(tile_decode(f->coder, 50, &code, H, W, f->decoded, NULL), RSD_OK);
+        now = count_near(f);
+        cr_assert_lt(code.size, size, "strength %d: %zu bytes after %zu", strength, code.size, size);
+        cr_assert_lt(now, n_near, "strength %d: %d latents within half a step after %d", strength, now, n_near);
+        size = code.size;
+        n_near = now;
+    }
+    cr_assert_lt(n_near, M * H * W);
+    teardown(f);
+}
+
+Test(picture_tile, flipped_and_cut_streams_end_in_an_error_or_other_latents)
+{
+    Fixture *f = setup();
+    TileCode code;
+    uint8_t *bytes;
+    size_t size;
+    int n_unnoticed = 0;
+
+    cr_assert_eq(tile_encode(f->coder, 50, 0, f->z, f->y, H, W, &code, NULL), RSD_OK);
+    size = code.size;
+    for (size_t i = 0; i < size; i++) {
+        TileCode bad = {.size = size, .n_lanes = code.n_lanes};
+        RsdStatus status;
+
+        bytes = malloc(size);
+        memcpy(bytes, code.data, size);
+        bytes[i] ^= (uint8_t)(1 + i % 255);
+        bad.data = bytes;
+        status = tile_decode(f->coder, 50, &bad, H, W, f->decoded, NULL);
+        cr_assert(status == RSD_OK || status == RSD_ERR_CORRUPT);
+        n_unnoticed += status == RSD_OK;
+        free(bytes);
+        bytes = malloc(i + 1);
+        memcpy(bytes, code.data, i);
+        bad = (TileCode){bytes, i, code.n_lanes};
+        cr_assert_neq(tile_decode(f->coder, 50, &bad, H, W, f->decoded, NULL), RSD_OK, "cut at %zu of %zu", i, size);
+        free(bytes);
+    }
+    cr_assert_lt(n_unnoticed, (int)size / 20, "%d of %zu flips went unnoticed", n_unnoticed, size);
+    teardown(f);
+}
+
+Test(picture_tile, a_lost_tile_is_what_the_prior_expects_of_nothing)
+{
+    Fixture *f = setup();
+    int32_t again[M * H * W];
+    bool differs = false;
+
+    tile_conceal(f->coder, 0, H, W, f->decoded);
+    tile_conceal(f->coder, 0, H, W, again);
+    cr_assert_arr_eq(f->decoded, again, sizeof again);
+    tile_conceal(f->coder, 100, H, W, again); /* a level has its own bias */
+    for (int i = 0; i < M * H * W; i++)
+        differs = differs || f->decoded[i] != again[i];
+    cr_assert(differs);
+    teardown(f);
+}
+
+Test(picture_tile, what_decoders_must_agree_on_has_no_floating_point)
+{
+    static const char *const files[] = {"models/prior_run.c", "codec/picture_tile.c", "codec/picture_alpha.c",
+                                        "engine/kernels/ref/integer.c", "codec/rans.c"};
+    static const char *const words[] = {"float ", "double ", "math.h"};
+    const char *source = getenv("RESIDUA_SOURCE");
+    static char text[1 << 17], path[4096];
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        FILE *file;
+        size_t n;
+
+        snprintf(path, sizeof path, "%s/%s", source ? source : ".", files[i]);
+        file = fopen(path, "r");
+        cr_assert(file, "cannot read %s", path);
+        n = fread(text, 1, sizeof text - 1, file);
+        text[n] = '\0';
+        fclose(file);
+        cr_assert_gt(n, 100u);
+        for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+            cr_assert_null(strstr(text, words[k]), "%s has '%s'", files[i], words[k]);
+    }
+}

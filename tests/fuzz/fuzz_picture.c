@@ -1,0 +1,142 @@
+/* fuzz_picture.c - picture streams of any bytes: scanning and decoding end well, strict and keeping going, and agree with each
+ * other.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/bytes.h"
+#include "engine/base/checksum.h"
+#include "seeds.h"
+#include "tests/codec/tiny_picture.h"
+
+#define MAX_PIXELS (1 << 18) /* decoded; a fuzzer that claims more only waits */
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
+
+static void demand(int condition)
+{
+    if (!condition)
+        abort();
+}
+
+/* --- seeds ---------------------------------------------------------------------------------------------------------- */
+
+static void write_seed(const char *folder, int number, const TinyPicture *picture, PictureSetting setting)
+{
+    TinyStream stream = {0};
+    char path[4096];
+    FILE *file;
+
+    demand(tiny_picture_encode(&stream, picture, 6, setting, NULL, NULL) == RSD_OK);
+    snprintf(path, sizeof path, "%s/picture-%02d.rsd", folder, number);
+    file = fopen(path, "wb");
+    demand(file && fwrite(stream.bytes, 1, stream.size, file) == stream.size && fclose(file) == 0);
+    free(stream.bytes);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    static const TinyPicture pictures[] = {
+        {1, 1, 8, false}, {20, 30, 8, true}, {70, 40, 16, true}, {130, 70, 8, false}, {200, 1, 8, true}};
+
+    if (*argc < 3 || strcmp((*argv)[1], "--make-corpus") != 0)
+        return 0;
+    for (int i = 0; i < 10; i++)
+        write_seed((*argv)[2], i, &pictures[i / 2], (PictureSetting){i * 12, i % 2 ? 16 : 0});
+    exit(0);
+}
+
+/* --- checksums ------------------------------------------------------------------------------------------------------ */
+
+static void mend(uint8_t *data, size_t size)
+{
+    size_t at = size >= HEADER_PREFIX_SIZE ? get_u16le(data + 6) : size;
+
+    if (at < HEADER_PREFIX_SIZE + 4 || at > size)
+        return;
+    put_u32le(data + at - 4, crc32_update(0, data, at - 4));
+    while (size - at >= PICTURE_PACKET_HEAD) {
+        size_t payload = get_u16le(data + at + 6) | (size_t)data[at + 8] << 16;
+
+        if (data[at] != 0xE5 || data[at + 1] != 0x52 || payload > size - at - PICTURE_PACKET_HEAD) {
+            at++;
+            continue;
+        }
+        put_u32le(data + at + 9, crc32_update(crc32_update(0, data + at, 9), data + at + PICTURE_PACKET_HEAD, payload));
+        at += PICTURE_PACKET_HEAD + payload;
+    }
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+    const uint8_t *hash = tiny_picture_model()->codec->hash;
+
+    size = LLVMFuzzerMutate(data, size, max_size);
+    if (seed % 4 == 0)
+        return size;
+    if (seed % 2 && size > 16)
+        memcpy(data + 8, hash, RSD_MODEL_HASH_SIZE);
+    mend(data, size);
+    return size;
+}
+
+/* --- runs ----------------------------------------------------------------------------------------------------------- */
+
+static RsdStatus decode(const uint8_t *data, size_t size, bool keep_going, int64_t *n_tiles, RsdError *err)
+{
+    FuzzBytes in = {.data = (uint8_t *)(uintptr_t)data, .size = size};
+    PictureDecoderOptions options = {.read = fuzz_read, .read_ctx = &in, .name = "fuzz", .keep_going = keep_going};
+    PictureDecoder *decoder = NULL;
+    const PictureInfo *info;
+    PicturePixels pixels;
+    bool found = true;
+    RsdStatus status = RSD_OK;
+
+    *n_tiles = 0;
+    TRY(picture_decoder_open(&decoder, &options, err));
+    info = picture_decoder_info(decoder);
+    CHECK(info->width * info->height <= MAX_PIXELS && info->n_across <= 64, err, RSD_ERR_UNSUPPORTED,
+          "too large for the fuzzer");
+    TRY(picture_decoder_use(decoder, tiny_picture_model(), err));
+    for (;;) {
+        TRY(picture_decoder_next(decoder, &pixels, &found, err));
+        if (!found)
+            break;
+        for (int64_t i = 0; i < info->channels * pixels.tile.w * pixels.tile.h; i++)
+            demand(pixels.rgb[i] >= 0.0f && pixels.rgb[i] <= 1.0f);
+        ++*n_tiles;
+    }
+    demand(*n_tiles == info->n_tiles);
+fail:
+    picture_decoder_close(&decoder);
+    return status;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    FuzzBytes in = {.data = (uint8_t *)(uintptr_t)data, .size = size};
+    PictureInfo info;
+    PictureReport report;
+    RsdError err = {RSD_OK, ""};
+    RsdStatus scanned = picture_scan(&info, &report, fuzz_read, &in, "fuzz", &err), strict, lenient;
+    int64_t n_tiles;
+
+    demand((scanned == RSD_OK) == (err.text[0] == '\0'));
+    demand(report.n_bytes <= (int64_t)size);
+    if (scanned == RSD_OK)
+        demand(report.complete && report.n_lost == 0 && report.n_alpha_lost == 0 && report.n_tiles == info.n_tiles);
+    strict = decode(data, size, false, &n_tiles, &err);
+    demand(strict == RSD_OK || strict == RSD_ERR_CORRUPT || strict == RSD_ERR_UNSUPPORTED || strict == RSD_ERR_MODEL);
+    if (strict == RSD_OK)
+        demand(scanned == RSD_OK);
+    lenient = decode(data, size, true, &n_tiles, &err);
+    demand(strict != RSD_OK || lenient == RSD_OK);
+    demand(lenient == RSD_OK || info.width == 0 || lenient == RSD_ERR_UNSUPPORTED || lenient == RSD_ERR_MODEL);
+    return 0;
+}
