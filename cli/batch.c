@@ -72,32 +72,48 @@ static const char *shown(const char *path, const char *for_dash)
     return strcmp(path, "-") ? path : for_dash;
 }
 
-static void summarise_one(Console *console, const BatchItem *item, const BatchResult *r, double elapsed_s)
+static double bits_per_pixel(const BatchResult *r)
 {
-    console_say(console, LOG_INFO, "%s -> %s: %.2f s, %lld bytes, %.2f kbit/s%s, %.0f times real time",
-                shown(item->input, "standard input"), shown(item->output, "standard output"), r->seconds,
-                (long long)r->n_bytes, r->bitrate_bps / 1000.0, r->details, r->seconds / elapsed_s);
+    return r->n_pixels > 0 ? 8.0 * (double)r->n_bytes / (double)r->n_pixels : 0.0;
 }
 
-static void summarise_all(Console *console, const Batch *batch, size_t n_failed, const BatchResult *sum,
+static void summarise_one(Console *console, const BatchItem *item, const BatchResult *r, double elapsed_s)
+{
+    const char *from = shown(item->input, "standard input"), *to = shown(item->output, "standard output");
+
+    if (r->n_pixels > 0)
+        console_say(console, LOG_INFO, "%s -> %s: %lld bytes, %.3f bits per pixel%s, %.2f million pixels per second", from, to,
+                    (long long)r->n_bytes, bits_per_pixel(r), r->details, (double)r->n_pixels / elapsed_s * 1e-6);
+    else
+        console_say(console, LOG_INFO, "%s -> %s: %.2f s, %lld bytes, %.2f kbit/s%s, %.0f times real time", from, to, r->seconds,
+                    (long long)r->n_bytes, r->bitrate_bps / 1000.0, r->details, r->seconds / elapsed_s);
+}
+
+static void summarise_all(Console *console, const Batch *batch, size_t n_failed, const BatchResult *sound, const BatchResult *pictures,
                           double elapsed_s)
 {
-    char text[DURATION_TEXT_SIZE], failed[32] = "";
+    char text[DURATION_TEXT_SIZE], failed[32] = "", seen[128] = "";
 
     if (n_failed)
         snprintf(failed, sizeof failed, ", %zu failed", n_failed);
-    console_say(console, LOG_INFO,
-                "%zu of %zu files done%s: %s of sound, %lld bytes, %.2f kbit/s, %.0f times real time",
-                batch->n_items - n_failed, batch->n_items, failed, console_duration(text, sum->seconds),
-                (long long)sum->n_bytes, sum->seconds > 0 ? 8.0 * (double)sum->n_bytes / sum->seconds / 1000.0 : 0.0,
-                sum->seconds / elapsed_s);
+    if (pictures->n_pixels > 0)
+        snprintf(seen, sizeof seen, "%.1f million pixels, %lld bytes, %.3f bits per pixel%s", (double)pictures->n_pixels * 1e-6,
+                 (long long)pictures->n_bytes, bits_per_pixel(pictures), sound->n_bytes > 0 ? "; " : "");
+    if (pictures->n_pixels > 0 && sound->n_bytes == 0)
+        console_say(console, LOG_INFO, "%zu of %zu files done%s: %s", batch->n_items - n_failed, batch->n_items, failed, seen);
+    else
+        console_say(console, LOG_INFO,
+                    "%zu of %zu files done%s: %s%s of sound, %lld bytes, %.2f kbit/s, %.0f times real time",
+                    batch->n_items - n_failed, batch->n_items, failed, seen, console_duration(text, sound->seconds),
+                    (long long)sound->n_bytes, sound->seconds > 0 ? 8.0 * (double)sound->n_bytes / sound->seconds / 1000.0 : 0.0,
+                    sound->seconds / elapsed_s);
 }
 
 int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console *console)
 {
     double began_s = console_clock();
     size_t n_failed = 0;
-    BatchResult sum = {0};
+    BatchResult sound = {0}, pictures = {0};
     RsdStatus status = RSD_OK;
 
     signal(SIGINT, on_signal);
@@ -126,8 +142,9 @@ int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console 
             fflush(stdout);
         }
         n_failed += status != RSD_OK;
-        sum.seconds += result.seconds;
-        sum.n_bytes += result.n_bytes;
+        sound.seconds += result.seconds;
+        pictures.n_pixels += result.n_pixels;
+        *(result.n_pixels > 0 ? &pictures.n_bytes : &sound.n_bytes) += result.n_bytes;
         if (status != RSD_OK)
             console_say(console, LOG_ERROR, "%s", err.text);
         else if (batch->n_items == 1)
@@ -137,7 +154,7 @@ int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console 
     }
     if (batch->n_items == 1)
         return cli_exit_code(status);
-    summarise_all(console, batch, n_failed, &sum, console_clock() - began_s);
+    summarise_all(console, batch, n_failed, &sound, &pictures, console_clock() - began_s);
     return n_failed ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
@@ -156,4 +173,36 @@ void batch_progress(Console *console, const BatchItem *item, double done_s, doub
     else
         console_progress(console, "%s  %s  %.0f times real time", shown(item->input, "standard input"),
                          console_duration(done, done_s), speed);
+}
+
+bool batch_to_stdout(const Batch *batch)
+{
+    return batch->items[0].output && !strcmp(batch->items[0].output, "-");
+}
+
+int batch_command(const BatchOptions *plan, const char *product, bool json, BatchAll all, void *ctx, Console *console)
+{
+    Batch *batch = NULL;
+    RsdError err = {0};
+    int code = EXIT_DONE;
+    Shard shard;
+    RsdStatus status = plan->shard ? shard_parse(&shard, *plan->shard, &err) : RSD_OK;
+
+    if (status == RSD_OK)
+        status = batch_plan(&batch, plan, &code, &err);
+    if (status == RSD_OK && code == EXIT_DONE && plan->shard)
+        batch_keep_shard(batch, &shard);
+    if (status == RSD_OK && code == EXIT_DONE && batch->n_items == 0)
+        code = EXIT_DONE; /* a part of nothing */
+    else if (status == RSD_OK && code == EXIT_DONE && json && batch_to_stdout(batch))
+        code = command_misused(plan->command, "--json and %s cannot both go to standard output; use -o", product);
+    else if (status == RSD_OK && code == EXIT_DONE)
+        status = all(ctx, batch, console, &code, &err);
+    if (status != RSD_OK) {
+        console_say(console, LOG_ERROR, "%s", err.text);
+        code = cli_exit_code(status);
+    }
+    batch_destroy(&batch);
+    console_close(console);
+    return code;
 }

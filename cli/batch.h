@@ -30,6 +30,9 @@ typedef struct BatchOptions {
     bool recursive;
     bool to_stdout;                    /* what comes from standard input goes to standard output unless -o is given */
     const char *suffix;                /* takes the place of the input's ending: ".rsd" */
+    const char *(*suffix_of)(const void *ctx, const char *path); /* the same for each input; NULL: `suffix` for all */
+    const void *ctx;
+    const char *const *shard; /* what --shard says, NULL for commands without that option */
     bool (*accepts)(const char *path); /* files of folders; what is named itself is always taken */
 } BatchOptions;
 
@@ -38,6 +41,7 @@ typedef struct BatchResult {
     double seconds;  /* of sound */
     int64_t n_bytes; /* of the .rsd stream */
     double bitrate_bps;
+    int64_t n_pixels; /* of a picture; then there is no sound */
     char details[256]; /* shown behind the names, may be empty */
 } BatchResult;
 
@@ -49,6 +53,13 @@ RsdStatus batch_plan(Batch **out, const BatchOptions *options, int *code, RsdErr
 void batch_destroy(Batch **batch);
 /* Leaves the inputs of one part. */
 void batch_keep_shard(Batch *batch, const Shard *shard);
+
+/* What a command over a batch is, once its options are parsed: plans, refuses --json beside `product` on standard output, calls
+ * all (which may set *code, or call batch_run), says what went wrong, closes the console. Returns the exit code. */
+typedef RsdStatus (*BatchAll)(void *ctx, const Batch *batch, Console *console, int *code, RsdError *err);
+int batch_command(const BatchOptions *plan, const char *product, bool json, BatchAll all, void *ctx, Console *console);
+/* Whether the result of the first input goes to standard output. */
+bool batch_to_stdout(const Batch *batch);
 
 /* For BatchOptions.accepts: *.rsd, *.ecdc and *.dac. */
 bool batch_is_stream_name(const char *path);

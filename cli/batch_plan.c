@@ -26,15 +26,16 @@ typedef struct Planner {
 /* path with its ending replaced, below output_dir if there is one; `relative` is the part of path to keep there. */
 static RsdStatus name_output(char **out, const BatchOptions *o, const char *path, const char *relative, RsdError *err)
 {
+    const char *suffix = o->suffix_of ? o->suffix_of(o->ctx, path) : o->suffix;
     const char *base = o->output_dir ? relative : path;
     const char *slash = strrchr(base, '/'), *dot = strrchr(base, '.');
     size_t stem = dot && dot > base && (!slash || dot > slash + 1) ? (size_t)(dot - base) : strlen(base);
-    size_t size = stem + strlen(o->suffix) + (o->output_dir ? strlen(o->output_dir) + 1 : 0) + 1;
+    size_t size = stem + strlen(suffix) + (o->output_dir ? strlen(o->output_dir) + 1 : 0) + 1;
     RsdStatus status = RSD_OK;
 
     TRY(mem_alloc(out, size, 1, err));
     snprintf(*out, size, "%s%s%.*s%s", o->output_dir ? o->output_dir : "", o->output_dir ? "/" : "", (int)stem, base,
-             o->suffix);
+             suffix);
 fail:
     return status;
 }

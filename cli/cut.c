@@ -141,15 +141,21 @@ fail:
     return status;
 }
 
+static RsdStatus cut_all(void *ctx, const Batch *batch, Console *console, int *code, RsdError *err)
+{
+    const CutRequest *r = ctx;
+
+    (void)err;
+    *code = batch_run(batch, cut_item, ctx, r->json, console);
+    return RSD_OK;
+}
+
 static int run(int argc, char **argv)
 {
     CutRequest r = {0};
     Console console;
-    Batch *batch = NULL;
     BatchOptions plan = {.command = &cli_cut, .inputs = argv, .to_stdout = true, .accepts = batch_is_rsd_name};
     int code;
-    RsdError err = {0};
-    RsdStatus status = RSD_OK;
 
     if (!command_begin(&cli_cut, &r, argc, argv, &plan.n_inputs, &console, &code))
         return code;
@@ -157,21 +163,12 @@ static int run(int argc, char **argv)
     plan.output_dir = r.output_dir;
     plan.recursive = r.recursive;
     plan.suffix = r.output_dir ? ".rsd" : ".cut.rsd";
-    if ((r.bitrate_bps > 0) == (r.n_layers > 0))
+    if ((r.bitrate_bps > 0) == (r.n_layers > 0)) {
         code = command_misused(&cli_cut, "say what to keep: -b RATE or -l LAYERS, one of them");
-    else
-        status = batch_plan(&batch, &plan, &code, &err);
-    if (batch && r.json && batch->items[0].output && !strcmp(batch->items[0].output, "-"))
-        code = command_misused(&cli_cut, "--json and the stream cannot both go to standard output; use -o");
-    else if (batch)
-        code = batch_run(batch, cut_item, &r, r.json, &console);
-    if (status != RSD_OK) {
-        console_say(&console, LOG_ERROR, "%s", err.text);
-        code = cli_exit_code(status);
+        console_close(&console);
+        return code;
     }
-    batch_destroy(&batch);
-    console_close(&console);
-    return code;
+    return batch_command(&plan, "the stream", r.json, cut_all, &r, &console);
 }
 
 const Command cli_cut = {

@@ -1,4 +1,4 @@
-/* decode.c - `residua decode`: .rsd or .ecdc to WAV or FLAC.
+/* decode.c - `residua decode`: .rsd or .ecdc to WAV or FLAC, pictures to PNG and others.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,6 +9,7 @@
 #include "cli/byte_source.h"
 #include "cli/dac_job.h"
 #include "cli/model_choice.h"
+#include "cli/picture_job.h"
 #include "engine/base/mem.h"
 #include "media/audio_writer.h"
 
@@ -17,16 +18,16 @@
 #define MAX_BITRATE_BPS 1e6
 #define DAC_MAX_SIZE ((size_t)1 << 30)
 
-enum { FORMAT_BY_NAME = -1, FORMAT_WAV, FORMAT_FLAC };
-static const char *const FORMATS[] = {"wav", "flac", NULL};
-static const char *const SUFFIXES[] = {".wav", ".flac"};
+enum { FORMAT_BY_NAME = -1, FORMAT_WAV, FORMAT_FLAC, FORMAT_PNG };
+static const char *const FORMATS[] = {"wav", "flac", "png", "jpg", "webp", "avif", "jxl", "tiff", "bmp", "pnm", NULL};
+static const char *const SUFFIXES[] = {".wav", ".flac", ".png", ".jpg", ".webp", ".avif", ".jxl", ".tiff", ".bmp", ".pnm"};
 static const char *const SAMPLE_NAMES[] = {"16", "24", "float", NULL}; /* in the order of SampleFormat */
 
 typedef struct DecodeRequest {
     CommonRequest common;
     const char *output, *output_dir, *model, *lm;
     double max_bitrate_bps;
-    int n_threads, format, samples;
+    int n_threads, format, samples, quality;
     bool recursive, force, json, keep_going;
 } DecodeRequest;
 
@@ -49,10 +50,18 @@ static const Option OPTIONS[] = {
     {.letter = 'f', .name = "force", .offset = offsetof(DecodeRequest, force), .help = "overwrite files that exist"},
     {.name = "format",
      .kind = OPTION_CHOICE,
-     .value = "wav|flac",
+     .value = "wav|flac|png|jpg|webp|avif|jxl|tiff|bmp|pnm",
      .choices = FORMATS,
      .offset = offsetof(DecodeRequest, format),
-     .help = "format of outputs that are not named with -o (default wav)"},
+     .help = "format of outputs that are not named with -o (default wav; png for pictures)"},
+    {.letter = 'Q',
+     .name = "quality",
+     .kind = OPTION_COUNT,
+     .value = "N",
+     .min = 1,
+     .max = 100,
+     .offset = offsetof(DecodeRequest, quality),
+     .help = "of pictures written as JPEG, WebP, AVIF or JPEG XL: 1 to 100 (default 90)"},
     {.name = "bits",
      .kind = OPTION_CHOICE,
      .value = "16|24|float",
@@ -71,7 +80,8 @@ static const Option OPTIONS[] = {
     {.letter = 'k',
      .name = "keep-going",
      .offset = offsetof(DecodeRequest, keep_going),
-     .help = "fill damaged parts with silence of the same length, and take a stream that ends too early"},
+     .help = "fill damaged parts with silence of the same length, or tiles of a picture with a guess, and take a stream that ends "
+             "too early"},
     {.letter = 'm',
      .name = "model",
      .kind = OPTION_TEXT,
@@ -98,6 +108,7 @@ static const Explained EXAMPLES[] = {
     {"-o - talk.rsd | aplay", "to a player"},
     {"-m encodec_24khz.th song.ecdc", "a file of the EnCodec tool"},
     {"-m weights.pth song.dac", "a file of the DAC tool"},
+    {"-m photo.safetensors -o photo.png photo.rsd", "a picture"},
     {NULL, NULL},
 };
 
@@ -109,6 +120,8 @@ static const Explained JSON_FIELDS[] = {
     {"packets_lost, layers_lost", "what --keep-going passed over"},
     {"complete", "whether the end of the stream was there"},
     {"bytes, bitrate_bps", "size of the stream, and size by duration"},
+    {"width, height, bits, alpha, tiles, bpp", "of pictures, instead of what sound has"},
+    {"tiles_lost, alpha_lost", "of pictures: what --keep-going passed over"},
     {"status, error", "instead of the rest when the input failed"},
     {NULL, NULL},
 };
@@ -120,6 +133,7 @@ typedef struct DecodeWork {
     RsdThreads *threads;
     Console *console;
     float *block; /* [MAX_CHANNELS * BLOCK_LEN]; untouched pages of it cost nothing */
+    PictureJob pictures;
 } DecodeWork;
 
 static void note_damage(void *ctx, const char *text)
@@ -296,9 +310,16 @@ fail:
     return status;
 }
 
+/* The format asked for, if it is one of pictures. */
+static const char *picture_format(const DecodeRequest *r)
+{
+    return r->format >= FORMAT_PNG ? FORMATS[r->format] : NULL;
+}
+
 static RsdStatus decode_item(void *ctx, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
 {
-    const DecodeWork *w = ctx;
+    DecodeWork *w = ctx;
+    bool is_picture;
     ByteSource source;
     RsdDecoderOptions decoding;
     AudioWriterOptions writing = {.format = (SampleFormat)w->request->samples, .overwrite = w->request->force};
@@ -307,6 +328,14 @@ static RsdStatus decode_item(void *ctx, const BatchItem *item, BatchResult *resu
     RsdStatus status = RSD_OK;
 
     TRY(byte_source_open(&source, item->input, err));
+    TRY(picture_is_stream(&is_picture, &source, err));
+    if (is_picture) {
+        CHECK(!w->model, err, RSD_ERR_MODEL, "%s: is a picture, and model %s codes sound", source.name, rsd_model_info(w->model)->name);
+        TRY(picture_job_decode(&w->pictures, &source, picture_format(w->request), w->request->quality, item, result, json, err));
+        goto fail; /* nothing failed: the source is closed there */
+    }
+    CHECK(!w->pictures.model, err, RSD_ERR_MODEL, "%s: is sound, and model %s codes pictures", source.name,
+          w->pictures.model->codec->config.name);
     if (is_dac(&source, &status, err)) {
         TRY(decode_dac_item(w, &source, item, result, json, err));
         goto fail; /* nothing failed: the source is closed there */
@@ -339,33 +368,9 @@ fail:
     return status;
 }
 
-static RsdStatus decode_all(const DecodeRequest *r, const Batch *batch, Console *console, int *code, RsdError *err)
-{
-    DecodeWork work = {.request = r, .console = console};
-    RsdStatus status = RSD_OK;
-
-    if (r->model)
-        TRY(model_choice_open(&work.model, r->model, err));
-    if (r->lm)
-        TRY(rsd_language_model_open(&work.lm, r->lm, err));
-    TRY(rsd_threads_create(&work.threads, r->n_threads, err));
-    TRY(mem_alloc(&work.block, BLOCK_LEN * MAX_CHANNELS, sizeof *work.block, err));
-    *code = batch_run(batch, decode_item, &work, r->json, console);
-fail:
-    mem_free(&work.block);
-    rsd_threads_destroy(&work.threads);
-    rsd_language_model_close(&work.lm);
-    rsd_model_close(&work.model);
-    return status;
-}
-
 /* EXIT_DONE when the options fit together. */
-static int check_usage(const DecodeRequest *r, const Batch *batch)
+static int check_usage(const DecodeRequest *r, bool to_stdout)
 {
-    bool to_stdout = batch->items[0].output && !strcmp(batch->items[0].output, "-");
-
-    if (r->json && to_stdout)
-        return command_misused(&cli_decode, "--json and the sound cannot both go to standard output; use -o");
     if (r->format != FORMAT_BY_NAME && r->output && strcmp(r->output, "-") != 0)
         return command_misused(&cli_decode,
                                "the ending of the name given with -o decides the format: leave out --format");
@@ -376,45 +381,69 @@ static int check_usage(const DecodeRequest *r, const Batch *batch)
     return EXIT_DONE;
 }
 
+static RsdStatus decode_all(void *ctx, const Batch *batch, Console *console, int *code, RsdError *err)
+{
+    const DecodeRequest *r = ctx;
+    DecodeWork work = {.request = r, .console = console};
+    RsdStatus status = RSD_OK;
+
+    *code = check_usage(r, batch_to_stdout(batch));
+    if (*code != EXIT_DONE)
+        return RSD_OK;
+    TRY(rsd_threads_create(&work.threads, r->n_threads, err));
+    work.pictures = (PictureJob){.model_choice = r->model, .threads = work.threads, .console = console, .force = r->force,
+                                 .keep_going = r->keep_going};
+    if (r->model && model_choice_is_picture(r->model))
+        TRY(picture_job_open_model(&work.pictures, NULL, err));
+    else if (r->model)
+        TRY(model_choice_open(&work.model, r->model, err));
+    if (r->lm)
+        TRY(rsd_language_model_open(&work.lm, r->lm, err));
+    TRY(mem_alloc(&work.block, BLOCK_LEN * MAX_CHANNELS, sizeof *work.block, err));
+    *code = batch_run(batch, decode_item, &work, r->json, console);
+fail:
+    mem_free(&work.block);
+    picture_job_clear(&work.pictures);
+    rsd_threads_destroy(&work.threads);
+    rsd_language_model_close(&work.lm);
+    rsd_model_close(&work.model);
+    return status;
+}
+
+/* What an input becomes when its output is not named. */
+static const char *suffix_for(const void *ctx, const char *path)
+{
+    const DecodeRequest *r = ctx;
+    int usual = picture_is_stream_file(path) ? FORMAT_PNG : FORMAT_WAV;
+    bool is_fitting = (r->format >= FORMAT_PNG) == (usual == FORMAT_PNG);
+
+    return SUFFIXES[r->format != FORMAT_BY_NAME && is_fitting ? r->format : usual];
+}
+
 static int run(int argc, char **argv)
 {
     DecodeRequest r = {.format = FORMAT_BY_NAME};
     Console console;
-    Batch *batch = NULL;
-    BatchOptions plan = {.command = &cli_decode, .inputs = argv, .to_stdout = true, .accepts = batch_is_stream_name};
+    BatchOptions plan = {.command = &cli_decode, .inputs = argv, .to_stdout = true, .accepts = batch_is_stream_name,
+                         .suffix_of = suffix_for, .ctx = &r};
     int code;
-    RsdError err = {0};
-    RsdStatus status;
 
     if (!command_begin(&cli_decode, &r, argc, argv, &plan.n_inputs, &console, &code))
         return code;
     plan.output = r.output;
     plan.output_dir = r.output_dir;
     plan.recursive = r.recursive;
-    plan.suffix = SUFFIXES[r.format == FORMAT_BY_NAME ? FORMAT_WAV : r.format];
-    status = batch_plan(&batch, &plan, &code, &err);
-    if (status == RSD_OK && code == EXIT_DONE)
-        code = check_usage(&r, batch);
-    if (status == RSD_OK && code == EXIT_DONE)
-        status = decode_all(&r, batch, &console, &code, &err);
-    if (status != RSD_OK) {
-        console_say(&console, LOG_ERROR, "%s", err.text);
-        code = cli_exit_code(status);
-    }
-    batch_destroy(&batch);
-    console_close(&console);
-    return code;
+    return batch_command(&plan, "the result", r.json, decode_all, &r, &console);
 }
 
 const Command cli_decode = {
     .name = "decode",
-    .summary = ".rsd or .ecdc to WAV or FLAC",
+    .summary = ".rsd or .ecdc to WAV or FLAC, pictures to PNG and others",
     .usage = "[options] INPUT...",
     .description =
-        "Decodes each INPUT, a .rsd stream, an .ecdc file, or - for standard input, to a sound file of exactly the "
-        "length that was "
-        "encoded. Damage ends an input with an error unless --keep-going is given. One input that fails does not "
-        "stop the others.",
+        "Decodes each INPUT, a .rsd stream, an .ecdc file, or - for standard input, to a sound file of exactly the length that "
+        "was encoded, or, when it holds a picture, to a picture file of the depth of its source. Damage ends an input with an "
+        "error unless --keep-going is given. One input that fails does not stop the others.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

@@ -1,4 +1,4 @@
-/* encode.c - `residua encode`: sound of any format to .rsd or .ecdc.
+/* encode.c - `residua encode`: sound of any format to .rsd or .ecdc, pictures to .rsd.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,6 +10,7 @@
 #include "cli/byte_source.h"
 #include "cli/dac_job.h"
 #include "cli/model_choice.h"
+#include "cli/picture_job.h"
 #include "cli/words.h"
 #include "engine/base/atomic_file.h"
 #include "engine/base/mem.h"
@@ -25,6 +26,7 @@ typedef struct EncodeRequest {
     double bitrate_bps;
     int n_threads, format;
     bool recursive, force, json, keep_going;
+    PictureWish picture;
 } EncodeRequest;
 
 enum { FORMAT_BY_NAME = -1 };
@@ -65,7 +67,47 @@ static const Option OPTIONS[] = {
      .value = "MODEL",
      .offset = offsetof(EncodeRequest, model),
      .help = "name of a built-in model, a model file, or published EnCodec weights (.th, or .safetensors beside its "
-             "config.json)"},
+             "config.json); pictures need a picture model, and none is built in yet"},
+    {.letter = 'Q',
+     .name = "quality",
+     .kind = OPTION_COUNT,
+     .value = "N",
+     .min = 0,
+     .max = 100,
+     .offset = offsetof(EncodeRequest, picture.quality),
+     .help = "of pictures: 0 to 100 (default 50)"},
+    {.name = "bpp",
+     .kind = OPTION_QUANTITY,
+     .value = "BITS",
+     .min = 1e-4,
+     .max = 1000,
+     .offset = offsetof(EncodeRequest, picture.bpp),
+     .help = "of pictures: most bits per pixel, such as 0.25, for the whole file; never exceeded"},
+    {.name = "max-size",
+     .kind = OPTION_QUANTITY,
+     .value = "SIZE",
+     .unit = UNIT_BYTES,
+     .min = 1,
+     .max = 1e12,
+     .offset = offsetof(EncodeRequest, picture.max_size),
+     .help = "of pictures: most bytes of a file, such as 40k; never exceeded, and an error when it cannot be met"},
+    {.name = "target",
+     .kind = OPTION_TEXT,
+     .value = "NAME=VALUE",
+     .offset = offsetof(EncodeRequest, picture.target),
+     .help = "of pictures: as few bytes as reach this, ms-ssim=0.97, psnr=35, or an image loss by its name"},
+    {.name = "effort",
+     .kind = OPTION_CHOICE,
+     .value = "1|4",
+     .choices = PICTURE_EFFORTS,
+     .offset = offsetof(EncodeRequest, picture.effort),
+     .help = "of pictures: 1 rounds to the nearest, 4 (default) weighs each value's bits against its error"},
+    {.name = "drop-profile",
+     .offset = offsetof(EncodeRequest, picture.drop_profile),
+     .help = "of pictures: leave out the colour profile"},
+    {.name = "drop-alpha",
+     .offset = offsetof(EncodeRequest, picture.drop_alpha),
+     .help = "of pictures: leave out the opacity, which is kept without loss otherwise"},
     {.name = "format",
      .kind = OPTION_CHOICE,
      .value = "rsd|ecdc",
@@ -95,6 +137,7 @@ static const Explained EXAMPLES[] = {
     {"-m weights.pth -o song.dac song.flac", "a file of the DAC tool, with published weights"},
     {"- < talk.wav | residua decode - > back.wav", "in a pipe"},
     {"-m encodec_24khz.th -b 6k -o song.ecdc song.flac", "with published weights, as the EnCodec tool would"},
+    {"-m photo.safetensors --max-size 40k photo.jpg", "a picture in at most 40 KiB"},
     {NULL, NULL},
 };
 
@@ -106,6 +149,8 @@ static const Explained JSON_FIELDS[] = {
     {"samples, seconds", "length per channel"},
     {"stages", "codebooks used"},
     {"bytes, bitrate_bps", "size of the stream, and size by duration"},
+    {"width, height, bits, alpha, level, tiles, bpp", "of pictures, instead of what sound has; bpp: bits per pixel"},
+    {"trials, measured", "of pictures: settings tried; what --target came to"},
     {"status, error", "instead of the rest when the input failed"},
     {NULL, NULL},
 };
@@ -118,6 +163,7 @@ typedef struct EncodeWork {
     RsdThreads *threads;
     Console *console;
     float *block; /* [channels, BLOCK_LEN] */
+    PictureJob pictures;
 } EncodeWork;
 
 static void note_conversion(const EncodeWork *w, const char *name, const AudioInfo *info)
@@ -264,13 +310,23 @@ fail:
     return status;
 }
 
+static RsdStatus encode_picture_item(EncodeWork *w, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    CHECK(!w->model || !w->request->model, err, RSD_ERR_MODEL, "%s: is a picture, and model %s codes sound", item->input,
+          rsd_model_info(w->model)->name);
+    CHECK(w->request->bitrate_bps <= 0, err, RSD_ERR_ARG, "%s: is a picture: use --bpp or --max-size instead of --bitrate", item->input);
+    TRY(picture_job_encode(&w->pictures, &w->request->picture, item, result, json, err));
+fail:
+    return status;
+}
+
 static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
 {
-    const EncodeWork *w = ctx;
-    const RsdModelInfo *model = rsd_model_info(w->model);
-    AudioReaderOptions reading = {.rate_hz = model->rate_hz,
-                                  .channels = model->channels,
-                                  .replace_nonfinite = w->request->keep_going};
+    EncodeWork *w = ctx;
+    const RsdModelInfo *model;
+    AudioReaderOptions reading = {.replace_nonfinite = w->request->keep_going};
     RsdEncoderOptions coding;
     AudioReader *reader = NULL;
     AtomicFile *file = NULL;
@@ -279,8 +335,15 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
     const RsdStreamReport *report;
     RsdStatus status = RSD_OK;
 
+    if (!w->model || picture_is_file(item->input))
+        return encode_picture_item(w, item, result, json, err);
+    CHECK(picture_wish_is_empty(&w->request->picture), err, RSD_ERR_ARG,
+          "%s: is no picture; --quality, --bpp, --max-size, --target and --drop-... are for pictures", item->input);
     if (is_dac_name(item->output))
         return encode_dac_item(w, item, result, json, err);
+    model = rsd_model_info(w->model);
+    reading.rate_hz = model->rate_hz;
+    reading.channels = model->channels;
     TRY(audio_reader_open(&reader, item->input, &reading, err));
     info = audio_reader_info(reader);
     TRY(atomic_file_open(&file, item->output, w->request->force, err));
@@ -312,22 +375,30 @@ fail:
     return status;
 }
 
-static RsdStatus encode_all(const EncodeRequest *r, const Batch *batch, Console *console, int *code, RsdError *err)
+static RsdStatus encode_all(void *ctx, const Batch *batch, Console *console, int *code, RsdError *err)
 {
+    const EncodeRequest *r = ctx;
     EncodeWork work = {.request = r, .container = (RsdContainer)r->format, .console = console};
     RsdStatus status = RSD_OK;
 
-    TRY(model_choice_open(&work.model, r->model, err));
+    TRY(rsd_threads_create(&work.threads, r->n_threads, err));
+    work.pictures = (PictureJob){.model_choice = r->model, .threads = work.threads, .console = console, .force = r->force};
+    if (r->model && model_choice_is_picture(r->model)) {
+        TRY(picture_job_open_model(&work.pictures, NULL, err));
+    } else {
+        work.pictures.model_choice = NULL;
+        TRY(model_choice_open(&work.model, r->model, err));
+        TRY(mem_alloc(&work.block, BLOCK_LEN * (size_t)rsd_model_info(work.model)->channels, sizeof *work.block, err));
+    }
     if (r->lm)
         TRY(rsd_language_model_open(&work.lm, r->lm, err));
-    TRY(rsd_threads_create(&work.threads, r->n_threads, err));
-    TRY(mem_alloc(&work.block, BLOCK_LEN * (size_t)rsd_model_info(work.model)->channels, sizeof *work.block, err));
-    if (r->bitrate_bps > 0 && r->bitrate_bps < rsd_model_info(work.model)->stage_bitrate_bps)
+    if (work.model && r->bitrate_bps > 0 && r->bitrate_bps < rsd_model_info(work.model)->stage_bitrate_bps)
         console_say(console, LOG_WARNING, "the lowest rate of model %s is %g kbit/s", rsd_model_info(work.model)->name,
                     rsd_model_info(work.model)->stage_bitrate_bps / 1000.0);
     *code = batch_run(batch, encode_item, &work, r->json, console);
 fail:
     mem_free(&work.block);
+    picture_job_clear(&work.pictures);
     rsd_threads_destroy(&work.threads);
     rsd_language_model_close(&work.lm);
     rsd_model_close(&work.model);
@@ -345,6 +416,8 @@ static int choose_format(EncodeRequest *r)
                                "the ending of the name given with -o decides the format: leave out --format");
     if (r->format == FORMAT_BY_NAME)
         r->format = names_ecdc ? RSD_CONTAINER_ECDC : RSD_CONTAINER_RSD;
+    if (picture_wish_problem(&r->picture))
+        return command_misused(&cli_encode, "%s", picture_wish_problem(&r->picture));
     if (r->lm && r->format != RSD_CONTAINER_ECDC)
         return command_misused(&cli_encode, "--lm is for .ecdc files: use -o NAME.ecdc or --format ecdc");
     return EXIT_DONE;
@@ -352,14 +425,10 @@ static int choose_format(EncodeRequest *r)
 
 static int run(int argc, char **argv)
 {
-    EncodeRequest r = {.format = FORMAT_BY_NAME};
+    EncodeRequest r = {.format = FORMAT_BY_NAME, .picture = {.quality = QUALITY_NOT_GIVEN, .effort = PICTURE_EFFORT_4}};
     Console console;
-    Batch *batch = NULL;
-    Shard shard;
     BatchOptions plan = {.command = &cli_encode, .inputs = argv, .to_stdout = true, .accepts = media_list_is_recording};
     int code;
-    RsdError err = {0};
-    RsdStatus status;
 
     if (!command_begin(&cli_encode, &r, argc, argv, &plan.n_inputs, &console, &code))
         return code;
@@ -368,38 +437,27 @@ static int run(int argc, char **argv)
         console_close(&console);
         return code;
     }
+    if (r.model && model_choice_is_picture(r.model))
+        plan.accepts = picture_is_name;
     plan.suffix = SUFFIXES[r.format];
     plan.output = r.output;
     plan.output_dir = r.output_dir;
     plan.recursive = r.recursive;
-    status = shard_parse(&shard, r.shard, &err);
-    if (status == RSD_OK)
-        status = batch_plan(&batch, &plan, &code, &err);
-    if (status == RSD_OK && code == EXIT_DONE)
-        batch_keep_shard(batch, &shard);
-    if (status == RSD_OK && code == EXIT_DONE && batch->n_items) {
-        if (r.json && !strcmp(batch->items[0].output ? batch->items[0].output : "", "-"))
-            code = command_misused(&cli_encode, "--json and the stream cannot both go to standard output; use -o");
-        else
-            status = encode_all(&r, batch, &console, &code, &err);
-    }
-    if (status != RSD_OK) {
-        console_say(&console, LOG_ERROR, "%s", err.text);
-        code = cli_exit_code(status);
-    }
-    batch_destroy(&batch);
-    console_close(&console);
-    return code;
+    plan.shard = &r.shard;
+    return batch_command(&plan, "the stream", r.json, encode_all, &r, &console);
 }
 
 const Command cli_encode = {
     .name = "encode",
-    .summary = "sound of any format to .rsd or .ecdc",
+    .summary = "sound or pictures of any format to .rsd",
     .usage = "[options] INPUT...",
     .description =
         "Encodes the sound of each INPUT, a file of any format or - for standard input, into a .rsd stream, or, "
         "with an EnCodec model, into an .ecdc file. Other "
-        "sampling rates and channels than the model's are converted. One input that fails does not stop the others.",
+        "sampling rates and channels than the model's are converted. One input that fails does not stop the others.\n\n"
+        "Pictures (PNG, JPEG, WebP, AVIF, JPEG XL, TIFF, BMP and others) are coded with a picture model, which --model must name: none "
+        "is built in yet. Opacity is coded without loss, grey as grey, a colour profile is kept; EXIF and XMP are not, after the "
+        "orientation was applied.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

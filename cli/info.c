@@ -1,4 +1,4 @@
-/* info.c - `residua info`: what a stream, a model or a recording is, and with --test whether it is sound.
+/* info.c - `residua info`: what a stream, a model, a recording or a picture is, and with --test whether it is sound.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,9 +10,12 @@
 #include "cli/commands.h"
 #include "cli/json_line.h"
 #include "cli/model_choice.h"
+#include "cli/picture_info.h"
+#include "cli/picture_job.h"
 #include "cli/words.h"
 #include "engine/base/mem.h"
 #include "media/audio_reader.h"
+#include "media/image_reader.h"
 #include "models/code_lm.h"
 
 #define BLOCK_LEN ((size_t)16384)
@@ -39,7 +42,7 @@ static const Explained EXAMPLES[] = {
 };
 
 static const Explained JSON_FIELDS[] = {
-    {"input, kind", "name; stream, ecdc, model, language-model or media"},
+    {"input, kind", "name; stream, picture, ecdc, model, picture-model, language-model, media or image"},
     {"rate_hz, channels", "of the signal"},
     {"samples, seconds", "length per channel; null when only reading everything would tell"},
     {"format_version, model, hash", "stream: version, name and hash of its model"},
@@ -50,6 +53,9 @@ static const Explained JSON_FIELDS[] = {
     {"delay_samples, segment_samples, streams", "model: algorithmic delay; whether it codes .rsd streams"},
     {"language_model", "ecdc: whether it was coded with one"},
     {"container, codec", "media"},
+    {"width, height, bits, alpha, profile", "picture and image"},
+    {"level, tiles, tile_side, bpp", "picture: as coded; bpp: bits per pixel"},
+    {"tiles_lost, alpha_lost, complete", "picture with --test"},
     {"status, error", "what is wrong, when something is"},
     {NULL, NULL},
 };
@@ -237,7 +243,9 @@ static RsdStatus inspect_model(const Inspection *in, RsdError *err)
     RsdStatus status = RSD_OK;
 
     TRY(checkpoint_open(&file, in->input, err));
-    if (code_lm_is_model(file))
+    if (model_choice_is_picture(in->input))
+        TRY(picture_info_model(in->input, in->json, err));
+    else if (code_lm_is_model(file))
         TRY(inspect_lm(in, file, err));
     else
         TRY(inspect_codec(in, file, err));
@@ -371,10 +379,14 @@ static RsdStatus inspect(const Inspection *in, RsdError *err)
     } while (got && n < sizeof first);
     CHECK(n > 0, err, RSD_ERR_CORRUPT, "%s: the file is empty", source.name);
     byte_source_rewind(&source);
-    if (n >= 3 && (!memcmp(first, "RSD", 3) || !memcmp(first, "ECD", 3))) {
+    if (picture_is_stream_head(first, n)) {
+        TRY(picture_info_stream(&source, in->request->test, in->json, err));
+    } else if (n >= 3 && (!memcmp(first, "RSD", 3) || !memcmp(first, "ECD", 3))) {
         TRY(inspect_stream(in, &source, err));
     } else if (is_model(first, n, in->input)) {
         TRY(inspect_model(in, err));
+    } else if (image_format_of(first, n)) {
+        TRY(picture_info_image(in->input, in->json, err));
     } else {
         CHECK(source.file_size >= 0, err, RSD_ERR_UNSUPPORTED,
               "%s: is no .rsd stream, and others cannot be looked at in a "
@@ -427,11 +439,11 @@ static int run(int argc, char **argv)
 
 const Command cli_info = {
     .name = "info",
-    .summary = "what a stream, a model or a recording is",
+    .summary = "what a stream, a model, a recording or a picture is",
     .usage = "[--test] [--json] INPUT...",
     .description =
         "Describes each INPUT: a .rsd stream or an .ecdc file (also - for standard input), a model file or published "
-        "weights, the name of a built-in model, or a recording.",
+        "weights, the name of a built-in model, a recording, or a picture.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/base/error.h"
+#include "engine/weights/safetensors.h"
 
 RsdStatus model_choice_open(RsdModel **out, const char *choice, RsdError *err)
 {
@@ -24,4 +25,42 @@ RsdStatus model_choice_open(RsdModel **out, const char *choice, RsdError *err)
         return error_set(err, RSD_ERR_MODEL,
                          "no model is built into this program; name a model file with --model FILE");
     return status;
+}
+
+/* --- pictures ------------------------------------------------------------------------------------------------------- */
+
+static bool is_builtin_picture(const char *choice)
+{
+    for (size_t i = 0; image_codec_builtin_name(i); i++)
+        if (!strcmp(image_codec_builtin_name(i), choice))
+            return true;
+    return false;
+}
+
+bool model_choice_is_picture(const char *choice)
+{
+    Safetensors *file = NULL;
+    const char *kind;
+    bool is;
+
+    if (is_builtin_picture(choice))
+        return true;
+    if (safetensors_open(&file, choice, NULL) != RSD_OK)
+        return false;
+    kind = safetensors_metadata(file, "residua.kind");
+    is = kind && strcmp(kind, "image-codec") == 0;
+    safetensors_close(&file);
+    return is;
+}
+
+RsdStatus picture_choice_open(ImageCodec **out, const char *choice, const char *name, RsdError *err)
+{
+    if (choice && is_builtin_picture(choice))
+        return image_codec_load_builtin(out, choice, err);
+    if (choice)
+        return image_codec_load(out, choice, err);
+    if (!image_codec_builtin_name(0))
+        return error_set(err, RSD_ERR_MODEL,
+                         "no picture model is built into this program yet; name a model file with --model FILE");
+    return image_codec_load_builtin(out, name, err);
 }

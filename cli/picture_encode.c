@@ -1,0 +1,286 @@
+/* picture_encode.c - a picture in memory to a stream: at a quality, within a size, or down to a measure.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/picture_job.h"
+#include "cli/picture_measure.h"
+#include "engine/base/atomic_file.h"
+#include "engine/base/mem.h"
+#include "media/image_reader.h"
+
+#define QUALITY_USUAL 50
+#define STRENGTH_USUAL 12 /* of rounding towards the mean; 16 is the balance of a fine quantiser */
+
+typedef struct Encoding {
+    PictureJob *job;
+    const PictureWish *wish;
+    const Image *image;
+    const char *name;
+    PictureEncoder *encoder;
+    PictureSetting setting;
+    int64_t size;
+    int n_trials;
+    double measured; /* of --target */
+} Encoding;
+
+/* --- the picture as a source ---------------------------------------------------------------------------------------- */
+
+static RsdStatus read_pixels(void *ctx, int64_t x, int64_t y, int64_t w, int64_t h, float *rgb, int64_t pitch,
+                             int64_t plane, RsdError *err)
+{
+    const Image *image = ctx;
+    const float scale = 1.0f / (image->bits == 8 ? 255.0f : 65535.0f);
+
+    (void)err;
+    for (int c = 0; c < 3; c++)
+        for (int64_t row = 0; row < h; row++) {
+            size_t at = (size_t)(((image->channels == 1 ? 0 : c) * image->height + y + row) * image->width + x);
+            float *to = rgb + c * plane + row * pitch;
+
+            for (int64_t i = 0; i < w; i++)
+                to[i] = scale * (image->bits == 8 ? (float)((const uint8_t *)image->planes)[at + (size_t)i]
+                                                  : (float)((const uint16_t *)image->planes)[at + (size_t)i]);
+        }
+    return RSD_OK;
+}
+
+static RsdStatus read_alpha(void *ctx, int64_t x, int64_t y, int64_t w, int64_t h, uint16_t *alpha, RsdError *err)
+{
+    const Image *image = ctx;
+
+    (void)err;
+    for (int64_t row = 0; row < h; row++) {
+        size_t at = (size_t)((y + row) * image->width + x);
+
+        for (int64_t i = 0; i < w; i++)
+            *alpha++ = image->bits == 8 ? ((const uint8_t *)image->alpha)[at + (size_t)i]
+                                        : ((const uint16_t *)image->alpha)[at + (size_t)i];
+    }
+    return RSD_OK;
+}
+
+static PictureSource source_of(const Image *image)
+{
+    return (PictureSource){.width = image->width,
+                           .height = image->height,
+                           .channels = image->channels,
+                           .bits = image->bits,
+                           .colour = image->color.is_srgb ? PICTURE_COLOUR_SRGB : PICTURE_COLOUR_UNKNOWN,
+                           .gamma = image->color.gamma > 0 && image->color.gamma < 40000
+                                        ? (uint32_t)lrint(image->color.gamma * 1e5)
+                                        : 0,
+                           .profile = image->color.icc,
+                           .profile_size = image->color.icc_size,
+                           .read = read_pixels,
+                           .read_alpha = image->alpha ? read_alpha : NULL,
+                           .ctx = (void *)(uintptr_t)image};
+}
+
+/* --- settings ------------------------------------------------------------------------------------------------------- */
+
+static int strength_of(const PictureWish *wish)
+{
+    return wish->effort == PICTURE_EFFORT_1 ? 0 : STRENGTH_USUAL;
+}
+
+static double pixels_of(const Encoding *e)
+{
+    return (double)e->image->width * (double)e->image->height;
+}
+
+static RsdStatus show_trial(void *ctx, PictureSetting setting, int64_t size, RsdError *err)
+{
+    Encoding *e = ctx;
+
+    (void)err;
+    e->n_trials++;
+    if (console_wants_progress(e->job->console))
+        console_progress(e->job->console, "%s  try %d: level %.2f, %lld bytes, %.3f bits per pixel", e->name,
+                         e->n_trials, setting.level / 16.0, (long long)size, 8.0 * (double)size / pixels_of(e));
+    return RSD_OK;
+}
+
+/* A stream that grows in memory. */
+typedef struct Buffer {
+    uint8_t *bytes;
+    size_t size, capacity, at;
+} Buffer;
+
+static RsdStatus buffer_write(void *ctx, const void *data, size_t size, RsdError *err)
+{
+    Buffer *buffer = ctx;
+    RsdStatus status = RSD_OK;
+
+    if (buffer->size + size > buffer->capacity) {
+        TRY(mem_resize(&buffer->bytes, buffer->capacity, 2 * buffer->size + size, 1, err));
+        buffer->capacity = 2 * buffer->size + size;
+    }
+    memcpy(buffer->bytes + buffer->size, data, size);
+    buffer->size += size;
+fail:
+    return status;
+}
+
+static RsdStatus buffer_read(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err)
+{
+    Buffer *buffer = ctx;
+
+    (void)err;
+    *n_read = buffer->size - buffer->at < size ? buffer->size - buffer->at : size;
+    memcpy(data, buffer->bytes + buffer->at, *n_read);
+    buffer->at += *n_read;
+    return RSD_OK;
+}
+
+/* What a level comes to, by decoding it. */
+static RsdStatus measure_level(Encoding *e, PictureMeasure *measure, int level, double *value, RsdError *err)
+{
+    PictureSetting setting = {level, strength_of(e->wish)};
+    Buffer buffer = {0};
+    RsdStatus status = RSD_OK;
+
+    TRY(picture_encoder_run(e->encoder, setting, buffer_write, &buffer, &e->size, err));
+    TRY(picture_measure_stream(measure, e->job->model, buffer_read, &buffer, value, err));
+    TRY(show_trial(e, setting, e->size, err));
+fail:
+    mem_free(&buffer.bytes);
+    return status;
+}
+
+/* The lowest level that reaches the target. */
+static RsdStatus reach_target(Encoding *e, RsdError *err)
+{
+    PictureSource source = source_of(e->image);
+    PictureMeasure *measure = NULL;
+    int low = -1, high = IMAGE_LEVEL_MAX + 1; /* low does not reach it, high does */
+    double value = NAN;
+    RsdStatus status = RSD_OK;
+
+    TRY(picture_measure_create(&measure, e->wish->target, &source, e->job->threads, err));
+    while (high - low > 1) {
+        int middle = (low + high) / 2;
+
+        TRY(measure_level(e, measure, middle, &value, err));
+        if (picture_measure_reached(measure, value)) {
+            high = middle;
+            e->measured = value;
+        } else {
+            low = middle;
+        }
+    }
+    CHECK(high <= IMAGE_LEVEL_MAX, err, RSD_ERR_ARG,
+          "--target %s cannot be reached: the best possible is %.4f, in %lld bytes", e->wish->target, value,
+          (long long)e->size);
+    e->setting = (PictureSetting){high, strength_of(e->wish)};
+fail:
+    picture_measure_destroy(&measure);
+    return status;
+}
+
+static RsdStatus choose_setting(Encoding *e, RsdError *err)
+{
+    const PictureWish *wish = e->wish;
+    double limit = wish->bpp > 0 ? floor(wish->bpp * pixels_of(e) / 8.0) : wish->max_size;
+    int quality = wish->quality == QUALITY_NOT_GIVEN ? QUALITY_USUAL : wish->quality;
+
+    e->measured = NAN;
+    if (limit > 0)
+        return picture_fit(e->encoder, (int64_t)limit, strength_of(wish), show_trial, e, &e->setting, &e->size, err);
+    if (wish->target)
+        return reach_target(e, err);
+    e->setting = (PictureSetting){(quality * IMAGE_LEVEL_MAX + 50) / 100, strength_of(wish)};
+    return RSD_OK;
+}
+
+/* --- one picture ---------------------------------------------------------------------------------------------------- */
+
+static void note_input(const Encoding *e)
+{
+    const Image *image = e->image;
+    Console *console = e->job->console;
+
+    if (image->source_bits > 16)
+        console_say(console, LOG_WARNING, "%s: samples of %d bits were reduced to 16", e->name, image->source_bits);
+    if (image->has_more)
+        console_say(console, LOG_WARNING, "%s: has more pictures than one; the first is coded", e->name);
+    if (image->lost_alpha)
+        console_say(console, LOG_WARNING, "%s: its opacity could not be read and is lost", e->name);
+}
+
+static void describe(const Encoding *e, JsonLine *json)
+{
+    const PictureInfo *info = picture_encoder_info(e->encoder);
+
+    json_line_text(json, "model", info->model_name);
+    json_line_hex(json, "hash", info->model_hash, sizeof info->model_hash);
+    json_line_integer(json, "width", info->width);
+    json_line_integer(json, "height", info->height);
+    json_line_integer(json, "channels", info->channels);
+    json_line_integer(json, "bits", info->bits);
+    json_line_bool(json, "alpha", info->has_alpha);
+    json_line_number(json, "level", info->level / 16.0, 4);
+    json_line_integer(json, "tiles", info->n_tiles);
+    json_line_integer(json, "trials", e->n_trials);
+    if (e->wish->target)
+        json_line_real(json, "measured", e->measured);
+    json_line_integer(json, "bytes", e->size);
+    json_line_number(json, "bpp", 8.0 * (double)e->size / pixels_of(e), 4);
+}
+
+static RsdStatus encode_image(Encoding *e, const BatchItem *item, RsdError *err)
+{
+    PictureEncoderOptions options = {.model = e->job->model, .threads = e->job->threads, .source = source_of(e->image)};
+    AtomicFile *file = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(atomic_file_open(&file, item->output, e->job->force, err));
+    TRY(picture_encoder_open(&e->encoder, &options, err));
+    TRY(choose_setting(e, err));
+    TRY(picture_encoder_run(e->encoder, e->setting, byte_sink_write, file, &e->size, err));
+    TRY(atomic_file_commit(file, err));
+fail:
+    atomic_file_close(&file);
+    return status;
+}
+
+RsdStatus picture_job_encode(PictureJob *job, const PictureWish *wish, const BatchItem *item, BatchResult *result,
+                             JsonLine *json, RsdError *err)
+{
+    const ImageReadOptions reading = {.drop_profile = wish->drop_profile};
+    Encoding e = {.job = job, .wish = wish, .name = strcmp(item->input, "-") ? item->input : "standard input"};
+    Image *image = NULL;
+    RsdStatus status = RSD_OK;
+
+    status = picture_job_open_model(job, NULL, err);
+    if (status == RSD_ERR_MODEL)
+        error_prefix(err, status, "%s: is a picture", e.name);
+    TRY(status);
+    TRY(image_read(&image, item->input, &reading, err));
+    if (image_is_grey(image))
+        image_make_grey(image);
+    if (wish->drop_alpha || image_is_opaque(image))
+        mem_free(&image->alpha);
+    e.image = image;
+    note_input(&e);
+    status = encode_image(&e, item, err);
+    if (status == RSD_ERR_ARG || status == RSD_ERR_UNSUPPORTED)
+        error_prefix(err, status, "%s", e.name);
+    TRY(status);
+    result->n_pixels = image->width * image->height;
+    result->n_bytes = e.size;
+    snprintf(result->details, sizeof result->details, ", level %.2f", e.setting.level / 16.0);
+    if (wish->target)
+        snprintf(result->details, sizeof result->details, ", level %.2f, %.40s is %.4f", e.setting.level / 16.0,
+                 wish->target, e.measured);
+    if (json)
+        describe(&e, json);
+fail:
+    picture_encoder_close(&e.encoder);
+    image_destroy(&image);
+    return status;
+}

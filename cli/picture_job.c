@@ -1,0 +1,112 @@
+/* picture_job.c - what encoding and decoding of pictures share: names, models.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "cli/picture_job.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "cli/model_choice.h"
+#include "codec/container.h"
+#include "media/image_reader.h"
+
+const char *const PICTURE_EFFORTS[] = {"1", "4", NULL};
+
+const char *picture_wish_problem(const PictureWish *wish)
+{
+    int n = (wish->quality != QUALITY_NOT_GIVEN) + (wish->bpp > 0) + (wish->max_size > 0) + (wish->target != NULL);
+
+    return n > 1 ? "--quality, --bpp, --max-size and --target each decide about the size: give one of them" : NULL;
+}
+
+bool picture_wish_is_empty(const PictureWish *wish)
+{
+    return wish->quality == QUALITY_NOT_GIVEN && wish->bpp <= 0 && wish->max_size <= 0 && !wish->target &&
+           !wish->drop_profile && !wish->drop_alpha;
+}
+
+/* --- which files ---------------------------------------------------------------------------------------------------- */
+
+bool picture_is_name(const char *path)
+{
+    static const char *const endings[] = {"png",  "jpg", "jpeg", "webp", "avif", "jxl", "tif",
+                                          "tiff", "bmp", "ppm",  "pgm",  "pnm",  "gif", "jp2"};
+    const char *dot = strrchr(path, '.');
+
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+        if (strcasecmp(dot + 1, endings[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Up to `size` first bytes of a file. */
+static size_t first_bytes(const char *path, uint8_t *bytes, size_t size)
+{
+    int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    ssize_t n = fd >= 0 ? read(fd, bytes, size) : 0;
+
+    if (fd >= 0)
+        close(fd);
+    return n > 0 ? (size_t)n : 0;
+}
+
+bool picture_is_file(const char *path)
+{
+    uint8_t bytes[16];
+    size_t n = first_bytes(path, bytes, sizeof bytes);
+
+    return image_format_of(bytes, n) != NULL;
+}
+
+bool picture_is_stream_head(const uint8_t *bytes, size_t n)
+{
+    return n > 4 && memcmp(bytes, "RSD", 3) == 0 && bytes[4] == KIND_PICTURE;
+}
+
+RsdStatus picture_is_stream(bool *is, ByteSource *source, RsdError *err)
+{
+    uint8_t bytes[8];
+    size_t n = 0, n_read = 1;
+    RsdStatus status = RSD_OK;
+
+    *is = false;
+    while (n < sizeof bytes && n_read > 0) {
+        TRY(byte_source_read(source, bytes + n, sizeof bytes - n, &n_read, err));
+        n += n_read;
+    }
+    byte_source_rewind(source);
+    *is = picture_is_stream_head(bytes, n);
+fail:
+    return status;
+}
+
+bool picture_is_stream_file(const char *path)
+{
+    uint8_t bytes[8];
+
+    return picture_is_stream_head(bytes, first_bytes(path, bytes, sizeof bytes));
+}
+
+/* --- models --------------------------------------------------------------------------------------------------------- */
+
+RsdStatus picture_job_open_model(PictureJob *job, const char *name, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (job->model)
+        return RSD_OK;
+    if (!job->codec)
+        TRY(picture_choice_open(&job->codec, job->model_choice, name, err));
+    TRY(picture_model_create(&job->model, job->codec, err));
+fail:
+    return status;
+}
+
+void picture_job_clear(PictureJob *job)
+{
+    picture_model_destroy(&job->model);
+    image_codec_destroy(&job->codec);
+}

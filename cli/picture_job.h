@@ -1,0 +1,61 @@
+/* picture_job.h - pictures for `residua encode` and `residua decode`: files of any format to .rsd and back.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_CLI_PICTURE_JOB_H
+#define RESIDUA_CLI_PICTURE_JOB_H
+
+#include "cli/batch.h"
+#include "cli/byte_source.h"
+#include "codec/picture.h"
+
+#define QUALITY_NOT_GIVEN (-1)
+
+/* What is asked for of a stream; at most one of the first four. */
+typedef struct PictureWish {
+    int quality;        /* 0 .. 100, or QUALITY_NOT_GIVEN */
+    double bpp;         /* most bits per pixel, 0 for none */
+    double max_size;    /* bytes, 0 for none */
+    const char *target; /* "ms-ssim=0.97", NULL for none */
+    int effort;         /* index into PICTURE_EFFORTS */
+    bool drop_profile, drop_alpha;
+} PictureWish;
+
+enum { PICTURE_EFFORT_1, PICTURE_EFFORT_4 };
+extern const char *const PICTURE_EFFORTS[];
+
+/* NULL when the wish is one, else a sentence. */
+const char *picture_wish_problem(const PictureWish *wish);
+/* Whether anything is asked for that sound does not have. */
+bool picture_wish_is_empty(const PictureWish *wish);
+
+/* By the ending of its name alone; by its first bytes (false for what cannot be read). */
+bool picture_is_name(const char *path);
+bool picture_is_file(const char *path);
+bool picture_is_stream_head(const uint8_t *bytes, size_t n); /* five bytes are enough */
+bool picture_is_stream_file(const char *path);               /* a .rsd stream of a picture */
+/* Whether the bytes to come are a picture stream; the source is as before. */
+RsdStatus picture_is_stream(bool *is, ByteSource *source, RsdError *err);
+
+/* A model, opened on first use and shared by the items of a batch. */
+typedef struct PictureJob {
+    const char *model_choice; /* NULL: the built-in one, or the one that a stream names */
+    RsdThreads *threads;
+    Console *console;
+    bool force, keep_going;
+    ImageCodec *codec;
+    PictureModel *model;
+} PictureJob;
+void picture_job_clear(PictureJob *job);
+
+/* Opens the model named. Errors: RSD_ERR_MODEL (none is built in), those of image_codec_load. */
+RsdStatus picture_job_open_model(PictureJob *job, const char *name, RsdError *err);
+
+/* Codes item->input to item->output. Errors name the file. */
+RsdStatus picture_job_encode(PictureJob *job, const PictureWish *wish, const BatchItem *item, BatchResult *result,
+                             JsonLine *json, RsdError *err);
+/* format: of the writer, NULL for the ending of the output's name; quality 0: the writer's. */
+RsdStatus picture_job_decode(PictureJob *job, ByteSource *source, const char *format, int quality,
+                             const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err);
+
+#endif

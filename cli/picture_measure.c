@@ -1,0 +1,137 @@
+/* picture_measure.c - similarities grow and losses shrink as a picture gets better; psnr is in dB.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "cli/picture_measure.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "losses/image_loss.h"
+
+#define NAME_SIZE 64
+
+struct PictureMeasure {
+    char name[NAME_SIZE];
+    double wanted;
+    double sign, offset; /* value = offset + sign loss; larger is better when sign is negative */
+    ImageLoss *loss;
+    Tape *tape;
+    const PictureSource *source;
+    Tensor *original, *decoded; /* [1, 3, h, w] */
+};
+
+/* Measures whose customary form grows with the quality. */
+static void choose_form(PictureMeasure *measure)
+{
+    bool is_similarity = strncmp(measure->name, "ssim", 4) == 0 || strncmp(measure->name, "ms_ssim", 7) == 0 ||
+                         strcmp(measure->name, "haarpsi") == 0 || strcmp(measure->name, "vif") == 0 ||
+                         strcmp(measure->name, "dss") == 0;
+
+    measure->sign = is_similarity || strcmp(measure->name, "psnr") == 0 ? -1.0 : 1.0;
+    measure->offset = is_similarity ? 1.0 : 0.0;
+}
+
+static RsdStatus parse(PictureMeasure *measure, const char *target, RsdError *err)
+{
+    const char *equals = strchr(target, '=');
+    size_t len = equals ? (size_t)(equals - target) : 0;
+    char *end = NULL;
+    RsdStatus status = RSD_OK;
+
+    CHECK(len > 0 && len < NAME_SIZE, err, RSD_ERR_ARG,
+          "--target %.60s: expected NAME=VALUE, such as ms-ssim=0.97 or psnr=35", target);
+    memcpy(measure->name, target, len);
+    for (char *c = measure->name; *c; c++)
+        *c = *c == '-' ? '_' : *c;
+    measure->wanted = strtod(equals + 1, &end);
+    CHECK(end != equals + 1 && !*end && isfinite(measure->wanted), err, RSD_ERR_ARG,
+          "--target %.60s: '%.40s' is no number", target, equals + 1);
+    choose_form(measure);
+fail:
+    return status;
+}
+
+RsdStatus picture_measure_create(PictureMeasure **out, const char *target, const PictureSource *source,
+                                 RsdThreads *threads, RsdError *err)
+{
+    PictureMeasure *measure = NULL;
+    const int64_t shape[] = {1, 3, source->height, source->width};
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&measure, 1, sizeof *measure, err));
+    TRY(parse(measure, target, err));
+    TRY(image_loss_create(&measure->loss, measure->name, NULL, err));
+    TRY(tape_create(&measure->tape, threads, 0, err));
+    TRY(tensor_create(&measure->original, 4, shape, err));
+    TRY(tensor_create(&measure->decoded, 4, shape, err));
+    measure->source = source;
+    TRY(source->read(source->ctx, 0, 0, source->width, source->height, measure->original->data, source->width,
+                     source->width * source->height, err));
+    *out = measure;
+    return RSD_OK;
+fail:
+    picture_measure_destroy(&measure);
+    return status;
+}
+
+void picture_measure_destroy(PictureMeasure **measure)
+{
+    if (!*measure)
+        return;
+    image_loss_destroy(&(*measure)->loss);
+    tape_destroy(&(*measure)->tape);
+    tensor_destroy(&(*measure)->original);
+    tensor_destroy(&(*measure)->decoded);
+    mem_free(measure);
+}
+
+static void place(PictureMeasure *measure, const PicturePixels *pixels)
+{
+    const PictureTile *t = &pixels->tile;
+    int64_t w = measure->source->width, h = measure->source->height, white = measure->source->bits == 8 ? 255 : 65535;
+
+    for (int64_t c = 0; c < 3; c++)
+        for (int64_t row = 0; row < t->h; row++) {
+            const float *from = pixels->rgb + ((measure->source->channels == 1 ? 0 : c) * t->h + row) * t->w;
+            float *to = measure->decoded->data + (c * h + t->y + row) * w + t->x;
+
+            for (int64_t i = 0; i < t->w; i++) /* as it will be written */
+                to[i] = roundf(from[i] * (float)white) / (float)white;
+        }
+}
+
+RsdStatus picture_measure_stream(PictureMeasure *measure, const PictureModel *model, RsdReadFn read, void *read_ctx,
+                                 double *value, RsdError *err)
+{
+    PictureDecoderOptions options = {.read = read, .read_ctx = read_ctx, .threads = measure->tape->threads};
+    PictureDecoder *decoder = NULL;
+    PicturePixels pixels;
+    Tensor *loss;
+    bool found = true;
+    RsdStatus status = RSD_OK;
+
+    TRY(picture_decoder_open(&decoder, &options, err));
+    TRY(picture_decoder_use(decoder, model, err));
+    for (;;) {
+        TRY(picture_decoder_next(decoder, &pixels, &found, err));
+        if (!found)
+            break;
+        place(measure, &pixels);
+    }
+    tape_reset(measure->tape);
+    TRY(image_loss_apply(measure->tape, measure->loss, measure->decoded, measure->original, &loss, err));
+    *value = measure->offset + measure->sign * (double)loss->data[0];
+fail:
+    picture_decoder_close(&decoder);
+    return status;
+}
+
+bool picture_measure_reached(const PictureMeasure *measure, double value)
+{
+    return measure->sign < 0 ? value >= measure->wanted : value <= measure->wanted;
+}

@@ -1,0 +1,186 @@
+/* test_pictures.c - pictures through the program: there and back, sizes, pipes, damage, and what it says.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/image_reader.h"
+#include "media/image_writer.h"
+#include "tests/codec/tiny_picture.h"
+#include "tests/media/fixture.h"
+
+static SharedPath program;
+
+static void set_up(void)
+{
+    SharedPath relative;
+    RsdError err = {0};
+
+    fixture_open();
+    cr_assert_not_null(
+        realpath(build_path(&relative, "residua"), program.text)); /* commands run in the fixture's folder */
+    ASSERT_OK(tiny_picture_save(fixture_path("m.safetensors"), &err), err);
+}
+
+TestSuite(pictures, .init = set_up, .fini = fixture_close);
+
+/* A picture with a pattern, and opacity that has every value. */
+static Image *make_picture(const char *name, int64_t w, int64_t h, int channels, int bits, bool has_alpha)
+{
+    Image *image;
+    RsdError err = {0};
+
+    ASSERT_OK(image_create(&image, w, h, channels, bits, has_alpha, &err), err);
+    for (int64_t i = 0; i < channels * w * h; i++)
+        if (bits == 8)
+            ((uint8_t *)image->planes)[i] = (uint8_t)(i % w * 3 + i / w);
+        else
+            ((uint16_t *)image->planes)[i] = (uint16_t)(i % w * 700 + i / w * 91);
+    for (int64_t i = 0; has_alpha && i < w * h; i++)
+        if (bits == 8)
+            ((uint8_t *)image->alpha)[i] = (uint8_t)(i % w < 20 ? 255 : i);
+        else
+            ((uint16_t *)image->alpha)[i] = (uint16_t)(i % w < 20 ? 65535 : i * 77);
+    ASSERT_OK(image_write(image, fixture_path(name), &(ImageWriteOptions){.overwrite = true}, &err), err);
+    return image;
+}
+
+static Image *read_picture(const char *name)
+{
+    Image *image;
+    RsdError err = {0};
+
+    ASSERT_OK(image_read(&image, fixture_path(name), NULL, &err), err);
+    return image;
+}
+
+/* What a command prints, both streams, and that it ends with this code. */
+static const char *output_of(int code, const char *arguments)
+{
+    static char text[1 << 14];
+    int found = fixture_run("'%s' %s >out.txt 2>&1", program.text, arguments);
+    FILE *file = fopen(fixture_path("out.txt"), "r");
+    size_t n;
+
+    cr_assert_not_null(file);
+    n = fread(text, 1, sizeof text - 1, file);
+    text[n] = '\0';
+    fclose(file);
+    cr_assert_eq(found, code, "residua %s: exit %d: %s", arguments, found, text);
+    return text;
+}
+
+#define EXPECT_SAYS(code, arguments, part)                                                                             \
+    do {                                                                                                               \
+        const char *said_ = output_of(code, arguments);                                                                \
+        cr_assert(strstr(said_, part), "residua %s: '%s' is not in: %s", arguments, part, said_);                      \
+    } while (0)
+
+Test(pictures, size_depth_grey_and_opacity_come_back)
+{
+    static const struct {
+        int64_t w, h;
+        int channels, bits;
+        bool has_alpha;
+    } cases[] = {
+        {70, 40, 3, 8, true}, {33, 90, 1, 16, true}, {1, 1, 3, 8, false}, {1, 50, 1, 8, false}, {300, 2, 3, 16, false}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Image *from =
+                  make_picture("a.png", cases[i].w, cases[i].h, cases[i].channels, cases[i].bits, cases[i].has_alpha),
+              *to;
+
+        output_of(0, "encode -q -f -m m.safetensors a.png");
+        EXPECT_SAYS(0, "info --test a.rsd", "the end is there");
+        output_of(0, "decode -q -f -m m.safetensors -o b.png a.rsd");
+        to = read_picture("b.png");
+        cr_assert(to->width == from->width && to->height == from->height && to->channels == from->channels &&
+                  to->bits == from->bits);
+        cr_assert_eq(to->alpha != NULL, cases[i].has_alpha);
+        if (to->alpha)
+            cr_assert_arr_eq(to->alpha, from->alpha, (size_t)(to->width * to->height * to->bits / 8));
+        image_destroy(&from);
+        image_destroy(&to);
+    }
+}
+
+Test(pictures, bytes_do_not_depend_on_threads_and_pipes_do_the_same)
+{
+    Image *image = make_picture("a.png", 150, 90, 3, 8, true);
+
+    output_of(0, "encode -q -t 1 -m m.safetensors -o one.rsd a.png");
+    output_of(0, "encode -q -t 3 -m m.safetensors -o three.rsd a.png");
+    fixture_must_run("cmp one.rsd three.rsd");
+    fixture_must_run("'%s' encode -q -m m.safetensors - <a.png | cmp - one.rsd", program.text);
+    fixture_must_run("'%s' decode -q -m m.safetensors one.rsd", program.text);
+    fixture_must_run("'%s' decode -q -m m.safetensors - <one.rsd | cmp - one.png", program.text);
+    fixture_must_run("mkdir in && cp a.png in/x.png && cp a.png in/y.PNG && echo text >in/z.txt");
+    fixture_must_run(
+        "'%s' encode -q -m m.safetensors -r in --output-dir out && cmp out/x.rsd one.rsd && cmp out/y.rsd one.rsd",
+        program.text);
+    fixture_must_run("'%s' decode -q -m m.safetensors -r out --output-dir back && test -s back/x.png -a -s back/y.png",
+                     program.text);
+    image_destroy(&image);
+}
+
+Test(pictures, a_size_is_never_exceeded_and_the_least_is_named)
+{
+    Image *image = make_picture("a.png", 128, 128, 3, 8, false);
+
+    output_of(0, "encode -q -f -m m.safetensors --max-size 900 -o s.rsd a.png");
+    cr_assert(fixture_size("s.rsd") <= 900 && fixture_size("s.rsd") > 850, "%zu bytes", fixture_size("s.rsd"));
+    output_of(0, "encode -q -f -m m.safetensors --bpp 0.5 -o s.rsd a.png");
+    cr_assert(fixture_size("s.rsd") <= 1024 && fixture_size("s.rsd") > 960, "%zu bytes", fixture_size("s.rsd"));
+    EXPECT_SAYS(2, "encode -f -m m.safetensors --max-size 50 a.png", "the smallest possible is");
+    EXPECT_SAYS(2, "encode -f -m m.safetensors --max-size 900 --bpp 1 a.png", "give one of them");
+    EXPECT_SAYS(2, "encode -f -m m.safetensors --target psnr=99 a.png", "the best possible is");
+    EXPECT_SAYS(2, "encode -f -m m.safetensors --target beauty=1 a.png", "beauty");
+    EXPECT_SAYS(2, "encode -f -m m.safetensors --target psnr a.png", "expected NAME=VALUE");
+    EXPECT_SAYS(2, "encode -f -m m.safetensors --effort 9 a.png", "effort");
+    EXPECT_SAYS(0, "encode -f -m m.safetensors --target psnr=1 a.png", "level 0.00, psnr=1 is");
+    image_destroy(&image);
+}
+
+Test(pictures, what_does_not_fit_together_is_told)
+{
+    Image *image = make_picture("a.png", 30, 20, 3, 8, true);
+
+    EXPECT_SAYS(3, "encode a.png",
+                "no picture model is built into this program yet; name a model file with --model FILE");
+    output_of(0, "encode -q -m m.safetensors a.png");
+    EXPECT_SAYS(3, "decode a.rsd", "coded with model tiny");
+    EXPECT_SAYS(3, "decode -m speech16 a.rsd", "is a picture, and model speech16 codes sound");
+    EXPECT_SAYS(3, "encode -m speech16 a.png", "is a picture, and model speech16 codes sound");
+    EXPECT_SAYS(1, "encode -m m.safetensors a.png", "exists");
+    EXPECT_SAYS(3, "decode -f -m m.safetensors -o a.jpg a.rsd", "a.jpg");
+    EXPECT_SAYS(3, "cut -l 1 a.rsd", "holds a picture, not sound");
+    EXPECT_SAYS(0, "info a.rsd", "30 x 20, colour, 8 bits, with opacity");
+    EXPECT_SAYS(0, "info --json a.rsd", "\"kind\": \"picture\"");
+    EXPECT_SAYS(0, "info a.png", "png, 30 x 20");
+    EXPECT_SAYS(0, "info m.safetensors", "of pictures");
+    image_destroy(&image);
+}
+
+Test(pictures, damaged_and_cut_files_are_told_and_saved_as_far_as_possible)
+{
+    Image *image = make_picture("a.png", 90, 60, 3, 8, true), *to;
+    size_t size;
+
+    output_of(0, "encode -q -m m.safetensors a.png");
+    size = fixture_size("a.rsd");
+    fixture_cut("a.rsd", "cut.rsd", size - 5);
+    fixture_write("empty.png", "", 0);
+    EXPECT_SAYS(3, "decode -m m.safetensors cut.rsd", "--keep-going");
+    EXPECT_SAYS(0, "decode -k -m m.safetensors cut.rsd", "without opacity");
+    to = read_picture("cut.png");
+    cr_assert(to->width == 90 && to->height == 60);
+    EXPECT_SAYS(3, "info --test cut.rsd", "the stream ends inside a packet");
+    fixture_cut("a.rsd", "head.rsd", 12);
+    EXPECT_SAYS(3, "decode -k -m m.safetensors head.rsd", "ends inside its header");
+    output_of(3, "encode -m m.safetensors empty.png");
+    image_destroy(&image);
+    image_destroy(&to);
+}
