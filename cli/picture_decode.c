@@ -71,9 +71,6 @@ static RsdStatus decode_image(Image **out, const PictureJob *job, PictureDecoder
     bool found = true;
     RsdStatus status = RSD_OK;
 
-    CHECK(info->width * info->height <= IMAGE_MAX_PIXELS, err, RSD_ERR_UNSUPPORTED,
-          "%s: claims %lld x %lld pixels; at most %lld million are decoded", item->input, (long long)info->width,
-          (long long)info->height, (long long)IMAGE_MAX_PIXELS / 1000000);
     TRY(image_create(&image, info->width, info->height, info->channels, info->bits, info->has_alpha, err));
     TRY(keep_colour(image, decoder, err));
     for (;;) {
@@ -130,6 +127,9 @@ RsdStatus picture_job_decode(PictureJob *job, ByteSource *source, const char *fo
 
     TRY(picture_decoder_open(&decoder, &options, err));
     info = picture_decoder_info(decoder);
+    CHECK(info->width * info->height <= IMAGE_MAX_PIXELS, err, RSD_ERR_UNSUPPORTED,
+          "%s: claims %lld x %lld pixels; at most %lld million are decoded", source->name, (long long)info->width,
+          (long long)info->height, (long long)IMAGE_MAX_PIXELS / 1000000);
     status = picture_job_open_model(job, info->model_name, err);
     if (status == RSD_ERR_MODEL)
         error_prefix(err, status, "%s: a picture, coded with model %s", source->name, info->model_name);
