@@ -429,8 +429,10 @@ RsdStatus image_codec_unscale(Tape *tape, const ImageCodec *codec, const int *le
 
 /* ---- transforms ---- */
 
+/* x is a result that nothing else reads. */
 static RsdStatus run_block(Tape *tape, const ImageBlock *block, Tensor *x, Tensor **y, RsdError *err)
 {
+    const ArenaMark mark = arena_mark(tape->arena);
     Tensor *h;
     RsdStatus status = RSD_OK;
 
@@ -439,6 +441,11 @@ static RsdStatus run_block(Tape *tape, const ImageBlock *block, Tensor *x, Tenso
     TRY(op_hard_swish(tape, h, &h, err));
     TRY(conv2d(tape, &block->out, h, &h, err));
     TRY(op_add(tape, x, h, y, err));
+    if (!tape->recording) { /* the sum takes the place of x, and the memory of the block is free for the next */
+        memcpy(x->data, (*y)->data, (size_t)tensor_count(x) * sizeof *x->data);
+        arena_rewind(tape->arena, mark);
+        *y = x;
+    }
 fail:
     return status;
 }
