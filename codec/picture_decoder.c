@@ -280,7 +280,7 @@ typedef struct RowTask {
 
 static TileCode code_of(const TileRow *row, const Payload *payload)
 {
-    return (TileCode){.data = row->bytes + payload->at, .size = payload->size, .n_lanes = payload->n_lanes};
+    return (TileCode){.data = payload->size > 0 ? row->bytes + payload->at : NULL, .size = payload->size, .n_lanes = payload->n_lanes};
 }
 
 /* A tile whose packet is right and whose symbols are not was made by a broken encoder, or by nobody. */
