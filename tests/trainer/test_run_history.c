@@ -241,6 +241,30 @@ Test(run_history, what_was_done_beyond_a_checkpoint_is_forgotten_on_resume)
     run_history_clear(&history);
 }
 
+Test(run_history, a_clock_that_jumps_back_changes_no_curve)
+{
+    char path[2 * RECORDINGS_PATH_SIZE];
+    RunHistory history;
+    RsdError err = {0};
+
+    write_log("{\"type\": \"start\", \"time\": 2000, \"step\": 0, \"steps\": 30}\n"
+              "{\"type\": \"step\", \"time\": 2010, \"step\": 10, \"grad_norm\": 3}\n"
+              "{\"type\": \"step\", \"time\": -5, \"step\": 20, \"grad_norm\": 2}\n"
+              "{\"type\": \"step\", \"time\": 9e18, \"step\": 30, \"grad_norm\": 1}\n");
+    cr_assert_eq(run_history_read(&history, dir, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(run_history_find(&history, "grad_norm")->n, 3);
+    for (int i = 0; i < 3; i++) {
+        cr_expect_eq(run_history_find(&history, "grad_norm")->points[i].step, 10 * (i + 1));
+        cr_expect_eq(run_history_find(&history, "grad_norm")->points[i].value, (float)(3 - i));
+    }
+    snprintf(path, sizeof path, "%s/x", dir);
+    cr_assert_eq(run_history_write_events(&history, path, &err), RSD_OK, "%s", err.text);
+    read_events(path);
+    cr_assert_eq(n_scalars, 3);
+    cr_expect_eq(scalars[1].time, -5.0);
+    run_history_clear(&history);
+}
+
 Test(run_history, a_folder_without_a_log_is_named)
 {
     RunHistory history;
