@@ -15,7 +15,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/text.h"
 #include "trainer/comm.h"
-#include "trainer/train_audio.h"
+#include "trainer/train_image.h"
 
 #define LINE_PERIOD_S 30.0  /* between two lines of progress where standard error is no terminal */
 #define OTHERS_TIME_S 1     /* for what other processes have to say and to write before they are ended */
@@ -35,7 +35,7 @@ static const Option OPTIONS[] = {
      .kind = OPTION_LIST,
      .value = "DIR...",
      .offset = offsetof(TrainRequest, data),
-     .help = "folders with recordings, searched in depth"},
+     .help = "folders with recordings, or pictures for a picture model, searched in depth"},
     {.name = "valid",
      .kind = OPTION_LIST,
      .value = "DIR...",
@@ -85,6 +85,7 @@ static const Explained EXAMPLES[] = {
     {"models/speech16.ini --data recordings --out run", "trains a model"},
     {"models/speech16.ini --data recordings --dry-run", "shows what that would do"},
     {"models/speech16.ini --data recordings --out run --resume", "goes on after Ctrl-C"},
+    {"models/photo.ini --data pictures --out run", "trains a model for pictures"},
     {NULL, NULL},
 };
 
@@ -126,24 +127,20 @@ static void show_progress(void *ctx, const TrainProgress *p)
     Screen *screen = ctx;
     Console *console = &screen->console;
     double now = console_clock();
-    char left[DURATION_TEXT_SIZE], losses[256] = "";
-    size_t used = 0;
+    char left[DURATION_TEXT_SIZE];
     bool last = p->step == p->n_steps;
 
     if (console->quiet || (!last && now - screen->last_line_s < (console->terminal ? REDRAW_PERIOD_S : LINE_PERIOD_S)))
         return;
     screen->last_line_s = now;
-    for (int i = 0; i < train_config_n_terms(p->config) && used < sizeof losses; i++)
-        used += (size_t)snprintf(losses + used, sizeof losses - used, "%s %.4g  ",
-                                 train_config_term_name(p->config, i), p->mean_losses[i]);
     console_clear_line(console);
-    fprintf(stderr, "step %lld/%lld  %sgrad %.3g  %.1f audio-s/s  %s left", (long long)p->step, (long long)p->n_steps,
-            losses, p->mean_grad_norm, p->audio_per_s, console_duration(left, p->left_s));
+    fprintf(stderr, "step %lld/%lld  %s  grad %.3g  %.1f %s  %s left", (long long)p->step, (long long)p->n_steps,
+            p->losses, p->mean_grad_norm, p->speed, p->speed_unit, console_duration(left, p->left_s));
     if (isfinite(p->score))
         fprintf(stderr, "  best %.4f", p->score);
     if (console->verbose)
-        for (int i = 0; i < N_PHASES; i++)
-            fprintf(stderr, "  %s %.1f", STEP_PHASE_NAMES[i], 1000.0 * p->report->phase_s[i]);
+        for (int i = 0; i < p->n_phases; i++)
+            fprintf(stderr, "  %s %.1f", p->phase_names[i], 1000.0 * p->phase_s[i]);
     console->line_shown = console->terminal && !last;
     if (!console->line_shown)
         fputc('\n', stderr);
@@ -194,7 +191,31 @@ static void print_plan(const TrainConfig *cfg, const TrainPlan *p)
     putchar('\n');
 }
 
-static void print_summary(const TrainSummary *s, const TrainRequest *r)
+static void print_image_plan(const TrainConfig *cfg, const ImagePlan *p)
+{
+    char text[DURATION_TEXT_SIZE];
+
+    printf("data        %s\n", p->data_report);
+    if (p->n_valid)
+        printf("validation  %d pictures, from %s\n", p->n_valid, p->valid_report);
+    else
+        printf("validation  none\n");
+    printf("model       %s: %.2f M parameters\n", cfg->model.name, (double)p->n_parameters / 1e6);
+    printf("cost        encoder %.1f, prior %.1f, decoder %.1f kMAC per pixel\n", p->macs.analysis / 1e3, p->macs.prior / 1e3,
+           p->macs.synthesis / 1e3);
+    printf("steps       %lld of %d x %d x %d pixels", (long long)cfg->train.steps, cfg->data.batch, cfg->picture.crop,
+           cfg->picture.crop);
+    if (p->resume_step)
+        printf(", %lld are done", (long long)p->resume_step);
+    printf("\nmemory      %.0f MB for a step, %.0f MB for weights and moments\n", (double)p->step_size / 1e6,
+           (double)p->state_size / 1e6);
+    printf("speed       %.0f ms per step, %.1f crops/s:", 1000.0 * p->step_s, cfg->data.batch / p->step_s);
+    for (int i = 1; i < IMAGE_N_PHASES; i++)
+        printf(" %s %.0f%s", IMAGE_PHASE_NAMES[i], 1000.0 * p->phase_s[i], i + 1 < IMAGE_N_PHASES ? "," : "");
+    printf("\ntime        %s in all\n", console_duration(text, p->total_s));
+}
+
+static void print_summary(const TrainSummary *s, const TrainConfig *cfg, const TrainRequest *r)
 {
     char text[DURATION_TEXT_SIZE];
 
@@ -206,8 +227,8 @@ static void print_summary(const TrainSummary *s, const TrainRequest *r)
                                          : "stopped",
             (long long)s->step, console_duration(text, s->seconds));
     if (isfinite(s->best_score))
-        fprintf(stderr, "; best mel distance %.4f at step %lld, model in %s/model.safetensors", s->best_score,
-                (long long)s->best_step, r->out);
+        fprintf(stderr, "; best %s %.4f at step %lld, model in %s/model.safetensors",
+                cfg->kind == TRAIN_PICTURE ? "score" : "mel distance", s->best_score, (long long)s->best_step, r->out);
     fprintf(stderr, "%s\n", s->end == TRAIN_FINISHED ? "" : "; --resume goes on");
 }
 
@@ -252,6 +273,7 @@ static int train(const TrainConfig *cfg, const TrainRequest *r, Screen *screen)
     TrainSummary *summary = NULL;
     TrainPlan *plan = NULL;
     bool grouped;
+    ImagePlan *image_plan = NULL;
     RsdError err = {0};
     RsdStatus status = RSD_OK;
 
@@ -259,7 +281,11 @@ static int train(const TrainConfig *cfg, const TrainRequest *r, Screen *screen)
     if (group_rank(options.group)) /* one voice is enough */
         screen->console.quiet = true;
     TRY(rsd_threads_create(&options.threads, r->n_threads, &err));
-    if (r->dry_run) {
+    if (r->dry_run && cfg->kind == TRAIN_PICTURE) {
+        TRY(mem_calloc(&image_plan, 1, sizeof *image_plan, &err));
+        TRY(train_image_plan(cfg, &options, 3, image_plan, &err));
+        print_image_plan(cfg, image_plan);
+    } else if (r->dry_run) {
         TRY(mem_calloc(&plan, 1, sizeof *plan, &err));
         TRY(train_audio_plan(cfg, &options, 2, plan, &err));
         print_plan(cfg, plan);
@@ -267,10 +293,10 @@ static int train(const TrainConfig *cfg, const TrainRequest *r, Screen *screen)
         TRY(mem_calloc(&summary, 1, sizeof *summary, &err));
         signal(SIGINT, on_signal);
         signal(SIGTERM, on_signal);
-        TRY(train_audio(cfg, &options, summary, &err));
+        TRY((cfg->kind == TRAIN_PICTURE ? train_image : train_audio)(cfg, &options, summary, &err));
         console_clear_line(&screen->console);
         if (!group_rank(options.group))
-            print_summary(summary, r);
+            print_summary(summary, cfg, r);
     }
 fail:
     console_clear_line(&screen->console);
@@ -280,6 +306,7 @@ fail:
     comm_close(&options.group);
     mem_free(&summary);
     mem_free(&plan);
+    mem_free(&image_plan);
     rsd_threads_destroy(&options.threads);
     /* Whoever sent the signal sees that it was obeyed; mpirun would take it for an accident. */
     if (status == RSD_OK && stop_signal && !grouped) {
@@ -345,7 +372,7 @@ done:
 
 const Command cli_train = {
     .name = "train",
-    .summary = "train a model on folders of recordings",
+    .summary = "train a model on folders of recordings or pictures",
     .usage = "CONFIG --data DIR... --out RUN [options]",
     .description = "Trains a codec as CONFIG (an INI file) says. Ctrl-C saves a checkpoint and ends.",
     .options = OPTIONS,

@@ -26,6 +26,7 @@ RsdStatus conv2d_layer_register(Conv2dLayer *layer, ParamSet *params, Rng *rng, 
 
     snprintf(name, sizeof name, "%s.weight", layer->name);
     TRY(params_add(params, name, 4, shape, true, &layer->weight, err));
+    params->items[params->n_items - 1].elementwise = layer->depthwise;
     snprintf(name, sizeof name, "%s.bias", layer->name);
     TRY(params_add(params, name, 1, shape, true, &layer->bias, err));
     if (!params->for_inference) {
@@ -53,7 +54,7 @@ RsdStatus conv2d_layer_freeze(Conv2dLayer *layer, Tape *tape, RsdError *err)
 {
     const Conv2dParams p = params_of(layer);
 
-    return layer->weight->needs_grad ? RSD_OK : conv2d_prepare(tape, layer->weight, &p, err);
+    return layer->weight->needs_grad || layer->depthwise ? RSD_OK : conv2d_prepare(tape, layer->weight, &p, err);
 }
 
 int64_t conv2d_layer_count(const Conv2dLayer *layer)

@@ -264,7 +264,11 @@ static RsdStatus register_layer(Conv2dLayer *layer, void *ctx, RsdError *err)
 
 static RsdStatus add_table(ParamSet *params, const char *name, int64_t rows, int64_t columns, Tensor **out, RsdError *err)
 {
-    return params_add(params, name, 2, (int64_t[]){rows, columns}, true, out, err);
+    RsdStatus status = params_add(params, name, 2, (int64_t[]){rows, columns}, true, out, err);
+
+    if (status == RSD_OK)
+        params->items[params->n_items - 1].elementwise = true;
+    return status;
 }
 
 /* A wide bell with its middle drawn at random [image.md 10.7]. */

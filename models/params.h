@@ -18,6 +18,7 @@ typedef struct Param {
     char *name;          /* "decoder.stages.0.up.weight_v" */
     Tensor *tensor;      /* with a persistent gradient when trainable and the set is for training */
     bool trainable;      /* false: state such as codebooks; saved, not optimised */
+    bool elementwise;    /* its two axes are no rows and columns of a matrix: no orthogonal steps */
     bool training_only;  /* state that only further training needs, such as codebook averages */
 } Param;
 

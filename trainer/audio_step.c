@@ -8,7 +8,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
@@ -19,14 +18,6 @@ const char *const STEP_PHASE_NAMES[N_PHASES] = {"data", "encode", "quantize", "d
 #define VALID_LOSS "mel_dac"
 #define STAGES_SAMPLE 0                 /* of RNG_QUANTIZER; the quantiser's own start at RVQ_FIRST_SAMPLE */
 #define KMEANS_STEP ((uint64_t)1 << 40) /* batches for the first codebooks come from steps no run reaches */
-
-double step_clock(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 RsdStatus audio_step_create(AudioStep **out, const TrainConfig *config, RsdThreads *threads, Group *group, RsdError *err)
 {
@@ -225,20 +216,6 @@ fail:
     return status;
 }
 
-#define NORM_DECAY 0.98
-#define NORM_FULL 20.0 /* steps behind an average that a norm can stand out from: about 26 steps */
-
-/* Follows the usual norm. A spike counts as the largest norm that is none, so that a lasting change is no spike for long. */
-static bool is_spike(const TrainConfig *cfg, TrainState *state, double norm)
-{
-    double limit = (double)cfg->train.spike * state->norm_total / state->norm_count;
-    bool spike = cfg->train.spike > 0.0f && state->norm_count >= NORM_FULL && norm > limit;
-
-    state->norm_total = NORM_DECAY * state->norm_total + (spike ? limit : norm);
-    state->norm_count = NORM_DECAY * state->norm_count + 1.0;
-    return spike;
-}
-
 /* What the gradient belongs to when losses are added up by their weights. */
 static double total_loss(const TrainConfig *cfg, const StepReport *report)
 {
@@ -386,7 +363,7 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
         TRY(look_uphill(step, state, batch, report, err));
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
     report->skipped = !isfinite(report->grad_norm);
-    report->spike = !report->skipped && is_spike(cfg, state, report->grad_norm);
+    report->spike = !report->skipped && train_state_is_spike(state, cfg, report->grad_norm);
     if (step->measure_layers && !step->layers)
         TRY(layer_norms_create(&step->layers, codec->params, err));
     if (step->measure_layers)

@@ -17,6 +17,7 @@
 #include "losses/audio_loss.h"
 #include "trainer/checkpoint.h"
 #include "trainer/layer_norms.h"
+#include "trainer/step_clock.h"
 
 typedef enum StepPhase {
     PHASE_DATA,
@@ -61,9 +62,6 @@ typedef struct AudioStep {
 /* config, threads and group are borrowed until destroy. Errors: RSD_ERR_ARG (a loss cannot be made), RSD_ERR_MEMORY. */
 RsdStatus audio_step_create(AudioStep **out, const TrainConfig *config, RsdThreads *threads, Group *group, RsdError *err);
 void audio_step_destroy(AudioStep **step);
-
-/* Seconds since some fixed moment, from a clock that never jumps. */
-double step_clock(void);
 
 /* Stages used by step number `step`: a pure function of the configuration. */
 int audio_step_stages(const TrainConfig *cfg, int64_t step);

@@ -18,7 +18,7 @@
 #include "engine/base/mem.h"
 #include "engine/weights/safetensors.h"
 
-#define KIND "audio-codec-checkpoint"
+static const char *const KINDS[] = {"audio-codec-checkpoint", "image-codec-checkpoint"}; /* by TrainKind */
 #define VERSION 1
 #define NAME_FORMAT "checkpoint-%09" PRId64 ".safetensors"
 
@@ -31,9 +31,8 @@ static void freeze(ParamSet *params, const char *prefix)
             params->items[i].trainable = false;
 }
 
-RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err)
+static RsdStatus create_audio(TrainState *state, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err)
 {
-    TrainState *state = NULL;
     BalancerConfig balance = {.n_losses = train_config_n_terms(cfg),
                               .ema_decay = cfg->loss.balance_decay,
                               .total_norm = cfg->loss.balance_norm,
@@ -42,21 +41,37 @@ RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const str
                               .n_adversarial = adversary_is_on(&cfg->adversary) ? ADVERSARY_N_TERMS : 0};
     RsdStatus status = RSD_OK;
 
-    *out = NULL;
     memcpy(balance.weights, cfg->loss.weights, sizeof balance.weights);
     if (adversary_is_on(&cfg->adversary)) {
         balance.weights[cfg->loss.n_losses + TERM_ADVERSARIAL] = cfg->adversary.weight;
         balance.weights[cfg->loss.n_losses + TERM_FEATURE] = cfg->adversary.feature_weight;
     }
-    TRY(mem_calloc(&state, 1, sizeof *state, err));
-    state->best_score = INFINITY;
     TRY(audio_codec_create(&state->codec, &cfg->model, (uint64_t)cfg->train.seed, err));
+    state->params = state->codec->params;
     if (cfg->train.frozen != FROZEN_NOTHING)
         freeze(state->codec->params, "encoder.");
-    TRY(optimizer_create(&state->optimizer, &cfg->optimizer, state->codec->params, kernels, err));
     TRY(balancer_init(&state->balancer, &balance, err));
     if (adversary_is_on(&cfg->adversary))
         TRY(adversary_create(&state->adversary, &cfg->adversary, (uint64_t)cfg->train.seed, kernels, err));
+fail:
+    return status;
+}
+
+RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err)
+{
+    TrainState *state = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&state, 1, sizeof *state, err));
+    state->best_score = INFINITY;
+    if (cfg->kind == TRAIN_PICTURE) {
+        TRY(image_codec_create(&state->image, &cfg->picture.model, (uint64_t)cfg->train.seed, err));
+        state->params = state->image->params;
+    } else {
+        TRY(create_audio(state, cfg, kernels, err));
+    }
+    TRY(optimizer_create(&state->optimizer, &cfg->optimizer, state->params, kernels, err));
     *out = state;
     return RSD_OK;
 fail:
@@ -71,7 +86,22 @@ void train_state_destroy(TrainState **state)
     adversary_destroy(&(*state)->adversary);
     optimizer_destroy(&(*state)->optimizer);
     audio_codec_destroy(&(*state)->codec);
+    image_codec_destroy(&(*state)->image);
     mem_free(state);
+}
+
+#define NORM_DECAY 0.98
+#define NORM_FULL 20.0 /* steps behind an average that a norm can stand out from: about 26 steps */
+
+/* A spike counts as the largest norm that is none, so that a lasting change is no spike for long. */
+bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm)
+{
+    double limit = (double)cfg->train.spike * state->norm_total / state->norm_count;
+    bool spike = cfg->train.spike > 0.0f && state->norm_count >= NORM_FULL && norm > limit;
+
+    state->norm_total = NORM_DECAY * state->norm_total + (spike ? limit : norm);
+    state->norm_count = NORM_DECAY * state->norm_count + 1.0;
+    return spike;
 }
 
 /* ---- saving ---- */
@@ -135,7 +165,7 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
 
     TRY(train_config_print(&config_text, cfg, false, err));
     TRY(safetensors_writer_create(&writer, err));
-    TRY(safetensors_writer_metadata(writer, "residua.kind", KIND, err));
+    TRY(safetensors_writer_metadata(writer, "residua.kind", KINDS[cfg->kind], err));
     TRY(put_int(writer, "residua.version", VERSION, err));
     TRY(put_int(writer, "train.step", state->step, err));
     TRY(put_int(writer, "train.best_step", state->best_step, err));
@@ -147,13 +177,13 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
     TRY(safetensors_writer_metadata(writer, "train.norm_count", best, err));
     TRY(put_int(writer, "data.fingerprint", state->data_fingerprint, err));
     TRY(safetensors_writer_metadata(writer, "config", config_text, err));
-    TRY(params_save(state->codec->params, writer, "model.", DTYPE_F32, err));
+    TRY(params_save(state->params, writer, "model.", DTYPE_F32, err));
     TRY(put_optimizer(writer, state->optimizer, "optim", "train.updates", err));
     if (state->adversary) {
         TRY(params_save(state->adversary->params, writer, "critic.", DTYPE_F32, err));
         TRY(put_optimizer(writer, state->adversary->optimizer, "critic.optim", "critic.updates", err));
     }
-    for (size_t i = 0; i < N_BALANCER_ARRAYS; i++)
+    for (size_t i = 0; i < N_BALANCER_ARRAYS && state->codec; i++)
         TRY(safetensors_writer_raw(writer, BALANCER_ARRAYS[i].name, DTYPE_F64, 1, &n_losses,
                                    (const char *)&state->balancer + BALANCER_ARRAYS[i].at, err));
     TRY(safetensors_writer_finish(writer, path, err));
@@ -209,11 +239,26 @@ static RsdStatus get_doubles(double *dst, int64_t count, const Safetensors *st, 
     return RSD_OK;
 }
 
+/* The keys of [picture] that describe the network; the others may change. */
+static bool picture_differs(const TrainConfig *cfg, const TrainConfig *was, char key[64])
+{
+    TrainConfig *other;
+    bool differs;
+
+    if (cfg->kind != TRAIN_PICTURE || mem_alloc(&other, 1, sizeof *other, NULL) != RSD_OK)
+        return false;
+    *other = *cfg;
+    other->picture.model = was->picture.model;
+    differs = train_config_difference(cfg, other, "picture", key) != NULL;
+    mem_free(&other);
+    return differs;
+}
+
 static RsdStatus check_same_model(const TrainConfig *cfg, const TrainConfig *was, const char *path, RsdError *err)
 {
     char key[64];
 
-    if (train_config_difference(cfg, was, "model", key))
+    if (train_config_difference(cfg, was, "model", key) || picture_differs(cfg, was, key))
         return error_set(
             err, RSD_ERR_MODEL,
             "%s: belongs to a model with another %s than the configuration; go on with the old configuration, or "
@@ -314,8 +359,10 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
 
     TRY(safetensors_open(&st, path, err));
     text = safetensors_metadata(st, "residua.kind");
-    CHECK(text && !strcmp(text, KIND), err, RSD_ERR_CORRUPT, "%s: is not a checkpoint of `residua train` (kind %.40s)",
-          path, text ? text : "missing");
+    CHECK(text && (!strcmp(text, KINDS[0]) || !strcmp(text, KINDS[1])), err, RSD_ERR_CORRUPT,
+          "%s: is not a checkpoint of `residua train` (kind %.40s)", path, text ? text : "missing");
+    CHECK(!strcmp(text, KINDS[cfg->kind]), err, RSD_ERR_MODEL, "%s: is of kind %s, the configuration's is %s", path, text,
+          KINDS[cfg->kind]);
     TRY(get_int(&version, st, path, "residua.version", err));
     CHECK(version == VERSION, err, RSD_ERR_UNSUPPORTED,
           "%s: is a checkpoint of version %" PRId64 ", this program reads %d", path, version, VERSION);
@@ -333,13 +380,36 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
     state->norm_count = text ? strtod(text, NULL) : 0.0;
     TRY(get_int(&fingerprint, st, path, "data.fingerprint", err));
     state->data_fingerprint = (uint32_t)fingerprint;
-    TRY(params_load(state->codec->params, st, "model.", err));
-    rvq_refresh(state->codec->rvq);
+    TRY(params_load(state->params, st, "model.", err));
     TRY(get_optimizer(state->optimizer, st, path, "optim", "train.updates", err));
+    if (!state->codec)
+        goto fail; /* a picture codec has no more */
+    rvq_refresh(state->codec->rvq);
     TRY(load_adversary(state, st, path, err));
     TRY(load_balancer(state, cfg, was, st, path, err));
 fail:
     safetensors_close(&st);
+    return status;
+}
+
+/* A picture codec from a model file: the prior is in it as integers, which say nearly the same as the float weights did. */
+static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
+{
+    ImageCodec *from = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(image_codec_load(&from, path, err));
+    memcpy(from->config.name, cfg->picture.model.name, sizeof from->config.name);
+    CHECK(!memcmp(&from->config, &cfg->picture.model, sizeof from->config), err, RSD_ERR_MODEL,
+          "%s: a model of other sizes than the configuration's", path);
+    for (size_t i = 0; i < state->params->n_items; i++) {
+        Tensor *to = state->params->items[i].tensor;
+
+        memcpy(to->data, params_find(from->params, state->params->items[i].name)->data,
+               (size_t)tensor_count(to) * sizeof *to->data);
+    }
+fail:
+    image_codec_destroy(&from);
     return status;
 }
 
@@ -351,6 +421,8 @@ RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, cons
     char key[64];
     RsdStatus status = RSD_OK;
 
+    if (state->image)
+        return load_picture_model(state, cfg, path, err);
     TRY(safetensors_open(&st, path, err));
     TRY(audio_codec_read_config(&found, st, err));
     /* Its name and the way its codebooks were moved are no part of the architecture. */

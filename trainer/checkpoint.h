@@ -17,7 +17,9 @@
 
 /* All that changes in the course of a run. */
 typedef struct TrainState {
-    AudioCodec *codec;
+    AudioCodec *codec; /* one of the two, by cfg->kind; the other is NULL */
+    ImageCodec *image;
+    ParamSet *params;  /* of it */
     Optimizer *optimizer;
     Adversary *adversary; /* NULL when none is switched on */
     Balancer balancer;
@@ -33,6 +35,8 @@ typedef struct TrainState {
 /* Step 0: random weights from cfg->train.seed. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err);
 void train_state_destroy(TrainState **state);
+/* Whether a step whose gradient has this norm should be skipped (train.spike); follows the usual norm. */
+bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm);
 /* Weights and codebooks of a model file in place of the random ones; the optimiser and moving averages that the file has
  * not start anew. Errors: RSD_ERR_MODEL (another architecture: names the key), those of audio_codec_load. */
 RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err);

@@ -38,7 +38,7 @@ static RsdStatus refuse_key(const char *section, const char *name, RsdError *err
     if (!known_section) {
         near = text_nearest(section, CONFIG_SECTIONS, CONFIG_N_SECTIONS);
         return error_set(err, RSD_ERR_ARG,
-                         "there is no section [%.40s]%s%s%s; sections are model, data, train, loss, optim and adversary", section,
+                         "there is no section [%.40s]%s%s%s; sections are model, picture, data, train, loss, optim and adversary", section,
                          near ? "; did you mean [" : "", near ? near : "", near ? "]?" : "");
     }
     for (size_t i = 0; i < CONFIG_N_KEYS; i++)
@@ -102,12 +102,19 @@ fail:
     return error_prefix(err, status, "%s.%s", section, name);
 }
 
+/* What follows from other keys. */
+static void complete(TrainConfig *cfg)
+{
+    cfg->model.rvq.dim = cfg->model.seanet.latent_dim;
+    memcpy(cfg->picture.model.name, cfg->model.name, sizeof cfg->picture.model.name);
+}
+
 void train_config_init(TrainConfig *cfg)
 {
     memset(cfg, 0, sizeof *cfg);
     for (size_t i = 0; i < CONFIG_N_KEYS; i++)
         config_value_parse(cfg, &CONFIG_KEYS[i], CONFIG_KEYS[i].standard, NULL);
-    cfg->model.rvq.dim = cfg->model.seanet.latent_dim;
+    complete(cfg);
 }
 
 /* ---- inih ---- */
@@ -177,7 +184,7 @@ RsdStatus train_config_parse(TrainConfig *cfg, const char *text, const char *nam
     }
     if (bad_line)
         return error_set(err, RSD_ERR_ARG, "%s:%d: expected '[section]', 'key = value' or a comment", name, bad_line);
-    cfg->model.rvq.dim = cfg->model.seanet.latent_dim;
+    complete(cfg);
     return RSD_OK;
 }
 
@@ -220,7 +227,7 @@ RsdStatus train_config_set(TrainConfig *cfg, const char *assignment, RsdError *e
     status = assign(cfg, section, name, equals + 1, err);
     if (status != RSD_OK)
         error_prefix(err, status, "--set %.80s", assignment);
-    cfg->model.rvq.dim = cfg->model.seanet.latent_dim;
+    complete(cfg);
 fail:
     return status;
 }
@@ -245,6 +252,33 @@ const char *train_config_term_name(const TrainConfig *cfg, int i)
     return i < cfg->loss.n_losses ? cfg->loss.names[i] : ADVERSARY_TERM_NAMES[i - cfg->loss.n_losses];
 }
 
+/* What holds whatever is trained. */
+static RsdStatus check_run(const TrainConfig *cfg, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    CHECK(cfg->data.valid_every != 1, err, RSD_ERR_ARG,
+          "data.valid_every = 1 would hold every file out; use 2 or more, or 0 for none");
+    CHECK(cfg->schedule.kind == SCHEDULE_CONSTANT || cfg->schedule.lr_final <= cfg->schedule.lr, err, RSD_ERR_ARG,
+          "optim.lr_final = %g is above optim.lr = %g", (double)cfg->schedule.lr_final, (double)cfg->schedule.lr);
+fail:
+    return status;
+}
+
+static RsdStatus check_picture(const PictureConfig *cfg, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    CHECK(cfg->n_widths == IMAGE_SCALES && cfg->n_encoder_blocks == IMAGE_SCALES && cfg->n_decoder_blocks == IMAGE_SCALES, err,
+          RSD_ERR_ARG, "picture.widths, encoder_blocks and decoder_blocks need %d numbers each", IMAGE_SCALES);
+    CHECK(cfg->crop % IMAGE_HYPER_STRIDE == 0 && cfg->valid_side % IMAGE_HYPER_STRIDE == 0, err, RSD_ERR_ARG,
+          "picture.crop = %d and picture.valid_side = %d must be multiples of %d", cfg->crop, cfg->valid_side,
+          IMAGE_HYPER_STRIDE);
+    TRY(image_codec_check_config(&cfg->model, err));
+fail:
+    return status;
+}
+
 RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
 {
     double lowest = audio_codec_bitrate_bps(&cfg->model, 1),
@@ -252,6 +286,9 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
     int k = cfg->model.rvq.codebook_size;
     RsdStatus status = RSD_OK;
 
+    TRY(check_run(cfg, err));
+    if (cfg->kind == TRAIN_PICTURE)
+        return check_picture(&cfg->picture, err);
     CHECK((k & (k - 1)) == 0, err, RSD_ERR_ARG, "model.codebook_size = %d is not a power of two", k);
     CHECK(cfg->loss.n_losses, err, RSD_ERR_ARG, "[loss] switches no loss on; add for example 'mel_dac = 1'");
     CHECK(cfg->data.batch % cfg->train.accumulate == 0, err, RSD_ERR_ARG,
@@ -267,10 +304,6 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
     CHECK(cfg->data.augment.level_low_db <= cfg->data.augment.level_high_db, err, RSD_ERR_ARG,
           "data.level_low = %g dB is above data.level_high = %g dB", (double)cfg->data.augment.level_low_db,
           (double)cfg->data.augment.level_high_db);
-    CHECK(cfg->data.valid_every != 1, err, RSD_ERR_ARG,
-          "data.valid_every = 1 would hold every file out; use 2 or more, or 0 for none");
-    CHECK(cfg->schedule.kind == SCHEDULE_CONSTANT || cfg->schedule.lr_final <= cfg->schedule.lr, err, RSD_ERR_ARG,
-          "optim.lr_final = %g is above optim.lr = %g", (double)cfg->schedule.lr_final, (double)cfg->schedule.lr);
     CHECK(train_config_n_terms(cfg) <= BALANCER_MAX_LOSSES, err, RSD_ERR_ARG,
           "%d losses, the adversary's included; %d are possible", train_config_n_terms(cfg), BALANCER_MAX_LOSSES);
     TRY(adversary_check_config(&cfg->adversary, train_config_segment_len(cfg), err));
@@ -286,6 +319,16 @@ fail:
 
 #define PRINT_SIZE 32768 /* of the longest possible text, with room to spare */
 
+/* Keys that say nothing about what is trained are left out. */
+static bool concerns(const TrainConfig *cfg, const ConfigKey *key)
+{
+    if (cfg->kind == TRAIN_AUDIO)
+        return strcmp(key->section, "picture") != 0;
+    if (!strcmp(key->section, "loss") || !strcmp(key->section, "adversary"))
+        return false;
+    return strcmp(key->section, "model") != 0 || !strcmp(key->name, "name") || !strcmp(key->name, "kind");
+}
+
 RsdStatus train_config_print(char **text, const TrainConfig *cfg, bool with_help, RsdError *err)
 {
     char *out = NULL;
@@ -297,6 +340,8 @@ RsdStatus train_config_print(char **text, const TrainConfig *cfg, bool with_help
     for (size_t i = 0; i < CONFIG_N_KEYS; i++) {
         char value[CONFIG_VALUE_SIZE];
 
+        if (!concerns(cfg, &CONFIG_KEYS[i]))
+            continue;
         if (strcmp(section, CONFIG_KEYS[i].section)) {
             section = CONFIG_KEYS[i].section;
             used += (size_t)snprintf(out + used, PRINT_SIZE - used, "%s[%s]\n", used ? "\n" : "", section);

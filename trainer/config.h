@@ -10,6 +10,7 @@
 
 #include "losses/balancer.h"
 #include "models/audio_codec.h"
+#include "models/image_codec.h"
 #include "trainer/adversary.h"
 #include "trainer/dataset.h"
 #include "trainer/optimizer.h"
@@ -66,8 +67,29 @@ typedef struct LossConfig {
     bool balance_per_item;
 } LossConfig;
 
+/* What a run trains. */
+typedef enum TrainKind { TRAIN_AUDIO, TRAIN_PICTURE } TrainKind;
+
+/* A picture codec and how it is trained, [picture]. Shares are of train.steps. */
+typedef struct PictureConfig {
+    ImageCodecConfig model;               /* its name is that of [model] */
+    int n_widths, n_encoder_blocks, n_decoder_blocks; /* numbers given, each must be IMAGE_SCALES */
+    int crop;                             /* pixels of a side, a multiple of 64 */
+    float scale_low, jpeg_scale;          /* crops come from pictures shrunk by scale_low .. 1; those of JPEG by jpeg_scale more */
+    float gain;                           /* channels times 1 +- this */
+    float synthetic;                      /* share of crops that are drawn: flat colours, slopes, edges */
+    int max_megapixels;                   /* larger pictures are shrunk when they are read */
+    int valid_side;                       /* longest side of what is validated, a multiple of 64 */
+    float level_balance;                  /* crops of level l count (lambda_64 / lambda_l)^level_balance */
+    float early_share;                    /* levels 32 .. 80 alone until then */
+    float soft_start, integer_start;      /* soft rounding, and the integer form of the prior, from then on */
+    float soft_high, soft_low;            /* temperature of soft rounding at its start and at the end */
+} PictureConfig;
+
 typedef struct TrainConfig {
+    int kind; /* TrainKind */
     AudioCodecConfig model;
+    PictureConfig picture;
     DataConfig data;
     TrainRunConfig train;
     LossConfig loss;

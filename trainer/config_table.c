@@ -35,6 +35,8 @@
 
 const ConfigKey CONFIG_KEYS[] = {
     WORD("model", "name", "speech16", model.name, "name in the model file"),
+    CHOICE("model", "kind", "audio", kind, "what is coded: audio, set up by the rest of this section, or a picture, by [picture]",
+           "audio", "picture"),
     NUMBER("model", "rate", INT, HZ, 4000, 192000, "16kHz", model.rate_hz, "sample rate"),
     NUMBER("model", "channels", INT, NONE, 1, 1, "1", model.seanet.channels, "audio channels"),
     NUMBER("model", "base_channels", INT, NONE, 1, 512, "16", model.seanet.base_channels,
@@ -65,6 +67,39 @@ const ConfigKey CONFIG_KEYS[] = {
     NUMBER("model", "dead_below", FLOAT, NONE, 0, 1, "0.1", model.rvq.dead_below,
            "an entry used less than this share of its fair part is drawn anew"),
 
+    NUMBER("picture", "latent", INT, NONE, 1, 1024, "192", picture.model.latent, "channels of what is coded, at 1/16 of a side"),
+    NUMBER("picture", "hyper", INT, NONE, 1, 1024, "96", picture.model.hyper, "channels of what says how they spread, at 1/64"),
+    LIST("picture", "widths", NONE, 1, 1024, "64,112,160", picture.model.widths, picture.n_widths, IMAGE_SCALES,
+         "channels at 1/4, 1/8 and 1/16"),
+    LIST("picture", "encoder_blocks", NONE, 0, 8, "2,3,3", picture.model.encoder_blocks, picture.n_encoder_blocks, IMAGE_SCALES,
+         "blocks there in the encoder"),
+    LIST("picture", "decoder_blocks", NONE, 0, 8, "3,3,3", picture.model.decoder_blocks, picture.n_decoder_blocks, IMAGE_SCALES,
+         "blocks there in the decoder"),
+    NUMBER("picture", "context", INT, NONE, 1, 1024, "128", picture.model.context, "channels of the context"),
+    NUMBER("picture", "entropy", INT, NONE, 1, 1024, "384", picture.model.entropy, "channels inside the parameter network"),
+    NUMBER("picture", "crop", INT, NONE, 64, 1024, "128", picture.crop, "side of a crop in pixels, a multiple of 64"),
+    NUMBER("picture", "scale_low", FLOAT, NONE, 0.1, 1, "0.5", picture.scale_low,
+           "pictures are shrunk by a random factor from here to 1 before a crop is taken"),
+    NUMBER("picture", "jpeg_scale", FLOAT, NONE, 0.1, 1, "0.75", picture.jpeg_scale,
+           "pictures from lossy files are shrunk by this in addition, which takes away what coding did to them"),
+    NUMBER("picture", "gain", FLOAT, NONE, 0, 0.5, "0.1", picture.gain, "channels are multiplied by 1 +- up to this"),
+    NUMBER("picture", "synthetic", FLOAT, NONE, 0, 1, "0.05", picture.synthetic,
+           "share of crops that are drawn: flat colours, slopes and sharp edges, as on screens"),
+    NUMBER("picture", "max_megapixels", INT, NONE, 1, 256, "4", picture.max_megapixels,
+           "larger pictures are shrunk when they are read"),
+    NUMBER("picture", "valid_side", INT, NONE, 64, 4096, "384", picture.valid_side,
+           "validation looks at the middle of its pictures, at most so many pixels wide and high; a multiple of 64"),
+    NUMBER("picture", "level_balance", FLOAT, NONE, 0, 1, "0.5", picture.level_balance,
+           "crops of level l count (lambda of level 4 / lambda of l) to this power; with 0 the highest rates dominate"),
+    NUMBER("picture", "early_share", FLOAT, NONE, 0, 1, "0.1", picture.early_share,
+           "share of the steps with levels 2 to 5 alone, at the start"),
+    NUMBER("picture", "soft_start", FLOAT, NONE, 0, 1, "0.6", picture.soft_start,
+           "from this share of the steps on the rate is that of softly rounded latents, not of noisy ones; 1: never"),
+    NUMBER("picture", "soft_high", FLOAT, NONE, 0.05, 10, "0.3", picture.soft_high, "temperature of soft rounding at first"),
+    NUMBER("picture", "soft_low", FLOAT, NONE, 0.05, 10, "0.1", picture.soft_low, "and in the end"),
+    NUMBER("picture", "integer_start", FLOAT, NONE, 0, 1, "0.8", picture.integer_start,
+           "from this share of the steps on the prior is rounded as its integer form; 1: never"),
+
     NUMBER("data", "batch", INT, NONE, 1, 4096, "16", data.batch, "crops per step"),
     NUMBER("data", "segment", DOUBLE, SECONDS, 0.01, 60, "1s", data.segment_s,
            "length of a crop, rounded to whole frames"),
@@ -79,7 +114,7 @@ const ConfigKey CONFIG_KEYS[] = {
     NUMBER("data", "prefetch", INT, NONE, 1, 64, "4", data.prefetch, "batches prepared ahead"),
     NUMBER("data", "valid_every", INT, NONE, 0, 1e6, "50", data.valid_every,
            "every k-th file is held out for validation; 0 holds none out"),
-    NUMBER("data", "valid_clips", INT, NONE, 1, 10000, "24", data.valid_clips, "clips in a validation"),
+    NUMBER("data", "valid_clips", INT, NONE, 1, 10000, "24", data.valid_clips, "clips or pictures in a validation"),
     NUMBER("data", "valid_clip", DOUBLE, SECONDS, 0.1, 60, "3s", data.valid_clip_s, "length of these clips"),
     NUMBER("data", "level_low", FLOAT, DB, -100, 0, "-30dB", data.augment.level_low_db,
            "crops are brought to a random level from here"),
@@ -239,7 +274,7 @@ const ConfigKey CONFIG_KEYS[] = {
 };
 _Static_assert(sizeof CONFIG_KEYS / sizeof *CONFIG_KEYS == CONFIG_N_KEYS, "CONFIG_N_KEYS counts the table");
 
-const char *const CONFIG_SECTIONS[CONFIG_N_SECTIONS] = {"model", "data", "train", "loss", "optim", "adversary"};
+const char *const CONFIG_SECTIONS[CONFIG_N_SECTIONS] = {"model", "picture", "data", "train", "loss", "optim", "adversary"};
 
 const ConfigKey *config_key_find(const char *section, const char *name)
 {

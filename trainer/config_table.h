@@ -40,9 +40,9 @@ typedef struct ConfigKey {
 
 /* Ordered as in the printed configuration; keys of a section stand together. */
 extern const ConfigKey CONFIG_KEYS[];
-#define CONFIG_N_KEYS 115
+#define CONFIG_N_KEYS 136
 
-#define CONFIG_N_SECTIONS 6
+#define CONFIG_N_SECTIONS 7
 extern const char *const CONFIG_SECTIONS[CONFIG_N_SECTIONS];
 
 /* NULL when there is none. */

@@ -21,10 +21,8 @@ typedef struct Slot {
 } Slot;
 
 struct Loader {
-    Dataset *dataset;
-    uint64_t seed, step, first_step; /* step: the next one to be handed to the caller */
-    size_t segment_len;
-    uint32_t first_sample;
+    CropSource source;
+    uint64_t step, first_step; /* step: the next one to be handed to the caller */
     int batch, n_slots, n_workers;
     uint64_t next_crop; /* counts crops from first_step on */
     bool stop, started; /* started: the caller holds the batch of step - 1 */
@@ -67,8 +65,8 @@ static void *worker_main(void *arg)
         }
         loader->next_crop++;
         pthread_mutex_unlock(&loader->lock);
-        status = dataset_crop(loader->dataset, loader->seed, step, loader->first_sample + sample,
-                              loader->segment_len, slot->crops + (size_t)sample * loader->segment_len, &error);
+        status = loader->source.make(loader->source.ctx, step, loader->source.first_sample + sample,
+                                     slot->crops + (size_t)sample * loader->source.len, &error);
         pthread_mutex_lock(&loader->lock);
         if (status != RSD_OK && loader->status == RSD_OK) {
             loader->status = status;
@@ -82,8 +80,7 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-RsdStatus loader_create(Loader **out, Dataset *dataset, const DataConfig *cfg, size_t segment_len, uint64_t seed,
-                        uint64_t first_step, uint32_t first_sample, RsdError *err)
+RsdStatus loader_create(Loader **out, const CropSource *source, const DataConfig *cfg, uint64_t first_step, RsdError *err)
 {
     Loader *loader = NULL;
     int n_workers = cfg->workers < N_WORKERS_MAX ? cfg->workers : N_WORKERS_MAX;
@@ -91,18 +88,15 @@ RsdStatus loader_create(Loader **out, Dataset *dataset, const DataConfig *cfg, s
 
     *out = NULL;
     TRY(mem_calloc(&loader, 1, sizeof *loader, err));
-    loader->dataset = dataset;
-    loader->seed = seed;
+    loader->source = *source;
     loader->step = loader->first_step = first_step;
-    loader->segment_len = segment_len;
-    loader->first_sample = first_sample;
     loader->batch = cfg->batch;
     loader->n_slots = n_workers ? cfg->prefetch + 1 : 1;
     pthread_mutex_init(&loader->lock, NULL);
     pthread_cond_init(&loader->changed, NULL);
     TRY(mem_calloc(&loader->slots, (size_t)loader->n_slots, sizeof *loader->slots, err));
     for (int i = 0; i < loader->n_slots; i++)
-        TRY(mem_calloc(&loader->slots[i].crops, (size_t)cfg->batch * segment_len, sizeof(float), err));
+        TRY(mem_calloc(&loader->slots[i].crops, (size_t)cfg->batch * source->len, sizeof(float), err));
     for (int i = 0; i < n_workers; i++) {
         CHECK(pthread_create(&loader->workers[i], NULL, worker_main, loader) == 0, err, RSD_ERR_MEMORY,
               "cannot start data thread %d of %d", i + 1, n_workers);
@@ -140,9 +134,8 @@ static RsdStatus make_now(Loader *loader, RsdError *err)
     Slot *slot = slot_of(loader, loader->step);
 
     for (int i = 0; i < loader->batch; i++) {
-        RsdStatus status = dataset_crop(loader->dataset, loader->seed, loader->step, loader->first_sample + (uint32_t)i,
-                                        loader->segment_len,
-                                        slot->crops + (size_t)i * loader->segment_len, err);
+        RsdStatus status = loader->source.make(loader->source.ctx, loader->step, loader->source.first_sample + (uint32_t)i,
+                                               slot->crops + (size_t)i * loader->source.len, err);
 
         if (status != RSD_OK)
             return status;

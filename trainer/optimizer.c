@@ -36,9 +36,11 @@ static int64_t blocks_of(int64_t count)
     return (count + POINT_BLOCK - 1) / POINT_BLOCK;
 }
 
-static bool is_matrix(const Optimizer *opt, const Tensor *tensor)
+static bool is_matrix(const Optimizer *opt, const Param *param)
 {
-    return opt->config.kind == OPTIMIZER_MUON && tensor->n_dims >= 2 && tensor->shape[0] >= 2 &&
+    const Tensor *tensor = param->tensor;
+
+    return opt->config.kind == OPTIMIZER_MUON && !param->elementwise && tensor->n_dims >= 2 && tensor->shape[0] >= 2 &&
            tensor_count(tensor) >= 2 * tensor->shape[0];
 }
 
@@ -57,7 +59,7 @@ static void cut_blocks(Optimizer *opt)
             int64_t n = count - start < POINT_BLOCK ? count - start : POINT_BLOCK;
 
             opt->blocks[i_block++] = (OptimizerBlock){
-                .tensor = tensor, .start = start, .n = n, .at = at + start, .in_matrix = is_matrix(opt, tensor)};
+                .tensor = tensor, .start = start, .n = n, .at = at + start, .in_matrix = is_matrix(opt, &opt->params->items[i])};
         }
         at += count;
     }
@@ -83,7 +85,7 @@ static RsdStatus find_matrices(Optimizer *opt, RsdError *err)
         if (!opt->params->items[i].trainable)
             continue;
         count = tensor_count(tensor);
-        if (is_matrix(opt, tensor)) {
+        if (is_matrix(opt, &opt->params->items[i])) {
             OptimizerMatrix *matrix = &opt->matrices[opt->n_matrices++];
 
             *matrix = (OptimizerMatrix){

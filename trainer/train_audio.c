@@ -4,20 +4,15 @@
  */
 #include "trainer/train_audio.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
 #include "trainer/loader.h"
-#include "trainer/run_log.h"
+#include "trainer/run_folder.h"
 
 #define SAVE_RESERVE_S 2.0 /* a run with a time limit starts no step later than this before it */
 
@@ -30,13 +25,9 @@ typedef struct Run {
     Validation *validation;
     AudioStep *step;
     TrainState *state;
-    RunLog log;
-    int lock; /* file descriptor, -1: none */
-    char last_checkpoint[CHECKPOINT_PATH_SIZE];
-    int64_t last_saved_step;
-    double started, last_saved, last_valid;
-    int64_t last_valid_step, first_step;
-    int n_bad_steps; /* in a row */
+    RunFolder folder;
+    double started, last_valid;
+    int64_t last_valid_step;
     /* since the last line of the log */
     int n_logged;
     double sum_losses[BALANCER_MAX_LOSSES], mean_losses[BALANCER_MAX_LOSSES], sum_grad_norm, sum_commitment,
@@ -117,12 +108,26 @@ static RsdStatus open_model(Run *run, RsdError *err)
 
     TRY(audio_step_create(&run->step, run->config, run->options->threads, run->options->group, err));
     TRY(train_state_create(&run->state, run->config, kernels_pick(), err));
-    run->state->data_fingerprint = media_list_fingerprint(run->train_list);
     rvq_set_group(run->state->codec->rvq, run->options->group);
     if (run->state->adversary)
         run->state->adversary->group = run->options->group;
 fail:
     return status;
+}
+
+static RsdStatus make_crop(void *ctx, uint64_t step, uint32_t sample, float *dst, RsdError *err)
+{
+    const Run *run = ctx;
+
+    return dataset_crop(run->data, (uint64_t)run->config->train.seed, step, sample, (size_t)run->step->segment_len, dst, err);
+}
+
+static RsdStatus open_loader(Run *run, RsdError *err)
+{
+    const CropSource source = {.ctx = run, .make = make_crop, .len = (size_t)run->step->segment_len,
+                               .first_sample = (uint32_t)(group_rank(run->options->group) * run->config->data.batch)};
+
+    return loader_create(&run->loader, &source, &run->config->data, (uint64_t)run->state->step, err);
 }
 
 static void close_run(Run *run)
@@ -134,113 +139,10 @@ static void close_run(Run *run)
     train_state_destroy(&run->state);
     media_list_destroy(&run->train_list);
     media_list_destroy(&run->valid_list);
-    run_log_close(&run->log);
-    if (run->lock >= 0)
-        close(run->lock);
-}
-
-static RsdStatus run_path(char path[CHECKPOINT_PATH_SIZE], const Run *run, const char *name, RsdError *err)
-{
-    if (snprintf(path, CHECKPOINT_PATH_SIZE, "%s/%s", run->options->run_dir, name) >= CHECKPOINT_PATH_SIZE)
-        return error_set(err, RSD_ERR_ARG, "%.80s...: the path is too long", run->options->run_dir);
-    return RSD_OK;
-}
-
-/* Makes the folder and takes its lock, so that two processes never write the same run. */
-static RsdStatus open_folder(Run *run, RsdError *err)
-{
-    const char *dir = run->options->run_dir;
-    RsdStatus status = RSD_OK;
-
-    if (!is_first(run))
-        return RSD_OK;
-    CHECK(mkdir(dir, 0777) == 0 || errno == EEXIST, err, RSD_ERR_IO, "%s: cannot make the folder: %s", dir,
-          strerror(errno));
-    run->lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    CHECK(run->lock >= 0, err, RSD_ERR_IO, "%s: cannot open the folder: %s", dir, strerror(errno));
-    CHECK(access(dir, W_OK) == 0, err, RSD_ERR_IO, "%s: cannot write into the folder: %s", dir, strerror(errno));
-    CHECK(flock(run->lock, LOCK_EX | LOCK_NB) == 0, err, RSD_ERR_EXISTS,
-          "%s: another process is training in this folder", dir);
-fail:
-    return status;
-}
-
-/* A resumed run is exact only when nothing that matters has changed; what did change is told. */
-static void note_changes(const Run *run, const TrainConfig *was, uint32_t fingerprint)
-{
-    static const char *const sections[] = {"data", "train", "loss", "optim", "adversary"};
-    char key[64];
-
-    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
-        if (train_config_difference(run->config, was, sections[i], key))
-            log_note(LOG_WARNING, "%s differs from the run so far (%s at least); it goes on with the new values",
-                     sections[i], key);
-    if (fingerprint != media_list_fingerprint(run->train_list))
-        log_note(LOG_WARNING, "the recordings are not those of the run so far; it goes on with the new ones");
-}
-
-static RsdStatus resume_or_start(Run *run, RsdError *err)
-{
-    const TrainOptions *options = run->options;
-    int64_t *steps = NULL;
-    size_t n_steps;
-    TrainConfig *was = NULL;
-    RsdStatus status = RSD_OK;
-
-    TRY(checkpoint_list(&steps, &n_steps, options->run_dir, err));
-    CHECK(options->resume || !n_steps, err, RSD_ERR_EXISTS,
-          "%s: holds a run at step %lld; go on with --resume or choose another --out", options->run_dir,
-          (long long)steps[0]);
-    if (!n_steps && options->init_path)
-        TRY(train_state_load_model(run->state, run->config, options->init_path, err));
-    if (n_steps) {
-        TRY(mem_alloc(&was, 1, sizeof *was, err));
-        TRY(checkpoint_load_newest(run->state, run->config, options->run_dir, run->last_checkpoint, was, err));
-        note_changes(run, was, run->state->data_fingerprint);
-        run->state->data_fingerprint = media_list_fingerprint(run->train_list);
-    }
-    run->first_step = run->state->step;
-    run->last_saved_step = n_steps ? run->state->step : -1;
-fail:
-    mem_free(&steps);
-    mem_free(&was);
-    return status;
+    run_folder_close(&run->folder);
 }
 
 /* ---- saving ---- */
-
-static RsdStatus save(Run *run, RsdError *err)
-{
-    char path[CHECKPOINT_PATH_SIZE];
-    double since = step_clock();
-    RsdStatus status = RSD_OK;
-
-    if (run->last_saved_step == run->state->step || !is_first(run))
-        return RSD_OK;
-    TRY(checkpoint_path(path, run->options->run_dir, run->state->step, err));
-    TRY(checkpoint_save(run->state, run->config, path, err));
-    memcpy(run->last_checkpoint, path, sizeof path);
-    run->last_saved_step = run->state->step;
-    run->last_saved = step_clock();
-    run_log_begin(&run->log, "checkpoint");
-    run_log_int(&run->log, "step", run->state->step);
-    run_log_text(&run->log, "path", path);
-    run_log_number(&run->log, "seconds", run->last_saved - since);
-    run_log_end(&run->log);
-    TRY(checkpoint_prune(run->options->run_dir, run->config->train.keep, err));
-fail:
-    return status;
-}
-
-/* In the middle of a run a full disk is not the end: the older checkpoint is whole, and space may come back. */
-static void save_or_warn(Run *run)
-{
-    RsdError err = {0};
-
-    if (save(run, &err) != RSD_OK)
-        log_note(LOG_WARNING, "step %lld: no checkpoint was written: %s", (long long)run->state->step, err.text);
-    run->last_saved = step_clock();
-}
 
 /* The averaged weights as a model file. */
 static RsdStatus export_model(Run *run, RsdError *err)
@@ -252,32 +154,14 @@ static RsdStatus export_model(Run *run, RsdError *err)
     snprintf(step_text, sizeof step_text, "%lld", (long long)run->state->step);
     snprintf(score_text, sizeof score_text, "%.6g", run->state->best_score);
     optimizer_swap_average(run->state->optimizer);
-    TRY(run_path(path, run, "model.safetensors", err));
+    TRY(run_folder_path(path, &run->folder, "model.safetensors", err));
     TRY(audio_codec_save(run->state->codec, path, DTYPE_F32, false, notes, err));
     if (run->options->export_half) {
-        TRY(run_path(path, run, "model-f16.safetensors", err));
+        TRY(run_folder_path(path, &run->folder, "model-f16.safetensors", err));
         TRY(audio_codec_save(run->state->codec, path, DTYPE_F16, false, notes, err));
     }
 fail:
     optimizer_swap_average(run->state->optimizer);
-    return status;
-}
-
-static RsdStatus write_config(Run *run, RsdError *err)
-{
-    char path[CHECKPOINT_PATH_SIZE], *text = NULL;
-    FILE *file = NULL;
-    RsdStatus status = RSD_OK;
-
-    TRY(run_path(path, run, "config.ini", err));
-    TRY(train_config_print(&text, run->config, true, err));
-    file = fopen(path, "we");
-    CHECK(file, err, RSD_ERR_IO, "%s: %s", path, strerror(errno));
-    CHECK(fputs(text, file) >= 0 && fflush(file) == 0, err, RSD_ERR_IO, "%s: %s", path, strerror(errno));
-fail:
-    if (file)
-        fclose(file);
-    mem_free(&text);
     return status;
 }
 
@@ -310,14 +194,14 @@ static RsdStatus validate(Run *run, RsdError *err)
     if (best) {
         run->state->best_score = report.score;
         run->state->best_step = run->state->step;
-        TRY(run_path(path, run, "checkpoint-best.safetensors", err));
+        TRY(run_folder_path(path, &run->folder, "checkpoint-best.safetensors", err));
         TRY(checkpoint_save(run->state, run->config, path, err));
         if (run->config->train.exported == EXPORT_BEST)
             TRY(export_model(run, err));
     }
     if (run->config->train.exported == EXPORT_LAST)
         TRY(export_model(run, err));
-    validation_log(&run->log, run->config, run->state->step, &report, best);
+    validation_log(&run->folder.log, run->config, run->state->step, &report, best);
     for (int i = 0; i < run->config->train.n_rates && used < sizeof text; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.4f at %g kbit/s", i ? ", " : "",
                                  report.distance[i], run->config->train.rates_bps[i] / 1000.0);
@@ -336,27 +220,27 @@ static void log_start(Run *run)
     const TrainConfig *cfg = run->config;
     char report[MEDIA_REPORT_SIZE];
 
-    run_log_begin(&run->log, run->first_step ? "resume" : "start");
-    run_log_int(&run->log, "step", run->first_step);
-    run_log_int(&run->log, "steps", cfg->train.steps);
-    run_log_text(&run->log, "model", cfg->model.name);
-    run_log_int(&run->log, "parameters", run->state->optimizer->n_elements);
-    run_log_text(&run->log, "data", media_list_report(report, run->train_list));
-    run_log_int(&run->log, "valid_clips", validation_count(run->validation));
-    run_log_text(&run->log, "kernels", kernels_pick()->name);
-    run_log_int(&run->log, "threads", rsd_threads_count(run->options->threads));
-    run_log_int(&run->log, "processes", group_size(run->options->group));
-    run_log_end(&run->log);
+    run_log_begin(&run->folder.log, run->folder.first_step ? "resume" : "start");
+    run_log_int(&run->folder.log, "step", run->folder.first_step);
+    run_log_int(&run->folder.log, "steps", cfg->train.steps);
+    run_log_text(&run->folder.log, "model", cfg->model.name);
+    run_log_int(&run->folder.log, "parameters", run->state->optimizer->n_elements);
+    run_log_text(&run->folder.log, "data", media_list_report(report, run->train_list));
+    run_log_int(&run->folder.log, "valid_clips", validation_count(run->validation));
+    run_log_text(&run->folder.log, "kernels", kernels_pick()->name);
+    run_log_int(&run->folder.log, "threads", rsd_threads_count(run->options->threads));
+    run_log_int(&run->folder.log, "processes", group_size(run->options->group));
+    run_log_end(&run->folder.log);
 }
 
 static void log_critics(Run *run, const StepReport *report)
 {
-    run_log_open_object(&run->log, "critics");
-    run_log_number(&run->log, "loss", run->n_learned ? run->sum_critic_loss / run->n_learned : 0.0);
-    run_log_number(&run->log, "grad_norm", run->n_learned ? run->sum_critic_norm / run->n_learned : 0.0);
-    run_log_number(&run->log, "lr", (double)report->adversary.lr);
-    run_log_int(&run->log, "updates", run->n_learned);
-    run_log_close_object(&run->log);
+    run_log_open_object(&run->folder.log, "critics");
+    run_log_number(&run->folder.log, "loss", run->n_learned ? run->sum_critic_loss / run->n_learned : 0.0);
+    run_log_number(&run->folder.log, "grad_norm", run->n_learned ? run->sum_critic_norm / run->n_learned : 0.0);
+    run_log_number(&run->folder.log, "lr", (double)report->adversary.lr);
+    run_log_int(&run->folder.log, "updates", run->n_learned);
+    run_log_close_object(&run->folder.log);
 }
 
 static void log_layers(RunLog *log, const LayerNorms *layers)
@@ -376,7 +260,7 @@ static void log_layers(RunLog *log, const LayerNorms *layers)
 static void log_step(Run *run, const StepReport *report)
 {
     int n_terms = train_config_n_terms(run->config);
-    RunLog *log = &run->log;
+    RunLog *log = &run->folder.log;
     double n = run->n_logged;
 
     run_log_begin(log, "step");
@@ -457,13 +341,20 @@ static void account(Run *run, const StepReport *report)
                                   .n_steps = cfg->train.steps,
                                   .config = cfg,
                                   .report = report,
-                                  .mean_losses = run->mean_losses,
                                   .mean_grad_norm = run->sum_grad_norm / run->n_logged,
-                                  .audio_per_s = run->audio_per_s,
+                                  .speed = run->audio_per_s,
+                                  .speed_unit = "audio-s/s",
                                   .left_s = seconds_left(run),
                                   .score = run->state->best_score,
+                                  .phase_names = STEP_PHASE_NAMES,
+                                  .phase_s = report->phase_s,
+                                  .n_phases = N_PHASES,
                                   .logged = due};
+        size_t used = 0;
 
+        for (int i = 0; i < train_config_n_terms(cfg) && used < sizeof progress.losses; i++)
+            used += (size_t)snprintf(progress.losses + used, sizeof progress.losses - used, "%s%s %.4g", i ? "  " : "",
+                                     train_config_term_name(cfg, i), run->mean_losses[i]);
         run->options->progress(run->options->progress_ctx, &progress);
     }
     if (!due)
@@ -477,31 +368,6 @@ static void account(Run *run, const StepReport *report)
 }
 
 /* ---- the loop ---- */
-
-static RsdStatus check_step(Run *run, const StepReport *report, RsdError *err)
-{
-    if (report->spike) {
-        run_log_begin(&run->log, "spike");
-        run_log_int(&run->log, "step", run->state->step - 1);
-        run_log_number(&run->log, "grad_norm", report->grad_norm);
-        run_log_number(&run->log, "usual", run->state->norm_total / run->state->norm_count);
-        run_log_end(&run->log);
-        log_note(LOG_WARNING, "step %lld: the gradient's norm is %.3g, usually %.3g; the step is skipped",
-                 (long long)run->state->step - 1, report->grad_norm,
-                 run->state->norm_total / run->state->norm_count);
-    }
-    if (!report->skipped) {
-        run->n_bad_steps = 0;
-        return RSD_OK;
-    }
-    run->n_bad_steps++;
-    if (run->n_bad_steps > run->config->train.max_bad_steps)
-        return error_set(err, RSD_ERR_NUMERIC, "step %lld: the gradient is not finite, for the %d. time in a row",
-                         (long long)run->state->step - 1, run->n_bad_steps);
-    log_note(LOG_WARNING, "step %lld: the gradient is not finite; the step is skipped",
-             (long long)run->state->step - 1);
-    return RSD_OK;
-}
 
 static bool is_due(int64_t step, int every, double now, double last, double period_s)
 {
@@ -536,12 +402,12 @@ static RsdStatus run_steps(Run *run, TrainEnd *end, RsdError *err)
         TRY(audio_step_run(run->step, run->state, batch, &report, err));
         report.phase_s[PHASE_DATA] = waited;
         account(run, &report);
-        TRY(check_step(run, &report, err));
+        TRY(run_folder_check_step(&run->folder, run->state, report.spike, report.skipped, report.grad_norm, err));
         spent_elsewhere = step_clock();
         if (is_due(run->state->step, cfg->valid_steps, spent_elsewhere, run->last_valid, cfg->valid_period_s))
             TRY(validate(run, err));
-        if (is_due(run->state->step, cfg->checkpoint_steps, spent_elsewhere, run->last_saved, cfg->checkpoint_period_s))
-            save_or_warn(run);
+        if (is_due(run->state->step, cfg->checkpoint_steps, spent_elsewhere, run->folder.last_saved, cfg->checkpoint_period_s))
+            run_folder_save_or_warn(&run->folder, run->state);
         /* Speed and time left are those of steps alone. */
         run->log_started += step_clock() - spent_elsewhere;
     }
@@ -557,34 +423,18 @@ static RsdStatus finish(Run *run, TrainEnd end, RsdError *err)
     /* A stop wants to be quick: what is validated then is validated on resume. */
     if (end != TRAIN_STOPPED)
         TRY(validate(run, err));
-    TRY(save(run, err));
+    TRY(run_folder_save(&run->folder, run->state, err));
     if (!run->validation && is_first(run))
         TRY(export_model(run, err));
-    run_log_begin(&run->log, "end");
-    run_log_int(&run->log, "step", run->state->step);
-    run_log_text(&run->log, "reason", reasons[end]);
-    run_log_number(&run->log, "seconds", step_clock() - run->started);
-    run_log_number(&run->log, "best_score", run->state->best_score);
-    run_log_int(&run->log, "best_step", run->state->best_step);
-    run_log_end(&run->log);
+    run_log_begin(&run->folder.log, "end");
+    run_log_int(&run->folder.log, "step", run->state->step);
+    run_log_text(&run->folder.log, "reason", reasons[end]);
+    run_log_number(&run->folder.log, "seconds", step_clock() - run->started);
+    run_log_number(&run->folder.log, "best_score", run->state->best_score);
+    run_log_int(&run->folder.log, "best_step", run->state->best_step);
+    run_log_end(&run->folder.log);
 fail:
     return status;
-}
-
-static void log_failure(Run *run, RsdStatus status, RsdError *err)
-{
-    run_log_begin(&run->log, "error");
-    run_log_int(&run->log, "step", run->state ? run->state->step : 0);
-    run_log_text(&run->log, "status", rsd_status_name(status));
-    run_log_text(&run->log, "text", err && err->text[0] ? err->text : "");
-    run_log_end(&run->log);
-    if (status == RSD_ERR_NUMERIC && err) {
-        size_t len = strlen(err->text);
-
-        snprintf(err->text + len, sizeof err->text - len,
-                 "; the last checkpoint is %s; go on from it with --resume and a lower optim.lr",
-                 run->last_checkpoint[0] ? run->last_checkpoint : "(none yet)");
-    }
 }
 
 static RsdStatus open_all(Run *run, RsdError *err)
@@ -602,50 +452,49 @@ fail:
 
 static RsdStatus open_log(Run *run, RsdError *err)
 {
-    char path[CHECKPOINT_PATH_SIZE];
     RsdStatus status = RSD_OK;
 
-    TRY(run_path(path, run, "log.jsonl", err));
-    TRY(run_log_open(&run->log, path, err));
-    if (run->config->train.tensorboard)
-        TRY(run_log_open_events(&run->log, run->options->run_dir, err));
-    TRY(write_config(run, err));
+    TRY(run_folder_begin(&run->folder, err));
     log_start(run);
 fail:
     return status;
 }
 
+static RsdStatus resume(Run *run, RsdError *err)
+{
+    return run_folder_resume(&run->folder, run->state, run->options->resume, run->options->init_path,
+                             media_list_fingerprint(run->train_list), "recordings", err);
+}
+
 RsdStatus train_audio(const TrainConfig *cfg, const TrainOptions *options, TrainSummary *summary, RsdError *err)
 {
-    Run run = {.config = cfg, .options = options, .lock = -1, .last_valid_step = -1};
+    Run run = {.config = cfg, .options = options, .folder.lock = -1, .last_valid_step = -1};
     TrainEnd end = TRAIN_FINISHED;
     RsdStatus status = RSD_OK;
 
     memset(summary, 0, sizeof *summary);
-    run.started = run.last_saved = run.last_valid = run.log_started = step_clock();
+    run.started = run.last_valid = run.log_started = step_clock();
     TRY(agree(&run, open_all(&run, err), err));
-    TRY(agree(&run, open_folder(&run, err), err));
-    TRY(agree(&run, resume_or_start(&run, err), err));
+    TRY(agree(&run, run_folder_open(&run.folder, options->run_dir, cfg, is_first(&run), err), err));
+    TRY(agree(&run, resume(&run, err), err));
     TRY(check_same_start(&run, err));
     TRY(agree(&run, is_first(&run) ? open_log(&run, err) : RSD_OK, err));
-    if (run.state->step < cfg->train.steps) {
-        TRY(loader_create(&run.loader, run.data, &cfg->data, (size_t)run.step->segment_len, (uint64_t)cfg->train.seed,
-                          (uint64_t)run.state->step, (uint32_t)(group_rank(options->group) * cfg->data.batch), err));
-    }
+    if (run.state->step < cfg->train.steps)
+        TRY(open_loader(&run, err));
     run.log_started = step_clock();
     TRY(run_steps(&run, &end, err));
     TRY(finish(&run, end, err));
 fail:
     if (status != RSD_OK)
-        log_failure(&run, status, err);
+        run_folder_log_failure(&run.folder, run.state ? run.state->step : 0, status, err);
     if (run.state) {
         summary->end = end;
         summary->step = run.state->step;
-        summary->first_step = run.first_step;
+        summary->first_step = run.folder.first_step;
         summary->best_score = run.state->best_score;
         summary->best_step = run.state->best_step;
     }
-    memcpy(summary->checkpoint, run.last_checkpoint, sizeof summary->checkpoint);
+    memcpy(summary->checkpoint, run.folder.last_checkpoint, sizeof summary->checkpoint);
     summary->seconds = step_clock() - run.started;
     close_run(&run);
     return status;
@@ -664,8 +513,7 @@ static RsdStatus measure_steps(Run *run, int n_measured, TrainPlan *plan, RsdErr
 {
     RsdStatus status = RSD_OK;
 
-    TRY(loader_create(&run->loader, run->data, &run->config->data, (size_t)run->step->segment_len,
-                      (uint64_t)run->config->train.seed, 0, 0, err));
+    TRY(open_loader(run, err));
     TRY(audio_step_init_codebooks(run->step, run->state, run->data, err));
     for (int i = 0; i < n_measured; i++) {
         const float *batch;
@@ -692,7 +540,7 @@ RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, 
                            RsdError *err)
 {
     TrainConfig quick = *cfg;
-    Run run = {.config = &quick, .options = options, .lock = -1};
+    Run run = {.config = &quick, .options = options, .folder.lock = -1};
     int64_t *steps = NULL;
     size_t n_steps = 0;
     RsdStatus status = RSD_OK;

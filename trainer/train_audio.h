@@ -17,15 +17,22 @@
 #include "trainer/audio_step.h"
 #include "trainer/validation.h"
 
+struct ImageStepReport;
+
 typedef struct TrainProgress {
     int64_t step, n_steps;
     const TrainConfig *config;
-    const StepReport *report;  /* of the last step */
-    const double *mean_losses; /* since the last line of the log */
+    const StepReport *report;              /* of the last step; NULL in a run of pictures */
+    const struct ImageStepReport *picture; /* the same there (image_step.h) */
+    char losses[256];          /* means since the last line of the log, as text */
     double mean_grad_norm;
-    double audio_per_s; /* seconds of audio trained on per second */
+    double speed;              /* trained on per second ... */
+    const char *speed_unit;    /* ... of "audio-s/s", "crops/s" */
     double left_s;      /* until the last step or the time limit */
     double score;       /* best validation so far, infinite before the first */
+    const char *const *phase_names; /* [n_phases], and how long they took in the last step */
+    const double *phase_s;
+    int n_phases;
     bool logged;        /* this step also wrote a line to the log */
 } TrainProgress;
 

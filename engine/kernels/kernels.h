@@ -20,6 +20,7 @@ typedef struct PlaneKernels PlaneKernels;   /* engine/kernels/plane.h: pooling a
 typedef struct PictureKernels PictureKernels; /* engine/kernels/picture.h: rows of pictures */
 typedef struct RansKernels RansKernels;     /* engine/kernels/rans.h: entropy coding */
 typedef struct IntegerKernels IntegerKernels; /* engine/kernels/integer.h: layers of integer networks */
+typedef struct DepthwiseKernels DepthwiseKernels; /* engine/kernels/depthwise.h: convolutions of single planes */
 typedef struct LatentKernels LatentKernels; /* engine/kernels/latent.h: bits of latents, rounding */
 
 typedef struct Kernels {
@@ -34,6 +35,7 @@ typedef struct Kernels {
     const RansKernels *rans;
     const IntegerKernels *integer;
     const LatentKernels *latent;
+    const DepthwiseKernels *depthwise;
 } Kernels;
 
 /* The set for this machine; decided on the first call, the same ever after. Any thread. */

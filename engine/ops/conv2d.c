@@ -9,6 +9,7 @@
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/conv_layout.h"
 #include "engine/ops/conv_run.h"
+#include "engine/ops/depthwise.h"
 
 #define SIDE_MAX ((int64_t)1 << 20) /* longest kernel span, padding or stride */
 
@@ -159,6 +160,17 @@ fail:
     return status;
 }
 
+/* Channels by themselves, the size kept, a small square kernel. */
+static bool is_plain_depthwise(const ConvShape *s, const Conv2dParams *p)
+{
+    const int half = (int)(s->x.k / 2);
+
+    return s->groups > 1 && s->groups == s->c_fine && s->groups == s->c_coarse && s->y.k == s->x.k &&
+           (s->x.k == 3 || s->x.k == 5 || s->x.k == 7) && s->x.stride == 1 && s->y.stride == 1 && s->x.dilation == 1 &&
+           s->y.dilation == 1 && p->mode == PAD_ZERO && p->pad.top == half && p->pad.bottom == half && p->pad.left == half &&
+           p->pad.right == half;
+}
+
 RsdStatus op_conv2d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv2dParams *p, Tensor **y, RsdError *err)
 {
     const Sides2d *side = &p->pad;
@@ -172,6 +184,10 @@ RsdStatus op_conv2d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv2dPar
     TRY(check_shapes(s, x, w, b, p, false, err));
     TRY(set_lengths(&s->y, x->shape[2], side->top, side->bottom, err));
     TRY(set_lengths(&s->x, x->shape[3], side->left, side->right, err));
+    if (is_plain_depthwise(s, p)) {
+        TRY(mask_weight(tape, &call.w, p->mask, err));
+        return op_depthwise(tape, x, call.w, b, y, err);
+    }
     if (p->mode != PAD_ZERO && (side->top > 0 || side->bottom > 0 || side->left > 0 || side->right > 0)) {
         TRY(check_reflection(x, p, err));
         pad = (ConvPad2d){.down = {mode, x->shape[2], side->top, side->bottom},

@@ -97,6 +97,7 @@ void bench_dac(Bench *bench);
 void bench_image(Bench *bench);
 void bench_audio(Bench *bench);
 void bench_encodec(Bench *bench);
+void bench_picture(Bench *bench);
 void bench_rans(Bench *bench);
 void bench_integer(Bench *bench);
 

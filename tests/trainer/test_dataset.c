@@ -138,6 +138,11 @@ Test(dataset, split_holds_out_every_kth_file)
     media_list_destroy(&held_out);
 }
 
+static RsdStatus make_crop(void *ctx, uint64_t step, uint32_t sample, float *dst, RsdError *err)
+{
+    return dataset_crop(ctx, 7, step, sample, CROP, dst, err);
+}
+
 /* All crops of the first steps through a loader. */
 static float *load(const DataConfig *cfg, uint64_t first_step, int n_steps)
 {
@@ -148,7 +153,7 @@ static float *load(const DataConfig *cfg, uint64_t first_step, int n_steps)
     RsdError err = {0};
 
     cr_assert_eq(dataset_create(&data, list, cfg, &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(loader_create(&loader, data, cfg, CROP, 7, first_step, 0, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(loader_create(&loader, &(CropSource){.ctx = data, .make = make_crop, .len = CROP}, cfg, first_step, &err), RSD_OK, "%s", err.text);
     for (int i = 0; i < n_steps; i++) {
         const float *batch;
 
@@ -256,7 +261,7 @@ Test(dataset, a_loader_passes_on_the_failure_of_a_worker)
     recordings_write_bytes(folder, "tone-00.wav", "gone", 4);
     cfg.workers = 2;
     cr_assert_eq(dataset_create(&data, list, &cfg, &err), RSD_OK);
-    cr_assert_eq(loader_create(&loader, data, &cfg, CROP, 7, 0, 0, &err), RSD_OK);
+    cr_assert_eq(loader_create(&loader, &(CropSource){.ctx = data, .make = make_crop, .len = CROP}, &cfg, 0, &err), RSD_OK);
     cr_expect_eq(loader_next(loader, &batch, &err), RSD_ERR_CORRUPT);
     cr_expect(err.text[0]);
     loader_destroy(&loader);

@@ -1,0 +1,362 @@
+/* test_train_image.c - pictures found, cut and turned; whole runs of a small picture codec.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "engine/base/log.h"
+#include "engine/base/mem.h"
+#include "engine/base/rng.h"
+#include "media/image_writer.h"
+#include "models/image_prior.h"
+#include "tests/trainer/recordings.h"
+#include "trainer/train_image.h"
+
+static char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE];
+static TrainConfig cfg;
+static int n_warnings;
+
+static void count_warning(void *ctx, LogLevel level, const char *text)
+{
+    (void)ctx;
+    (void)text;
+    n_warnings += level == LOG_WARNING;
+}
+
+/* Soft blobs of colour: something that a small network learns in a few steps. */
+static void write_picture(const char *name, int64_t w, int64_t h, uint32_t sample)
+{
+    char path[2 * RECORDINGS_PATH_SIZE];
+    Rng rng = rng_at(1, RNG_TEST, 0, sample);
+    RsdError err = {0};
+    Image *image;
+    float phase[6];
+
+    for (int i = 0; i < 6; i++)
+        phase[i] = 6.0f * rng_uniform(&rng);
+    cr_assert_eq(image_create(&image, w, h, 3, 8, false, &err), RSD_OK, "%s", err.text);
+    for (int c = 0; c < 3; c++)
+        for (int64_t y = 0; y < h; y++)
+            for (int64_t x = 0; x < w; x++)
+                ((uint8_t *)image->planes)[(c * h + y) * w + x] =
+                    (uint8_t)(128 + 50 * sinf(0.05f * (float)x + phase[c]) + 50 * sinf(0.07f * (float)y + phase[c + 3]));
+    snprintf(path, sizeof path, "%s/%s", data_dir, name);
+    cr_assert_eq(image_write(image, path, NULL, &err), RSD_OK, "%s", err.text);
+    image_destroy(&image);
+}
+
+static void set_up(void)
+{
+    RsdError err = {0};
+
+    recordings_make_folder(data_dir);
+    recordings_make_folder(base_dir);
+    for (uint32_t i = 0; i < 4; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "p%u.png", i);
+        write_picture(name, 100 + 10 * i, 90, i);
+    }
+    train_config_init(&cfg);
+    cr_assert_eq(train_config_parse(&cfg,
+                                    "[model]\nkind = picture\nname = tiny\n"
+                                    "[picture]\nlatent = 8\nhyper = 4\nwidths = 8,8,8\nencoder_blocks = 0,1,0\n"
+                                    "decoder_blocks = 0,1,0\ncontext = 4\nentropy = 12\ncrop = 64\nvalid_side = 64\nearly_share = 0.3\n"
+                                    "soft_start = 0.5\ninteger_start = 0.7\nsynthetic = 0.2\n"
+                                    "[data]\nbatch = 2\nworkers = 0\nvalid_every = 4\nvalid_clips = 1\n"
+                                    "[train]\nsteps = 6\nlog_every = 1\nvalid_steps = 0\n"
+                                    "[optim]\nmethod = muon\nlr = 0.002\nwarmup = 0\nschedule = constant\nclip = 0\nema = 0.9\n",
+                                    "text", &err),
+                 RSD_OK, "%s", err.text);
+    n_warnings = 0;
+    log_set_sink(count_warning, NULL);
+}
+
+static void tear_down(void)
+{
+    log_set_sink(NULL, NULL);
+    recordings_remove(data_dir);
+    recordings_remove(base_dir);
+}
+
+TestSuite(train_image, .init = set_up, .fini = tear_down);
+
+/* ---- data ---- */
+
+static Pictures *open_pictures(PictureList **list)
+{
+    const char *dirs[] = {data_dir};
+    Pictures *pictures;
+    RsdError err = {0};
+
+    cr_assert_eq(picture_list_scan(list, dirs, 1, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(pictures_create(&pictures, *list, &cfg, &err), RSD_OK, "%s", err.text);
+    return pictures;
+}
+
+Test(train_image, pictures_are_told_by_their_bytes_and_split_for_validation)
+{
+    PictureList *list, *held_out;
+    char report[PICTURE_REPORT_SIZE];
+    uint32_t before;
+    Pictures *pictures;
+
+    recordings_write_bytes(data_dir, "notes.png", "no picture", 10);
+    pictures = open_pictures(&list);
+    cr_assert_eq(list->n_files, 4);
+    cr_assert_eq(list->n_other, 1);
+    cr_assert(strstr(picture_list_report(report, list), "4 pictures (png 4)"), "%s", report);
+    before = picture_list_fingerprint(list);
+    pictures_destroy(&pictures);
+    cr_assert_eq(picture_list_split(list, 4, &held_out, NULL), RSD_OK);
+    cr_assert_eq(list->n_files, 3);
+    cr_assert_eq(held_out->n_files, 1);
+    cr_assert_neq(picture_list_fingerprint(list), before);
+    picture_list_destroy(&list);
+    picture_list_destroy(&held_out);
+}
+
+Test(train_image, a_crop_is_that_of_its_step_and_sample_whatever_was_read_before)
+{
+    enum { N = 3 * 64 * 64 };
+    static float a[N], b[N];
+    PictureList *list;
+    Pictures *pictures = open_pictures(&list);
+    RsdError err = {0};
+
+    cr_assert_eq(pictures_crop(pictures, 9, 1, a, &err), RSD_OK, "%s", err.text);
+    pictures_destroy(&pictures);
+    picture_list_destroy(&list);
+    pictures = open_pictures(&list);
+    for (uint32_t i = 0; i < 5; i++)
+        cr_assert_eq(pictures_crop(pictures, i, i, b, &err), RSD_OK);
+    cr_assert_eq(pictures_crop(pictures, 9, 1, b, &err), RSD_OK);
+    cr_assert_arr_eq(a, b, sizeof a);
+    for (int i = 0; i < N; i++)
+        cr_assert(a[i] >= 0.0f && a[i] <= 1.0f);
+    cr_assert_eq(pictures_crop(pictures, 10, 1, b, &err), RSD_OK);
+    cr_assert(memcmp(a, b, sizeof a) != 0);
+    pictures_destroy(&pictures);
+    picture_list_destroy(&list);
+}
+
+Test(train_image, a_crop_at_full_size_without_changes_is_a_piece_of_the_picture)
+{
+    static float crop[3 * 64 * 64];
+    PictureList *list;
+    Pictures *pictures;
+    RsdError err = {0};
+
+    cfg.picture.scale_low = 1;
+    cfg.picture.gain = 0;
+    cfg.picture.synthetic = 0;
+    pictures = open_pictures(&list);
+    cr_assert_eq(pictures_crop(pictures, 0, 0, crop, &err), RSD_OK, "%s", err.text);
+    for (int i = 0; i < 3 * 64 * 64; i++) {
+        const double level = (double)crop[i] * 255.0;
+
+        cr_assert_float_eq(level, round(level), 1e-3, "%g is no level of 8 bits", level);
+    }
+    pictures_destroy(&pictures);
+    picture_list_destroy(&list);
+}
+
+Test(train_image, broken_pictures_are_named_once_and_left_out)
+{
+    static float crop[3 * 64 * 64];
+    PictureList *list;
+    Pictures *pictures;
+    RsdError err = {0};
+
+    recordings_write_bytes(data_dir, "broken.png", "\x89PNG\r\n\x1a\n rest", 13);
+    cfg.picture.synthetic = 0;
+    pictures = open_pictures(&list);
+    cr_assert_eq(list->n_files, 5);
+    for (uint32_t i = 0; i < 40; i++)
+        cr_assert_eq(pictures_crop(pictures, i, 0, crop, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(n_warnings, 1);
+    pictures_destroy(&pictures);
+    picture_list_destroy(&list);
+}
+
+Test(train_image, pictures_that_are_all_too_small_are_refused)
+{
+    static float crop[3 * 128 * 128];
+    PictureList *list;
+    Pictures *pictures;
+    RsdError err = {0};
+
+    cfg.picture.crop = 128;
+    cfg.picture.synthetic = 0;
+    pictures = open_pictures(&list);
+    cr_assert_eq(pictures_crop(pictures, 0, 0, crop, &err), RSD_ERR_CORRUPT);
+    cr_assert(strstr(err.text, "smaller than a crop of 128 pixels"), "%s", err.text);
+    pictures_destroy(&pictures);
+    picture_list_destroy(&list);
+}
+
+/* ---- runs ---- */
+
+typedef struct Outcome {
+    RsdStatus status;
+    RsdError err;
+    TrainSummary summary;
+    double first_loss, last_loss;
+    bool saw_float, saw_integer;
+} Outcome;
+
+static volatile sig_atomic_t stop_flag;
+static int64_t stop_at;
+
+static void watch(void *ctx, const TrainProgress *progress)
+{
+    Outcome *outcome = ctx;
+
+    if (progress->step == 1)
+        outcome->first_loss = progress->picture->loss;
+    outcome->last_loss = progress->picture->loss;
+    outcome->saw_float |= !progress->picture->integer;
+    outcome->saw_integer |= progress->picture->integer;
+    if (stop_at && progress->step == stop_at)
+        stop_flag = 1;
+}
+
+static const char *in_base(const char *name)
+{
+    static char paths[4][2 * RECORDINGS_PATH_SIZE];
+    static int i;
+    char *path = paths[i++ % 4];
+
+    snprintf(path, sizeof paths[0], "%s/%s", base_dir, name);
+    return path;
+}
+
+static Outcome *train(const char *run, bool resume, int n_threads)
+{
+    static Outcome outcome;
+    const char *dirs[] = {data_dir};
+    char run_dir[2 * RECORDINGS_PATH_SIZE];
+    TrainOptions options = {.dirs = dirs, .n_dirs = 1, .run_dir = run_dir, .resume = resume, .stop = &stop_flag,
+                            .export_half = true, .progress = watch, .progress_ctx = &outcome};
+
+    memset(&outcome, 0, sizeof outcome);
+    snprintf(run_dir, sizeof run_dir, "%s", in_base(run));
+    stop_flag = 0;
+    cr_assert_eq(rsd_threads_create(&options.threads, n_threads, NULL), RSD_OK);
+    outcome.status = train_image(&cfg, &options, &outcome.summary, &outcome.err);
+    rsd_threads_destroy(&options.threads);
+    return &outcome;
+}
+
+static void expect_ok(const Outcome *outcome)
+{
+    cr_assert_eq(outcome->status, RSD_OK, "%s", outcome->err.text);
+}
+
+static void expect_same_checkpoint(const char *path_a, const char *path_b)
+{
+    Safetensors *a, *b;
+    RsdError err = {0};
+
+    cr_assert_eq(safetensors_open(&a, path_a, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(safetensors_open(&b, path_b, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(safetensors_count(a), safetensors_count(b));
+    cr_assert_gt(safetensors_count(a), 40);
+    for (size_t i = 0; i < safetensors_count(a); i++) {
+        const SafetensorsEntry *x = safetensors_entry(a, i), *y = safetensors_find(b, x->name);
+
+        cr_assert(y && x->size == y->size && memcmp(x->data, y->data, x->size) == 0, "%s differs", x->name);
+    }
+    safetensors_close(&a);
+    safetensors_close(&b);
+}
+
+Test(train_image, a_small_run_learns_goes_through_its_phases_and_leaves_a_model)
+{
+    Outcome *outcome;
+    ImageCodec *codec;
+    RsdError err = {0};
+
+    train_config_set(&cfg, "train.steps=60", NULL);
+    outcome = train("run", false, 2);
+    expect_ok(outcome);
+    cr_assert_eq((int)outcome->summary.end, (int)TRAIN_FINISHED);
+    cr_assert_lt(outcome->last_loss, 0.5 * outcome->first_loss, "loss %g at first, %g at last", outcome->first_loss,
+                 outcome->last_loss);
+    cr_assert(outcome->saw_float && outcome->saw_integer);
+    cr_assert(isfinite(outcome->summary.best_score));
+    cr_assert_eq(access(in_base("run/checkpoint-best.safetensors"), F_OK), 0);
+    cr_assert_eq(access(in_base("run/config.ini"), F_OK), 0);
+    cr_assert_eq(image_codec_load(&codec, in_base("run/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_str_eq(codec->config.name, "tiny");
+    image_codec_destroy(&codec);
+    cr_assert_eq(image_codec_load(&codec, in_base("run/model-f16.safetensors"), &err), RSD_OK, "%s", err.text);
+    image_codec_destroy(&codec);
+}
+
+Test(train_image, resuming_equals_never_having_stopped_for_any_number_of_threads)
+{
+    Outcome *outcome;
+
+    expect_ok(train("whole", false, 1));
+    stop_at = 3;
+    outcome = train("parts", false, 2);
+    expect_ok(outcome);
+    cr_assert_eq((int)outcome->summary.end, (int)TRAIN_STOPPED);
+    cr_assert_eq(outcome->summary.step, 3);
+    stop_at = 0;
+    outcome = train("parts", true, 2);
+    expect_ok(outcome);
+    cr_assert_eq(outcome->summary.first_step, 3);
+    expect_same_checkpoint(in_base("whole/checkpoint-000000006.safetensors"), in_base("parts/checkpoint-000000006.safetensors"));
+}
+
+Test(train_image, a_written_configuration_reads_back_the_same)
+{
+    TrainConfig back;
+    char key[64], *text;
+    RsdError err = {0};
+
+    cr_assert_eq(train_config_print(&text, &cfg, true, &err), RSD_OK);
+    cr_assert_null(strstr(text, "[adversary]"));
+    train_config_init(&back);
+    cr_assert_eq(train_config_parse(&back, text, "text", &err), RSD_OK, "%s", err.text);
+    cr_assert_null(train_config_difference(&cfg, &back, "picture", key));
+    cr_assert_null(train_config_difference(&cfg, &back, "model", key));
+    mem_free(&text);
+}
+
+Test(train_image, a_run_of_another_network_or_of_sound_is_not_resumed)
+{
+    Outcome *outcome;
+
+    expect_ok(train("run", false, 1));
+    train_config_set(&cfg, "picture.entropy=16", NULL);
+    outcome = train("run", true, 1);
+    cr_assert_eq(outcome->status, RSD_ERR_MODEL);
+    cr_assert(strstr(outcome->err.text, "picture.entropy"), "%s", outcome->err.text);
+}
+
+Test(train_image, levels_of_a_step_are_those_of_its_number)
+{
+    int low = 112, high = 0;
+
+    train_config_set(&cfg, "train.steps=1000", NULL);
+    for (int64_t step = 0; step < 1000; step++) {
+        const int level = image_step_level(&cfg, step, 0);
+
+        cr_assert_eq(level, image_step_level(&cfg, step, 0));
+        cr_assert(level >= 0 && level <= IMAGE_LEVEL_MAX);
+        if (step < 300)
+            cr_assert(level >= 32 && level <= 80);
+        low = level < low ? level : low;
+        high = level > high ? level : high;
+    }
+    cr_assert(low < 5 && high > 107);
+}

@@ -1,0 +1,287 @@
+/* image_step.c - forward, loss, backward, update.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "trainer/image_step.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/kernels/kernels.h"
+#include "engine/kernels/point.h"
+#include "engine/ops/arithmetic.h"
+#include "engine/ops/distance.h"
+#include "engine/ops/reduce.h"
+#include "models/image_prior.h"
+#include "trainer/step_clock.h"
+
+const char *const IMAGE_PHASE_NAMES[IMAGE_N_PHASES] = {"data", "encode", "prior", "decode", "backward", "update"};
+enum { PHASE_ANALYSE = 1, PHASE_PRIOR, PHASE_SYNTHESISE, PHASE_BACK, PHASE_OPTIMISE };
+
+#define EARLY_LOW 32 /* levels of the first steps, in sixteenths */
+#define EARLY_HIGH 80
+#define BALANCE_LEVEL 64 /* whose crops count 1 */
+
+RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThreads *threads, RsdError *err)
+{
+    ImageStep *step = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&step, 1, sizeof *step, err));
+    step->config = config;
+    step->threads = threads;
+    TRY(tape_create(&step->tape, threads, 0, err));
+    *out = step;
+    return RSD_OK;
+fail:
+    image_step_destroy(&step);
+    return status;
+}
+
+void image_step_destroy(ImageStep **step)
+{
+    if (!*step)
+        return;
+    tape_destroy(&(*step)->tape);
+    mem_free(step);
+}
+
+/* ---- what a step does, by its number ---- */
+
+static double share_done(const TrainConfig *cfg, int64_t step)
+{
+    return (double)step / (double)cfg->train.steps;
+}
+
+int image_step_level(const TrainConfig *cfg, int64_t step, int sample)
+{
+    Rng rng = rng_at((uint64_t)cfg->train.seed, RNG_QUANTIZER, (uint64_t)step, (uint32_t)sample);
+
+    if (share_done(cfg, step) < (double)cfg->picture.early_share)
+        return EARLY_LOW + (int)rng_below(&rng, EARLY_HIGH - EARLY_LOW + 1);
+    return (int)rng_below(&rng, IMAGE_LEVEL_MAX + 1);
+}
+
+static PriorOptions options_at(const TrainConfig *cfg, int64_t step)
+{
+    const double done = share_done(cfg, step), soft = (double)cfg->picture.soft_start;
+    PriorOptions options = {.rounding = ROUND_NOISE, .seed = (uint64_t)cfg->train.seed, .step = (uint64_t)step};
+
+    options.as_integer = done >= (double)cfg->picture.integer_start;
+    if (done >= soft && soft < 1) {
+        options.rounding = ROUND_SOFT;
+        options.temperature = cfg->picture.soft_high +
+                              (float)((done - soft) / (1 - soft)) * (cfg->picture.soft_low - cfg->picture.soft_high);
+    }
+    return options;
+}
+
+/* ---- loss ---- */
+
+typedef struct Weights {
+    int *level;        /* [batch] */
+    Tensor *of_bits;   /* [batch, 1, 1, 1]: per bit */
+    Tensor *of_square; /* [batch, 3, crop, crop]: op_mse takes them element by element */
+} Weights;
+
+static RsdStatus make_weights(Tape *tape, const TrainConfig *cfg, int64_t step, Weights *weights, RsdError *err)
+{
+    const int64_t batch = cfg->data.batch, side = cfg->picture.crop, n = 3 * side * side;
+    RsdStatus status = RSD_OK;
+
+    TRY(arena_alloc(tape->arena, &weights->level, (size_t)batch, sizeof *weights->level, err));
+    TRY(tape_tensor(tape, &weights->of_bits, 4, (int64_t[]){batch, 1, 1, 1}, err));
+    TRY(tape_tensor(tape, &weights->of_square, 4, (int64_t[]){batch, 3, side, side}, err));
+    for (int64_t b = 0; b < batch; b++) {
+        const int level = image_step_level(cfg, step, (int)b);
+        const double lambda = image_codec_lambda(level);
+        const double weight = pow(image_codec_lambda(BALANCE_LEVEL) / lambda, (double)cfg->picture.level_balance);
+
+        weights->level[b] = level;
+        weights->of_bits->data[b] = (float)(weight / (double)(side * side * batch));
+        tape->kernels->point->fill(weights->of_square->data + b * n, (float)(weight * lambda * 255.0 * 255.0), n, false);
+    }
+fail:
+    return status;
+}
+
+static double sum_of(const Tape *tape, const Tensor *x)
+{
+    return tape->kernels->point->sum(x->data, tensor_count(x));
+}
+
+/* bits [batch, ...] weighted and added to the loss, which may be NULL yet. */
+static RsdStatus add_bits(Tape *tape, const Weights *weights, Tensor *bits, Tensor **loss, RsdError *err)
+{
+    Tensor *part;
+    RsdStatus status = RSD_OK;
+
+    TRY(op_mul(tape, bits, weights->of_bits, &part, err));
+    TRY(op_sum(tape, part, &part, err));
+    if (*loss)
+        TRY(op_add(tape, *loss, part, loss, err));
+    else
+        *loss = part;
+fail:
+    return status;
+}
+
+/* ---- the step ---- */
+
+static void end_phase(ImageStepReport *report, int phase, double *since)
+{
+    const double now = step_clock();
+
+    report->phase_s[phase] += now - *since;
+    *since = now;
+}
+
+static void fill_report(const Tape *tape, const PriorResult *prior, const Tensor *x, const Tensor *back, ImageStepReport *report)
+{
+    const double pixels = (double)(x->shape[0] * x->shape[2] * x->shape[3]);
+
+    report->z_bpp = sum_of(tape, prior->z_bits) / pixels;
+    report->bpp = report->z_bpp + (sum_of(tape, prior->y_bits[0]) + sum_of(tape, prior->y_bits[1])) / pixels;
+    report->mse = tape->kernels->point->sum_sq_diff(x->data, back->data, NULL, tensor_count(x)) / (double)tensor_count(x);
+    report->max_activation = prior->max_activation;
+}
+
+RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch, ImageStepReport *report, RsdError *err)
+{
+    const TrainConfig *cfg = step->config;
+    const ImageCodec *codec = state->image;
+    const PriorOptions options = options_at(cfg, state->step);
+    const int64_t shape[4] = {cfg->data.batch, 3, cfg->picture.crop, cfg->picture.crop};
+    Tape *tape = step->tape;
+    double since = step_clock();
+    Weights weights;
+    PriorResult prior;
+    Tensor *x, *y, *z, *back, *loss = NULL, *part;
+    RsdStatus status = RSD_OK;
+
+    memset(report, 0, sizeof *report);
+    report->lr = schedule_lr(&cfg->schedule, state->step, cfg->train.steps);
+    report->integer = options.as_integer;
+    tape_reset(tape);
+    tape->recording = true;
+    TRY(make_weights(tape, cfg, state->step, &weights, err));
+    TRY(tape_input(tape, &x, 4, shape, batch, err));
+    TRY(image_codec_analyse(tape, codec, x, &y, err));
+    TRY(image_codec_scale(tape, codec, weights.level, y, &y, err));
+    TRY(image_codec_hyper(tape, codec, y, &z, err));
+    end_phase(report, PHASE_ANALYSE, &since);
+    TRY(image_prior_estimate(tape, codec, weights.level, y, z, &options, &prior, err));
+    end_phase(report, PHASE_PRIOR, &since);
+    TRY(image_codec_synthesise(tape, codec, weights.level, prior.y_hat, &back, err));
+    TRY(op_mse(tape, back, x, weights.of_square, &part, err));
+    for (int i = 0; i < 2; i++)
+        TRY(add_bits(tape, &weights, prior.y_bits[i], &loss, err));
+    TRY(add_bits(tape, &weights, prior.z_bits, &loss, err));
+    TRY(op_add(tape, loss, part, &loss, err));
+    end_phase(report, PHASE_SYNTHESISE, &since);
+    report->loss = (double)loss->data[0];
+    CHECK(isfinite(report->loss), err, RSD_ERR_NUMERIC, "step %lld: the loss is not finite (%g)", (long long)state->step,
+          report->loss);
+    fill_report(tape, &prior, x, back, report);
+
+    params_zero_grad(codec->params);
+    TRY(tape_backward(tape, loss, err));
+    end_phase(report, PHASE_BACK, &since);
+    report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
+    report->skipped = !isfinite(report->grad_norm);
+    report->spike = !report->skipped && train_state_is_spike(state, cfg, report->grad_norm);
+    state->optimizer->loss = report->loss;
+    if (!report->skipped && !report->spike)
+        optimizer_update(state->optimizer, report->lr, report->grad_norm, step->threads);
+    end_phase(report, PHASE_OPTIMISE, &since);
+    state->step++;
+fail:
+    tape->recording = false;
+    return status;
+}
+
+/* ---- evaluation ---- */
+
+/* Samples of 8 bits, as a decoder writes them. */
+static double mse_of_bytes(const float *x, const float *y, int64_t n)
+{
+    double sum = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        const float v = y[i] < 0.0f ? 0.0f : y[i] > 1.0f ? 1.0f : y[i];
+        const double d = (double)(floorf(v * 255.0f + 0.5f) - floorf(x[i] * 255.0f + 0.5f));
+
+        sum += d * d;
+    }
+    return sum / (double)n;
+}
+
+static void note_alive(const PriorResult *prior, int64_t channels, uint8_t *alive)
+{
+    for (int i = 0; i < 2; i++) {
+        const Tensor *index = prior->y_index[i];
+        const int64_t count = index->shape[2] * index->shape[3];
+
+        for (int64_t k = 0; k < channels * count; k++)
+            if (index->data[k] >= 0.5f)
+                alive[k / count] = 1;
+    }
+}
+
+static double bits_of(const Tape *tape, const PriorResult *prior)
+{
+    return sum_of(tape, prior->z_bits) + sum_of(tape, prior->y_bits[0]) + sum_of(tape, prior->y_bits[1]);
+}
+
+/* One level; x and y stay in the arena, so nothing is reset. */
+static RsdStatus evaluate_level(Tape *tape, const ImageCodec *codec, int level, Tensor *x, Tensor *y, PictureReport *report,
+                                uint8_t *alive, RsdError *err)
+{
+    const PriorOptions as_float = {.rounding = ROUND_COINCIDE}, as_integer = {.as_integer = true, .rounding = ROUND_COINCIDE};
+    const double pixels = (double)(x->shape[2] * x->shape[3]);
+    const int l = level / 16;
+    PriorResult prior;
+    Tensor *scaled, *z, *back;
+    RsdStatus status = RSD_OK;
+
+    TRY(image_codec_scale(tape, codec, &level, y, &scaled, err));
+    TRY(image_codec_hyper(tape, codec, scaled, &z, err));
+    TRY(image_prior_estimate(tape, codec, &level, scaled, z, &as_float, &prior, err));
+    report->float_bpp[l] = bits_of(tape, &prior) / pixels;
+    TRY(image_prior_estimate(tape, codec, &level, scaled, z, &as_integer, &prior, err));
+    report->bpp[l] = bits_of(tape, &prior) / pixels;
+    report->z_bpp += sum_of(tape, prior.z_bits) / pixels / IMAGE_LEVELS;
+    if (prior.max_activation > report->max_activation)
+        report->max_activation = prior.max_activation;
+    note_alive(&prior, codec->config.latent, alive + l * codec->config.latent);
+    TRY(image_codec_synthesise(tape, codec, &level, prior.y_hat, &back, err));
+    report->mse[l] = mse_of_bytes(x->data, back->data, tensor_count(x));
+    report->psnr_db[l] = 10.0 * log10(255.0 * 255.0 / fmax(report->mse[l], 1e-10));
+fail:
+    return status;
+}
+
+RsdStatus image_step_evaluate(ImageStep *step, const TrainState *state, const float *picture, int64_t h, int64_t w,
+                              PictureReport *report, uint8_t *alive, RsdError *err)
+{
+    const int64_t shape[4] = {1, 3, h, w};
+    const ImageCodec *codec = state->image;
+    Tape *tape = step->tape;
+    RsdStatus status = RSD_OK;
+
+    memset(report, 0, sizeof *report);
+    tape->recording = false;
+    for (int l = 0; l < IMAGE_LEVELS; l++) {
+        Tensor *x, *y;
+
+        tape_reset(tape);
+        TRY(tape_input(tape, &x, 4, shape, picture, err));
+        TRY(image_codec_analyse(tape, codec, x, &y, err));
+        TRY(evaluate_level(tape, codec, 16 * l, x, y, report, alive, err));
+    }
+fail:
+    tape_reset(tape);
+    return status;
+}

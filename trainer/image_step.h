@@ -1,0 +1,56 @@
+/* image_step.h - one training step of a picture codec, and the evaluation of a held-out picture.
+ *
+ *   x --analysis--> y --gain of the crop's level--> --hyper--> z
+ *   prior: bits of y and z under noise (later: soft rounding; in the end: the prior as its integer form has it), y^ rounded
+ *   y^ --synthesis--> x'        loss = sum over crops of w_l (bits / pixels + lambda_l 255^2 MSE) / crops
+ *
+ * [image.md 12.3]
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_IMAGE_STEP_H
+#define RESIDUA_IMAGE_STEP_H
+
+#include "trainer/checkpoint.h"
+
+#define IMAGE_N_PHASES 6
+extern const char *const IMAGE_PHASE_NAMES[IMAGE_N_PHASES]; /* data, encode, prior, decode, backward, update */
+
+typedef struct ImageStepReport {
+    double loss, bpp, z_bpp, mse; /* means over the crops; the last of samples in 0 .. 1 */
+    double grad_norm;
+    float lr, max_activation;
+    bool spike, skipped, integer;
+    double phase_s[IMAGE_N_PHASES];
+} ImageStepReport;
+
+typedef struct ImageStep {
+    const TrainConfig *config; /* borrowed */
+    RsdThreads *threads;       /* borrowed */
+    Tape *tape;
+} ImageStep;
+
+RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThreads *threads, RsdError *err);
+void image_step_destroy(ImageStep **step);
+
+/* One step on batch [data.batch, 3, crop, crop]; raises state->step. Errors: RSD_ERR_NUMERIC naming the step (weights are as
+ * they were), RSD_ERR_MEMORY. */
+RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch, ImageStepReport *report, RsdError *err);
+
+/* A held-out picture [3, h, w], sides multiples of 64, at each level, coded as a coder would with the integer form of the
+ * prior. */
+typedef struct PictureReport {
+    double bpp[IMAGE_LEVELS], psnr_db[IMAGE_LEVELS]; /* of clamped samples of 8 bits */
+    double mse[IMAGE_LEVELS];                        /* of the same, samples in 0 .. 255 */
+    double float_bpp[IMAGE_LEVELS];                  /* with the float form */
+    double z_bpp;                                    /* mean over levels */
+    float max_activation;
+} PictureReport;
+/* alive [IMAGE_LEVELS, M]: set to 1 where a channel has an index above 0. */
+RsdStatus image_step_evaluate(ImageStep *step, const TrainState *state, const float *picture, int64_t h, int64_t w,
+                              PictureReport *report, uint8_t *alive, RsdError *err);
+
+/* Level of sample `sample` of step `step`, in sixteenths: a pure function of the configuration. */
+int image_step_level(const TrainConfig *cfg, int64_t step, int sample);
+
+#endif

@@ -1,0 +1,153 @@
+/* image_validation.c - held-out pictures.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "trainer/image_validation.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "trainer/step_clock.h"
+
+typedef struct HeldOut {
+    float *pixels; /* [3, h, w] */
+    int64_t h, w;
+} HeldOut;
+
+struct ImageValidation {
+    HeldOut *pictures;
+    int n_pictures;
+};
+
+RsdStatus image_validation_create(ImageValidation **out, const PictureList *list, const TrainConfig *cfg, RsdError *err)
+{
+    ImageValidation *v = NULL;
+    size_t n_wanted = (size_t)cfg->data.valid_clips;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    if (!list || !list->n_files)
+        return RSD_OK;
+    if (n_wanted > list->n_files)
+        n_wanted = list->n_files;
+    TRY(mem_calloc(&v, 1, sizeof *v, err));
+    TRY(mem_calloc(&v->pictures, n_wanted, sizeof *v->pictures, err));
+    for (size_t i = 0; i < n_wanted; i++) {
+        HeldOut *picture = &v->pictures[v->n_pictures];
+
+        status = pictures_middle(&list->files[i * list->n_files / n_wanted], cfg, &picture->pixels, &picture->h, &picture->w,
+                                 err);
+        if (status == RSD_ERR_MEMORY)
+            goto fail;
+        v->n_pictures += status == RSD_OK;
+        status = RSD_OK;
+    }
+    if (v->n_pictures) {
+        *out = v;
+        v = NULL;
+    }
+fail:
+    image_validation_destroy(&v);
+    return status;
+}
+
+void image_validation_destroy(ImageValidation **validation)
+{
+    if (!*validation)
+        return;
+    for (int i = 0; (*validation)->pictures && i < (*validation)->n_pictures; i++)
+        mem_free(&(*validation)->pictures[i].pixels);
+    mem_free(&(*validation)->pictures);
+    mem_free(validation);
+}
+
+int image_validation_count(const ImageValidation *validation)
+{
+    return validation ? validation->n_pictures : 0;
+}
+
+static void add_picture(ImageValidReport *report, const PictureReport *one, int n)
+{
+    PictureReport *mean = &report->mean;
+
+    for (int l = 0; l < IMAGE_LEVELS; l++) {
+        mean->bpp[l] += one->bpp[l] / n;
+        mean->float_bpp[l] += one->float_bpp[l] / n;
+        mean->psnr_db[l] += one->psnr_db[l] / n;
+        mean->mse[l] += one->mse[l] / n;
+    }
+    mean->z_bpp += one->z_bpp / n;
+    if (one->max_activation > mean->max_activation)
+        mean->max_activation = one->max_activation;
+}
+
+static void summarise(ImageValidReport *report, const uint8_t *alive, int64_t channels)
+{
+    const PictureReport *mean = &report->mean;
+
+    for (int l = 0; l < IMAGE_LEVELS; l++) {
+        const double lambda = image_codec_lambda(16 * l);
+        int64_t n_alive = 0;
+
+        for (int64_t c = 0; c < channels; c++)
+            n_alive += alive[l * channels + c];
+        report->dead[l] = 1.0 - (double)n_alive / (double)channels;
+        report->integer_gap += (mean->bpp[l] / mean->float_bpp[l] - 1.0) / IMAGE_LEVELS;
+        report->score += (mean->bpp[l] + lambda * mean->mse[l]) / sqrt(lambda / image_codec_lambda(64)) / IMAGE_LEVELS;
+    }
+}
+
+RsdStatus image_validation_run(const ImageValidation *validation, ImageStep *step, TrainState *state,
+                               ImageValidReport *report, RsdError *err)
+{
+    const int64_t channels = step->config->picture.model.latent;
+    const double since = step_clock();
+    uint8_t *alive = NULL;
+    RsdStatus status = RSD_OK;
+
+    memset(report, 0, sizeof *report);
+    report->n_pictures = validation->n_pictures;
+    optimizer_swap_average(state->optimizer);
+    TRY(mem_calloc(&alive, (size_t)(IMAGE_LEVELS * channels), 1, err));
+    for (int i = 0; i < validation->n_pictures; i++) {
+        const HeldOut *picture = &validation->pictures[i];
+        PictureReport one;
+
+        TRY(image_step_evaluate(step, state, picture->pixels, picture->h, picture->w, &one, alive, err));
+        add_picture(report, &one, validation->n_pictures);
+    }
+    summarise(report, alive, channels);
+    report->seconds = step_clock() - since;
+fail:
+    optimizer_swap_average(state->optimizer);
+    mem_free(&alive);
+    return status;
+}
+
+static void log_levels(RunLog *log, const char *key, const double *values)
+{
+    float row[IMAGE_LEVELS];
+
+    for (int l = 0; l < IMAGE_LEVELS; l++)
+        row[l] = (float)values[l];
+    run_log_numbers(log, key, row, IMAGE_LEVELS);
+}
+
+void image_validation_log(RunLog *log, int64_t step, const ImageValidReport *report, bool best)
+{
+    run_log_begin(log, "valid");
+    run_log_int(log, "step", step);
+    run_log_number(log, "score", report->score);
+    run_log_int(log, "best", best);
+    run_log_int(log, "pictures", report->n_pictures);
+    log_levels(log, "bpp", report->mean.bpp);
+    log_levels(log, "psnr_db", report->mean.psnr_db);
+    log_levels(log, "dead", report->dead);
+    run_log_number(log, "z_bpp", report->mean.z_bpp);
+    run_log_number(log, "integer_gap", report->integer_gap);
+    run_log_number(log, "max_activation", (double)report->mean.max_activation);
+    run_log_number(log, "seconds", report->seconds);
+    run_log_end(log);
+}

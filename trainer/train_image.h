@@ -1,0 +1,29 @@
+/* train_image.h - a whole training run of a picture codec: as train_audio.h, with pictures for recordings.
+ *
+ * RUN/model.safetensors is always that of the last validation: early in a run the integer form of the prior, which files
+ * have, costs more than it does in the end.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_TRAIN_IMAGE_H
+#define RESIDUA_TRAIN_IMAGE_H
+
+#include "trainer/image_validation.h"
+#include "trainer/train_audio.h"
+
+/* Errors: as train_audio. */
+RsdStatus train_image(const TrainConfig *cfg, const TrainOptions *options, TrainSummary *summary, RsdError *err);
+
+/* What train_image would do; nothing is written. Runs n_measured steps to know memory and time. */
+typedef struct ImagePlan {
+    char data_report[PICTURE_REPORT_SIZE], valid_report[PICTURE_REPORT_SIZE];
+    int n_valid;
+    int64_t n_parameters, resume_step;
+    ImageCodecMacs macs;
+    double step_s, phase_s[IMAGE_N_PHASES], total_s;
+    size_t step_size, state_size; /* bytes */
+} ImagePlan;
+RsdStatus train_image_plan(const TrainConfig *cfg, const TrainOptions *options, int n_measured, ImagePlan *plan,
+                           RsdError *err);
+
+#endif
