@@ -38,7 +38,7 @@ typedef struct PictureEncoderOptions {
     const PictureModel *model; /* kept */
     RsdThreads *threads;       /* kept; NULL: the calling thread alone */
     PictureSource source;
-    int tile_exponent; /* 0: PICTURE_MAX_EXPONENT */
+    int tile_exponent; /* 0: 10, and 9 for more than 2^25 pixels */
 } PictureEncoderOptions;
 
 typedef struct PictureEncoder PictureEncoder;

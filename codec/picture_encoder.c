@@ -13,6 +13,7 @@
 
 #define KEPT_MAX_SIZE ((int64_t)192 << 20) /* bytes of latents kept between runs */
 #define LATENT_LIMIT 32767.0f
+#define LARGE_PIXELS ((int64_t)1 << 25) /* from here on tiles are smaller, which keeps memory within bounds and costs time */
 
 /* What one thread works with. */
 typedef struct Worker {
@@ -91,6 +92,12 @@ fail:
     return status;
 }
 
+/* Networks take hundreds of megabytes for a tile of 1024 pixels on each side with its margins, a third of that for 512. */
+static int usual_exponent(const PictureSource *source)
+{
+    return PICTURE_MAX_EXPONENT - (source->height > LARGE_PIXELS / source->width);
+}
+
 static RsdStatus describe(PictureInfo *info, const PictureEncoderOptions *options, RsdError *err)
 {
     const PictureSource *source = &options->source;
@@ -103,7 +110,7 @@ static RsdStatus describe(PictureInfo *info, const PictureEncoderOptions *option
                           .has_alpha = source->read_alpha != NULL,
                           .colour = source->colour,
                           .gamma = source->gamma,
-                          .tile_exponent = options->tile_exponent ? options->tile_exponent : PICTURE_MAX_EXPONENT};
+                          .tile_exponent = options->tile_exponent ? options->tile_exponent : usual_exponent(source)};
     memcpy(info->model_name, options->model->codec->config.name, sizeof info->model_name);
     memcpy(info->model_hash, options->model->codec->hash, sizeof info->model_hash);
     return picture_info_complete(info, RSD_ERR_ARG, err);
