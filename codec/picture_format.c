@@ -200,6 +200,7 @@ RsdStatus picture_packet_begin(PicturePacket *packet, const PictureInfo *info, c
         CHECK(packet->number < info->n_tiles, err, RSD_ERR_CORRUPT, "tile %u; there are %lld", packet->number,
               (long long)info->n_tiles);
         most = 16 * (size_t)1 << 2 * info->tile_exponent;
+        CHECK(packet->payload_size > 0, err, RSD_ERR_CORRUPT, "tile %u is empty", packet->number);
         CHECK(packet->payload_size <= most, err, RSD_ERR_CORRUPT, "tile %u of %zu bytes; at most %zu are possible",
               packet->number, packet->payload_size, most);
     }

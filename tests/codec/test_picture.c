@@ -277,6 +277,25 @@ Test(picture, headers_that_promise_too_much_are_refused)
     free(stream.bytes);
 }
 
+Test(picture, a_tile_without_contents_is_damage)
+{
+    TinyPicture picture = {.width = 30, .height = 20, .bits = 8};
+    TinyStream stream = encode(&picture, 6, NULL);
+    size_t at = get_u16le(stream.bytes + 6), size = at + PICTURE_PACKET_HEAD;
+    Decoded d;
+
+    put_u16le(stream.bytes + at + 6, 0);
+    stream.bytes[at + 8] = 0;
+    put_u32le(stream.bytes + at + 9, crc32_update(0, stream.bytes + at, 9));
+    d = decode(stream.bytes, size, false, NULL);
+    cr_assert(d.status == RSD_ERR_CORRUPT && strstr(d.err.text, "is empty"), "%s", d.err.text);
+    clear(&d);
+    d = decode(stream.bytes, size, true, NULL);
+    cr_assert(d.status == RSD_OK && d.report.n_lost == 1 && d.n_notes == 1);
+    clear(&d);
+    free(stream.bytes);
+}
+
 Test(picture, long_lines_stream_through)
 {
     TinyPicture pictures[] = {{.width = 30000, .height = 2, .bits = 8},
