@@ -150,7 +150,7 @@ static RsdStatus choose_codecs(Codecs *codecs, const BenchRequest *r, RsdError *
     TRY(check_names(r->codecs, "--codecs", err));
     TRY(check_names(r->anchor, "--anchor", err));
     if (is_named(r->codecs, "residua")) {
-        TRY(model_choice_open(&codecs->model, r->model, err));
+        TRY(model_choice_open(&codecs->model, r->model, AUDIO_USE_RUN, err));
         rd_describe_ours(&codecs->items[codecs->n++], codecs->model, codecs->settings);
     }
     for (size_t k = 0; rd_peer_at(k); k++)

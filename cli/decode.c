@@ -396,7 +396,7 @@ static RsdStatus decode_all(void *ctx, const Batch *batch, Console *console, int
     if (r->model && model_choice_is_picture(r->model))
         TRY(picture_job_open_model(&work.pictures, NULL, err));
     else if (r->model)
-        TRY(model_choice_open(&work.model, r->model, err));
+        TRY(model_choice_open(&work.model, r->model, AUDIO_USE_DECODE, err));
     if (r->lm)
         TRY(rsd_language_model_open(&work.lm, r->lm, err));
     TRY(mem_alloc(&work.block, BLOCK_LEN * MAX_CHANNELS, sizeof *work.block, err));

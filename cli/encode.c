@@ -387,7 +387,7 @@ static RsdStatus encode_all(void *ctx, const Batch *batch, Console *console, int
         TRY(picture_job_open_model(&work.pictures, NULL, err));
     } else {
         work.pictures.model_choice = NULL;
-        TRY(model_choice_open(&work.model, r->model, err));
+        TRY(model_choice_open(&work.model, r->model, AUDIO_USE_ENCODE, err));
         TRY(mem_alloc(&work.block, BLOCK_LEN * (size_t)rsd_model_info(work.model)->channels, sizeof *work.block, err));
     }
     if (r->lm)

@@ -262,7 +262,7 @@ static RsdStatus inspect_codec(const Inspection *in, const Checkpoint *file, Rsd
     char hash[HASH_TEXT_SIZE], channels[CHANNELS_TEXT_SIZE];
     RsdStatus status = RSD_OK;
 
-    TRY(model_choice_open(&model, in->input, err));
+    TRY(model_choice_open(&model, in->input, AUDIO_USE_RUN, err));
     info = rsd_model_info(model);
     if (in->json) {
         json_line_text(in->json, "kind", "model");

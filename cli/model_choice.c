@@ -10,7 +10,7 @@
 #include "engine/base/error.h"
 #include "engine/weights/safetensors.h"
 
-RsdStatus model_choice_open(RsdModel **out, const char *choice, RsdError *err)
+RsdStatus model_choice_open(RsdModel **out, const char *choice, AudioCodecUse use, RsdError *err)
 {
     RsdStatus status;
 
@@ -19,7 +19,7 @@ RsdStatus model_choice_open(RsdModel **out, const char *choice, RsdError *err)
             return rsd_model_open_builtin(out, choice, err);
     /* A word without a dot or a slash that is no file either was meant as a name: the answer lists the names. */
     if (choice && (strpbrk(choice, "./") || access(choice, F_OK) == 0))
-        return rsd_model_open_file(out, choice, err);
+        return model_open_for(out, choice, use, err);
     status = rsd_model_open_builtin(out, choice, err);
     if (status == RSD_ERR_MODEL && !rsd_model_builtin_name(0))
         return error_set(err, RSD_ERR_MODEL,

@@ -5,12 +5,12 @@
 #ifndef RESIDUA_CLI_MODEL_CHOICE_H
 #define RESIDUA_CLI_MODEL_CHOICE_H
 
-#include "codec/residua.h"
+#include "codec/model.h"
 #include "models/image_codec.h"
 
 /* choice NULL: the default model. The name of a built-in model comes before a file of that name; "./NAME" is always the
- * file. Errors: those of rsd_model_open_builtin and rsd_model_open_file. */
-RsdStatus model_choice_open(RsdModel **out, const char *choice, RsdError *err);
+ * file. use: what for. Errors: those of rsd_model_open_builtin and rsd_model_open_file. */
+RsdStatus model_choice_open(RsdModel **out, const char *choice, AudioCodecUse use, RsdError *err);
 
 /* Whether the choice is a model of pictures: by the name of a built-in one, or by what the file says. False for what cannot be
  * opened. */

@@ -112,11 +112,16 @@ fail:
 
 RsdStatus rsd_model_open_file(RsdModel **out, const char *path, RsdError *err)
 {
+    return model_open_for(out, path, AUDIO_USE_RUN, err);
+}
+
+RsdStatus model_open_for(RsdModel **out, const char *path, AudioCodecUse use, RsdError *err)
+{
     AudioCodec *codec;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    TRY(audio_codec_load(&codec, path, err));
+    TRY(audio_codec_load_for(&codec, path, use, err));
     TRY(own(out, codec, err));
 fail:
     return status;

@@ -106,15 +106,27 @@ fail:
     return status;
 }
 
-RsdStatus audio_codec_create_empty(AudioCodec **out, const AudioCodecConfig *cfg, RsdError *err)
+static RsdStatus take_weight(void *ctx, Tensor *weight, RsdError *err)
 {
+    AudioCodec *codec = ctx;
+
+    return dac_take(codec->dac, weight, err);
+}
+
+RsdStatus audio_codec_create_empty(AudioCodec **out, const AudioCodecConfig *cfg, AudioCodecUse use, RsdError *err)
+{
+    static const char *const left_out[] = {NULL, NULL, "decoder.", "encoder."}; /* in the order of AudioCodecUse */
+    const bool pass = use != AUDIO_USE_ALL && cfg->network == AUDIO_DAC;
     ParamSet *params;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
     TRY(audio_codec_check_config(cfg, err));
-    TRY(params_create_for_inference(&params, audio_codec_count_parameters(cfg), err));
+    TRY(params_create_for_inference(&params, pass ? 0 : audio_codec_count_parameters(cfg), err));
+    params->take = pass ? take_weight : NULL;
+    params->left_out = pass ? left_out[use] : NULL;
     TRY(create_around(out, cfg, params, 0, err));
+    params->take_ctx = *out;
 fail:
     return status;
 }

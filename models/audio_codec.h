@@ -17,6 +17,14 @@
 
 typedef enum AudioNetwork { AUDIO_SEANET, AUDIO_DAC } AudioNetwork;
 
+/* What a model is loaded for. Only large networks, DAC, make a difference. */
+typedef enum AudioCodecUse {
+    AUDIO_USE_ALL,    /* everything: it may be saved, too */
+    AUDIO_USE_RUN,    /* weights are kept in the order that kernels read, and nowhere else */
+    AUDIO_USE_ENCODE, /* and those of the decoder are not read at all */
+    AUDIO_USE_DECODE
+} AudioCodecUse;
+
 typedef struct AudioCodecConfig {
     char name[MODEL_NAME_SIZE]; /* "speech16" */
     int rate_hz;
@@ -57,6 +65,8 @@ RsdStatus audio_codec_create(AudioCodec **out, const AudioCodecConfig *cfg, uint
 RsdStatus audio_codec_load(AudioCodec **out, const char *path, RsdError *err);
 /* The same with the configuration named; NULL: as above. */
 RsdStatus audio_codec_load_with_config(AudioCodec **out, const char *path, const char *config_path, RsdError *err);
+/* The same for one use: a model that may not be saved, and may be a quarter as large. */
+RsdStatus audio_codec_load_for(AudioCodec **out, const char *path, AudioCodecUse use, RsdError *err);
 /* A model inside the program; name NULL for the default. Errors: RSD_ERR_MODEL listing the names. */
 RsdStatus audio_codec_load_builtin(AudioCodec **out, const char *name, RsdError *err);
 void audio_codec_destroy(AudioCodec **codec);

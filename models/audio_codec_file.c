@@ -382,7 +382,7 @@ static RsdStatus check_size(const AudioCodecConfig *cfg, const Safetensors *st, 
 }
 
 RsdStatus audio_codec_from_safetensors(AudioCodec **out, const Safetensors *st, const uint8_t hash[MODEL_HASH_SIZE],
-                                       RsdError *err)
+                                       AudioCodecUse use, RsdError *err)
 {
     AudioCodec *codec = NULL;
     AudioCodecConfig cfg;
@@ -391,7 +391,7 @@ RsdStatus audio_codec_from_safetensors(AudioCodec **out, const Safetensors *st, 
     *out = NULL;
     TRY(audio_codec_read_config(&cfg, st, err));
     TRY(check_size(&cfg, st, err));
-    TRY(audio_codec_create_empty(&codec, &cfg, err));
+    TRY(audio_codec_create_empty(&codec, &cfg, use, err));
     TRY(params_load(codec->params, st, "", err));
     TRY(audio_codec_freeze(codec, err));
     memcpy(codec->hash, hash, MODEL_HASH_SIZE);
@@ -403,19 +403,19 @@ fail:
 }
 
 /* Our own file, or one of the published codecs. */
-static RsdStatus from_checkpoint(AudioCodec **out, Checkpoint *file, RsdError *err)
+static RsdStatus from_checkpoint(AudioCodec **out, Checkpoint *file, AudioCodecUse use, RsdError *err)
 {
     uint8_t digest[32];
     RsdStatus status = RSD_OK;
 
     if (checkpoint_safetensors(file) && checkpoint_metadata(file, KEY_KIND)) {
         TRY(checkpoint_hash(file, digest, err));
-        return audio_codec_from_safetensors(out, checkpoint_safetensors(file), digest, err);
+        return audio_codec_from_safetensors(out, checkpoint_safetensors(file), digest, use, err);
     }
     if (encodec_is_model(file))
         return encodec_import(out, file, err);
     if (dac_import_matches(file))
-        return dac_import(out, file, err);
+        return dac_import(out, file, use, err);
     status = error_set(err, RSD_ERR_UNSUPPORTED,
                        "not a residua model (its metadata have no " KEY_KIND
                        ") and neither EnCodec nor DAC (its arrays have other names)");
@@ -423,7 +423,7 @@ fail:
     return status;
 }
 
-RsdStatus audio_codec_load_with_config(AudioCodec **out, const char *path, const char *config_path, RsdError *err)
+static RsdStatus load(AudioCodec **out, const char *path, const char *config_path, AudioCodecUse use, RsdError *err)
 {
     Checkpoint *file = NULL;
     RsdStatus status = RSD_OK;
@@ -434,7 +434,7 @@ RsdStatus audio_codec_load_with_config(AudioCodec **out, const char *path, const
         TRY(checkpoint_add_config(file, config_path, err));
     else
         TRY(checkpoint_add_config_beside(file, path, err));
-    status = from_checkpoint(out, file, err);
+    status = from_checkpoint(out, file, use, err);
     if (status != RSD_OK && err && strncmp(err->text, path, strlen(path)) != 0)
         error_prefix(err, status, "%s", path);
 fail:
@@ -442,7 +442,17 @@ fail:
     return status;
 }
 
+RsdStatus audio_codec_load_with_config(AudioCodec **out, const char *path, const char *config_path, RsdError *err)
+{
+    return load(out, path, config_path, AUDIO_USE_ALL, err);
+}
+
 RsdStatus audio_codec_load(AudioCodec **out, const char *path, RsdError *err)
 {
-    return audio_codec_load_with_config(out, path, NULL, err);
+    return load(out, path, NULL, AUDIO_USE_ALL, err);
+}
+
+RsdStatus audio_codec_load_for(AudioCodec **out, const char *path, AudioCodecUse use, RsdError *err)
+{
+    return load(out, path, NULL, use, err);
 }

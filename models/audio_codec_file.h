@@ -7,10 +7,10 @@
 
 #include "models/audio_codec.h"
 
-/* A codec for inference whose weights are still zero. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
-RsdStatus audio_codec_create_empty(AudioCodec **out, const AudioCodecConfig *cfg, RsdError *err);
+/* A codec for inference whose weights are still undefined. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
+RsdStatus audio_codec_create_empty(AudioCodec **out, const AudioCodecConfig *cfg, AudioCodecUse use, RsdError *err);
 /* From an open file with this hash. Errors: as audio_codec_load. */
 RsdStatus audio_codec_from_safetensors(AudioCodec **out, const Safetensors *st, const uint8_t hash[MODEL_HASH_SIZE],
-                                       RsdError *err);
+                                       AudioCodecUse use, RsdError *err);
 
 #endif

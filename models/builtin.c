@@ -56,7 +56,7 @@ RsdStatus audio_codec_load_builtin(AudioCodec **out, const char *name, RsdError 
     if (status != RSD_OK)
         return status;
     TRY(safetensors_open_memory(&st, model->data, (size_t)(model->end - model->data), model->name, err));
-    TRY(audio_codec_from_safetensors(out, st, model->hash, err));
+    TRY(audio_codec_from_safetensors(out, st, model->hash, AUDIO_USE_ALL, err));
 fail:
     safetensors_close(&st);
     return status == RSD_OK ? RSD_OK : error_prefix(err, status, "built-in model %s", model->name);

@@ -24,7 +24,8 @@ struct Dac {
     DacConfig config;
     DacDirection encoder, decoder;
     RsdThreads *threads;
-    Tape *frozen; /* its arena holds the weights as kernels read them; NULL until dac_freeze */
+    Tape *frozen; /* its arena holds the weights as kernels read them; NULL until dac_freeze or dac_take */
+    bool has_taken; /* and nothing else holds them */
 };
 
 /* ---- walking over the layers ---- */
@@ -210,7 +211,7 @@ void dac_destroy(Dac **dac)
     mem_free(dac);
 }
 
-RsdStatus dac_freeze(Dac *dac, RsdError *err)
+static RsdStatus open_frozen(Dac *dac, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
@@ -218,7 +219,45 @@ RsdStatus dac_freeze(Dac *dac, RsdError *err)
         TRY(rsd_threads_create(&dac->threads, 1, err));
     if (!dac->frozen)
         TRY(tape_create(&dac->frozen, dac->threads, 0, err));
-    tape_reset(dac->frozen);
+fail:
+    return status;
+}
+
+typedef struct Taking {
+    const Tensor *weight;
+    ConvLayer *layer; /* whose it is */
+} Taking;
+
+static RsdStatus find_layer(void *ctx, ConvLayer *conv, SnakeLayer *snake_layer, RsdError *err)
+{
+    Taking *taking = ctx;
+
+    (void)snake_layer, (void)err;
+    if (conv && conv->weight == taking->weight)
+        taking->layer = conv;
+    return RSD_OK;
+}
+
+RsdStatus dac_take(Dac *dac, Tensor *weight, RsdError *err)
+{
+    Taking taking = {.weight = weight};
+    RsdStatus status = RSD_OK;
+
+    TRY(open_frozen(dac, err));
+    (void)visit_all(dac, find_layer, &taking, NULL);
+    dac->has_taken = true;
+    TRY(conv_layer_take(taking.layer, dac->frozen, err));
+fail:
+    return status;
+}
+
+RsdStatus dac_freeze(Dac *dac, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(open_frozen(dac, err));
+    if (!dac->has_taken)
+        tape_reset(dac->frozen);
     TRY(visit_all(dac, freeze_layer, dac->frozen, err));
 fail:
     return status;
@@ -323,6 +362,8 @@ static RsdStatus check_input(const Tape *tape, const DacDirection *direction, co
     char text[SHAPE_TEXT_SIZE];
     RsdStatus status = RSD_OK;
 
+    CHECK(conv_layer_is_filled(&direction->steps[0].conv), err, RSD_ERR_ARG, "%s: the model was opened for the other direction",
+          what);
     CHECK(x->n_dims == 3 && x->shape[0] >= 1 && x->shape[1] == channels && x->shape[2] >= 1, err, RSD_ERR_ARG,
           "%s is %s, expected [batch, %d, 1 or more]", what, shape_text(text, x->n_dims, x->shape), channels);
     CHECK(!tape->stream || x->shape[2] % multiple == 0, err, RSD_ERR_ARG,

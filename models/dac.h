@@ -47,6 +47,8 @@ void dac_destroy(Dac **dac);
 /* Inference: lays the weights out for the kernels; call after they are loaded. Afterwards the network may run on many tapes
  * at once. */
 RsdStatus dac_freeze(Dac *dac, RsdError *err);
+/* One of its passing weights (params.h): laid out at once. */
+RsdStatus dac_take(Dac *dac, Tensor *weight, RsdError *err);
 
 /* What lies beyond the ends of a layer's input. */
 typedef enum DacPadding {

@@ -147,7 +147,7 @@ fail:
     return status;
 }
 
-RsdStatus dac_import(AudioCodec **out, Checkpoint *checkpoint, RsdError *err)
+RsdStatus dac_import(AudioCodec **out, Checkpoint *checkpoint, AudioCodecUse use, RsdError *err)
 {
     AudioCodecConfig cfg;
     Naming naming = {naming_of(checkpoint), &cfg.dac};
@@ -160,7 +160,7 @@ RsdStatus dac_import(AudioCodec **out, Checkpoint *checkpoint, RsdError *err)
     TRY(read_config(&cfg, checkpoint, naming.naming, err));
     if (import_check_size(checkpoint, audio_codec_count_parameters(&cfg), err) != RSD_OK)
         return error_prefix(err, RSD_ERR_CORRUPT, "%s", checkpoint_place(checkpoint));
-    TRY(audio_codec_create_empty(&codec, &cfg, err));
+    TRY(audio_codec_create_empty(&codec, &cfg, use, err));
     TRY(import_params(codec->params, checkpoint, &rules, err));
     TRY(checkpoint_hash(checkpoint, digest, err));
     memcpy(codec->hash, digest, sizeof codec->hash);

@@ -16,6 +16,6 @@ bool dac_import_matches(const Checkpoint *checkpoint);
 /* A codec for inference called "dac_44khz" and the like; its hash is that of the file. Errors: RSD_ERR_CORRUPT (arrays are missing,
  * of another shape or not expected: they are listed; impossible sizes), RSD_ERR_UNSUPPORTED (no sampling rate), those of
  * checkpoint_read_f32. */
-RsdStatus dac_import(AudioCodec **out, Checkpoint *checkpoint, RsdError *err);
+RsdStatus dac_import(AudioCodec **out, Checkpoint *checkpoint, AudioCodecUse use, RsdError *err);
 
 #endif

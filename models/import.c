@@ -233,8 +233,11 @@ RsdStatus import_params(ParamSet *params, Checkpoint *file, const ImportRules *r
     for (size_t i = 0; i < params->n_items; i++) {
         Source source = find_source(file, rules, params->items[i].name, name);
 
-        if (source.plain || source.v)
-            TRY(read_source(params->items[i].tensor, file, &source, err));
+        if ((source.plain || source.v) && !params->items[i].left_out) {
+            TRY(params_begin_fill(params, &params->items[i], err));
+            status = read_source(params->items[i].tensor, file, &source, err);
+            TRY(params_end_fill(params, &params->items[i], status, err));
+        }
     }
     return RSD_OK;
 fail:

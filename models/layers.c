@@ -10,6 +10,7 @@
 
 #include "engine/ops/activation.h"
 #include "engine/ops/arithmetic.h"
+#include "engine/ops/conv_run.h"
 #include "engine/ops/in_place.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/norm.h"
@@ -63,9 +64,15 @@ RsdStatus conv_layer_register(ConvLayer *layer, ParamSet *params, Rng *rng, RsdE
     RsdStatus status = RSD_OK;
 
     weight_shape(layer, shape);
-    TRY(add(params, layer->name, layer->weight_norm ? "weight_v" : "weight", 3, shape, &layer->weight, err));
-    if (layer->weight_norm)
+    if (layer->weight_norm) {
+        TRY(add(params, layer->name, "weight_v", 3, shape, &layer->weight, err));
         TRY(add(params, layer->name, "weight_g", 1, shape, &layer->weight_g, err));
+    } else {
+        char name[LAYER_NAME_SIZE + 32];
+
+        snprintf(name, sizeof name, "%s.weight", layer->name);
+        TRY(params_add_passing(params, name, 3, shape, &layer->weight, err));
+    }
     TRY(add(params, layer->name, "bias", 1, c_out, &layer->bias, err));
     if (layer->group_norm) {
         TRY(add(params, layer->name, "norm_weight", 1, c_out, &layer->norm_weight, err));
@@ -146,6 +153,8 @@ RsdStatus conv_layer_freeze(ConvLayer *layer, Tape *tape, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
+    if (!layer->weight->data)
+        return RSD_OK;
     if (!layer->weight_norm && layer->weight->needs_grad)
         return RSD_OK; /* a copy would not follow the weight when it is trained */
     layer->folded = layer->weight;
@@ -161,6 +170,27 @@ void conv_layer_unfreeze(ConvLayer *layer)
     if (layer->folded)
         layer->folded->prepared = NULL;
     layer->folded = NULL;
+}
+
+RsdStatus conv_layer_take(ConvLayer *layer, Tape *tape, RsdError *err)
+{
+    size_t count = (size_t)tensor_count(layer->weight);
+    float *copy;
+    RsdStatus status = RSD_OK;
+
+    TRY(conv_layer_freeze(layer, tape, err));
+    if (!conv_is_packed(layer->weight)) {
+        TRY(arena_alloc(tape->arena, &copy, count, sizeof *copy, err));
+        memcpy(copy, layer->weight->data, count * sizeof *copy);
+        layer->weight->data = copy;
+    }
+fail:
+    return status;
+}
+
+bool conv_layer_is_filled(const ConvLayer *layer)
+{
+    return layer->weight->data || layer->weight->prepared;
 }
 
 int64_t conv_layer_count(const ConvLayer *layer)
@@ -253,7 +283,7 @@ RsdStatus lstm_layer_freeze(LstmLayer *layer, Tape *tape, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    for (int i = 0; i < layer->n_layers && !layer->weights[i].w_ih->needs_grad; i++)
+    for (int i = 0; i < layer->n_layers && !layer->weights[i].w_ih->needs_grad && layer->weights[i].w_ih->data; i++)
         TRY(linear_prepare(tape, layer->weights[i].w_ih, err));
 fail:
     return status;

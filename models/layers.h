@@ -64,12 +64,16 @@ RsdStatus snake(Tape *tape, const SnakeLayer *layer, Tensor *x, bool in_place, T
 RsdStatus lstm_with_skip(Tape *tape, const LstmLayer *layer, Tensor *x, Tensor **y, RsdError *err);
 
 /* Computes the plain weights from v and g once, and lays weights out for the kernels; they live as long as the tape's
- * memory. Weights that may be trained are not laid out. */
+ * memory. Weights that may be trained are not laid out; those that have passed or were left out (params.h) stay as they are. */
 RsdStatus conv_layer_freeze(ConvLayer *layer, Tape *tape, RsdError *err);
 RsdStatus lstm_layer_freeze(LstmLayer *layer, Tape *tape, RsdError *err);
 /* Forgets what freezing made. */
 void conv_layer_unfreeze(ConvLayer *layer);
 void lstm_layer_unfreeze(LstmLayer *layer);
+/* Freezes a passing weight: nothing of it is needed afterwards. */
+RsdStatus conv_layer_take(ConvLayer *layer, Tape *tape, RsdError *err);
+/* False when the layer's weight was left out. */
+bool conv_layer_is_filled(const ConvLayer *layer);
 
 /* Numbers that can be trained; multiply-accumulates for n_out output frames (n_in input frames when transposed). */
 int64_t conv_layer_count(const ConvLayer *layer);

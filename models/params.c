@@ -67,33 +67,35 @@ static RsdStatus make_room(ParamSet *params, RsdError *err)
     return status;
 }
 
-static RsdStatus take_tensor(Tensor **out, Arena *memory, int n_dims, const int64_t *shape, RsdError *err)
+/* with_data false: a shape. */
+static RsdStatus take_tensor(Tensor **out, Arena *memory, int n_dims, const int64_t *shape, bool with_data, RsdError *err)
 {
     int64_t count;
     RsdStatus status = RSD_OK;
 
     TRY(shape_count(&count, n_dims, shape, err));
     TRY(arena_calloc(memory, out, 1, sizeof **out, err));
-    TRY(arena_alloc(memory, &(*out)->data, (size_t)count, sizeof(float), err));
+    if (with_data)
+        TRY(arena_alloc(memory, &(*out)->data, (size_t)count, sizeof(float), err));
     (*out)->n_dims = n_dims;
     memcpy((*out)->shape, shape, (size_t)n_dims * sizeof *shape);
 fail:
     return status;
 }
 
-RsdStatus params_add(ParamSet *params, const char *name, int n_dims, const int64_t *shape, bool trainable, Tensor **out,
-                     RsdError *err)
+/* trainable and passing are set. */
+static RsdStatus add(ParamSet *params, const char *name, int n_dims, const int64_t *shape, Param param, Tensor **out, RsdError *err)
 {
-    Param param = {.trainable = trainable};
     RsdStatus status = RSD_OK;
 
     *out = NULL;
     CHECK(!params_find(params, name), err, RSD_ERR_ARG, "the model has two parameters called %s", name);
     TRY(make_room(params, err));
     TRY(mem_strdup(&param.name, name, err));
+    param.left_out = params->left_out && strncmp(name, params->left_out, strlen(params->left_out)) == 0;
     if (params->memory)
-        TRY(take_tensor(&param.tensor, params->memory, n_dims, shape, err));
-    else if (trainable)
+        TRY(take_tensor(&param.tensor, params->memory, n_dims, shape, !param.passing && !param.left_out, err));
+    else if (param.trainable)
         TRY(tensor_create_param(&param.tensor, n_dims, shape, err));
     else
         TRY(tensor_create(&param.tensor, n_dims, shape, err));
@@ -103,6 +105,17 @@ RsdStatus params_add(ParamSet *params, const char *name, int n_dims, const int64
 fail:
     mem_free(&param.name);
     return error_prefix(err, status, "parameter %s", name);
+}
+
+RsdStatus params_add(ParamSet *params, const char *name, int n_dims, const int64_t *shape, bool trainable, Tensor **out,
+                     RsdError *err)
+{
+    return add(params, name, n_dims, shape, (Param){.trainable = trainable}, out, err);
+}
+
+RsdStatus params_add_passing(ParamSet *params, const char *name, int n_dims, const int64_t *shape, Tensor **out, RsdError *err)
+{
+    return add(params, name, n_dims, shape, (Param){.trainable = true, .passing = params->take != NULL}, out, err);
 }
 
 RsdStatus params_add_training_state(ParamSet *params, const char *name, int n_dims, const int64_t *shape, Tensor **out,
@@ -178,6 +191,26 @@ void params_fill_constant(Tensor *tensor, float value)
 
 /* ---- files ---- */
 
+RsdStatus params_begin_fill(ParamSet *params, Param *param, RsdError *err)
+{
+    (void)params;
+    return param->passing ? mem_alloc(&param->tensor->data, (size_t)tensor_count(param->tensor), sizeof(float), err) : RSD_OK;
+}
+
+RsdStatus params_end_fill(ParamSet *params, Param *param, RsdStatus status, RsdError *err)
+{
+    float *data = param->tensor->data;
+
+    if (!param->passing)
+        return status;
+    if (status == RSD_OK)
+        status = params->take(params->take_ctx, param->tensor, err);
+    if (param->tensor->data == data) /* kernels that read weights as they are have been given a copy */
+        param->tensor->data = NULL;
+    mem_free(&data);
+    return status;
+}
+
 static RsdStatus full_name(char text[FULL_NAME_SIZE], const char *prefix, const char *name, RsdError *err)
 {
     if (snprintf(text, FULL_NAME_SIZE, "%s%s", prefix, name) >= FULL_NAME_SIZE)
@@ -247,9 +280,11 @@ RsdStatus params_load(ParamSet *params, const Safetensors *st, const char *prefi
 
         TRY(full_name(name, prefix, params->items[i].name, err));
         entry = safetensors_find(st, name);
-        if (entry)
-            TRY(safetensors_read_f32(st, entry, params->items[i].tensor->data, tensor_count(params->items[i].tensor),
-                                     err));
+        if (entry && !params->items[i].left_out) {
+            TRY(params_begin_fill(params, &params->items[i], err));
+            status = safetensors_read_f32(st, entry, params->items[i].tensor->data, tensor_count(params->items[i].tensor), err);
+            TRY(params_end_fill(params, &params->items[i], status, err));
+        }
     }
 fail:
     return status;

@@ -14,12 +14,17 @@
 #include "engine/tensor.h"
 #include "engine/weights/safetensors.h"
 
+/* Takes a weight that has just been read, tensor->data, which is gone afterwards: lays it out for the kernels. */
+typedef RsdStatus (*ParamTake)(void *ctx, Tensor *tensor, RsdError *err);
+
 typedef struct Param {
     char *name;          /* "decoder.stages.0.up.weight_v" */
     Tensor *tensor;      /* with a persistent gradient when trainable and the set is for training */
     bool trainable;      /* false: state such as codebooks; saved, not optimised */
     bool elementwise;    /* its two axes are no rows and columns of a matrix: no orthogonal steps */
     bool training_only;  /* state that only further training needs, such as codebook averages */
+    bool passing;        /* has memory only while it is read: params_add_passing */
+    bool left_out;       /* has a shape and no numbers: ParamSet.left_out */
 } Param;
 
 typedef struct ParamSet {
@@ -27,6 +32,10 @@ typedef struct ParamSet {
     size_t n_items, capacity;
     bool for_inference;
     Arena *memory; /* of all tensors of a set for inference */
+    /* Of a set for inference, set before parameters are added: */
+    const char *left_out; /* names that begin so are checked and not read; NULL: none */
+    ParamTake take;       /* where passing weights go; NULL: they stay */
+    void *take_ctx;
 } ParamSet;
 
 RsdStatus params_create(ParamSet **out, RsdError *err);
@@ -39,6 +48,9 @@ void params_destroy(ParamSet **params);
  * RSD_ERR_MEMORY. */
 RsdStatus params_add(ParamSet *params, const char *name, int n_dims, const int64_t *shape, bool trainable, Tensor **out,
                      RsdError *err);
+/* The same for a weight that the network copies as soon as it is there: in a set with `take` its data are NULL but for that
+ * moment. */
+RsdStatus params_add_passing(ParamSet *params, const char *name, int n_dims, const int64_t *shape, Tensor **out, RsdError *err);
 /* The same for state that only training needs; in a set for inference *out is NULL and nothing is added. */
 RsdStatus params_add_training_state(ParamSet *params, const char *name, int n_dims, const int64_t *shape, Tensor **out,
                                     RsdError *err);
@@ -50,6 +62,11 @@ void params_fill_uniform(Tensor *tensor, Rng *rng, float bound);
 /* norms[i] = the Euclidean norm of tensor[i, ...]; the first g of weight norm. */
 void params_fill_norms(Tensor *norms, const Tensor *tensor);
 void params_fill_constant(Tensor *tensor, float value);
+
+/* Around the reading of each parameter that is not left out: tensor->data has its room in between.
+ * Errors: RSD_ERR_MEMORY, those of take. `status` is that of the reading, and comes back. */
+RsdStatus params_begin_fill(ParamSet *params, Param *param, RsdError *err);
+RsdStatus params_end_fill(ParamSet *params, Param *param, RsdStatus status, RsdError *err);
 
 /* Fill all tensors from a file whose names are prefix + name; other arrays of the file are not looked at. Training state
  * that the file lacks stays as it is. Lists what is missing or of another shape in the error; then nothing was changed.

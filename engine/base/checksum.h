@@ -17,5 +17,8 @@ uint32_t crc32_update(uint32_t crc, const void *data, size_t size);
 
 /* Digest of data [size]. */
 void sha256(const void *data, size_t size, uint8_t digest[SHA256_SIZE]);
+/* The same of data that need not stay in memory: tells after each piece that it is done with it. */
+typedef void (*Sha256Done)(void *ctx, const void *piece, size_t size);
+void sha256_in_pieces(const void *data, size_t size, uint8_t digest[SHA256_SIZE], Sha256Done done, void *ctx);
 
 #endif

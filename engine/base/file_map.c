@@ -38,6 +38,16 @@ fail:
     return status;
 }
 
+void file_map_release(const FileMap *map, const void *bytes, size_t size)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)bytes + page - 1) / page * page, end = ((uintptr_t)bytes + size) / page * page;
+    uintptr_t begin = (uintptr_t)map->mapping;
+
+    if (map->mapping && (uintptr_t)bytes >= begin && (uintptr_t)bytes + size <= begin + map->size && first < end)
+        madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
 void file_map_close(FileMap *map)
 {
     if (map->mapping)

@@ -20,6 +20,9 @@ typedef struct FileMap {
 
 /* Maps a regular file; path is borrowed. Errors: RSD_ERR_IO (cannot open, not a regular file), RSD_ERR_MEMORY. */
 RsdStatus file_map_open(FileMap *map, const char *path, RsdError *err);
+/* Gives the memory behind some bytes of the map back to the system, which reads them from the file when they are needed again.
+ * Bytes outside the map are left alone. */
+void file_map_release(const FileMap *map, const void *bytes, size_t size);
 /* Accepts a zeroed map and one that is closed already. */
 void file_map_close(FileMap *map);
 

@@ -113,6 +113,13 @@ fail:
     return status;
 }
 
+bool conv_is_packed(const Tensor *w)
+{
+    const Prepared *prepared = w->prepared;
+
+    return prepared && prepared->count > 0;
+}
+
 /* Fills job->y from a packed weight: the one prepared with w, or one made here in the arena and given back. */
 static RsdStatus run_sum(Tape *tape, ConvKind kind, const ConvJob *job, const Tensor *w, RsdError *err)
 {

@@ -31,5 +31,7 @@ RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err)
 /* Packs the weight once for the kernels of the tape, into memory of its arena; conv_call uses it while nothing is recorded.
  * shape: of any call with this weight. Errors: RSD_ERR_MEMORY. */
 RsdStatus conv_prepare(Tape *tape, ConvKind kind, const ConvShape *shape, Tensor *w, RsdError *err);
+/* Whether what was packed takes the place of w's own numbers, so that those may go; kernels that pack nothing read them. */
+bool conv_is_packed(const Tensor *w);
 
 #endif

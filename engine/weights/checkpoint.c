@@ -251,6 +251,11 @@ RsdStatus checkpoint_read_f32(Checkpoint *c, const CheckpointArray *array, float
     return safetensors_read_f32(c->safetensors, safetensors_find(c->safetensors, array->name), dst, count, err);
 }
 
+static void release_piece(void *map, const void *piece, size_t size)
+{
+    file_map_release(map, piece, size);
+}
+
 RsdStatus checkpoint_hash(const Checkpoint *c, uint8_t digest[32], RsdError *err)
 {
     FileMap map = {0};
@@ -261,7 +266,7 @@ RsdStatus checkpoint_hash(const Checkpoint *c, uint8_t digest[32], RsdError *err
         return RSD_OK;
     }
     TRY(file_map_open(&map, c->place, err));
-    sha256(map.data, map.size, digest);
+    sha256_in_pieces(map.data, map.size, digest, release_piece, &map);
 fail:
     file_map_close(&map);
     return status;

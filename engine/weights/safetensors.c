@@ -151,7 +151,10 @@ void safetensors_metadata_at(const Safetensors *st, size_t i, const char **key, 
 RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *entry, float *dst, int64_t count,
                                RsdError *err)
 {
-    return array_read_f32(st->place, entry, dst, count, err);
+    RsdStatus status = array_read_f32(st->place, entry, dst, count, err);
+
+    file_map_release(&st->map, entry->data, entry->size); /* or the file would be in memory beside what is made of it */
+    return status;
 }
 
 void safetensors_hash(const Safetensors *st, uint8_t digest[32])

@@ -462,9 +462,15 @@ RsdStatus torch_file_read_f32(TorchFile *file, const TorchTensor *tensor, float 
     RsdStatus status = RSD_OK;
 
     TRY(shape_count(&held, array->n_dims, array->shape, err));
-    TRY(load_storage(file, tensor, err));
     memcpy(entry.shape, array->shape, sizeof entry.shape);
     entry.size = (size_t)held * item_size;
+    if (held == count && held == tensor->n_stored && tensor->offset == 0 && array->dtype == DTYPE_F32 &&
+        is_contiguous(tensor) && file->stored != tensor->entry) { /* a storage of its own needs no second memory */
+        TRY(zip_archive_read(file->archive, tensor->entry, (uint8_t *)dst, entry.size, err));
+        entry.data = (const uint8_t *)dst;
+        return array_read_f32(file->place, &entry, dst, count, err);
+    }
+    TRY(load_storage(file, tensor, err));
     entry.data = file->storage + (held > 0 ? (size_t)tensor->offset * item_size : 0);
     if (held > 0 && !is_contiguous(tensor)) {
         TRY(mem_alloc(&gathered, (size_t)held, item_size, err));

@@ -33,7 +33,7 @@ AudioCodec *bench_draw_codec(const AudioCodecConfig *cfg)
     AudioCodec *codec;
     RsdError err;
 
-    bench_must(audio_codec_create_empty(&codec, cfg, &err), &err);
+    bench_must(audio_codec_create_empty(&codec, cfg, AUDIO_USE_ALL, &err), &err);
     for (size_t i = 0; i < codec->params->n_items; i++) {
         Tensor *tensor = codec->params->items[i].tensor;
         Rng rng = rng_at(1, RNG_TEST, 0, (uint32_t)i);

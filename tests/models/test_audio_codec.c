@@ -329,7 +329,7 @@ static RsdStatus load_bytes(const uint8_t *bytes, size_t size, AudioCodec **load
     *loaded = NULL;
     if (status != RSD_OK)
         return status;
-    status = audio_codec_from_safetensors(loaded, st, hash, err);
+    status = audio_codec_from_safetensors(loaded, st, hash, AUDIO_USE_ALL, err);
     safetensors_close(&st);
     return status;
 }
