@@ -19,6 +19,7 @@
 
 #define BLOCK_LEN ((size_t)16384) /* samples per channel between two looks at the clock */
 #define MAX_BITRATE_BPS 1e6
+#define ECDC_BITRATE_BPS 6000.0 /* what the EnCodec tool takes when it is not told, for either model [audio.md 1.13] */
 
 typedef struct EncodeRequest {
     CommonRequest common;
@@ -60,14 +61,15 @@ static const Option OPTIONS[] = {
      .min = 1,
      .max = MAX_BITRATE_BPS,
      .offset = offsetof(EncodeRequest, bitrate_bps),
-     .help = "most bits per second of codes, such as 3k; without it all that the model has, which can be cut later"},
+     .help = "most bits per second of codes, such as 3k; without it all that the model has, which can be cut later, and 6k for "
+             ".ecdc files, as the EnCodec tool does"},
     {.letter = 'm',
      .name = "model",
      .kind = OPTION_TEXT,
      .value = "MODEL",
      .offset = offsetof(EncodeRequest, model),
-     .help = "name of a built-in model, a model file, or published EnCodec weights (.th, or .safetensors beside its "
-             "config.json); pictures need a picture model, and none is built in yet"},
+     .help = "name of a built-in model, a model file, or published EnCodec or DAC weights (.th, .pth, or .safetensors "
+             "beside its config.json); pictures need a picture model, and none is built in yet"},
     {.letter = 'Q',
      .name = "quality",
      .kind = OPTION_COUNT,
@@ -353,7 +355,9 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
     coding.threads = w->threads;
     coding.write = byte_sink_write;
     coding.write_ctx = file;
-    coding.bitrate_bps = w->request->bitrate_bps;
+    coding.bitrate_bps = w->request->bitrate_bps > 0               ? w->request->bitrate_bps
+                         : w->container == RSD_CONTAINER_ECDC ? ECDC_BITRATE_BPS
+                                                              : 0;
     coding.container = (int)w->container;
     coding.language_model = w->lm;
     coding.name = strcmp(item->input, "-") ? item->input : "standard input";

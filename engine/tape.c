@@ -242,6 +242,25 @@ fail:
     return status;
 }
 
+RsdStatus tape_keep(Tape *tape, ArenaMark mark, Tensor **y, RsdError *err)
+{
+    Tensor kept = **y;
+    size_t count = (size_t)tensor_count(*y);
+    float *data;
+    RsdStatus status = RSD_OK;
+
+    if (tape->recording)
+        return RSD_OK;
+    arena_rewind(tape->arena, mark);
+    TRY(arena_alloc(tape->arena, &data, count, sizeof *data, err));
+    memmove(data, kept.data, count * sizeof *data); /* towards the mark: what has been taken since lies behind it */
+    kept.data = data;
+    TRY(arena_alloc(tape->arena, y, 1, sizeof **y, err));
+    **y = kept;
+fail:
+    return status;
+}
+
 RsdStatus tape_leaf(Tape *tape, const Tensor *x, bool needs_grad, Tensor **out, RsdError *err)
 {
     Tensor *leaf;

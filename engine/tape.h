@@ -87,6 +87,10 @@ RsdStatus tape_backward_from(Tape *tape, Tensor *y, const float *dy, RsdError *e
  * Errors: RSD_ERR_ARG when y was not made by an op with a weight that needs a gradient, RSD_ERR_MEMORY. */
 RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *norm, RsdError *err);
 
+/* For networks, while nothing is recorded: forgets everything in the arena since `mark` except *y, whose data move there. While a
+ * tape records it does nothing. Errors: RSD_ERR_MEMORY. */
+RsdStatus tape_keep(Tape *tape, ArenaMark mark, Tensor **y, RsdError *err);
+
 /* Cuts the graph (stop-gradient): a tensor with the same data (shared) that needs no gradient; with needs_grad = true it is a new leaf
  * whose gradient can be read after a backward pass. */
 RsdStatus tape_leaf(Tape *tape, const Tensor *x, bool needs_grad, Tensor **out, RsdError *err);

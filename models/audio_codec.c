@@ -116,7 +116,7 @@ static RsdStatus take_weight(void *ctx, Tensor *weight, RsdError *err)
 RsdStatus audio_codec_create_empty(AudioCodec **out, const AudioCodecConfig *cfg, AudioCodecUse use, RsdError *err)
 {
     static const char *const left_out[] = {NULL, NULL, "decoder.", "encoder."}; /* in the order of AudioCodecUse */
-    const bool pass = use != AUDIO_USE_ALL && cfg->network == AUDIO_DAC;
+    const bool pass = use != AUDIO_USE_ALL && cfg->network == AUDIO_DAC; /* small networks stay as they are */
     ParamSet *params;
     RsdStatus status = RSD_OK;
 
@@ -124,7 +124,7 @@ RsdStatus audio_codec_create_empty(AudioCodec **out, const AudioCodecConfig *cfg
     TRY(audio_codec_check_config(cfg, err));
     TRY(params_create_for_inference(&params, pass ? 0 : audio_codec_count_parameters(cfg), err));
     params->take = pass ? take_weight : NULL;
-    params->left_out = pass ? left_out[use] : NULL;
+    params->left_out = left_out[use];
     TRY(create_around(out, cfg, params, 0, err));
     params->take_ctx = *out;
 fail:

@@ -17,10 +17,10 @@
 
 typedef enum AudioNetwork { AUDIO_SEANET, AUDIO_DAC } AudioNetwork;
 
-/* What a model is loaded for. Only large networks, DAC, make a difference. */
+/* What a model is loaded for. */
 typedef enum AudioCodecUse {
     AUDIO_USE_ALL,    /* everything: it may be saved, too */
-    AUDIO_USE_RUN,    /* weights are kept in the order that kernels read, and nowhere else */
+    AUDIO_USE_RUN,    /* weights of large networks, DAC, are kept in the order that kernels read, and nowhere else */
     AUDIO_USE_ENCODE, /* and those of the decoder are not read at all */
     AUDIO_USE_DECODE
 } AudioCodecUse;

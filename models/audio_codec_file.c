@@ -402,6 +402,25 @@ fail:
     return status;
 }
 
+/* The hash of a model: that of its file. A file that residua convert made with all numbers as they were goes by the hash of the
+ * file that it was made of, its note: streams made with either are decoded with either. */
+static RsdStatus hash_of(uint8_t digest[32], const Checkpoint *file, RsdError *err)
+{
+    const char *note = checkpoint_metadata(file, "origin_sha256");
+    bool same = note && strlen(note) == 64 && strspn(note, "0123456789abcdef") == 64;
+
+    for (size_t i = 0; same && i < checkpoint_count(file); i++)
+        same = checkpoint_array(file, i)->dtype == DTYPE_F32;
+    if (!same)
+        return checkpoint_hash(file, digest, err);
+    for (size_t i = 0; i < 32; i++) {
+        const char byte[3] = {note[2 * i], note[2 * i + 1], '\0'};
+
+        digest[i] = (uint8_t)strtoul(byte, NULL, 16);
+    }
+    return RSD_OK;
+}
+
 /* Our own file, or one of the published codecs. */
 static RsdStatus from_checkpoint(AudioCodec **out, Checkpoint *file, AudioCodecUse use, RsdError *err)
 {
@@ -409,11 +428,11 @@ static RsdStatus from_checkpoint(AudioCodec **out, Checkpoint *file, AudioCodecU
     RsdStatus status = RSD_OK;
 
     if (checkpoint_safetensors(file) && checkpoint_metadata(file, KEY_KIND)) {
-        TRY(checkpoint_hash(file, digest, err));
+        TRY(hash_of(digest, file, err));
         return audio_codec_from_safetensors(out, checkpoint_safetensors(file), digest, use, err);
     }
     if (encodec_is_model(file))
-        return encodec_import(out, file, err);
+        return encodec_import(out, file, use, err);
     if (dac_import_matches(file))
         return dac_import(out, file, use, err);
     status = error_set(err, RSD_ERR_UNSUPPORTED,

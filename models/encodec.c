@@ -296,7 +296,7 @@ fail:
 
 /* ---- importing ---- */
 
-RsdStatus encodec_import(AudioCodec **out, Checkpoint *file, RsdError *err)
+RsdStatus encodec_import(AudioCodec **out, Checkpoint *file, AudioCodecUse use, RsdError *err)
 {
     AudioCodec *codec = NULL;
     AudioCodecConfig cfg = {.rate_hz = 0};
@@ -311,7 +311,7 @@ RsdStatus encodec_import(AudioCodec **out, Checkpoint *file, RsdError *err)
     if (audio_codec_check_config(&cfg, err) != RSD_OK)
         TRY(error_prefix(err, RSD_ERR_CORRUPT, "no EnCodec model: impossible configuration"));
     TRY(import_check_size(file, audio_codec_count_parameters(&cfg), err));
-    TRY(audio_codec_create_empty(&codec, &cfg, AUDIO_USE_ALL, err));
+    TRY(audio_codec_create_empty(&codec, &cfg, use, err));
     rules.ctx = &cfg.seanet.n_ratios;
     TRY(import_params(codec->params, file, &rules, err));
     rvq_refresh(codec->rvq);

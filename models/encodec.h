@@ -21,6 +21,6 @@ bool encodec_is_model(const Checkpoint *file);
 
 /* Frozen for inference. Errors: RSD_ERR_CORRUPT listing arrays that do not fit, RSD_ERR_UNSUPPORTED (a configuration that is
  * not EnCodec's), RSD_ERR_NUMERIC, RSD_ERR_MEMORY. */
-RsdStatus encodec_import(AudioCodec **out, Checkpoint *file, RsdError *err);
+RsdStatus encodec_import(AudioCodec **out, Checkpoint *file, AudioCodecUse use, RsdError *err);
 
 #endif

@@ -433,11 +433,14 @@ fail:
     return status;
 }
 
-static RsdStatus check_input(const Tape *t, const SeanetConfig *cfg, const Tensor *x, int channels, int multiple,
+static RsdStatus check_input(const Tape *t, const Seanet *net, const ConvLayer *first, const Tensor *x, int channels, int multiple,
                              const char *what, RsdError *err)
 {
+    const SeanetConfig *cfg = &net->config;
     char text[SHAPE_TEXT_SIZE];
 
+    if (!conv_layer_is_filled(first))
+        return error_set(err, RSD_ERR_ARG, "%s: the model was opened for the other direction", what);
     if (x->n_dims != 3 || x->shape[1] != channels || x->shape[0] < 1 || x->shape[2] < 1)
         return error_set(err, RSD_ERR_ARG, "%s is %s, expected [batch, %d, 1 or more]", what,
                          shape_text(text, x->n_dims, x->shape), channels);
@@ -456,15 +459,17 @@ RsdStatus seanet_encode(Tape *t, Seanet *net, Tensor *x, Tensor **z, RsdError *e
 {
     const SeanetConfig *cfg = &net->config;
     const Direction *encoder = &net->encoder;
+    ArenaMark mark = arena_mark(t->arena);
     Tensor *h;
     RsdStatus status = RSD_OK;
 
-    TRY(check_input(t, cfg, x, cfg->channels, seanet_hop(cfg), "encoder input", err));
+    TRY(check_input(t, net, &encoder->in, x, cfg->channels, seanet_hop(cfg), "encoder input", err));
     TRY(conv1d(t, &encoder->in, x, &h, err));
     for (int i = 0; i < cfg->n_ratios; i++) {
         for (int j = 0; j < cfg->n_residual; j++)
             TRY(residual_unit(t, cfg, &encoder->stages[i].units[j], h, &h, err));
         TRY(conv1d(t, &encoder->stages[i].resample, h, &h, err));
+        TRY(tape_keep(t, mark, &h, err));
     }
     TRY(lstm_with_skip(t, &encoder->lstm, h, &h, err));
     TRY(conv1d(t, &encoder->out, h, z, err));
@@ -476,14 +481,16 @@ RsdStatus seanet_decode(Tape *t, Seanet *net, Tensor *z, Tensor **y, RsdError *e
 {
     const SeanetConfig *cfg = &net->config;
     const Direction *decoder = &net->decoder;
+    ArenaMark mark = arena_mark(t->arena);
     Tensor *h;
     RsdStatus status = RSD_OK;
 
-    TRY(check_input(t, cfg, z, cfg->latent_dim, 1, "decoder input", err));
+    TRY(check_input(t, net, &decoder->in, z, cfg->latent_dim, 1, "decoder input", err));
     TRY(conv1d(t, &decoder->in, z, &h, err));
     TRY(lstm_with_skip(t, &decoder->lstm, h, &h, err));
     for (int i = 0; i < cfg->n_ratios; i++) {
         TRY(conv_transpose1d(t, &decoder->stages[i].resample, h, &h, err));
+        TRY(tape_keep(t, mark, &h, err));
         for (int j = 0; j < cfg->n_residual; j++)
             TRY(residual_unit(t, cfg, &decoder->stages[i].units[j], h, &h, err));
     }

@@ -1,8 +1,5 @@
 /* test_resources.c - what the tool costs: memory that does not grow with the input, and a start that nobody notices.
  *
- * Input comes through a pipe that the test holds open at the end, so the peak of the program's memory can be read from
- * /proc while it still runs. (The peak that wait4 reports would be that of the test runner before exec.)
- *
  * SPDX-License-Identifier: MIT
  */
 #include <criterion/criterion.h>
@@ -17,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/cli/program.h"
 #include "tests/codec/tiny_codec.h"
 #include "tests/shared.h"
 
@@ -62,103 +60,31 @@ static void tear_down(void)
 
 TestSuite(resources, .init = set_up, .fini = tear_down);
 
-static pid_t start(int *pipe_end, char *const *arguments)
-{
-    int ends[2], null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    SharedPath program;
-    pid_t pid;
-
-    build_path(&program, "residua");
-    cr_assert(null >= 0 && pipe2(ends, O_CLOEXEC) == 0);
-    pid = fork();
-    cr_assert(pid >= 0);
-    if (pid == 0) {
-        if (dup2(ends[0], STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0)
-            execv(program.text, arguments);
-        _exit(127);
-    }
-    close(ends[0]);
-    close(null);
-    *pipe_end = ends[1];
-    /* What waits in the pipe has not been worked on: as little as possible. */
-    fcntl(ends[1], F_SETPIPE_SZ, 4096);
-    return pid;
-}
-
-/* VmHWM of a running process. */
-static long peak_kb(pid_t pid)
-{
-    char path[64], line[256];
-    long peak = -1;
-    FILE *file;
-
-    snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
-    file = fopen(path, "r");
-    while (file && fgets(line, sizeof line, file))
-        sscanf(line, "VmHWM: %ld", &peak);
-    if (file)
-        fclose(file);
-    return peak;
-}
-
-static void feed(int fd, const void *data, size_t size)
-{
-    for (const char *at = data; size;) {
-        ssize_t n = write(fd, at, size);
-
-        cr_assert(n > 0, "the program stopped reading");
-        at += n;
-        size -= (size_t)n;
-    }
-}
-
-/* Ends the input and the program. */
-static long finish(pid_t pid, int fd)
-{
-    long peak = peak_kb(pid);
-    int status;
-
-    close(fd);
-    cr_assert_eq(waitpid(pid, &status, 0), pid);
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the program failed with status %x", (unsigned)status);
-    return peak;
-}
-
 static long encode_peak_kb(size_t n_minutes)
 {
-    /* RIFF of unknown length, 16-bit mono */
-    static const unsigned char header[44] =
-        "RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0"
-        "data\xff\xff\xff\xff";
     char *arguments[] = {"residua", "encode", "-qf", "-t", "1", "-m", model_path, "-o", stream_path, "-", NULL};
     int16_t *minute = malloc(MINUTE * sizeof *minute);
     int fd;
-    pid_t pid = start(&fd, arguments);
+    pid_t pid = program_start(&fd, arguments);
 
     cr_assert_not_null(minute);
     for (size_t i = 0; i < MINUTE; i++)
         minute[i] = (int16_t)lrint(9000.0 * sin(0.2 * (double)i) * sin(0.0003 * (double)i));
-    feed(fd, header, sizeof header);
+    program_feed_wav_header(fd, RATE_HZ, 1);
     for (size_t i = 0; i < n_minutes; i++)
-        feed(fd, minute, MINUTE * sizeof *minute);
+        program_feed(fd, minute, MINUTE * sizeof *minute);
     free(minute);
-    return finish(pid, fd);
+    return program_finish(pid, fd);
 }
 
 static long decode_peak_kb(void)
 {
     char *arguments[] = {"residua", "decode", "-q", "-t", "1", "-m", model_path, "-", NULL};
-    char block[4096];
-    FILE *stream = fopen(stream_path, "rb");
-    size_t n;
     int fd;
-    pid_t pid = start(&fd, arguments);
+    pid_t pid = program_start(&fd, arguments);
 
-    cr_assert_not_null(stream);
-    while ((n = fread(block, 1, sizeof block, stream)) > 0)
-        feed(fd, block, n);
-    fclose(stream);
-    return finish(pid, fd);
+    program_feed_file(fd, stream_path);
+    return program_finish(pid, fd);
 }
 
 Test(resources, an_hour_takes_the_memory_of_some_minutes, .timeout = 300)
@@ -191,7 +117,7 @@ Test(resources, the_program_starts_within_20_ms)
         struct rusage usage;
         double seconds;
         int fd, status;
-        pid_t pid = start(&fd, arguments);
+        pid_t pid = program_start(&fd, arguments);
 
         close(fd);
         cr_assert_eq(wait4(pid, &status, 0, &usage), pid);

@@ -117,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         checkpoint_metadata_at(file, i, &key, &value);
         demand(checkpoint_metadata(file, key) == value);
     }
-    if (encodec_is_model(file) && encodec_import(&codec, file, NULL) == RSD_OK)
+    if (encodec_is_model(file) && encodec_import(&codec, file, AUDIO_USE_ALL, NULL) == RSD_OK)
         audio_codec_destroy(&codec);
     if (code_lm_is_model(file) && code_lm_import(&lm, file, NULL) == RSD_OK)
         code_lm_destroy(&lm);

@@ -1,0 +1,186 @@
+/* test_model_memory.c - the most memory that the tool takes with models of published sizes and drawn weights, one thread, from
+ * pipe to file and back: EnCodec 24 and 48 kHz and DAC 44.1 kHz.
+ *
+ * A long test; RESIDUA_MINUTES says how long the recording is, or RESIDUA_SECONDS. Prints what it found:
+ *
+ *     make check-long TEST_ARGS='--filter model_memory/encodec_24_khz' RESIDUA_MINUTES=60
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "models/audio_codec_file.h"
+#include "tests/cli/program.h"
+#include "tests/shared.h"
+
+#define PATH_SIZE 256
+#define MB 1024 /* kB */
+
+static char folder[PATH_SIZE], model_path[PATH_SIZE + 32], coded_path[PATH_SIZE + 32];
+static RsdError err;
+
+static void set_up(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    snprintf(folder, sizeof folder, "/tmp/residua-memory-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(model_path, sizeof model_path, "%s/model.safetensors", folder);
+}
+
+static void tear_down(void)
+{
+    unlink(coded_path);
+    unlink(model_path);
+    rmdir(folder);
+}
+
+TestSuite(model_memory, .init = set_up, .fini = tear_down, .timeout = 36000);
+
+static double seconds_wanted(void)
+{
+    const char *minutes = getenv("RESIDUA_MINUTES"), *seconds = getenv("RESIDUA_SECONDS");
+
+    return seconds ? atof(seconds) : minutes ? 60 * atof(minutes) : 5;
+}
+
+static void save_model(const AudioCodecConfig *cfg)
+{
+    AudioCodec *codec;
+
+    ASSERT_OK(audio_codec_create_empty(&codec, cfg, AUDIO_USE_ALL, &err), err);
+    for (size_t i = 0; i < codec->params->n_items; i++) {
+        Tensor *tensor = codec->params->items[i].tensor;
+        Rng rng = rng_at(1, RNG_TEST, 0, (uint32_t)i);
+        int64_t fan_in = tensor->n_dims > 1 ? tensor_count(tensor) / tensor->shape[0] : 1;
+
+        if (tensor->n_dims == 1)
+            params_fill_constant(tensor, 0.5f); /* biases, and what a signal is multiplied by */
+        else
+            params_fill_uniform(tensor, &rng, 0.5f / sqrtf((float)fan_in));
+    }
+    ASSERT_OK(audio_codec_save(codec, model_path, DTYPE_F32, false, NULL, &err), err);
+    audio_codec_destroy(&codec);
+}
+
+/* Encodes and decodes; limits in kB. */
+static void assert_fits(const AudioCodecConfig *cfg, const char *ending, long encode_limit, long decode_limit)
+{
+    int channels = audio_codec_channels(cfg), fd;
+    char *encode[] = {"residua", "encode", "-qf", "-t", "1", "-m", model_path, "-o", coded_path, "-", NULL};
+    char *decode[] = {"residua", "decode", "-q", "-t", "1", "-m", model_path, "-", NULL};
+    int16_t *second = malloc((size_t)(cfg->rate_hz * channels) * sizeof *second);
+    double left = seconds_wanted();
+    struct stat info;
+    long encode_peak, decode_peak;
+    pid_t pid;
+
+    snprintf(coded_path, sizeof coded_path, "%s/coded.%s", folder, ending);
+    for (int i = 0; i < cfg->rate_hz * channels; i++)
+        second[i] = (int16_t)lrint(9000.0 * sin(0.05 * i) * sin(0.0003 * i));
+    pid = program_start(&fd, encode);
+    program_feed_wav_header(fd, cfg->rate_hz, channels);
+    for (; left > 0; left -= 1)
+        program_feed(fd, second, (size_t)(channels * (int)(cfg->rate_hz * fmin(left, 1.0))) * sizeof *second);
+    encode_peak = program_finish(pid, fd);
+    pid = program_start(&fd, decode);
+    program_feed_file(fd, coded_path);
+    decode_peak = program_finish(pid, fd);
+    cr_assert_eq(stat(coded_path, &info), 0);
+    free(second);
+    fprintf(stderr, "%s, %g s of .%s: encode %.1f MB, decode %.1f MB (%lld bytes coded)\n", cfg->name, seconds_wanted(), ending,
+            (double)encode_peak / MB, (double)decode_peak / MB, (long long)info.st_size);
+    cr_expect(encode_peak > 0 && encode_peak < encode_limit, "encode: %ld kB", encode_peak);
+    cr_expect(decode_peak > 0 && decode_peak < decode_limit, "decode: %ld kB", decode_peak);
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define NEED_PLAIN_MEMORY() cr_skip_test("memory under a sanitizer is not the program's")
+#else
+#define NEED_PLAIN_MEMORY() ((void)0)
+#endif
+#define NEED_LONG()                                                                                                              \
+    do {                                                                                                                         \
+        NEED_PLAIN_MEMORY();                                                                                                     \
+        if (!getenv("RESIDUA_LONG"))                                                                                             \
+            cr_skip_test("a long test: make check-long");                                                                        \
+    } while (0)
+
+static AudioCodecConfig encodec(const char *name, int rate_hz, int channels)
+{
+    AudioCodecConfig cfg;
+
+    audio_codec_default_config(&cfg);
+    snprintf(cfg.name, sizeof cfg.name, "%s", name);
+    cfg.rate_hz = rate_hz;
+    cfg.seanet.channels = channels;
+    cfg.seanet.base_channels = 32;
+    cfg.seanet.latent_dim = cfg.rvq.dim = 128;
+    cfg.seanet.n_lstm = 2;
+    cfg.seanet.true_skip = false;
+    cfg.seanet.pad = PAD_REFLECT;
+    cfg.seanet.norm = SEANET_NORM_NONE; /* folded, as imported */
+    cfg.rvq.n_q = 32;
+    return cfg;
+}
+
+Test(model_memory, encodec_24_khz)
+{
+    AudioCodecConfig cfg = encodec("encodec_24khz", 24000, 1);
+
+    NEED_LONG();
+    save_model(&cfg);
+    assert_fits(&cfg, "ecdc", 200 * MB, 200 * MB);
+}
+
+Test(model_memory, encodec_48_khz)
+{
+    AudioCodecConfig cfg = encodec("encodec_48khz", 48000, 2);
+
+    NEED_LONG();
+    cfg.seanet.causal = false;
+    cfg.seanet.norm = SEANET_NORM_GROUP;
+    cfg.rvq.n_q = 16;
+    cfg.normalize = true;
+    cfg.segment_seconds = 1.0;
+    cfg.segment_overlap = 0.01;
+    save_model(&cfg);
+    assert_fits(&cfg, "ecdc", 200 * MB, 200 * MB);
+}
+
+/* The decoder has 54 million numbers, 216 MB, which is what its limit is above 200 MB. */
+static AudioCodecConfig dac(void)
+{
+    return (AudioCodecConfig){.name = "dac_44khz",
+                              .rate_hz = 44100,
+                              .network = AUDIO_DAC,
+                              .dac = {.encoder_dim = 64,
+                                      .n_encoder_rates = 4,
+                                      .encoder_rates = {2, 4, 8, 8},
+                                      .latent_dim = 1024,
+                                      .decoder_dim = 1536,
+                                      .n_decoder_rates = 4,
+                                      .decoder_rates = {8, 8, 4, 2}},
+                              .projected_rvq = {.n_q = 9, .codebook_size = 1024, .code_dim = 8, .dim = 1024}};
+}
+
+Test(model_memory, dac_44_khz_files)
+{
+    AudioCodecConfig cfg = dac();
+
+    NEED_LONG();
+    save_model(&cfg);
+    assert_fits(&cfg, "dac", 200 * MB, 280 * MB);
+}
+
+Test(model_memory, dac_44_khz_streams)
+{
+    AudioCodecConfig cfg = dac();
+
+    NEED_LONG();
+    save_model(&cfg);
+    assert_fits(&cfg, "rsd", 200 * MB, 280 * MB);
+}
