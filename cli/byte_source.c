@@ -13,6 +13,9 @@
 
 #include "engine/base/atomic_file.h"
 #include "engine/base/error.h"
+#include "engine/base/mem.h"
+
+#define READ_STEP ((size_t)1 << 16)
 
 RsdStatus byte_source_open(ByteSource *source, const char *path, RsdError *err)
 {
@@ -75,6 +78,28 @@ void byte_source_rewind(ByteSource *source)
 {
     assert(source->n_read == (int64_t)source->n_first);
     source->at = 0;
+}
+
+RsdStatus byte_source_read_all(ByteSource *source, uint8_t **data, size_t *size, size_t max_size, RsdError *err)
+{
+    size_t capacity = 0, n_read;
+    RsdStatus status = RSD_OK;
+
+    *data = NULL;
+    *size = 0;
+    do {
+        if (capacity - *size < READ_STEP) {
+            CHECK(capacity < max_size, err, RSD_ERR_MEMORY, "%s: more than %zu MiB", source->name, max_size >> 20);
+            TRY(mem_resize(data, capacity, 2 * capacity + READ_STEP, 1, err));
+            capacity = 2 * capacity + READ_STEP;
+        }
+        TRY(byte_source_read(source, *data + *size, READ_STEP, &n_read, err));
+        *size += n_read;
+    } while (n_read > 0);
+    return RSD_OK;
+fail:
+    mem_free(data);
+    return status;
 }
 
 RsdStatus byte_sink_write(void *ctx, const void *data, size_t size, RsdError *err)

@@ -27,6 +27,8 @@ void byte_source_close(ByteSource *source);
 
 /* RsdReadFn; ctx is the ByteSource. */
 RsdStatus byte_source_read(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err);
+/* All that is left: *data [*size] is the caller's (mem_free), also NULL. Errors: RSD_ERR_MEMORY (more than max_size), RSD_ERR_IO. */
+RsdStatus byte_source_read_all(ByteSource *source, uint8_t **data, size_t *size, size_t max_size, RsdError *err);
 /* Starts again with the first byte. At most BYTE_SOURCE_REPLAY_SIZE bytes may have been read before. */
 void byte_source_rewind(ByteSource *source);
 

@@ -16,7 +16,6 @@
 #define BLOCK_LEN ((size_t)16384)
 #define MAX_CHANNELS 64 /* of a stream, docs/format.md */
 #define MAX_BITRATE_BPS 1e6
-#define DAC_MAX_SIZE ((size_t)1 << 30)
 
 enum { FORMAT_BY_NAME = -1, FORMAT_WAV, FORMAT_FLAC, FORMAT_PNG };
 static const char *const FORMATS[] = {"wav", "flac", "png", "jpg", "webp", "avif", "jxl", "tiff", "bmp", "pnm", NULL};
@@ -242,27 +241,6 @@ static bool is_dac(ByteSource *source, RsdStatus *status, RsdError *err)
     return n == sizeof first && memcmp(first, magic, sizeof first) == 0;
 }
 
-static RsdStatus read_rest(uint8_t **data, size_t *size, ByteSource *source, RsdError *err)
-{
-    size_t capacity = 0, n_read;
-    RsdStatus status = RSD_OK;
-
-    *data = NULL;
-    *size = 0;
-    do {
-        if (capacity - *size < BLOCK_LEN) {
-            CHECK(capacity < DAC_MAX_SIZE, err, RSD_ERR_MEMORY, "%s: more than 1 GiB", source->name);
-            TRY(mem_resize(data, capacity, 2 * capacity + BLOCK_LEN, 1, err));
-            capacity = 2 * capacity + BLOCK_LEN;
-        }
-        TRY(byte_source_read(source, *data + *size, BLOCK_LEN, &n_read, err));
-        *size += n_read;
-    } while (n_read > 0);
-fail:
-    return status;
-}
-
-/* A file of the DAC tool: decoded in memory, because its loudness is set at the end. */
 static RsdStatus write_from_dac(void *ctx, const float *src, size_t stride, size_t n_samples, RsdError *err)
 {
     return audio_writer_write(ctx, src, stride, n_samples, err);
@@ -280,7 +258,7 @@ static RsdStatus decode_dac_item(const DecodeWork *w, ByteSource *source, const 
     RsdStatus status = RSD_OK;
 
     CHECK(w->model, err, RSD_ERR_MODEL, "%s: a .dac file; give the DAC weights it was made with: --model FILE", source->name);
-    TRY(read_rest(&data, &size, source, err));
+    TRY(byte_source_read_all(source, &data, &size, DAC_FILE_MAX_SIZE, err));
     TRY(dac_file_parse(&dac, data, size, source->name, err));
     mem_free(&data);
     writing.rate_hz = dac.sample_rate_hz;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/dac_file.h"
 #include "cli/byte_source.h"
 #include "cli/commands.h"
 #include "cli/json_line.h"
@@ -42,7 +43,7 @@ static const Explained EXAMPLES[] = {
 };
 
 static const Explained JSON_FIELDS[] = {
-    {"input, kind", "name; stream, picture, ecdc, model, picture-model, language-model, media or image"},
+    {"input, kind", "name; stream, picture, ecdc, dac, model, picture-model, language-model, media or image"},
     {"rate_hz, channels", "of the signal"},
     {"samples, seconds", "length per channel; null when only reading everything would tell"},
     {"format_version, model, hash", "stream: version, name and hash of its model"},
@@ -52,6 +53,7 @@ static const Explained JSON_FIELDS[] = {
     {"name, parameters, stages, stage_bitrate_bps", "model"},
     {"delay_samples, segment_samples, streams", "model: algorithmic delay; whether it codes .rsd streams"},
     {"language_model", "ecdc: whether it was coded with one"},
+    {"frames, frames_per_window, padded, input_db", "dac: how it is divided; loudness of the recording"},
     {"container, codec", "media"},
     {"width, height, bits, alpha, profile", "picture and image"},
     {"level, tiles, tile_side, bpp", "picture: as coded; bpp: bits per pixel"},
@@ -165,6 +167,44 @@ static void print_stream(const Inspection *in, const RsdStreamInfo *s, const Rsd
         printf("  test     %lld packets, %lld lost, %lld at a lower rate; %s\n", (long long)report->n_packets,
                (long long)report->n_lost, (long long)report->n_layers_lost,
                report->has_end ? "the end is there" : "the end is missing");
+}
+
+/* A file of the DAC tool; codes of 10 bits, as all published models have, in 16. */
+static RsdStatus inspect_dac(const Inspection *in, ByteSource *source, RsdError *err)
+{
+    DacFile dac = {0};
+    uint8_t *data = NULL;
+    size_t size;
+    double seconds, real;
+    RsdStatus status = RSD_OK;
+
+    TRY(byte_source_read_all(source, &data, &size, DAC_FILE_MAX_SIZE, err));
+    TRY(dac_file_parse(&dac, data, size, source->name, err));
+    seconds = (double)dac.original_length / dac.sample_rate_hz;
+    real = seconds > 0 ? 8.0 * (double)size / seconds : 0.0;
+    if (in->json) {
+        json_line_text(in->json, "kind", "dac");
+        print_length(in, dac.sample_rate_hz, dac.channels, dac.original_length);
+        json_line_integer(in->json, "stages", dac.n_stages);
+        json_line_integer(in->json, "frames", dac.n_frames);
+        json_line_integer(in->json, "frames_per_window", dac.chunk_length);
+        json_line_bool(in->json, "padded", dac.padding);
+        json_line_number(in->json, "input_db", (double)dac.input_db, 3);
+        json_line_integer(in->json, "bytes", (int64_t)size);
+        json_line_number(in->json, "bitrate_bps", real, 1);
+    } else {
+        printf("%s\n  stream   DAC .dac, loudness %.2f LUFS\n", in->input, (double)dac.input_db);
+        print_length(in, dac.sample_rate_hz, dac.channels, dac.original_length);
+        printf("  rate     %d stages; %zu bytes", dac.n_stages, size);
+        if (real > 0)
+            printf(", %.3f kbit/s in all", real / 1000.0);
+        printf("\n  windows  of %lld frames, %s; %lld frames of each channel\n", (long long)dac.chunk_length,
+               dac.padding ? "with zeros around them" : "without padding", (long long)dac.n_frames);
+    }
+fail:
+    dac_file_clear(&dac);
+    mem_free(&data);
+    return status;
 }
 
 /* The end of a stream tells what its header may not know, so a stream without a length is read through, too. */
@@ -383,6 +423,8 @@ static RsdStatus inspect(const Inspection *in, RsdError *err)
         TRY(picture_info_stream(&source, in->request->test, in->json, err));
     } else if (n >= 3 && (!memcmp(first, "RSD", 3) || !memcmp(first, "ECD", 3))) {
         TRY(inspect_stream(in, &source, err));
+    } else if (n >= 6 && !memcmp(first, "\x93NUMPY", 6)) {
+        TRY(inspect_dac(in, &source, err));
     } else if (is_model(first, n, in->input)) {
         TRY(inspect_model(in, err));
     } else if (image_format_of(first, n)) {
@@ -442,7 +484,7 @@ const Command cli_info = {
     .summary = "what a stream, a model, a recording or a picture is",
     .usage = "[--test] [--json] INPUT...",
     .description =
-        "Describes each INPUT: a .rsd stream or an .ecdc file (also - for standard input), a model file or published "
+        "Describes each INPUT: a .rsd stream, an .ecdc or a .dac file (also - for standard input), a model file or published "
         "weights, the name of a built-in model, a recording, or a picture.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,

@@ -14,7 +14,6 @@
 #include "engine/base/mem.h"
 #include "engine/weights/npy.h"
 
-#define READ_STEP ((size_t)1 << 16)
 #define MAX_FILE_SIZE ((size_t)1 << 31)
 #define WRITE_CODES 4096 /* at once */
 #define LINE_SIZE ((size_t)TOKENS_MAX_CHANNELS * TOKENS_MAX_STAGES * 7 + 64)
@@ -341,19 +340,11 @@ RsdStatus tokens_read(Tokens *tokens, const char *path, TokenFormat format, RsdE
 {
     ByteSource source;
     uint8_t *data = NULL;
-    size_t size = 0, capacity = 0, n_read;
+    size_t size;
     RsdStatus status = RSD_OK;
 
     TRY(byte_source_open(&source, path, err));
-    do {
-        if (capacity - size < READ_STEP) {
-            CHECK(capacity < MAX_FILE_SIZE, err, RSD_ERR_MEMORY, "%s: more than 2 GiB of tokens", source.name);
-            TRY(mem_resize(&data, capacity, 2 * capacity + READ_STEP, 1, err));
-            capacity = 2 * capacity + READ_STEP;
-        }
-        TRY(byte_source_read(&source, data + size, READ_STEP, &n_read, err));
-        size += n_read;
-    } while (n_read > 0);
+    TRY(byte_source_read_all(&source, &data, &size, MAX_FILE_SIZE, err));
     TRY(tokens_parse(tokens, data, size, format, source.name, err));
 fail:
     mem_free(&data);

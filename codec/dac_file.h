@@ -20,6 +20,8 @@
 #define DAC_FILE_MAX_CHANNELS 64
 #define DAC_FILE_MAX_STAGES 64
 
+#define DAC_FILE_MAX_SIZE ((size_t)1 << 30) /* of one that programs here read */
+
 typedef struct DacFile {
     int channels, n_stages;
     int64_t n_frames;        /* of all chunks together */

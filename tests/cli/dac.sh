@@ -14,6 +14,8 @@ try residua encode -q -m "$golden/model_hf.safetensors" -o hub.rsd song.wav
 echo '# .dac files'
 try residua encode -q -m "$dac" -o song.dac song.wav
 try residua encode -q -m "$dac" -o stereo.dac stereo.wav
+try residua info song.dac stereo.dac
+try residua info --json stereo.dac
 try residua decode -q -m "$dac" -o song2.wav song.dac
 try residua decode -q -m "$dac" -o stereo2.wav stereo.dac
 try residua info song2.wav stereo2.wav
