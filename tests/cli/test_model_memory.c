@@ -1,7 +1,7 @@
 /* test_model_memory.c - the most memory that the tool takes with models of published sizes and drawn weights, one thread, from
  * pipe to file and back: EnCodec 24 and 48 kHz and DAC 44.1 kHz.
  *
- * A long test; RESIDUA_MINUTES says how long the recording is, or RESIDUA_SECONDS. Prints what it found:
+ * Long tests, but for a narrow model whose files are seen not to grow memory; RESIDUA_MINUTES says how long the recording is, or RESIDUA_SECONDS. Prints what it found:
  *
  *     make check-long TEST_ARGS='--filter model_memory/encodec_24_khz' RESIDUA_MINUTES=60
  *
@@ -19,6 +19,7 @@
 
 #define PATH_SIZE 256
 #define MB 1024 /* kB */
+#define MAX_GROWTH (2 * MB)
 
 static char folder[PATH_SIZE], model_path[PATH_SIZE + 32], coded_path[PATH_SIZE + 32];
 static RsdError err;
@@ -66,16 +67,15 @@ static void save_model(const AudioCodecConfig *cfg)
     audio_codec_destroy(&codec);
 }
 
-/* Encodes and decodes; limits in kB. */
-static void assert_fits(const AudioCodecConfig *cfg, const char *ending, long encode_limit, long decode_limit)
+/* Encodes and decodes `left` seconds. */
+static void measure(const AudioCodecConfig *cfg, const char *ending, double left, long *encode_peak, long *decode_peak)
 {
+    double seconds = left;
     int channels = audio_codec_channels(cfg), fd;
     char *encode[] = {"residua", "encode", "-qf", "-t", "1", "-m", model_path, "-o", coded_path, "-", NULL};
     char *decode[] = {"residua", "decode", "-q", "-t", "1", "-m", model_path, "-", NULL};
     int16_t *second = malloc((size_t)(cfg->rate_hz * channels) * sizeof *second);
-    double left = seconds_wanted();
     struct stat info;
-    long encode_peak, decode_peak;
     pid_t pid;
 
     snprintf(coded_path, sizeof coded_path, "%s/coded.%s", folder, ending);
@@ -85,14 +85,22 @@ static void assert_fits(const AudioCodecConfig *cfg, const char *ending, long en
     program_feed_wav_header(fd, cfg->rate_hz, channels);
     for (; left > 0; left -= 1)
         program_feed(fd, second, (size_t)(channels * (int)(cfg->rate_hz * fmin(left, 1.0))) * sizeof *second);
-    encode_peak = program_finish(pid, fd);
+    *encode_peak = program_finish(pid, fd);
     pid = program_start(&fd, decode);
     program_feed_file(fd, coded_path);
-    decode_peak = program_finish(pid, fd);
+    *decode_peak = program_finish(pid, fd);
     cr_assert_eq(stat(coded_path, &info), 0);
     free(second);
-    fprintf(stderr, "%s, %g s of .%s: encode %.1f MB, decode %.1f MB (%lld bytes coded)\n", cfg->name, seconds_wanted(), ending,
-            (double)encode_peak / MB, (double)decode_peak / MB, (long long)info.st_size);
+    fprintf(stderr, "%s, %g s of .%s: encode %.1f MB, decode %.1f MB (%lld bytes coded)\n", cfg->name, seconds, ending,
+            (double)*encode_peak / MB, (double)*decode_peak / MB, (long long)info.st_size);
+}
+
+/* Limits in kB. */
+static void assert_fits(const AudioCodecConfig *cfg, const char *ending, long encode_limit, long decode_limit)
+{
+    long encode_peak, decode_peak;
+
+    measure(cfg, ending, seconds_wanted(), &encode_peak, &decode_peak);
     cr_expect(encode_peak > 0 && encode_peak < encode_limit, "encode: %ld kB", encode_peak);
     cr_expect(decode_peak > 0 && decode_peak < decode_limit, "decode: %ld kB", decode_peak);
 }
@@ -183,4 +191,42 @@ Test(model_memory, dac_44_khz_streams)
     NEED_LONG();
     save_model(&cfg);
     assert_fits(&cfg, "rsd", 200 * MB, 280 * MB);
+}
+
+/* What is left to grow are the codes of a .dac file. */
+Test(model_memory, a_longer_recording_takes_no_more)
+{
+    const char *endings[] = {"dac", "ecdc"};
+    AudioCodecConfig narrow = {.name = "narrow_dac",
+                               .rate_hz = 8000,
+                               .network = AUDIO_DAC,
+                               .dac = {.encoder_dim = 2,
+                                       .n_encoder_rates = 2,
+                                       .encoder_rates = {4, 8},
+                                       .latent_dim = 4,
+                                       .decoder_dim = 8,
+                                       .n_decoder_rates = 2,
+                                       .decoder_rates = {8, 4}},
+                               .projected_rvq = {.n_q = 2, .codebook_size = 16, .code_dim = 2, .dim = 4}};
+
+    NEED_PLAIN_MEMORY();
+    for (int i = 0; i < 2; i++) {
+        long encode[2], decode[2];
+
+        if (i == 1) {
+            narrow = encodec("narrow_encodec", 8000, 1);
+            narrow.seanet.base_channels = 4;
+            narrow.seanet.n_lstm = 0;
+            narrow.seanet.latent_dim = narrow.rvq.dim = 8;
+            narrow.rvq.n_q = 2;
+        }
+        save_model(&narrow);
+        measure(&narrow, endings[i], 20, &encode[0], &decode[0]);
+        unlink(coded_path);
+        measure(&narrow, endings[i], 120, &encode[1], &decode[1]);
+        unlink(coded_path);
+        unlink(model_path);
+        cr_expect(encode[1] - encode[0] < MAX_GROWTH && decode[1] - decode[0] < MAX_GROWTH,
+                  ".%s: encode from %ld to %ld kB, decode from %ld to %ld kB", endings[i], encode[0], encode[1], decode[0], decode[1]);
+    }
 }
