@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/eval_kind.h"
 #include "cli/model_choice.h"
 #include "cli/rd_run.h"
 #include "cli/shard.h"
@@ -176,6 +177,9 @@ static RsdStatus bench_rd(const BenchRequest *r, char **paths, size_t n_paths, C
 {
     Codecs codecs = {0};
     EvalSet set;
+    EvalLimits limits;
+    const EvalWishes wishes = {.metrics = r->metrics ? r->metrics : DEFAULT_METRICS};
+    const EvalOptions options = {0};
     MediaList *files = NULL;
     RsdThreads *threads = NULL;
     Shard shard;
@@ -184,7 +188,8 @@ static RsdStatus bench_rd(const BenchRequest *r, char **paths, size_t n_paths, C
 
     TRY(shard_parse(&shard, r->shard, err));
     TRY(check_output(r, err));
-    TRY(eval_set_choose(&set, r->metrics ? r->metrics : DEFAULT_METRICS, err));
+    TRY(eval_wishes_check(&wishes, (const EvalKind *const[]){&eval_kind_audio}, 1, err));
+    TRY(eval_set_choose(&set, &limits, &eval_kind_audio, &wishes, &options, err));
     TRY(choose_codecs(&codecs, r, err));
     TRY(rsd_threads_create(&threads, r->n_threads, err));
     run.codecs = codecs.items;

@@ -1,8 +1,9 @@
-/* eval.c - `residua eval REF DIST`: how far a recording is from its original.
+/* eval.c - `residua eval REF DIST`: how far a recording or a picture is from its original.
  *
- * Both are read at one rate and one number of channels, the delay between them is found and taken away, and each metric
- * looks at what they have in common (eval_pair.c). Pairs are shared out among threads (eval_run.c) and printed in their
- * order (eval_print.c).
+ * Pairs are found (pairs.c) and divided by kind (eval_kind.h). Recordings are read at one rate and one number of channels, the
+ * delay between them is found and taken away, and each metric looks at what they have in common (eval_audio.c); pictures are
+ * read as RGB (eval_image.c). The pairs of a kind are shared out among threads (eval_run.c) and printed in their order
+ * (eval_print.c).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,7 +12,10 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/eval_audio.h"
 #include "cli/eval_embeddings.h"
+#include "cli/eval_image.h"
+#include "cli/heatmap.h"
 #include "cli/report.h"
 #include "cli/spectrogram.h"
 #include "engine/base/atomic_file.h"
@@ -20,25 +24,39 @@
 
 #define DEFAULT_MAX_DELAY_S 0.5
 #define DEFAULT_DETAILS 12
-#define REPORT_RANK "mel" /* says which pairs are worst unless metrics were chosen */
 
 typedef struct EvalRequest {
     CommonRequest common;
-    const char *shard, *metrics;
-    TextList below, above;
-    double rate_hz, max_delay_s;
-    const char *report, *spectrogram, *visqol_model;
-    int n_threads, n_details;
+    EvalWishes wishes;
+    TextList weights;
+    double rate_hz, max_delay_s, heatmap_top;
+    const char *shard, *report, *spectrogram, *heatmap, *visqol_model;
+    int n_threads, n_details, kind;
     bool no_align, per_channel, json, csv, force, embeddings;
 } EvalRequest;
+
+static const char *const KINDS[] = {"all", "audio", "image", NULL};
 
 static const Option OPTIONS[] = {
     {.letter = 'm',
      .name = "metrics",
      .kind = OPTION_TEXT,
      .value = "NAMES",
-     .offset = offsetof(EvalRequest, metrics),
+     .offset = offsetof(EvalRequest, wishes.metrics),
      .help = "names divided by commas, or all; `residua losses` lists them (default: a usual choice)"},
+    {.name = "kind",
+     .kind = OPTION_CHOICE,
+     .value = "KIND",
+     .choices = KINDS,
+     .offset = offsetof(EvalRequest, kind),
+     .help = "of folders: compare audio or image files alone (default all)"},
+    {.name = "weights",
+     .kind = OPTION_LIST,
+     .value = "NAME=FILE",
+     .offset = offsetof(EvalRequest, weights),
+     .help = "a network that metrics of pictures look through: squeeze, alex, vgg16, vgg19, lpips_squeeze, lpips_alex, "
+             "lpips_vgg or dists, from its published torch or safetensors file (may be repeated); without them lpips and "
+             "dists do not apply"},
     {.name = "rate",
      .kind = OPTION_QUANTITY,
      .value = "RATE",
@@ -72,12 +90,12 @@ static const Option OPTIONS[] = {
     {.name = "fail-below",
      .kind = OPTION_LIST,
      .value = "NAME=VALUE",
-     .offset = offsetof(EvalRequest, below),
+     .offset = offsetof(EvalRequest, wishes.below),
      .help = "exit 1 when the mean of that metric is lower (may be repeated)"},
     {.name = "fail-above",
      .kind = OPTION_LIST,
      .value = "NAME=VALUE",
-     .offset = offsetof(EvalRequest, above),
+     .offset = offsetof(EvalRequest, wishes.above),
      .help = "exit 1 when it is higher; of metrics that are best near 0 the mean magnitude counts"},
     THREADS_OPTION(EvalRequest,
                    "pairs measured at once; 0, the default, takes one per processor; values do not depend on it"),
@@ -85,20 +103,34 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "FILE",
      .offset = offsetof(EvalRequest, report),
-     .help = "write a page for a browser: means, distributions, a table that sorts, spectrograms, players"},
+     .help = "write a page for a browser: means, distributions, a table that sorts, spectrograms and players, or pictures "
+             "with a slider and maps of their errors"},
     {.name = "report-details",
      .kind = OPTION_COUNT,
      .value = "N",
      .min = 0,
      .max = 1000,
      .offset = offsetof(EvalRequest, n_details),
-     .help = "how many of the worst pairs get pictures and players on it, about 1 MB each (default 12)"},
+     .help = "how many of the worst pairs get pictures and players on it, 1 to 3 MB each (default 12)"},
     {.name = "spectrogram",
      .kind = OPTION_TEXT,
      .value = "FILE",
      .offset = offsetof(EvalRequest, spectrogram),
      .help = "of one pair: write a PNG with the spectrograms of REF and DIST, and below them the difference, red where "
              "DIST has more"},
+    {.name = "heatmap",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(EvalRequest, heatmap),
+     .help = "of one pair of pictures: write a PNG of the same size that shows CIEDE2000 of each pixel, from black for 0 "
+             "over violet, red and orange to light yellow"},
+    {.name = "heatmap-top",
+     .kind = OPTION_QUANTITY,
+     .value = "N",
+     .min = 0.01,
+     .max = 100,
+     .offset = offsetof(EvalRequest, heatmap_top),
+     .help = "the CIEDE2000 that gets the lightest colour; 1 is just noticeable (default 10)"},
     {.name = "embeddings",
      .offset = offsetof(EvalRequest, embeddings),
      .help = "REF and DIST are .npy files of embeddings, [rows, numbers] from a network of yours: print the Frechet distance (FID, FAD) "
@@ -117,6 +149,10 @@ static const Explained EXAMPLES[] = {
     {"-m estoi,mel --rate 16k originals decoded", "two of them for two folders paired by name"},
     {"-q --fail-below estoi=0.9 originals decoded", "for scripts: exit 1 when the mean is lower"},
     {"--report page.html originals decoded", "to look at and to listen"},
+    {"-m psnr,ms-ssim --fail-below ms-ssim=0.98 photo.png photo.jpg", "two metrics of a picture"},
+    {"--weights squeeze=squeezenet1_1.pth --weights lpips_squeeze=squeeze.pth -m lpips photo.png photo.jpg",
+     "through a network"},
+    {"--heatmap errors.png photo.png photo.jpg", "where it is wrong"},
     {"-m all --csv originals decoded > values.csv", "everything, for a spreadsheet"},
     {"--embeddings originals.npy decoded.npy", "Frechet and kernel distance of two sets of embeddings"},
     {NULL, NULL},
@@ -125,14 +161,19 @@ static const Explained EXAMPLES[] = {
 static const Explained JSON_FIELDS[] = {
     {"schema", "1; a field changes its meaning only together with this number"},
     {"type", "pair or summary, or embeddings with ref_rows, dist_rows, dim, frechet and kernel"},
+    {"kind", "audio or image; with both there are two summaries"},
     {"name, ref, dist", "of a pair"},
-    {"rate_hz, channels, samples", "of what was compared, samples per channel"},
-    {"ref_samples, dist_samples", "lengths at that rate"},
-    {"delay_samples, correlation", "by how much dist is late, and how alike they are there"},
-    {"ref_loudness_lufs, dist_loudness_lufs, ref_true_peak_dbtp, dist_true_peak_dbtp", "by BS.1770; null for silence"},
+    {"rate_hz, channels, samples", "of recordings: of what was compared, samples per channel"},
+    {"ref_samples, dist_samples", "of recordings: lengths at that rate"},
+    {"delay_samples, correlation", "of recordings: by how much dist is late, and how alike they are there"},
+    {"ref_loudness_lufs, dist_loudness_lufs, ref_true_peak_dbtp, dist_true_peak_dbtp",
+     "of recordings: by BS.1770; null for silence"},
+    {"width, height, channels", "of pictures: pixels; 1 when both are grey, else 3"},
+    {"ref_format, dist_format, ref_bits, dist_bits", "of pictures: png, jpeg, ..; bits of a sample in the files"},
+    {"alpha_l1", "of pictures: mean absolute difference of alpha, null without any"},
     {"metrics", "for each name an object: value (null when infinite or not applicable), unit, flag (why the value is a "
-                "convention: too short, silent reference, identical, not applicable; else null), channels (values of "
-                "single channels, where there are several)"},
+                "convention: too short, too small, silent reference, identical, not applicable; else null), channels (values "
+                "of single channels, or of red, green and blue, where there are several and the metric has them)"},
     {"status, error", "instead of the rest when the pair could not be compared"},
     {"pairs, failed, limits_missed", "of the summary; its metrics have mean, half_width_95, n, unit and better"},
     {NULL, NULL},
@@ -140,47 +181,86 @@ static const Explained JSON_FIELDS[] = {
 
 /* ---- files besides the values ---- */
 
-static RsdStatus write_spectrogram(const EvalRequest *r, const EvalRun *run, RsdError *err)
+/* The only pair, if it is of that kind. */
+static RsdStatus only_pair(const Pair **pair, const PairList *pairs, const EvalKind *kind, const char *option, RsdError *err)
 {
-    EvalSignals s = {0};
-    SpectrogramSet set = {0};
+    if (pairs->n_items != 1)
+        return error_set(err, RSD_ERR_ARG, "%s shows one pair, and there are %zu; --report shows many", option,
+                         pairs->n_items);
+    *pair = &pairs->items[0];
+    if ((*pair)->kind != kind)
+        return error_set(err, RSD_ERR_ARG, "%s is for %s, and %s is a %s", option, kind->things, (*pair)->ref,
+                         (*pair)->kind->thing);
+    return RSD_OK;
+}
+
+static RsdStatus write_bytes(const char *path, bool overwrite, const uint8_t *bytes, size_t size, RsdError *err)
+{
     AtomicFile *file = NULL;
-    uint8_t *bytes = NULL;
-    size_t size;
     RsdStatus status = RSD_OK;
 
-    CHECK(run->pairs->n_items == 1, err, RSD_ERR_ARG,
-          "--spectrogram shows one pair, and there are %zu; --report shows many", run->pairs->n_items);
-    TRY(atomic_file_open(&file, r->spectrogram, r->force, err));
-    TRY(eval_signals_load(&s, &run->pairs->items[0], &run->options, NULL, err));
-    TRY(spectrogram_create(&set, s.ref + s.ref_from, s.dist + s.dist_from, s.n_common, s.rate_hz, err));
-    TRY(spectrogram_png(&bytes, &size, &set, err));
+    TRY(atomic_file_open(&file, path, overwrite, err));
     TRY(atomic_file_write(file, bytes, size, err));
     TRY(atomic_file_commit(file, err));
 fail:
-    mem_free(&bytes);
-    spectrogram_clear(&set);
-    eval_signals_clear(&s);
     atomic_file_close(&file);
     return status;
 }
 
-static RsdStatus write_report(const EvalRequest *r, char **operands, const EvalRun *run, RsdThreads *threads,
-                              RsdError *err)
+static RsdStatus write_spectrogram(const EvalRequest *r, const Pair *pair, const EvalOptions *options, RsdError *err)
 {
-    EvalReport report = {
-        .run = run, .ref = operands[0], .dist = operands[1], .n_details = r->n_details, .threads = threads};
+    EvalSignals s = {0};
+    SpectrogramSet set = {0};
+    uint8_t *bytes = NULL;
+    size_t size;
+    RsdStatus status = RSD_OK;
 
-    for (size_t m = 0; !r->metrics && m < run->set->n; m++)
-        if (!strcmp(run->set->items[m].name, REPORT_RANK))
-            report.rank = m;
-    return report_write(r->report, r->force, REPORT_EVAL, report_fill_eval, &report, err);
+    TRY(eval_signals_load(&s, pair, options, NULL, err));
+    TRY(spectrogram_create(&set, s.ref + s.ref_from, s.dist + s.dist_from, s.n_common, s.rate_hz, err));
+    TRY(spectrogram_png(&bytes, &size, &set, err));
+    TRY(write_bytes(r->spectrogram, r->force, bytes, size, err));
+fail:
+    mem_free(&bytes);
+    spectrogram_clear(&set);
+    eval_signals_clear(&s);
+    return status;
+}
+
+static RsdStatus write_heatmap(const EvalRequest *r, const Pair *pair, RsdThreads *threads, Console *console, RsdError *err)
+{
+    EvalPictures p = {0};
+    Heatmap map = {0};
+    uint8_t *bytes = NULL;
+    size_t size;
+    RsdStatus status = RSD_OK;
+
+    TRY(eval_pictures_load(&p, pair, NULL, err));
+    TRY(heatmap_create(&map, &(ImagePair){p.ref, p.dist, p.height, p.width}, threads, err));
+    TRY(heatmap_png(&bytes, &size, &map, 0, 0, p.width, p.height, r->heatmap_top, err));
+    TRY(write_bytes(r->heatmap, r->force, bytes, size, err));
+    console_say(console, LOG_INFO, "%s: CIEDE2000, black 0 to light yellow %g and more; the largest is %.2f at column %lld of "
+                "row %lld", r->heatmap, r->heatmap_top, (double)map.most, (long long)map.most_column, (long long)map.most_row);
+fail:
+    mem_free(&bytes);
+    heatmap_clear(&map);
+    eval_pictures_clear(&p);
+    return status;
+}
+
+/* The metric that says which pairs are worst: the first that was chosen, else the usual one. */
+static size_t rank_of(const EvalRun *run, const EvalWishes *wishes)
+{
+    for (size_t m = 0; !wishes->metrics && m < run->set->n; m++)
+        if (!strcmp(run->set->items[m].name, run->set->kind->rank))
+            return m;
+    return 0;
 }
 
 /* Before hours of work, not after them. */
-static RsdStatus check_outputs(const EvalRequest *r, RsdError *err)
+static RsdStatus check_outputs(const EvalRequest *r, const PairList *pairs, RsdError *err)
 {
-    const char *paths[] = {r->report, r->spectrogram};
+    const char *paths[] = {r->report, r->spectrogram, r->heatmap};
+    const Pair *pair;
     RsdStatus status = RSD_OK;
 
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
@@ -188,75 +268,175 @@ static RsdStatus check_outputs(const EvalRequest *r, RsdError *err)
             CHECK(strcmp(paths[i], "-") != 0, err, RSD_ERR_ARG, "standard output is for the values; name a file");
             CHECK(r->force || access(paths[i], F_OK) != 0, err, RSD_ERR_EXISTS, "%s: exists already; -f overwrites it",
                   paths[i]);
+            TRY(png_is_available(err));
         }
-    if (r->report || r->spectrogram)
-        TRY(png_is_available(err));
+    if (r->spectrogram)
+        TRY(only_pair(&pair, pairs, &eval_kind_audio, "--spectrogram", err));
+    if (r->heatmap)
+        TRY(only_pair(&pair, pairs, &eval_kind_image, "--heatmap", err));
 fail:
     return status;
 }
 
 /* ---- the command ---- */
 
-static int exit_code(const EvalRun *run)
+/* Pairs of each kind, and what comes of them. */
+typedef struct Comparison {
+    PairList *pairs;
+    EvalSet sets[EVAL_N_KINDS];
+    EvalLimits limits[EVAL_N_KINDS];
+    EvalRun runs[EVAL_N_KINDS];
+    size_t n_runs;
+    EvalOptions options;
+} Comparison;
+
+static int exit_code(const Comparison *c)
 {
-    if (run->pairs->n_items == 1 && run->n_failed)
-        return cli_exit_code(run->results[0].status);
-    return run->n_failed || run->n_missed ? EXIT_SOME_FAILED : EXIT_DONE;
+    bool bad = false;
+
+    if (c->pairs->n_items == 1 && c->runs[0].n_failed)
+        return cli_exit_code(c->runs[0].results[0].status);
+    for (size_t i = 0; i < c->n_runs; i++)
+        bad = bad || c->runs[i].n_failed || c->runs[i].n_missed;
+    return bad ? EXIT_SOME_FAILED : EXIT_DONE;
+}
+
+static RsdStatus load_weights(ImageNets **nets, const TextList *weights, RsdError *err)
+{
+    char name[32];
+    RsdStatus status = RSD_OK;
+
+    if (weights->n)
+        TRY(image_nets_create(nets, err));
+    for (size_t i = 0; i < weights->n; i++) {
+        const char *text = weights->items[i], *equals = strchr(text, '=');
+
+        CHECK(equals && equals > text && equals[1], err, RSD_ERR_ARG,
+              "--weights %.60s: NAME=FILE is needed, such as squeeze=squeezenet1_1.pth", text);
+        snprintf(name, sizeof name, "%.*s", (int)(equals - text < 31 ? equals - text : 31), text);
+        TRY(image_nets_load(*nets, name, equals + 1, err));
+    }
+fail:
+    return status;
+}
+
+/* One run for each kind that is there and that a metric was asked for. */
+static RsdStatus plan_runs(Comparison *c, const EvalRequest *r, Console *console, RsdError *err)
+{
+    const EvalKind *kinds[EVAL_N_KINDS] = {NULL};
+    size_t n_kinds = 0;
+    RsdStatus status = RSD_OK;
+
+    for (size_t i = 0; i < c->pairs->n_items; i++)
+        if (!n_kinds || kinds[n_kinds - 1] != c->pairs->items[i].kind)
+            kinds[n_kinds++] = c->pairs->items[i].kind;
+    TRY(eval_wishes_check(&r->wishes, kinds, n_kinds, err));
+    CHECK(n_kinds == 1 || !r->csv, err, RSD_ERR_ARG,
+          "--csv is a table of one kind, and there are recordings and pictures: choose with --kind audio or --kind image");
+    for (size_t k = 0, from = 0, n; k < n_kinds; k++, from += n) {
+        EvalRun *run = &c->runs[c->n_runs];
+
+        for (n = 0; from + n < c->pairs->n_items && c->pairs->items[from + n].kind == kinds[k];)
+            n++;
+        TRY(eval_set_choose(&c->sets[c->n_runs], &c->limits[c->n_runs], kinds[k], &r->wishes, &c->options, err));
+        if (!c->sets[c->n_runs].n) {
+            console_say(console, LOG_WARNING, "%zu %s left out: none of the metrics is for %s", n,
+                        n == 1 ? kinds[k]->thing : kinds[k]->things, n == 1 ? "it" : "them");
+            continue;
+        }
+        *run = (EvalRun){.pairs = {c->pairs->items + from, n},
+                         .set = &c->sets[c->n_runs],
+                         .limits = &c->limits[c->n_runs],
+                         .options = c->options,
+                         .form = r->json  ? EVAL_JSON
+                                 : r->csv ? EVAL_CSV
+                                          : EVAL_TABLE,
+                         .per_channel = r->per_channel,
+                         .console = console};
+        c->n_runs++;
+    }
+fail:
+    return status;
+}
+
+static RsdStatus run_all(Comparison *c, RsdThreads *threads, Console *console, RsdError *err)
+{
+    size_t n_failed = 0, n_pairs = 0;
+    RsdStatus status = RSD_OK;
+
+    for (size_t i = 0; i < c->n_runs; i++) {
+        if (i && c->runs[i].form == EVAL_TABLE)
+            putchar('\n');
+        TRY(eval_run(&c->runs[i], threads, err));
+        n_failed += c->runs[i].n_failed;
+        n_pairs += c->runs[i].pairs.n_items;
+    }
+    if (n_pairs > 1)
+        console_say(console, LOG_INFO, "%zu pairs compared, %zu failed", n_pairs - n_failed, n_failed);
+fail:
+    return status;
+}
+
+static RsdStatus write_files(const Comparison *c, const EvalRequest *r, char **operands, RsdThreads *threads, Console *console,
+                             RsdError *err)
+{
+    EvalReport report = {
+        .ref = operands[0], .dist = operands[1], .n_details = r->n_details, .threads = threads, .n_parts = c->n_runs};
+    bool failed = c->runs[0].n_failed > 0;
+    RsdStatus status = RSD_OK;
+
+    for (size_t i = 0; i < c->n_runs; i++)
+        report.parts[i] = (EvalReportPart){&c->runs[i], rank_of(&c->runs[i], &r->wishes)};
+    if (r->report)
+        TRY(report_write(r->report, r->force, REPORT_EVAL, report_fill_eval, &report, err));
+    if (r->spectrogram && !failed)
+        TRY(write_spectrogram(r, &c->pairs->items[0], &c->options, err));
+    if (r->heatmap && !failed)
+        TRY(write_heatmap(r, &c->pairs->items[0], threads, console, err));
+fail:
+    return status;
 }
 
 static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *console, int *code, RsdError *err)
 {
-    EvalSet set;
-    EvalLimits limits;
-    PairList *pairs = NULL;
+    Comparison c = {.options = {.rate_hz = r->rate_hz, .max_delay_s = r->max_delay_s, .no_align = r->no_align}};
     RsdThreads *threads = NULL;
     Svr *visqol = NULL;
-    EvalRun run = {.set = &set,
-                   .limits = &limits,
-                   .options = {.rate_hz = r->rate_hz, .max_delay_s = r->max_delay_s, .no_align = r->no_align},
-                   .form = r->json  ? EVAL_JSON
-                           : r->csv ? EVAL_CSV
-                                    : EVAL_TABLE,
-                   .per_channel = r->per_channel,
-                   .console = console};
+    ImageNets *nets = NULL;
     Shard shard;
     RsdStatus status = RSD_OK;
 
-    TRY(eval_set_choose(&set, r->metrics, err));
-    TRY(eval_limits_parse(&limits, &set, &r->below, &r->above, err));
-    TRY(check_outputs(r, err));
+    TRY(pairs_find(&c.pairs, operands[0], operands[1], r->kind ? eval_kind_at((size_t)r->kind - 1) : NULL, console, err));
     if (r->visqol_model)
         TRY(svr_open(&visqol, r->visqol_model, err));
-    run.options.aids.visqol = visqol;
     TRY(shard_parse(&shard, r->shard, err));
-    TRY(pairs_find(&pairs, operands[0], operands[1], console, err));
-    pairs_keep_shard(pairs, &shard);
-    CHECK(pairs->n_items, err, RSD_ERR_ARG, "--shard %zu/%zu: there are fewer pairs than parts", shard.index + 1, shard.n);
+    pairs_keep_shard(c.pairs, &shard);
+    CHECK(c.pairs->n_items, err, RSD_ERR_ARG, "--shard %zu/%zu: there are fewer pairs than parts", shard.index + 1, shard.n);
+    TRY(load_weights(&nets, &r->weights, err));
+    c.options.aids.visqol = visqol;
+    c.options.nets = nets;
+    TRY(plan_runs(&c, r, console, err));
+    TRY(check_outputs(r, c.pairs, err));
     TRY(rsd_threads_create(&threads, r->n_threads, err));
-    run.pairs = pairs;
-    TRY(eval_run(&run, threads, err));
-    if (pairs->n_items > 1)
-        console_say(console, LOG_INFO, "%zu pairs compared, %zu failed", pairs->n_items - run.n_failed, run.n_failed);
-    if (r->report)
-        TRY(write_report(r, operands, &run, threads, err));
-    if (r->spectrogram && !run.n_failed)
-        TRY(write_spectrogram(r, &run, err));
-    *code = exit_code(&run);
+    TRY(run_all(&c, threads, console, err));
+    TRY(write_files(&c, r, operands, threads, console, err));
+    *code = exit_code(&c);
 fail:
-    if (pairs)
-        eval_run_clear(&run);
+    for (size_t i = 0; i < c.n_runs; i++)
+        eval_run_clear(&c.runs[i]);
     rsd_threads_destroy(&threads);
-    pairs_destroy(&pairs);
+    pairs_destroy(&c.pairs);
     svr_close(&visqol);
+    image_nets_destroy(&nets);
     return status;
 }
 
 static int run(int argc, char **argv)
 {
-    EvalRequest r = {.max_delay_s = DEFAULT_MAX_DELAY_S, .n_details = DEFAULT_DETAILS};
+    EvalRequest r = {.max_delay_s = DEFAULT_MAX_DELAY_S, .n_details = DEFAULT_DETAILS, .heatmap_top = HEATMAP_TOP};
     Console console;
     size_t n_operands;
-    int code;
+    int code = EXIT_DONE;
     RsdError err = {0};
     RsdStatus status = RSD_OK;
 
@@ -281,13 +461,17 @@ static int run(int argc, char **argv)
 
 const Command cli_eval = {
     .name = "eval",
-    .summary = "how far decoded sound is from the original",
+    .summary = "how far decoded sound or a decoded picture is from the original",
     .usage = "[options] REF DIST",
     .description =
-        "Compares DIST with the original REF: two recordings, or two folders whose recordings are paired by name. The "
-        "delay between them is found and taken away first. Other rates are resampled to that of REF, and other "
-        "numbers of channels mixed to mono. Values in brackets are conventions (silence, too short, no difference) "
-        "and do not count for the mean; +- is half of its 95 % confidence interval (Student's t over files).\n\n"
+        "Compares DIST with the original REF: two recordings, two pictures, or two folders whose recordings and pictures are "
+        "paired by name; what is in a file decides which it is. Values in brackets are conventions (silence, too short, too "
+        "small, no difference) and do not count for the mean; +- is half of its 95 % confidence interval (Student's t over "
+        "files).\n\n"
+        "Of recordings the delay is found and taken away first. Other rates are resampled to that of REF, and other numbers of "
+        "channels mixed to mono. Pictures are compared as RGB from 0 to 1 and must have the same size; grey counts as three "
+        "equal channels, alpha is laid on a grey ground, of several pictures in a file the first is taken. `residua losses` "
+        "explains the metrics.\n\n"
         "The exit code is 0 when every pair was compared and every limit kept, and 1 when a pair of several failed or "
         "a limit was missed.",
     .options = OPTIONS,

@@ -8,16 +8,14 @@
 #include <math.h>
 #include <string.h>
 
-#include "cli/words.h"
-
 #define NAME_COLUMNS 32
 #define VALUE_COLUMNS 13
 
-const char *eval_flag_words(unsigned flags)
+const char *eval_flag_words(const EvalKind *kind, unsigned flags)
 {
     return flags & METRIC_NOT_APPLICABLE     ? "not applicable"
            : flags & METRIC_SILENT_REFERENCE ? "silent reference"
-           : flags & METRIC_TOO_SHORT        ? "too short"
+           : flags & METRIC_TOO_SHORT        ? kind->tiny
            : flags & METRIC_IDENTICAL        ? "identical"
                                              : NULL;
 }
@@ -34,7 +32,7 @@ const char *eval_value_text(char text[EVAL_VALUE_SIZE], const EvalMetric *metric
 
 static void print_row_heading(const EvalSet *set)
 {
-    printf("%-*s %9s", NAME_COLUMNS, "", "delay ms");
+    printf("%-*s %9s", NAME_COLUMNS, "", set->kind->column);
     for (size_t m = 0; m < set->n; m++)
         printf(" %*s", VALUE_COLUMNS, set->items[m].title);
     printf("\n%-*s %9s", NAME_COLUMNS, "better is", "");
@@ -52,17 +50,14 @@ static void print_values(const MetricValue *values, const EvalSet *set)
     putchar('\n');
 }
 
-static double delay_ms(const EvalResult *r)
-{
-    return 1000.0 * (double)r->alignment.lag_samples / r->rate_hz;
-}
-
 static void print_row(const Pair *pair, const EvalResult *r, const EvalSet *set, bool per_channel)
 {
-    printf("%-*s %9.2f", NAME_COLUMNS, pair->name, delay_ms(r));
+    char text[EVAL_TEXT_SIZE];
+
+    printf("%-*s %9s", NAME_COLUMNS, pair->name, set->kind->column_text(text, r));
     print_values(r->values, set);
     for (int c = 0; per_channel && r->channels > 1 && c < r->channels; c++) {
-        printf("  channel %-*d %9s", NAME_COLUMNS - 10, c + 1, "");
+        printf("  channel %-*s %9s", NAME_COLUMNS - 10, set->kind->channel_name(text, r, c), "");
         print_values(r->each + (size_t)c * set->n, set);
     }
 }
@@ -70,21 +65,20 @@ static void print_row(const Pair *pair, const EvalResult *r, const EvalSet *set,
 /* One pair has room for a line per metric. */
 static void print_list(const Pair *pair, const EvalResult *r, const EvalSet *set, bool per_channel)
 {
-    char rate[RATE_TEXT_SIZE], channels[CHANNELS_TEXT_SIZE], text[EVAL_VALUE_SIZE];
+    char text[EVAL_VALUE_SIZE], channel[EVAL_TEXT_SIZE];
 
-    printf("%s: %s %s, %.2f s compared, delay %.2f ms\n", pair->name, rate_text(rate, r->rate_hz),
-           channels_text(channels, r->channels), (double)r->n_common / r->rate_hz, delay_ms(r));
-    printf("loudness %.1f LUFS against %.1f LUFS, true peak %.1f dBTP against %.1f dBTP\n\n", r->dist_loudness.lufs,
-           r->ref_loudness.lufs, r->dist_loudness.true_peak_db, r->ref_loudness.true_peak_db);
+    printf("%s: ", pair->name);
+    set->kind->print_facts(r);
+    putchar('\n');
     for (size_t m = 0; m < set->n; m++) {
         const EvalMetric *metric = &set->items[m];
-        const char *why = eval_flag_words(r->values[m].flags);
+        const char *why = eval_flag_words(set->kind, r->values[m].flags);
 
         printf("  %-14s %*s %-12s %s; better: %s%s%s%s\n", metric->title, VALUE_COLUMNS,
                eval_value_text(text, metric, &r->values[m]), metric->unit, metric->summary,
                eval_better_text(metric->better), why ? " [" : "", why ? why : "", why ? "]" : "");
-        for (int c = 0; per_channel && metric->audio->function && r->channels > 1 && c < r->channels; c++)
-            printf("    channel %-4d %*s\n", c + 1, VALUE_COLUMNS + 1,
+        for (int c = 0; per_channel && metric->by_channel && r->channels > 1 && c < r->channels; c++)
+            printf("    channel %-5s %*s\n", set->kind->channel_name(channel, r, c), VALUE_COLUMNS,
                    eval_value_text(text, metric, &r->each[(size_t)c * set->n + m]));
     }
 }
@@ -108,14 +102,6 @@ static void print_means(const EvalSet *set, const Interval *means)
 
 /* ---- JSON ---- */
 
-static void json_loudness(JsonLine *line, const EvalResult *r)
-{
-    json_line_real(line, "ref_loudness_lufs", r->ref_loudness.lufs);
-    json_line_real(line, "dist_loudness_lufs", r->dist_loudness.lufs);
-    json_line_real(line, "ref_true_peak_dbtp", r->ref_loudness.true_peak_db);
-    json_line_real(line, "dist_true_peak_dbtp", r->dist_loudness.true_peak_db);
-}
-
 static void json_metric(JsonLine *line, const EvalResult *r, const EvalSet *set, size_t m)
 {
     const EvalMetric *metric = &set->items[m];
@@ -125,8 +111,8 @@ static void json_metric(JsonLine *line, const EvalResult *r, const EvalSet *set,
     json_line_open(line, metric->name, '{');
     json_line_real(line, "value", applies ? value->value : NAN);
     json_line_text(line, "unit", metric->unit);
-    json_line_text(line, "flag", eval_flag_words(value->flags));
-    if (r->channels > 1 && metric->audio->function) {
+    json_line_text(line, "flag", eval_flag_words(set->kind, value->flags));
+    if (r->channels > 1 && metric->by_channel) {
         json_line_open(line, "channels", '[');
         for (int c = 0; c < r->channels; c++)
             json_line_real(line, NULL, r->each[(size_t)c * set->n + m].value);
@@ -145,14 +131,7 @@ void eval_json_pair(JsonLine *line, const Pair *pair, const EvalResult *r, const
         json_line_text(line, "error", r->err.text);
         return;
     }
-    json_line_integer(line, "rate_hz", r->rate_hz);
-    json_line_integer(line, "channels", r->channels);
-    json_line_integer(line, "samples", r->n_common);
-    json_line_integer(line, "ref_samples", r->n_ref);
-    json_line_integer(line, "dist_samples", r->n_dist);
-    json_line_integer(line, "delay_samples", r->alignment.lag_samples);
-    json_line_number(line, "correlation", r->alignment.correlation, 4);
-    json_loudness(line, r);
+    set->kind->json_facts(line, r);
     json_line_open(line, "metrics", '{');
     for (size_t m = 0; m < set->n; m++)
         json_metric(line, r, set, m);
@@ -166,6 +145,7 @@ static void print_json_pair(const Pair *pair, const EvalResult *r, const EvalSet
     json_line_begin(&line, stdout);
     json_line_integer(&line, "schema", EVAL_SCHEMA);
     json_line_text(&line, "type", "pair");
+    json_line_text(&line, "kind", set->kind->name);
     eval_json_pair(&line, pair, r, set);
     json_line_end(&line);
 }
@@ -178,6 +158,7 @@ static void print_json_summary(const EvalSet *set, const Interval *means, size_t
     json_line_begin(&line, stdout);
     json_line_integer(&line, "schema", EVAL_SCHEMA);
     json_line_text(&line, "type", "summary");
+    json_line_text(&line, "kind", set->kind->name);
     json_line_integer(&line, "pairs", (int64_t)n_pairs);
     json_line_integer(&line, "failed", (int64_t)n_failed);
     json_line_integer(&line, "limits_missed", (int64_t)n_missed);
@@ -225,7 +206,7 @@ static void print_csv_column(const EvalMetric *metric)
 
 static void print_csv_heading(const EvalSet *set)
 {
-    fputs("name,channel,rate_hz,channels,samples,delay_samples", stdout);
+    printf("name,channel%s", set->kind->csv_columns);
     for (size_t m = 0; m < set->n; m++)
         print_csv_column(&set->items[m]);
     fputs(",error\r\n", stdout);
@@ -236,15 +217,17 @@ static void print_csv_line(const Pair *pair, const EvalResult *r, const EvalSet 
 {
     print_csv_text(pair->name);
     if (r->status != RSD_OK) {
-        for (size_t m = 0; m < set->n + 5; m++)
+        for (const char *c = set->kind->csv_columns; *c; c++)
+            if (*c == ',')
+                putchar(',');
+        for (size_t m = 0; m < set->n + 2; m++)
             putchar(',');
-        putchar(',');
         print_csv_text(r->err.text);
         fputs("\r\n", stdout);
         return;
     }
-    printf(",%s,%d,%d,%lld,%lld", channel, r->rate_hz, r->channels, (long long)r->n_common,
-           (long long)r->alignment.lag_samples);
+    printf(",%s", channel);
+    set->kind->csv_facts(r);
     for (size_t m = 0; m < set->n; m++)
         if (values[m].flags & METRIC_NOT_APPLICABLE)
             putchar(',');
@@ -255,12 +238,11 @@ static void print_csv_line(const Pair *pair, const EvalResult *r, const EvalSet 
 
 static void print_csv_pair(const Pair *pair, const EvalResult *r, const EvalSet *set, bool per_channel)
 {
-    char channel[16];
+    char channel[EVAL_TEXT_SIZE];
 
     print_csv_line(pair, r, set, "all", r->values);
     for (int c = 0; per_channel && r->status == RSD_OK && r->channels > 1 && c < r->channels; c++) {
-        snprintf(channel, sizeof channel, "%d", c + 1);
-        print_csv_line(pair, r, set, channel, r->each + (size_t)c * set->n);
+        print_csv_line(pair, r, set, set->kind->channel_name(channel, r, c), r->each + (size_t)c * set->n);
     }
 }
 

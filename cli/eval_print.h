@@ -5,8 +5,7 @@
 #ifndef RESIDUA_CLI_EVAL_PRINT_H
 #define RESIDUA_CLI_EVAL_PRINT_H
 
-#include "cli/eval_pair.h"
-#include "cli/json_line.h"
+#include "cli/eval_kind.h"
 #include "losses/interval.h"
 
 #define EVAL_SCHEMA 1 /* of --json; a field changes its meaning only together with this number */
@@ -14,7 +13,7 @@
 typedef enum EvalForm { EVAL_TABLE, EVAL_JSON, EVAL_CSV } EvalForm;
 
 /* Why a value is a convention: "silent reference"; NULL for an ordinary one. */
-const char *eval_flag_words(unsigned flags);
+const char *eval_flag_words(const EvalKind *kind, unsigned flags);
 
 /* "13.57", "(inf)", "-". Returns `text`. */
 #define EVAL_VALUE_SIZE 40

@@ -11,21 +11,28 @@
 
 #include "engine/base/mem.h"
 
-#define LARGE_FILE ((off_t)32 << 20) /* bytes: such a pair may need a gigabyte, so two of them do not run at once */
+/* What one worker measures with. */
+typedef struct Desk {
+    RsdThreads *threads; /* of its own, NULL: those of the run */
+    Tape *tape;
+} Desk;
 
 typedef struct Work {
     EvalRun *run;
+    Desk *desks; /* [n_desks] */
+    int n_desks;
     bool *done;       /* [n_pairs] */
     size_t n_printed; /* pairs 0 .. n_printed - 1 */
     size_t n_done;
     pthread_mutex_t printing, large;
 } Work;
 
-static bool is_large(const char *path)
+/* Such a pair may need a gigabyte, so two of them do not run at once. */
+static bool is_large(const EvalKind *kind, const char *path)
 {
     struct stat info;
 
-    return stat(path, &info) == 0 && info.st_size > LARGE_FILE;
+    return stat(path, &info) == 0 && info.st_size > kind->large_size;
 }
 
 static void say_notes(Console *console, const char *notes)
@@ -45,7 +52,7 @@ static void print_next(Work *work)
 
     console_clear_line(run->console);
     say_notes(run->console, r->notes);
-    eval_print_pair(run->form, &run->pairs->items[work->n_printed], r, run->set, run->pairs->n_items, run->per_channel);
+    eval_print_pair(run->form, &run->pairs.items[work->n_printed], r, run->set, run->pairs.n_items, run->per_channel);
     fflush(stdout);
     if (r->status != RSD_OK) {
         console_say(run->console, LOG_ERROR, "%s", r->err.text);
@@ -58,22 +65,21 @@ static void measure_task(void *ctx, int64_t i, int worker)
 {
     Work *work = ctx;
     EvalRun *run = work->run;
-    const Pair *pair = &run->pairs->items[i];
-    bool large = is_large(pair->ref) || is_large(pair->dist);
+    const Pair *pair = &run->pairs.items[i];
+    bool large = is_large(pair->kind, pair->ref) || is_large(pair->kind, pair->dist);
 
-    (void)worker;
     if (large)
         pthread_mutex_lock(&work->large);
-    eval_pair_measure(&run->results[i], pair, run->set, &run->options);
+    eval_measure(&run->results[i], pair, run->set, &run->options, work->desks[worker].tape);
     if (large)
         pthread_mutex_unlock(&work->large);
     pthread_mutex_lock(&work->printing);
     work->done[i] = true;
     work->n_done++;
-    while (work->n_printed < run->pairs->n_items && work->done[work->n_printed])
+    while (work->n_printed < run->pairs.n_items && work->done[work->n_printed])
         print_next(work);
-    if (work->n_done < run->pairs->n_items && console_wants_progress(run->console))
-        console_progress(run->console, "%zu of %zu  %s", work->n_done, run->pairs->n_items, pair->name);
+    if (work->n_done < run->pairs.n_items && console_wants_progress(run->console))
+        console_progress(run->console, "%zu of %zu  %s", work->n_done, run->pairs.n_items, pair->name);
     pthread_mutex_unlock(&work->printing);
 }
 
@@ -82,7 +88,7 @@ static Interval mean_of(const EvalRun *run, size_t m, bool magnitudes, double *s
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < run->pairs->n_items; i++) {
+    for (size_t i = 0; i < run->pairs.n_items; i++) {
         const EvalResult *r = &run->results[i];
 
         if (r->status == RSD_OK && !r->values[m].flags && isfinite(r->values[m].value))
@@ -107,7 +113,7 @@ static void check_limit(EvalRun *run, const EvalLimit *limit, double *scratch)
 
     if (mean.n)
         missed = is_missed(limit, mean.mean);
-    for (size_t i = 0; !mean.n && i < run->pairs->n_items; i++) {
+    for (size_t i = 0; !mean.n && i < run->pairs.n_items; i++) {
         const EvalResult *r = &run->results[i];
         const MetricValue *value = r->status == RSD_OK ? &r->values[limit->metric] : NULL;
 
@@ -128,10 +134,37 @@ static void check_limit(EvalRun *run, const EvalLimit *limit, double *scratch)
     run->n_missed += missed || !n_seen;
 }
 
+/* A pair is measured on one thread; all work on it when it is the only one. */
+static RsdStatus open_desks(Work *work, RsdThreads *threads, RsdError *err)
+{
+    bool alone = work->run->pairs.n_items == 1;
+    int n = alone ? 1 : rsd_threads_count(threads);
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_calloc(&work->desks, (size_t)n, sizeof *work->desks, err));
+    work->n_desks = n;
+    for (int i = 0; i < n; i++) {
+        if (!alone)
+            TRY(rsd_threads_create(&work->desks[i].threads, 1, err));
+        TRY(tape_create(&work->desks[i].tape, alone ? threads : work->desks[i].threads, 0, err));
+    }
+fail:
+    return status;
+}
+
+static void close_desks(Work *work)
+{
+    for (int i = 0; i < work->n_desks; i++) {
+        tape_destroy(&work->desks[i].tape);
+        rsd_threads_destroy(&work->desks[i].threads);
+    }
+    mem_free(&work->desks);
+}
+
 RsdStatus eval_run(EvalRun *run, RsdThreads *threads, RsdError *err)
 {
     Work work = {.run = run, .printing = PTHREAD_MUTEX_INITIALIZER, .large = PTHREAD_MUTEX_INITIALIZER};
-    size_t n_pairs = run->pairs->n_items;
+    size_t n_pairs = run->pairs.n_items;
     double *scratch = NULL;
     RsdStatus status = RSD_OK;
 
@@ -140,7 +173,11 @@ RsdStatus eval_run(EvalRun *run, RsdThreads *threads, RsdError *err)
     TRY(mem_calloc(&work.done, n_pairs, sizeof *work.done, err));
     TRY(mem_alloc(&scratch, n_pairs, sizeof *scratch, err));
     eval_print_heading(run->form, run->set, n_pairs);
-    threads_for(threads, (int64_t)n_pairs, measure_task, &work);
+    TRY(open_desks(&work, threads, err));
+    if (n_pairs == 1)
+        measure_task(&work, 0, 0);
+    else
+        threads_for(threads, (int64_t)n_pairs, measure_task, &work);
     for (size_t m = 0; m < run->set->n; m++)
         run->means[m] = mean_of(run, m, false, scratch);
     for (size_t i = 0; i < run->limits->n; i++)
@@ -148,6 +185,7 @@ RsdStatus eval_run(EvalRun *run, RsdThreads *threads, RsdError *err)
     eval_print_summary(run->form, run->set, run->means, n_pairs, run->n_failed, run->n_missed);
     fflush(stdout);
 fail:
+    close_desks(&work);
     mem_free(&work.done);
     mem_free(&scratch);
     return status;
@@ -155,7 +193,7 @@ fail:
 
 void eval_run_clear(EvalRun *run)
 {
-    for (size_t i = 0; run->results && i < run->pairs->n_items; i++)
+    for (size_t i = 0; run->results && i < run->pairs.n_items; i++)
         eval_result_clear(&run->results[i]);
     mem_free(&run->results);
     mem_free(&run->means);

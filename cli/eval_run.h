@@ -10,7 +10,7 @@
 
 typedef struct EvalRun {
     /* Set by the caller. */
-    const PairList *pairs;
+    PairList pairs; /* of one kind, borrowed */
     const EvalSet *set;
     const EvalLimits *limits;
     EvalOptions options;
@@ -23,8 +23,8 @@ typedef struct EvalRun {
     size_t n_failed, n_missed;
 } EvalRun;
 
-/* Measures and prints; what is printed does not depend on the number of threads. Long recordings are measured one at a
- * time, so memory does not grow with the threads. Errors: RSD_ERR_MEMORY; those of single pairs are in their results. */
+/* Measures and prints; what is printed does not depend on the number of threads. Large pairs are measured one at a time, so
+ * memory does not grow with the threads. Errors: RSD_ERR_MEMORY; those of single pairs are in their results. */
 RsdStatus eval_run(EvalRun *run, RsdThreads *threads, RsdError *err);
 void eval_run_clear(EvalRun *run);
 

@@ -11,25 +11,24 @@
 #define EVAL_MAX_METRICS 64
 #define EVAL_MAX_LIMITS (2 * MAX_LIST)
 
+typedef struct EvalKind EvalKind; /* cli/eval_kind.h */
+struct EvalOptions;
+
 /* What table, JSON, CSV and report need to know of a metric, whatever it measures. */
 typedef struct EvalMetric {
     const char *name, *title, *unit, *summary;
     MetricBetter better;
     int n_digits;
-    const AudioMetric *audio;
+    bool usual;          /* part of what is shown when no metrics were chosen */
+    bool by_channel;     /* single channels have values too */
+    const void *of_kind; /* AudioMetric, ImageMetric */
 } EvalMetric;
 
 typedef struct EvalSet {
+    const EvalKind *kind;
     EvalMetric items[EVAL_MAX_METRICS];
     size_t n;
 } EvalSet;
-
-/* list: names divided by commas; NULL: the usual ones; "all": every one. A name given twice counts once.
- * Errors: RSD_ERR_ARG, naming the nearest metric. */
-RsdStatus eval_set_choose(EvalSet *set, const char *list, RsdError *err);
-
-/* "higher", "lower" or "near 0". */
-const char *eval_better_text(MetricBetter better);
 
 /* NAME=VALUE of --fail-below and --fail-above. */
 typedef struct EvalLimit {
@@ -43,8 +42,22 @@ typedef struct EvalLimits {
     size_t n;
 } EvalLimits;
 
-/* Metrics that are not in the set yet are added. Errors: RSD_ERR_ARG. */
-RsdStatus eval_limits_parse(EvalLimits *limits, EvalSet *set, const TextList *below, const TextList *above,
-                            RsdError *err);
+/* What was asked for, as it was typed. */
+typedef struct EvalWishes {
+    const char *metrics; /* names divided by commas, "-" as good as "_"; NULL: the usual ones; "all": every one */
+    TextList below, above;
+} EvalWishes;
+
+/* Every name must be that of a metric of one of `kinds` [n_kinds] (NULL where a kind is not among the pairs), every limit have
+ * its value. Errors: RSD_ERR_ARG, naming the nearest metric, or what the metric measures. */
+RsdStatus eval_wishes_check(const EvalWishes *wishes, const EvalKind *const *kinds, size_t n_kinds, RsdError *err);
+
+/* Those of one kind; names of others are passed over, so *set may stay empty, and a name given twice counts once. The metrics
+ * of limits that are not in the set are added. Errors: RSD_ERR_ARG (a metric named lacks what it needs). */
+RsdStatus eval_set_choose(EvalSet *set, EvalLimits *limits, const EvalKind *kind, const EvalWishes *wishes,
+                          const struct EvalOptions *options, RsdError *err);
+
+/* "higher", "lower" or "near 0". */
+const char *eval_better_text(MetricBetter better);
 
 #endif

@@ -1,7 +1,7 @@
 /* losses.c - `residua losses`: every loss that a configuration may name and every metric of `residua eval`, explained.
  *
- * Names and summaries are those of the tables in losses/; what else a user wants to know stands here. A test finds names
- * without an entry.
+ * Everything is in the tables of losses/, but for the formulas, ranges and costs of audio losses and metrics, which stand here. A
+ * test finds names without an entry.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,6 +13,8 @@
 #include "cli/json_line.h"
 #include "cli/losses.h"
 #include "losses/audio_loss.h"
+#include "losses/image_loss.h"
+#include "losses/image_metric.h"
 
 typedef struct LossesRequest {
     CommonRequest common;
@@ -31,8 +33,9 @@ static const Explained EXAMPLES[] = {
 };
 
 static const Explained JSON_FIELDS[] = {
-    {"name, kind", "kind: loss or metric; a name may be both"},
+    {"name, kind, of", "kind: loss or metric, of: audio or image; a name may be several of them"},
     {"summary, formula, range, needs, cost", "texts for people"},
+    {"min_side", "of pictures: smaller ones are extended by their mirror image"},
     {"unit, better", "of metrics"},
     {NULL, NULL},
 };
@@ -113,29 +116,6 @@ static void print_text(const char *label, const char *text)
         printf("    %-8s %s\n", label, text);
 }
 
-static void print_card(const char *name, const char *summary, const LossCard *card)
-{
-    printf("  %s: %s\n", name, summary);
-    if (!card)
-        return;
-    print_text("formula", card->formula);
-    print_text("range", card->range);
-    print_text("needs", card->needs);
-    print_text("cost", card->cost);
-}
-
-static void begin_json(JsonLine *line, const char *kind, const char *name, const char *summary, const LossCard *card)
-{
-    json_line_begin(line, stdout);
-    json_line_text(line, "name", name);
-    json_line_text(line, "kind", kind);
-    json_line_text(line, "summary", summary);
-    json_line_text(line, "formula", card ? card->formula : NULL);
-    json_line_text(line, "range", card ? card->range : NULL);
-    json_line_text(line, "needs", card ? card->needs : NULL);
-    json_line_text(line, "cost", card ? card->cost : NULL);
-}
-
 static bool is_wanted(const char *name, char **names, size_t n_names)
 {
     for (size_t i = 0; i < n_names; i++)
@@ -144,52 +124,132 @@ static bool is_wanted(const char *name, char **names, size_t n_names)
     return n_names == 0;
 }
 
-static size_t list_losses(bool json, char **names, size_t n_names)
+/* One loss or metric as it is shown. */
+typedef struct Entry {
+    const char *of, *kind, *name, *summary;
+    const LossCard *card;
+    const char *unit, *better; /* of metrics */
+    int min_side;              /* of pictures, 0 for none */
+} Entry;
+
+static void print_entry(const Entry *e)
 {
-    const char *name;
-    size_t n_shown = 0;
-
-    if (!json && !n_names)
-        puts("Losses, for [loss] of a training configuration (name = weight); x estimate, y target; lower is better");
-    for (size_t i = 0; (name = audio_loss_name(i)) != NULL; i++) {
-        JsonLine line;
-
-        if (!is_wanted(name, names, n_names))
-            continue;
-        n_shown++;
-        if (json) {
-            begin_json(&line, "loss", name, audio_loss_summary(name), loss_card(name));
-            json_line_end(&line);
-        } else {
-            print_card(name, audio_loss_summary(name), loss_card(name));
-        }
+    printf("  %s: %s\n", e->name, e->summary);
+    if (e->card) {
+        print_text("formula", e->card->formula);
+        print_text("range", e->card->range);
+        print_text("needs", e->card->needs);
+        print_text("cost", e->card->cost);
     }
-    return n_shown;
+    if (e->min_side > 1)
+        printf("    %-8s %d x %d pixels, smaller pictures are extended by their mirror image\n", "size", e->min_side,
+               e->min_side);
+    print_text("unit", e->unit);
+    print_text("better", e->better);
 }
 
-static size_t list_metrics(bool json, char **names, size_t n_names)
+static void json_entry(const Entry *e)
 {
-    const AudioMetric *metric;
+    JsonLine line;
+
+    json_line_begin(&line, stdout);
+    json_line_text(&line, "name", e->name);
+    json_line_text(&line, "kind", e->kind);
+    json_line_text(&line, "of", e->of);
+    json_line_text(&line, "summary", e->summary);
+    json_line_text(&line, "formula", e->card ? e->card->formula : NULL);
+    json_line_text(&line, "range", e->card ? e->card->range : NULL);
+    json_line_text(&line, "needs", e->card ? e->card->needs : NULL);
+    json_line_text(&line, "cost", e->card ? e->card->cost : NULL);
+    if (e->min_side)
+        json_line_integer(&line, "min_side", e->min_side);
+    if (e->better) {
+        json_line_text(&line, "unit", e->unit);
+        json_line_text(&line, "better", e->better);
+    }
+    json_line_end(&line);
+}
+
+static bool audio_loss_entry(Entry *e, LossCard *card, size_t i)
+{
+    const char *name = audio_loss_name(i);
+
+    (void)card;
+    if (name)
+        *e = (Entry){.of = "audio", .kind = "loss", .name = name, .summary = audio_loss_summary(name), .card = loss_card(name)};
+    return name != NULL;
+}
+
+static bool audio_metric_entry(Entry *e, LossCard *card, size_t i)
+{
+    const AudioMetric *m = audio_metric_at(i);
+
+    (void)card;
+    if (m)
+        *e = (Entry){.of = "audio",
+                     .kind = "metric",
+                     .name = m->name,
+                     .summary = m->summary,
+                     .card = metric_card(m->name),
+                     .unit = m->unit,
+                     .better = eval_better_text(m->better)};
+    return m != NULL;
+}
+
+static bool image_loss_entry(Entry *e, LossCard *card, size_t i)
+{
+    const ImageLossInfo *l = image_loss_at(i);
+
+    if (l) {
+        *card = (LossCard){l->name, l->formula, l->range, l->needs, l->cost};
+        *e = (Entry){.of = "image", .kind = "loss", .name = l->name, .summary = l->summary, .card = card, .min_side = l->min_side};
+    }
+    return l != NULL;
+}
+
+static bool image_metric_entry(Entry *e, LossCard *card, size_t i)
+{
+    const ImageMetric *m = image_metric_at(i);
+
+    if (m) {
+        *card = (LossCard){m->name, m->formula, m->range, m->needs, m->cost};
+        *e = (Entry){.of = "image",
+                     .kind = "metric",
+                     .name = m->name,
+                     .summary = m->summary,
+                     .card = card,
+                     .unit = m->unit,
+                     .better = m->higher_is_better ? "higher" : "lower",
+                     .min_side = m->min_side};
+    }
+    return m != NULL;
+}
+
+static const struct {
+    const char *title;
+    bool (*entry)(Entry *e, LossCard *card, size_t i); /* false past the end */
+} LISTS[] = {
+    {"Losses of sound, for [loss] of a training configuration (name = weight); x estimate, y target; lower is better",
+     audio_loss_entry},
+    {"Metrics of sound, for residua eval -m and residua bench -m; x decoded, y original", audio_metric_entry},
+    {"Losses of pictures (RGB from 0 to 1); d difference; lower is better", image_loss_entry},
+    {"Metrics of pictures, for residua eval -m and residua bench -m; d difference; needs: networks for --weights",
+     image_metric_entry},
+};
+
+static size_t show_list(size_t list, bool json, char **names, size_t n_names)
+{
     size_t n_shown = 0;
+    Entry e;
+    LossCard card;
 
-    if (!json && !n_names)
-        puts("\nMetrics, for residua eval -m and residua bench -m; x decoded, y original");
-    for (size_t i = 0; (metric = audio_metric_at(i)) != NULL; i++) {
-        JsonLine line;
-
-        if (!is_wanted(metric->name, names, n_names))
+    for (size_t i = 0; LISTS[list].entry(&e, &card, i); i++) {
+        if (!is_wanted(e.name, names, n_names))
             continue;
+        if (!json && !n_shown)
+            printf("%s%s\n", list && !n_names ? "\n" : "", LISTS[list].title);
+        (json ? json_entry : print_entry)(&e);
         n_shown++;
-        if (json) {
-            begin_json(&line, "metric", metric->name, metric->summary, metric_card(metric->name));
-            json_line_text(&line, "unit", metric->unit);
-            json_line_text(&line, "better", eval_better_text(metric->better));
-            json_line_end(&line);
-        } else {
-            print_card(metric->name, metric->summary, metric_card(metric->name));
-            print_text("unit", metric->unit);
-            print_text("better", eval_better_text(metric->better));
-        }
     }
     return n_shown;
 }
@@ -198,13 +258,13 @@ static int run(int argc, char **argv)
 {
     LossesRequest r = {0};
     Console console;
-    size_t n_names, n_shown;
+    size_t n_names, n_shown = 0;
     int code = EXIT_DONE;
 
     if (!command_begin(&cli_losses, &r, argc, argv, &n_names, &console, &code))
         return code;
-    n_shown = list_losses(r.json, argv, n_names);
-    n_shown += list_metrics(r.json, argv, n_names);
+    for (size_t i = 0; i < sizeof LISTS / sizeof *LISTS; i++)
+        n_shown += show_list(i, r.json, argv, n_names);
     if (n_names && !n_shown)
         code = command_misused(&cli_losses, "there is no loss and no metric '%.60s'; without a name all are listed",
                                argv[0]);
@@ -217,8 +277,8 @@ const Command cli_losses = {
     .summary = "losses and metrics, explained",
     .usage = "[options] [NAME]...",
     .description =
-        "Lists the losses that a training configuration may name under [loss] and the metrics of residua eval, "
-        "each with its formula, its range, what it needs and what it costs.",
+        "Lists the losses that a training configuration may name under [loss], those of pictures, and the metrics of residua "
+        "eval, each with its formula, its range, what it needs and what it costs.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

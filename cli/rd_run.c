@@ -67,7 +67,7 @@ static RsdStatus measure(Trial *t, const RdRun *run, const float *x, int64_t n, 
                             run->channels, n_common,
                             run->rate_hz,  &run->aids};
     for (size_t m = 0; m < run->set->n; m++)
-        TRY(audio_metric_measure(&t->values[m], NULL, run->set->items[m].audio, &both, err));
+        TRY(audio_metric_measure(&t->values[m], NULL, run->set->items[m].of_kind, &both, err));
 fail:
     return status;
 }

@@ -9,13 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/colour_map.h"
 #include "codec/residua.h"
 #include "engine/base/atomic_file.h"
 #include "engine/base/mem.h"
 
 #define DATA_MARK "@DATA@"
 #define SCRIPT_MARK "@SCRIPT@" /* behind the other one */
-#define REPORT_SCHEMA 1
+#define REPORT_SCHEMA 2
 
 /* The files as they are, copied by the assembler. */
 #define EMBED(symbol, path)                                                                                            \
@@ -119,27 +120,28 @@ static int compare_ranked(const void *a, const void *b)
 }
 
 /* Worst first; pairs that failed are last. */
-static void rank_pairs(Ranked *order, const EvalReport *report)
+static void rank_pairs(Ranked *order, const EvalReportPart *part)
 {
-    const EvalRun *run = report->run;
+    const EvalRun *run = part->run;
+    MetricBetter better = run->set->items[part->rank].better;
 
-    for (size_t i = 0; i < run->pairs->n_items; i++) {
+    for (size_t i = 0; i < run->pairs.n_items; i++) {
         const EvalResult *r = &run->results[i];
-        double value = r->status == RSD_OK ? r->values[report->rank].value : 0;
+        double value = r->status == RSD_OK ? r->values[part->rank].value : 0;
 
         order[i].pair = i;
-        order[i].badness = r->status != RSD_OK                                        ? -INFINITY
-                           : run->set->items[report->rank].better == METRIC_HIGHER    ? -value
-                           : run->set->items[report->rank].better == METRIC_NEAR_ZERO ? fabs(value)
-                                                                                      : value;
+        order[i].badness = r->status != RSD_OK          ? -INFINITY
+                           : better == METRIC_HIGHER    ? -value
+                           : better == METRIC_NEAR_ZERO ? fabs(value)
+                                                        : value;
     }
-    qsort(order, run->pairs->n_items, sizeof *order, compare_ranked);
+    qsort(order, run->pairs.n_items, sizeof *order, compare_ranked);
 }
 
 typedef struct DetailWork {
-    const EvalReport *report;
+    const EvalRun *run;
     const Ranked *order;
-    SoundDetail **details; /* [n_pairs], of pairs; NULL where there is none */
+    EvalDetail *details; /* [n_pairs]; nothing in those that have none */
     RsdStatus status;
     RsdError err;
     _Atomic int failed;
@@ -148,36 +150,36 @@ typedef struct DetailWork {
 static void detail_task(void *ctx, int64_t i, int worker)
 {
     DetailWork *work = ctx;
-    const EvalRun *run = work->report->run;
+    const EvalRun *run = work->run;
     size_t pair = work->order[i].pair;
     RsdError err = {0};
     RsdStatus status = RSD_OK;
 
     (void)worker;
     if (run->results[pair].status == RSD_OK)
-        status = sound_detail_create(&work->details[pair], &run->pairs->items[pair], &run->options, &err);
+        status = run->set->kind->detail(&work->details[pair], &run->pairs.items[pair], &run->options, &err);
     if (status != RSD_OK && !work->failed++) {
         work->status = status;
         work->err = err;
     }
 }
 
-static void write_pair(JsonLine *data, const EvalRun *run, size_t i, const SoundDetail *detail)
+static void write_pair(JsonLine *data, const EvalRun *run, size_t i, const EvalDetail *detail)
 {
     const EvalResult *r = &run->results[i];
     char text[EVAL_VALUE_SIZE];
 
     json_line_open(data, NULL, '{');
-    eval_json_pair(data, &run->pairs->items[i], r, run->set);
+    eval_json_pair(data, &run->pairs.items[i], r, run->set);
     if (r->status == RSD_OK) {
         json_line_open(data, "texts", '[');
         for (size_t m = 0; m < run->set->n; m++)
             json_line_text(data, NULL, eval_value_text(text, &run->set->items[m], &r->values[m]));
         json_line_close(data, ']');
     }
-    if (detail) {
-        json_line_open(data, "sound", '{');
-        sound_detail_write(data, detail);
+    if (detail->n_files) {
+        json_line_open(data, run->set->kind->detail_key, '{');
+        eval_detail_write(data, detail);
         json_line_close(data, '}');
     }
     json_line_close(data, '}');
@@ -196,35 +198,67 @@ static void write_means(JsonLine *data, const EvalRun *run)
     json_line_close(data, ']');
 }
 
-RsdStatus report_fill_eval(void *ctx, JsonLine *data, RsdError *err)
+static RsdStatus write_part(JsonLine *data, const EvalReport *report, const EvalReportPart *part, RsdError *err)
 {
-    const EvalReport *report = ctx;
-    const EvalRun *run = report->run;
-    size_t n_pairs = run->pairs->n_items;
+    const EvalRun *run = part->run;
+    size_t n_pairs = run->pairs.n_items;
     int64_t n_details = report->n_details < (int64_t)n_pairs ? report->n_details : (int64_t)n_pairs;
     Ranked *order = NULL;
-    DetailWork work = {.report = report};
+    DetailWork work = {.run = run};
     RsdStatus status = RSD_OK;
 
     TRY(mem_alloc(&order, n_pairs, sizeof *order, err));
-    TRY(mem_calloc(&work.details, n_pairs, sizeof(SoundDetail *), err));
-    rank_pairs(order, report);
+    TRY(mem_calloc(&work.details, n_pairs, sizeof *work.details, err));
+    rank_pairs(order, part);
     work.order = order;
     threads_for(report->threads, n_details, detail_task, &work);
     CHECK(work.status == RSD_OK, err, work.status, "%s", work.err.text);
-    json_line_text(data, "ref", report->ref);
-    json_line_text(data, "dist", report->dist);
-    json_line_integer(data, "rank", (int64_t)report->rank);
+    json_line_open(data, NULL, '{');
+    json_line_text(data, "kind", run->set->kind->name);
+    json_line_text(data, "things", run->set->kind->things);
+    json_line_integer(data, "rank", (int64_t)part->rank);
     report_metrics(data, run->set);
     write_means(data, run);
     json_line_open(data, "pairs", '[');
     for (size_t i = 0; i < n_pairs; i++)
-        write_pair(data, run, i, work.details[i]);
+        write_pair(data, run, i, &work.details[i]);
     json_line_close(data, ']');
+    json_line_close(data, '}');
 fail:
     for (size_t i = 0; work.details && i < n_pairs; i++)
-        sound_detail_destroy(&work.details[i]);
+        eval_detail_clear(&work.details[i]);
     mem_free(&work.details);
     mem_free(&order);
+    return status;
+}
+
+/* Some of the colours of error maps, for their scale. */
+static void write_heat(JsonLine *data)
+{
+    PngColour colours[256];
+    char text[8];
+
+    colour_map_heat(colours);
+    json_line_open(data, "heat", '[');
+    for (int i = 0; i < 256; i += 15) {
+        snprintf(text, sizeof text, "#%02x%02x%02x", colours[i].red, colours[i].green, colours[i].blue);
+        json_line_text(data, NULL, text);
+    }
+    json_line_close(data, ']');
+}
+
+RsdStatus report_fill_eval(void *ctx, JsonLine *data, RsdError *err)
+{
+    const EvalReport *report = ctx;
+    RsdStatus status = RSD_OK;
+
+    json_line_text(data, "ref", report->ref);
+    json_line_text(data, "dist", report->dist);
+    write_heat(data);
+    json_line_open(data, "parts", '[');
+    for (size_t i = 0; i < report->n_parts; i++)
+        TRY(write_part(data, report, &report->parts[i], err));
+    json_line_close(data, ']');
+fail:
     return status;
 }

@@ -23,24 +23,22 @@ RsdStatus report_write(const char *path, bool overwrite, ReportKind kind, Report
 /* Fields that describe metrics: list "metrics" with name, title, unit, better, digits, summary. */
 void report_metrics(JsonLine *data, const EvalSet *set);
 
-typedef struct EvalReport {
+/* One kind of things that were compared. */
+typedef struct EvalReportPart {
     const EvalRun *run;
+    size_t rank; /* the metric that says which pairs are worst */
+} EvalReportPart;
+
+typedef struct EvalReport {
+    EvalReportPart parts[EVAL_N_KINDS];
+    size_t n_parts;
     const char *ref, *dist; /* as they were named */
-    size_t rank;            /* the metric that says which pairs are worst */
-    int n_details;          /* so many of the worst get pictures and players */
+    int n_details;          /* so many of the worst of each part get pictures and players */
     RsdThreads *threads;
 } EvalReport;
 
 /* For report_write; ctx is an EvalReport. Errors: those of the readers, RSD_ERR_UNSUPPORTED (no libpng),
  * RSD_ERR_MEMORY. */
 RsdStatus report_fill_eval(void *ctx, JsonLine *data, RsdError *err);
-
-/* report_sound.c: fields of one pair of recordings, for its excerpt of at most REPORT_EXCERPT_S with the most error:
- * start_s, seconds, nyquist_hz, top_db, pictures ref, dist and difference, players ref_wav and dist_wav. */
-#define REPORT_EXCERPT_S 10.0
-typedef struct SoundDetail SoundDetail;
-RsdStatus sound_detail_create(SoundDetail **out, const Pair *pair, const EvalOptions *options, RsdError *err);
-void sound_detail_write(JsonLine *data, const SoundDetail *detail);
-void sound_detail_destroy(SoundDetail **detail);
 
 #endif

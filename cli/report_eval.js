@@ -13,7 +13,7 @@ function viewer(view) {
     const heads = [make("div", {class: "head", hidden: true}), make("div", {class: "head", hidden: true})];
     const layers = make("div", {class: "layers " + view.kind}, base, over, edge, heads[0]);
     const lower = make("div", {class: "layers " + view.kind}, make("img", {src: view.difference, alt: view.differenceName}), heads[1]);
-    const stages = [make("div", {class: "stage"}, layers), make("div", {class: "stage"}, lower)];
+    const stages = [make("div", {class: "stage " + view.kind}, layers), make("div", {class: "stage " + view.kind}, lower)];
     const slider = make("input", {type: "range", class: "wipe", min: 0, max: 100, step: 0.5, value: 50, "aria-label":
                                   "how much of the original is shown", oninput: wipe});
     const zoom = make("input", {type: "range", class: "zoom", min: 0, max: 4, step: 0.25, value: 0, "aria-label": "zoom", oninput: scale});
@@ -22,9 +22,10 @@ function viewer(view) {
         edge.style.left = slider.value + "%";
     }
     function scale() {
-        const factor = 2 ** +zoom.value;
+        const factor = 2 ** +zoom.value, parent = stages[0].parentElement;
+        const room = parent ? parent.clientWidth - 36 : view.width; /* without the padding of the card and the frame */
         for (const l of [layers, lower])
-            l.style.width = view.kind === "pixels" ? Math.min(view.width, stages[0].clientWidth || view.width) * factor + "px" : factor * 100 + "%";
+            l.style.width = view.kind === "pixels" ? Math.min(view.width, room) * factor + "px" : factor * 100 + "%";
     }
     /* both windows look at the same place; dragging in the upper one moves the edge */
     for (const [a, b] of [[0, 1], [1, 0]])
@@ -37,6 +38,7 @@ function viewer(view) {
     });
     for (const image of [base, over]) image.draggable = false;
     wipe();
+    scale();
     requestAnimationFrame(scale);
     return {
         nodes: [make("div", {class: "controls"}, make("label", {}, view.leftName, slider, view.rightName), make("label", {}, "zoom", zoom)),
@@ -66,20 +68,29 @@ function detailOf(pair) {
                 openPlayer, ...view.nodes];
     }
     if (pair.picture) {
-        const p = pair.picture;
-        const view = viewer({left: p.ref, right: p.dist, difference: p.difference, kind: "pixels", width: p.width, leftName: "original",
-                             rightName: "decoded", differenceName: p.difference_name});
-        return view.nodes;
+        const p = pair.picture, cut = p.cut_width < pair.width || p.cut_height < pair.height;
+        const view = viewer({left: p.ref, right: p.dist, difference: p.difference, kind: "pixels", width: p.cut_width, leftName: "original",
+                             rightName: "decoded", differenceName: `colour difference of each pixel (CIEDE2000; 1 is just noticeable), ${p.most} at most`});
+        return [make("p", {class: "soft"}, `${pair.width} \u00d7 ${pair.height} pixels` +
+                    (cut ? `; shown are ${p.cut_width} \u00d7 ${p.cut_height} from column ${p.column}, row ${p.row} on, where the error is largest` : "") +
+                    (pair.alpha_l1 === null ? "" : "; alpha is laid on grey")),
+                ...view.nodes, scaleBar(p.top)];
     }
     return [make("p", {class: "soft"}, "Pictures and players are kept for the worst pairs only; --report-details N keeps more.")];
 }
 
-function valuesOf(pair) {
+/* The colours of an error map and what they mean. */
+function scaleBar(top) {
+    const stops = data.heat.map((c, i) => `${c} ${(100 * i / (data.heat.length - 1)).toFixed(1)}%`).join(", ");
+    return make("div", {class: "scale"}, "0", make("span", {style: `background: linear-gradient(to right, ${stops})`}), top + " and more");
+}
+
+function valuesOf(part, pair) {
     if (pair.error) return null;
-    const several = pair.channels > 1, head = ["metric", "value"];
-    if (several) for (let c = 1; c <= pair.channels && c <= 16; c++) head.push("channel " + c);
+    const several = pair.channels > 1, head = ["metric", "value"], colours = ["red", "green", "blue"];
+    if (several) for (let c = 1; c <= pair.channels && c <= 16; c++) head.push(part.kind === "image" ? colours[c - 1] : "channel " + c);
     return make("div", {class: "scroll"}, make("table", {}, make("thead", {}, make("tr", {}, head.map(h => make("th", {}, h)))),
-        make("tbody", {}, data.metrics.map((m, i) => {
+        make("tbody", {}, part.metrics.map((m, i) => {
             const entry = pair.metrics[m.name];
             return make("tr", {title: m.summary}, make("td", {}, withUnit(m)),
                 make("td", {}, pair.texts[i] + (entry.flag && entry.flag !== "not applicable" ? " " + entry.flag : "")),
@@ -88,8 +99,8 @@ function valuesOf(pair) {
 }
 
 /* Bars for the distribution, dots for single pairs. */
-function histogram(m, choose) {
-    const metric = data.metrics[m], points = data.pairs.map(pair => ({pair, x: numberOf(pair, m)})).filter(p => Number.isFinite(p.x));
+function histogram(part, m, choose) {
+    const metric = part.metrics[m], points = part.pairs.map(pair => ({pair, x: numberOf(part, pair, m)})).filter(p => Number.isFinite(p.x));
     const w = 560, h = 210, left = 10, bottom = 34, strip = 26;
     if (!points.length) return make("p", {class: "soft"}, "There is no finite value.");
     let low = Math.min(...points.map(p => p.x)), high = Math.max(...points.map(p => p.x));
@@ -106,7 +117,7 @@ function histogram(m, choose) {
     });
     points.forEach((p, i) => svg.append(tipped(make("circle", {class: "dot", cx: x(p.x), cy: base + 7 + i * 7 % strip * 0.7, r: 4,
         onclick: () => choose(p.pair)}), p.pair.name + "\n" + p.x.toFixed(metric.digits) + " " + metric.unit)));
-    const mean = data.means[m];
+    const mean = part.means[m];
     if (mean.n) svg.append(tipped(make("line", {class: "mean", x1: x(mean.mean), x2: x(mean.mean), y1: base - tall, y2: base}), "mean " + show(mean.mean, metric.digits)));
     svg.append(make("line", {class: "axis", x1: left, x2: w - left, y1: h - bottom, y2: h - bottom}));
     for (const t of ticks(low, high, 6)) svg.append(make("text", {x: x(t), y: h - bottom + 16, "text-anchor": "middle"}, String(t)));
@@ -119,56 +130,69 @@ function median(list) {
     return s.length ? s.length % 2 ? s[k] : (s[k - 1] + s[k]) / 2 : null;
 }
 
-function evalPage() {
-    const failed = data.pairs.filter(p => p.error).length;
+/* Everything about the pairs of one kind. */
+function partOf(part) {
     const distribution = make("div"), detail = make("section", {class: "card", id: "detail"});
     const picker = make("select", {id: "metric", "aria-label": "metric", onchange: () => pick(+picker.value)},
-                        data.metrics.map((m, i) => make("option", {value: i}, withUnit(m))));
-    const worstFirst = m => data.metrics[m].better !== "higher";
+                        part.metrics.map((m, i) => make("option", {value: i}, withUnit(m))));
+    const worstFirst = m => part.metrics[m].better !== "higher";
     let chosen = null;
 
     function choose(pair, scroll) {
         chosen = pair;
-        detail.replaceChildren(make("h2", {}, pair.name), ...detailOf(pair), valuesOf(pair) || "");
-        for (const row of document.querySelectorAll("#pairs tbody tr")) row.classList.toggle("chosen", row.pair === pair);
+        detail.replaceChildren(make("h2", {}, pair.name), ...detailOf(pair), valuesOf(part, pair) || "");
+        for (const row of table.querySelectorAll("tbody tr")) row.classList.toggle("chosen", row.pair === pair);
         if (scroll) detail.scrollIntoView({block: "nearest"});
     }
     function pick(m) {
         picker.value = m;
-        distribution.replaceChildren(histogram(m, p => choose(p, true)));
+        distribution.replaceChildren(histogram(part, m, p => choose(p, true)));
         table.sortBy(m + 1, worstFirst(m));
     }
-    const magnitude = (m, v) => data.metrics[m].better === "near 0" ? Math.abs(v) : v;
-    const columns = [{title: "name", value: p => p.name}].concat(data.metrics.map((m, i) => (
-        {title: withUnit(m), tip: m.summary + "; better: " + m.better, value: p => magnitude(i, numberOf(p, i)), descending: worstFirst(i)})));
+    const magnitude = (m, v) => part.metrics[m].better === "near 0" ? Math.abs(v) : v;
+    const columns = [{title: "name", value: p => p.name}].concat(part.metrics.map((m, i) => (
+        {title: withUnit(m), tip: m.summary + "; better: " + m.better, value: p => magnitude(i, numberOf(part, p, i)), descending: worstFirst(i)})));
     const row = pair => {
         const node = make("tr", {class: "can" + (pair === chosen ? " chosen" : ""), tabindex: 0, onclick: () => choose(pair, true),
                                  onkeydown: e => { if (e.key === "Enter") choose(pair, true); }},
-            make("td", {}, pair.name), pair.error ? make("td", {class: "failed", colspan: data.metrics.length}, pair.error)
+            make("td", {}, pair.name), pair.error ? make("td", {class: "failed", colspan: part.metrics.length}, pair.error)
                                                   : pair.texts.map(t => make("td", {}, t)));
         node.pair = pair;
         return node;
     };
-    const table = sortable("pairs", columns, data.pairs, {row, column: data.rank + 1, descending: worstFirst(data.rank)});
+    const table = sortable("pairs", columns, part.pairs, {row, column: part.rank + 1, descending: worstFirst(part.rank)});
     const summary = make("table", {id: "summary"}, make("thead", {}, make("tr", {},
         ["metric", "mean", "\u00b1 95 %", "median", "least", "most", "better"].map(h => make("th", {scope: "col"}, h)))),
-        make("tbody", {}, data.metrics.map((m, i) => {
-            const list = data.pairs.map(p => numberOf(p, i)).filter(Number.isFinite);
+        make("tbody", {}, part.metrics.map((m, i) => {
+            const list = part.pairs.map(p => numberOf(part, p, i)).filter(Number.isFinite);
             return make("tr", {class: "can", title: m.summary, onclick: () => pick(i)}, make("td", {}, withUnit(m)),
-                make("td", {}, show(data.means[i].mean, m.digits)), make("td", {}, show(data.means[i].half_width_95, m.digits)),
+                make("td", {}, show(part.means[i].mean, m.digits)), make("td", {}, show(part.means[i].half_width_95, m.digits)),
                 make("td", {}, show(median(list), m.digits)), make("td", {}, show(list.length ? Math.min(...list) : null, m.digits)),
                 make("td", {}, show(list.length ? Math.max(...list) : null, m.digits)), make("td", {}, m.better));
         })));
-    main.append(make("header", {}, make("div", {}, make("h1", {}, "How far is it from the original?"),
-        make("div", {class: "soft"}, data.dist + " against " + data.ref + ": " + data.pairs.length + (data.pairs.length === 1 ? " pair" : " pairs") +
-             (failed ? ", " + failed + " failed" : "") + " \u00b7 residua " + data.version)), themeButton()),
-        make("div", {class: "pair"}, card("Summary", make("div", {class: "scroll"}, summary)), card("Distribution", picker, distribution)),
-        card("Every pair", make("p", {class: "soft"}, "Worst first. A column's title sorts by it, a row opens below. Values in brackets are conventions (silence, too short, identical)."),
-             make("div", {class: "scroll"}, table)),
-        detail);
-    pick(data.rank);
-    const first = document.querySelector("#pairs tbody tr");
+    pick(part.rank);
+    const first = table.querySelector("tbody tr");
     if (first) choose(first.pair, false);
+    return [make("div", {class: "pair"}, card("Summary", make("div", {class: "scroll"}, summary)), card("Distribution", picker, distribution)),
+            card("Every pair", make("p", {class: "soft"}, "Worst first. A column's title sorts by it, a row opens below. Values in brackets are conventions (silence, too short, too small, identical)."),
+                 make("div", {class: "scroll"}, table)),
+            detail];
+}
+
+function evalPage() {
+    const pairs = data.parts.flatMap(part => part.pairs), failed = pairs.filter(p => p.error).length, body = make("div");
+    const tabs = make("div", {class: "legend", id: "parts"}, data.parts.map((part, i) =>
+        make("button", {onclick: () => open(i)}, part.pairs.length + " " + part.things)));
+    function open(i) {
+        if (openPlayer) openPlayer.stop();
+        [...tabs.children].forEach((tab, k) => tab.setAttribute("aria-pressed", String(k === i)));
+        body.replaceChildren(...partOf(data.parts[i]));
+    }
+    main.append(make("header", {}, make("div", {}, make("h1", {}, "How far is it from the original?"),
+        make("div", {class: "soft"}, data.dist + " against " + data.ref + ": " + pairs.length + (pairs.length === 1 ? " pair" : " pairs") +
+             (failed ? ", " + failed + " failed" : "") + " \u00b7 residua " + data.version)), themeButton()),
+        data.parts.length > 1 ? tabs : "", body);
+    open(0);
 }
 
 evalPage();

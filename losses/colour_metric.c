@@ -81,19 +81,24 @@ double ciede2000(const double p[3], const double q[3])
     return sqrt(fmax(0.0, dl * dl + dc * dc + dh * dh + rotation * dc * dh));
 }
 
+double ciede2000_at(const ImagePair *pair, int64_t at)
+{
+    const int64_t plane = pair->h * pair->w;
+    double p[3], q[3];
+
+    lab_of(pair->ref, at, plane, p);
+    lab_of(pair->dist, at, plane, q);
+    return ciede2000(p, q);
+}
+
 RsdStatus metric_ciede2000(double *value, const ImagePair *pair, RsdError *err)
 {
     const int64_t plane = pair->h * pair->w;
     double total = 0.0;
 
     (void)err;
-    for (int64_t i = 0; i < plane; i++) {
-        double p[3], q[3];
-
-        lab_of(pair->ref, i, plane, p);
-        lab_of(pair->dist, i, plane, q);
-        total += ciede2000(p, q);
-    }
+    for (int64_t i = 0; i < plane; i++)
+        total += ciede2000_at(pair, i);
     *value = total / (double)plane;
     return RSD_OK;
 }

@@ -13,6 +13,8 @@
 RsdStatus metric_ciede2000(double *value, const ImagePair *pair, RsdError *err);
 /* CIEDE2000 of two colours L*, a*, b*. */
 double ciede2000(const double lab1[3], const double lab2[3]);
+/* CIEDE2000 of pixel `at`, counted along the rows. */
+double ciede2000_at(const ImagePair *pair, int64_t at);
 
 /* 100 sqrt(mean over R, G, B of (RMSE / mean of the reference)^2), for pictures of equal resolution (ratio 1). Where a channel
  * of the reference is black its mean counts as 1 / 255. [Wald, Quality of high resolution synthesised images, 2000;

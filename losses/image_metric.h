@@ -39,6 +39,9 @@ typedef struct ImageMetric {
     const void *params;
     double offset, scale;
     ImageArrayMetric on_arrays;
+    const char *cost; /* in words */
+    bool usual;       /* part of what is shown when no metrics were chosen, as soon as its networks are there */
+    bool by_channel;  /* a mean over R, G and B, so that each of them has a value of its own */
 } ImageMetric;
 
 /* i-th metric, NULL past the end; by name, NULL when unknown. */
@@ -50,5 +53,8 @@ const ImageMetric *image_metric_find(const char *name);
  * or infinity in a picture, with its place), RSD_ERR_MEMORY. */
 RsdStatus image_metric_apply(MetricValue *out, const ImageMetric *metric, const ImagePair *pair, const ImageNets *nets,
                              Tape *tape, RsdError *err);
+
+/* Values of red, green and blue alone, METRIC_NOT_APPLICABLE unless metric->by_channel. Errors as image_metric_apply. */
+RsdStatus image_metric_channels(MetricValue each[3], const ImageMetric *metric, const ImagePair *pair, Tape *tape, RsdError *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,6 +60,18 @@ const char *image_format_of(const uint8_t *head, size_t size)
     if (size >= 3 && head[0] == 'P' && head[1] >= '1' && head[1] <= '7' && (head[2] == '\n' || head[2] == ' ' || head[2] == '\r'))
         return "pnm";
     return NULL;
+}
+
+bool image_is_picture_name(const char *path)
+{
+    static const char *const endings[] = {"png", "jpg", "jpeg", "webp", "avif", "heic", "jxl", "tif", "tiff", "bmp",
+                                          "gif", "jp2", "j2k",  "ppm",  "pgm",  "pbm",  "pnm", "pam"};
+    const char *dot = strrchr(path, '.');
+
+    for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
+        if (strcasecmp(dot + 1, endings[i]) == 0)
+            return true;
+    return false;
 }
 
 /* --- decoding --------------------------------------------------------------------------------------------------------------- */

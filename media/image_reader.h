@@ -28,5 +28,7 @@ RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const 
 /* The format of a picture by its first bytes ("png", "jpeg", "webp", "gif", "bmp", "tiff", "avif", "jxl", "jp2", "pnm"), or
  * NULL for anything else, sound and video among it. 16 bytes are enough. */
 const char *image_format_of(const uint8_t *head, size_t size);
+/* By the ending of its name alone; films do not count. */
+bool image_is_picture_name(const char *path);
 
 #endif

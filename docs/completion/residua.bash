@@ -14,6 +14,7 @@ _residua()
     decode:--bits) words='16 24 float' ;;
     tokens:--format) words='npy jsonl raw' ;;
     tokens:--bits) words='16 24 float' ;;
+    eval:--kind) words='all audio image' ;;
     esac
     if [[ -z $words && $word == -* ]]; then
         case $command in
@@ -24,6 +25,8 @@ _residua()
         tokens) words='--output -o --from-tokens --model -m --bitrate -b --stages --channels --format --bits --force -f --threads -t --json --quiet -q --verbose -v --help -h' ;;
         eval) words='--metrics -m --rate --max-delay --no-align --visqol-model --per-channel -c --fail-below --fail-above --threads -t --report --report-details --spectrogram --embeddings --force -f --json --csv --shard --quiet -q --verbose -v --help -h' ;;
         bench) words='--metrics -m --codecs --model --anchor --rate --seconds --threads -t --report --force -f --json --csv --shard --quiet -q --verbose -v --help -h' ;;
+        eval) words='--metrics -m --kind --weights --rate --max-delay --no-align --visqol-model --per-channel -c --fail-below --fail-above --threads -t --report --report-details --spectrogram --heatmap --heatmap-top --embeddings --force -f --json --csv --quiet -q --verbose -v --help -h' ;;
+        bench) words='--metrics -m --codecs --model --anchor --rate --seconds --threads -t --report --force -f --json --csv --quiet -q --verbose -v --help -h' ;;
         losses) words='--json --quiet -q --verbose -v --help -h' ;;
         train) words='--data -d --valid --out -o --resume --init --set --steps --time-limit --threads -t --dry-run -n --print-config --f16 --quiet -q --verbose -v --help -h' ;;
         report) words='--out -o --force -f --watch -w --no-sound --tensorboard --quiet -q --verbose -v --help -h' ;;

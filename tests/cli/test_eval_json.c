@@ -10,7 +10,10 @@
 
 #include "cli/eval_print.h"
 #include "losses/audio_metric.h"
+#include "losses/image_metric.h"
 #include "media/audio_writer.h"
+#include "media/image_writer.h"
+#include "tests/losses/pictures.h"
 #include "tests/losses/signals.h"
 #include "tests/shared.h"
 
@@ -59,6 +62,7 @@ static void check_pair(const json_t *pair, int channels)
     const AudioMetric *metric;
 
     cr_assert_str_eq(json_string_value(json_object_get(pair, "type")), "pair");
+    cr_assert_str_eq(json_string_value(json_object_get(pair, "kind")), "audio");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         cr_assert(json_is_string(json_object_get(pair, texts[i])), "%s", texts[i]);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -135,6 +139,80 @@ Test(eval, json_follows_its_schema)
     cr_assert_null(next_line(pipe, text, sizeof text));
     code = pclose(pipe);
     cr_assert(WIFEXITED(code) && WEXITSTATUS(code) == 1, "exit %d", code);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    cr_expect_eq(system(command), 0);
+}
+
+static void write_picture(const char *path, int channels, int bits)
+{
+    static float x[3 * 40 * 30];
+    RsdError err = {0};
+    Image *image;
+
+    picture_natural(x, 30, 40, (uint32_t)bits);
+    ASSERT_OK(image_from_float(&image, x, NULL, 40, 30, channels, bits, &err), err);
+    ASSERT_OK(image_write(image, path, NULL, &err), err);
+    image_destroy(&image);
+}
+
+static void check_picture_pair(const json_t *pair, int channels)
+{
+    static const char *const texts[] = {"name", "ref", "dist", "ref_format", "dist_format"};
+    static const char *const numbers[] = {"width", "height", "channels", "ref_bits", "dist_bits"};
+    const ImageMetric *metric;
+
+    cr_assert_str_eq(json_string_value(json_object_get(pair, "kind")), "image");
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        cr_assert(json_is_string(json_object_get(pair, texts[i])), "%s", texts[i]);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        assert_number(pair, numbers[i], false);
+    assert_number(pair, "alpha_l1", true);
+    cr_assert_eq(json_integer_value(json_object_get(pair, "channels")), channels);
+    for (size_t i = 0; (metric = image_metric_at(i)) != NULL; i++) {
+        const json_t *entry = json_object_get(json_object_get(pair, "metrics"), metric->name), *each;
+
+        cr_assert(json_is_object(entry), "%s is missing", metric->name);
+        assert_number(entry, "value", *metric->needs != '\0');
+        cr_assert_str_eq(json_string_value(json_object_get(entry, "unit")), metric->unit);
+        cr_assert(json_object_get(entry, "flag") != NULL);
+        cr_assert(json_is_null(json_object_get(entry, "value")) == (*metric->needs != '\0'), "%s", metric->name);
+        each = json_object_get(entry, "channels");
+        cr_assert_eq(json_array_size(each), channels == 3 && metric->by_channel ? 3 : 0, "%s", metric->name);
+    }
+}
+
+Test(eval, json_of_pictures_follows_its_schema)
+{
+    static char text[1 << 16], command[3 * SHARED_PATH_SIZE];
+    char folder[] = "/tmp/residua-eval-XXXXXX", path[64];
+    SharedPath build;
+    FILE *pipe;
+    json_t *line;
+    int code;
+
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(command, sizeof command, "cd %s && mkdir a b", folder);
+    cr_assert_eq(system(command), 0);
+    for (int i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%c/%d.png", folder, 'a' + i / 2, 1 + i % 2);
+        write_picture(path, i % 2 ? 3 : 1, i < 2 ? 8 : 16);
+    }
+    snprintf(command, sizeof command, "PATH=\"$(realpath '%s'):$PATH\" && cd %s && residua eval -q --json -m all a b",
+             build_path(&build, ""), folder);
+    pipe = popen(command, "r");
+    cr_assert_not_null(pipe);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_not_null(line = next_line(pipe, text, sizeof text));
+        check_picture_pair(line, i ? 3 : 1);
+        json_decref(line);
+    }
+    cr_assert_not_null(line = next_line(pipe, text, sizeof text));
+    cr_assert_str_eq(json_string_value(json_object_get(line, "type")), "summary");
+    cr_assert_str_eq(json_string_value(json_object_get(line, "kind")), "image");
+    cr_assert_eq(json_integer_value(json_object_get(line, "pairs")), 2);
+    json_decref(line);
+    code = pclose(pipe);
+    cr_assert(WIFEXITED(code) && WEXITSTATUS(code) == 0, "exit %d", code);
     snprintf(command, sizeof command, "rm -r %s", folder);
     cr_expect_eq(system(command), 0);
 }

@@ -15,11 +15,15 @@
 
 #include "engine/base/mem.h"
 #include "media/audio_writer.h"
+#include "media/image_writer.h"
+#include "tests/losses/pictures.h"
 #include "tests/losses/signals.h"
 #include "tests/shared.h"
 
 #define LEN 160000
 #define N_PAIRS 3
+#define WIDE 1200
+#define HIGH 100
 #define PAGE_SIZE ((size_t)16 << 20)
 #define COMMAND_SIZE (4 * SHARED_PATH_SIZE)
 
@@ -55,6 +59,32 @@ static void make_pairs(void)
         signal_disturb(y, x, LEN, 10, noise[i]);
         write_wav('a', i + 1, x);
         write_wav('b', i + 1, y);
+    }
+}
+
+/* Pictures beside them, the second is the worst again; the third is larger than what is shown, and wrong at its lower right. */
+static void make_pictures(void)
+{
+    static const float noise[N_PAIRS] = {0.05f, 0.3f, 0.02f};
+    static float ref[3 * WIDE * HIGH], dist[3 * WIDE * HIGH];
+    RsdError err = {0};
+    char path[128];
+
+    for (int i = 0; i < N_PAIRS; i++) {
+        const int64_t w = i == 2 ? WIDE : 200, h = i == 2 ? HIGH : 150;
+
+        picture_natural(ref, h, w, (uint32_t)i);
+        picture_disturb(dist, ref, h, w, (uint32_t)(5 + i), noise[i]);
+        for (int64_t row = h / 2; i == 2 && row < h; row++)
+            dist[row * w + w - 1 - row % 50] = 1.0f;
+        for (int side = 0; side < 2; side++) {
+            Image *image;
+
+            ASSERT_OK(image_from_float(&image, side ? dist : ref, NULL, w, h, 3, 8, &err), err);
+            snprintf(path, sizeof path, "%s/%c/%d.png", folder, 'a' + side, i + 1);
+            ASSERT_OK(image_write(image, path, NULL, &err), err);
+            image_destroy(&image);
+        }
     }
 }
 
@@ -118,7 +148,7 @@ static bool is_data_uri(const json_t *object, const char *key, const char *type)
 Test(report, holds_values_pictures_and_players_of_the_worst)
 {
     static const char *const pictures[] = {"ref", "dist", "difference"};
-    const json_t *pairs, *sound;
+    const json_t *part, *pairs, *sound;
     json_t *data;
     char *page;
 
@@ -126,10 +156,12 @@ Test(report, holds_values_pictures_and_players_of_the_worst)
     cr_assert_eq(run_in_folder("residua eval -q -m estoi,snr --report r.html --report-details 1 a b >out"), 0);
     page = read_page("r.html");
     data = data_of(page);
-    pairs = json_object_get(data, "pairs");
+    cr_assert_eq(json_array_size(json_object_get(data, "parts")), 1);
+    part = json_array_get(json_object_get(data, "parts"), 0);
+    pairs = json_object_get(part, "pairs");
     cr_assert_eq(json_array_size(pairs), N_PAIRS);
-    cr_assert_eq(json_array_size(json_object_get(data, "metrics")), 2);
-    cr_assert_eq(json_array_size(json_object_get(data, "means")), 2);
+    cr_assert_eq(json_array_size(json_object_get(part, "metrics")), 2);
+    cr_assert_eq(json_array_size(json_object_get(part, "means")), 2);
     for (size_t i = 0; i < N_PAIRS; i++) {
         const json_t *pair = json_array_get(pairs, i);
 
@@ -144,6 +176,41 @@ Test(report, holds_values_pictures_and_players_of_the_worst)
     cr_assert_null(strstr(page, "src=\"http"));
     json_decref(data);
     free(page);
+    remove_pairs();
+}
+
+Test(report, holds_pictures_and_maps_of_the_worst)
+{
+    static const char *const pictures[] = {"ref", "dist", "difference"};
+    const json_t *parts, *part, *picture;
+    json_t *data;
+    char *page;
+
+    make_pairs();
+    make_pictures();
+    cr_assert_eq(run_in_folder("residua eval -q -m psnr,snr --report r.html --report-details 3 a b >out"), 0);
+    page = read_page("r.html");
+    data = data_of(page);
+    parts = json_object_get(data, "parts");
+    cr_assert_eq(json_array_size(parts), 2);
+    cr_assert_str_eq(json_string_value(json_object_get(json_array_get(parts, 0), "kind")), "audio");
+    part = json_array_get(parts, 1);
+    cr_assert_str_eq(json_string_value(json_object_get(part, "kind")), "image");
+    cr_assert_eq(json_array_size(json_object_get(part, "metrics")), 1);
+    for (size_t i = 0; i < N_PAIRS; i++) {
+        picture = json_object_get(json_array_get(json_object_get(part, "pairs"), i), "picture");
+        for (size_t k = 0; k < 3; k++)
+            cr_assert(is_data_uri(picture, pictures[k], "image/png"), "%s", pictures[k]);
+    }
+    /* of the wide one 1024 columns are shown, from the last multiple of 16 that leaves room for them */
+    cr_expect_eq(json_number_value(json_object_get(picture, "cut_width")), 1024);
+    cr_expect_eq(json_number_value(json_object_get(picture, "cut_height")), HIGH);
+    cr_expect_eq(json_number_value(json_object_get(picture, "column")), 176);
+    cr_expect_gt(json_number_value(json_object_get(picture, "most")), 5);
+    json_decref(data);
+    free(page);
+    cr_assert_eq(run_in_folder("residua eval -q -t 1 --report one.html a b >out"), 0);
+    cr_assert_eq(run_in_folder("residua eval -q -t 3 --report three.html a b >out && cmp one.html three.html"), 0);
     remove_pairs();
 }
 
@@ -168,6 +235,14 @@ Test(report, keeps_files_that_exist_and_is_the_same_for_any_number_of_threads)
     "--allow-file-access-from-files --autoplay-policy=no-user-gesture-required --window-size=1400,1800 "               \
     "--user-data-dir=profile --virtual-time-budget=60000 --dump-dom"
 
+static void need_chromium(void)
+{
+    if (system("command -v chromium >/dev/null") != 0) {
+        fprintf(stderr, "skipped: the report in a browser needs chromium (Debian package chromium)\n");
+        cr_skip_test("needs chromium");
+    }
+}
+
 static void drive(const char *page)
 {
     char command[1024];
@@ -182,6 +257,20 @@ static void expect_line(const char *dom, const char *line)
     cr_expect(strstr(dom, line), "the browser did not say '%s' but\n%.3000s", line, dom);
 }
 
+/* Each line in both windows, and the end. */
+static void expect_lines(const char *const *lines, size_t n)
+{
+    char line[160], *dom = read_page("dom");
+
+    for (int size = 1280; size; size = size == 1280 ? 420 : 0)
+        for (size_t i = 0; i < n; i++) {
+            snprintf(line, sizeof line, "%d %s", size, lines[i]);
+            expect_line(dom, line);
+        }
+    expect_line(dom, "done");
+    free(dom);
+}
+
 Test(report, can_be_read_sorted_and_heard_in_a_browser, .timeout = 600)
 {
     static const char *const lines[] = {
@@ -192,29 +281,45 @@ Test(report, can_be_read_sorted_and_heard_in_a_browser, .timeout = 600)
         "by name, down: 3 2 1, descending",
         "opened: 3",
         "slider: inset(0px 0px 0px 50%) becomes inset(0px 0px 0px 25%)",
-        "zoom: 4 times",
+        "zoom: 4 and 4 times",
+        "zoomed, fits: true",
+        "bars: true, dots: 3",
         "playing: true true, heard: false true",
         "swapped, heard: true false",
         "stopped: true true",
         "pictures: true true true",
     };
-    char line[128], *dom;
 
-    if (system("command -v chromium >/dev/null") != 0) {
-        fprintf(stderr, "skipped: the report in a browser needs chromium (Debian package chromium)\n");
-        cr_skip_test("needs chromium");
-    }
+    need_chromium();
     make_pairs();
     cr_assert_eq(run_in_folder("residua eval -q -m estoi,snr --report r.html a b >out"), 0);
     drive("r.html");
-    dom = read_page("dom");
-    for (int size = 1280; size; size = size == 1280 ? 420 : 0)
-        for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-            snprintf(line, sizeof line, "%d %s", size, lines[i]);
-            expect_line(dom, line);
-        }
-    expect_line(dom, "done");
-    free(dom);
+    expect_lines(lines, sizeof lines / sizeof *lines);
+    remove_pairs();
+}
+
+Test(report, pictures_can_be_sorted_wiped_and_zoomed_in_a_browser, .timeout = 600)
+{
+    static const char *const lines[] = {
+        "fits: true",
+        "other theme: true",
+        "parts: 3 recordings, 3 pictures",
+        "worst first: 2 1 3",
+        "by name, down: 3 2 1, descending",
+        "opened: 3",
+        "bars: true, dots: 3",
+        "slider: inset(0px 0px 0px 50%) becomes inset(0px 0px 0px 25%)",
+        "zoom: 4 and 4 times",
+        "zoomed, fits: true",
+        "pictures: true true true",
+    };
+
+    need_chromium();
+    make_pairs();
+    make_pictures();
+    cr_assert_eq(run_in_folder("residua eval -q -m psnr,ssim,snr --report r.html a b >out"), 0);
+    drive("r.html");
+    expect_lines(lines, sizeof lines / sizeof *lines);
     remove_pairs();
 }
 
@@ -222,10 +327,7 @@ Test(report, curves_can_be_hidden_and_chosen_in_a_browser, .timeout = 600)
 {
     char *dom;
 
-    if (system("command -v chromium >/dev/null") != 0) {
-        fprintf(stderr, "skipped: the report in a browser needs chromium (Debian package chromium)\n");
-        cr_skip_test("needs chromium");
-    }
+    need_chromium();
     make_pairs();
     cr_assert_eq(run_in_folder("residua bench rd -q --codecs opus,mp3 --seconds 1 --report r.html a >out"), 0);
     drive("r.html");

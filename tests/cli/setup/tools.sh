@@ -32,6 +32,26 @@ wav_with_nan() {
         }'
 }
 
+# ppm WIDTH HEIGHT WHITE EXPRESSION: a colour PPM, one or two bytes a sample; the expression gives 0..1 for x, y in 0..1 and
+# channel c.
+ppm() {
+    LC_ALL=C awk -v width="$1" -v height="$2" -v white="$3" '
+        BEGIN {
+            printf "P6\n%d %d\n%d\n", width, height, white
+            for (j = 0; j < height; j++)
+                for (i = 0; i < width; i++)
+                    for (c = 0; c < 3; c++) {
+                        x = i / width; y = j / height
+                        v = int(0.5 + white * ('"$4"'))
+                        if (white > 255)
+                            printf "%c", int(v / 256)
+                        printf "%c", v % 256
+                    }
+        }'
+}
+
+scene='0.5 + 0.3 * sin(9 * x + 4 * y + c) + (sin(70 * x) > 0.7 ? 0.1 : 0)'
+
 speech='0.4 * sin(1500 * t + 3 * sin(9 * t)) * (1 + sin(7 * t)) / 2'
 
 # flip FILE OFFSET: changes one byte.

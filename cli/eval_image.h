@@ -1,0 +1,34 @@
+/* eval_image.h - one picture and its reconstruction: read in one form.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_CLI_EVAL_IMAGE_H
+#define RESIDUA_CLI_EVAL_IMAGE_H
+
+#include "cli/eval_kind.h"
+#include "losses/image_metric.h"
+
+/* More pixels are refused: the measures of larger pictures would take more memory than most machines have. */
+#define EVAL_MAX_PIXELS ((int64_t)1 << 26)
+/* What alpha is laid on. */
+#define EVAL_GROUND 0.5f
+
+/* Both pictures as planar RGB [3, height, width] in [0, 1]. */
+typedef struct EvalPictures {
+    float *ref, *dist;
+    int64_t width, height;
+    int channels; /* 1 when both are grey: three equal planes */
+    EvalImageFacts facts;
+} EvalPictures;
+
+/* Reads both. Grey becomes three equal channels; where one has alpha, both are laid on a ground of EVAL_GROUND. Says in notes
+ * (may be NULL) what had to be changed. Errors: those of the reader; RSD_ERR_UNSUPPORTED (different sizes), RSD_ERR_MEMORY. */
+RsdStatus eval_pictures_load(EvalPictures *pictures, const Pair *pair, char notes[EVAL_NOTES_SIZE], RsdError *err);
+void eval_pictures_clear(EvalPictures *pictures);
+
+/* report_picture.c: what the page shows, of the REPORT_CUT x REPORT_CUT pixels with the most error where the picture is
+ * larger: fields of "picture" in docs/report.md. */
+#define REPORT_CUT 1024
+RsdStatus picture_detail(EvalDetail *detail, const Pair *pair, const EvalOptions *options, RsdError *err);
+
+#endif
