@@ -37,7 +37,7 @@ struct RsdThreads {
     _Atomic bool open;           /* there is a job to come into */
     _Atomic int n_inside;        /* workers that may be at it */
     _Atomic int64_t next;
-    bool stop;
+    _Atomic bool stop; /* a worker that comes late may look while it is set */
     int64_t n_tasks;
     ThreadTask task;
     void *ctx;
