@@ -23,7 +23,7 @@
 #define PATH_SIZE 256
 #define MAX_PEAK_KB (150 * 1024) /* for one hour */
 #define FEW_MINUTES 5
-#define MAX_GROWTH_KB 2048 /* from some minutes to one hour */
+#define MAX_GROWTH_KB 4096 /* from some minutes to one hour, whose samples take 115 MB; mapped libraries vary by 2 MB */
 #define MAX_START_S 0.020
 #define N_STARTS 20
 

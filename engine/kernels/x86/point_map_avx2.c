@@ -35,8 +35,9 @@ static inline __m256 low_light(__m256 size)
 
 static inline __m256 linear_light(__m256 u)
 {
-    const __m256 size = v_abs(u), base = _mm256_mul_ps(_mm256_add_ps(size, v_set(0.055f)), v_set(1.0f / 1.055f));
-    const __m256 power = v_with_sign(v_pow(base, v_set(2.4f)), u);
+    const __m256 size = v_abs(u), base = _mm256_fmadd_ps(size, v_set(1.0f / 1.055f), v_set(0.055f / 1.055f));
+    /* base^2 base^0.4: the error of a power grows with its exponent. */
+    const __m256 power = v_with_sign(_mm256_mul_ps(_mm256_mul_ps(base, base), v_pow(base, v_set(0.4f))), u);
 
     return v_pick(low_light(size), _mm256_mul_ps(u, v_set(1.0f / 12.92f)), power);
 }
