@@ -4,21 +4,17 @@
  */
 #include "trainer/media_list.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "engine/base/checksum.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "media/audio_reader.h"
+#include "trainer/folder_walk.h"
 
-#define FOLDER_DEPTH_MAX 64
-#define PATH_SIZE 4096
 #define COUNT_BLOCK 8192
 
 static const char *const ENDINGS[] = {"wav",  "wave", "flac", "g722", "ogg", "oga", "opus", "mp3", "m4a",
@@ -36,10 +32,17 @@ bool media_list_is_recording(const char *path)
     return false;
 }
 
-static RsdStatus add_path(MediaList *list, const char *path, RsdError *err)
+/* A file that the user names is tried whatever its ending. */
+static RsdStatus add_path(void *ctx, const char *path, int64_t size, bool named, RsdError *err)
 {
+    MediaList *list = ctx;
     RsdStatus status = RSD_OK;
 
+    (void)size;
+    if (!named && !media_list_is_recording(path)) {
+        list->n_other++;
+        return RSD_OK;
+    }
     if (list->n_files == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 256;
 
@@ -50,36 +53,6 @@ static RsdStatus add_path(MediaList *list, const char *path, RsdError *err)
     TRY(mem_strdup(&list->files[list->n_files].path, path, err));
     list->n_files++;
 fail:
-    return status;
-}
-
-static RsdStatus walk(MediaList *list, const char *folder, int depth, RsdError *err)
-{
-    DIR *dir = NULL;
-    struct dirent *item;
-    RsdStatus status = RSD_OK;
-
-    CHECK(depth < FOLDER_DEPTH_MAX, err, RSD_ERR_IO, "%s: more than %d folders deep", folder, FOLDER_DEPTH_MAX);
-    dir = opendir(folder);
-    CHECK(dir, err, RSD_ERR_IO, "%s: cannot read the folder: %s", folder, strerror(errno));
-    while ((item = readdir(dir))) {
-        char path[PATH_SIZE];
-        struct stat info;
-
-        if (item->d_name[0] == '.')
-            continue;
-        CHECK(snprintf(path, sizeof path, "%s/%s", folder, item->d_name) < (int)sizeof path, err, RSD_ERR_IO,
-              "%s: the path is longer than %d bytes", folder, PATH_SIZE);
-        if (lstat(path, &info) == 0 && S_ISDIR(info.st_mode))
-            TRY(walk(list, path, depth + 1, err));
-        else if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) || !media_list_is_recording(path))
-            list->n_other++;
-        else
-            TRY(add_path(list, path, err));
-    }
-fail:
-    if (dir)
-        closedir(dir);
     return status;
 }
 
@@ -183,15 +156,7 @@ RsdStatus media_list_scan(MediaList **out, const char *const *paths, size_t n_pa
     *out = NULL;
     TRY(mem_calloc(&list, 1, sizeof *list, err));
     list->rate_hz = rate_hz;
-    for (size_t i = 0; i < n_paths; i++) {
-        struct stat info;
-
-        CHECK(stat(paths[i], &info) == 0, err, RSD_ERR_IO, "%s: %s", paths[i], strerror(errno));
-        if (S_ISDIR(info.st_mode))
-            TRY(walk(list, paths[i], 0, err));
-        else
-            TRY(add_path(list, paths[i], err));
-    }
+    TRY(folder_walk(paths, n_paths, add_path, list, err));
     if (list->n_files) {
         qsort(list->files, list->n_files, sizeof *list->files, compare_paths);
         drop_doubles(list);

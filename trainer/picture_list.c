@@ -1,31 +1,29 @@
-/* picture_list.c - walks folders and looks at the first bytes of each file.
+/* picture_list.c - looks at the first bytes of each file below some folders.
  *
  * SPDX-License-Identifier: MIT
  */
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "engine/base/checksum.h"
 #include "engine/base/mem.h"
 #include "media/image_reader.h"
+#include "trainer/folder_walk.h"
 #include "trainer/pictures.h"
 
-#define FOLDER_DEPTH_MAX 64
-#define PATH_SIZE 4096
 #define HEAD_SIZE 16
 #define N_FORMATS_MAX 16
 
-static RsdStatus add_file(PictureList *list, const char *path, int64_t size, RsdError *err)
+static RsdStatus add_file(void *ctx, const char *path, int64_t size, bool named, RsdError *err)
 {
+    PictureList *list = ctx;
     FILE *file = fopen(path, "rb");
     uint8_t head[HEAD_SIZE];
     const char *format = NULL;
     RsdStatus status = RSD_OK;
 
+    (void)named;
     if (file) {
         format = image_format_of(head, fread(head, 1, sizeof head, file));
         fclose(file);
@@ -48,34 +46,6 @@ fail:
     return status;
 }
 
-static RsdStatus walk(PictureList *list, const char *folder, int depth, RsdError *err)
-{
-    DIR *dir = NULL;
-    struct dirent *item;
-    RsdStatus status = RSD_OK;
-
-    CHECK(depth < FOLDER_DEPTH_MAX, err, RSD_ERR_IO, "%s: more than %d folders deep", folder, FOLDER_DEPTH_MAX);
-    dir = opendir(folder);
-    CHECK(dir, err, RSD_ERR_IO, "%s: cannot read the folder: %s", folder, strerror(errno));
-    while ((item = readdir(dir))) {
-        char path[PATH_SIZE];
-        struct stat info;
-
-        if (item->d_name[0] == '.')
-            continue;
-        CHECK(snprintf(path, sizeof path, "%s/%s", folder, item->d_name) < (int)sizeof path, err, RSD_ERR_IO,
-              "%s: the path is longer than %d bytes", folder, PATH_SIZE);
-        if (lstat(path, &info) == 0 && S_ISDIR(info.st_mode))
-            TRY(walk(list, path, depth + 1, err));
-        else if (stat(path, &info) == 0 && S_ISREG(info.st_mode))
-            TRY(add_file(list, path, (int64_t)info.st_size, err));
-    }
-fail:
-    if (dir)
-        closedir(dir);
-    return status;
-}
-
 static int compare_paths(const void *a, const void *b)
 {
     return strcmp(((const PictureFile *)a)->path, ((const PictureFile *)b)->path);
@@ -88,15 +58,7 @@ RsdStatus picture_list_scan(PictureList **out, const char *const *paths, size_t 
 
     *out = NULL;
     TRY(mem_calloc(&list, 1, sizeof *list, err));
-    for (size_t i = 0; i < n_paths; i++) {
-        struct stat info;
-
-        CHECK(stat(paths[i], &info) == 0, err, RSD_ERR_IO, "%s: %s", paths[i], strerror(errno));
-        if (S_ISDIR(info.st_mode))
-            TRY(walk(list, paths[i], 0, err));
-        else
-            TRY(add_file(list, paths[i], (int64_t)info.st_size, err));
-    }
+    TRY(folder_walk(paths, n_paths, add_file, list, err));
     CHECK(list->n_files, err, RSD_ERR_CORRUPT, "%s: holds no picture (%zu other files)", n_paths ? paths[0] : "nothing",
           list->n_other);
     qsort(list->files, list->n_files, sizeof *list->files, compare_paths);
@@ -147,7 +109,7 @@ uint32_t picture_list_fingerprint(const PictureList *list)
 
     for (size_t i = 0; i < list->n_files; i++) {
         const char *slash = strrchr(list->files[i].path, '/'), *name = slash ? slash + 1 : list->files[i].path;
-        char text[PATH_SIZE];
+        char text[WALK_PATH_SIZE];
         const int len = snprintf(text, sizeof text, "%s %lld\n", name, (long long)list->files[i].size);
 
         crc = crc32_update(crc, text, (size_t)(len < (int)sizeof text ? len : (int)sizeof text - 1));
