@@ -46,15 +46,10 @@ RsdStatus audio_codec_check_config(const AudioCodecConfig *cfg, RsdError *err)
           "the model's name must have 1 to %d letters, digits, dots, dashes or underscores", MODEL_NAME_SIZE - 1);
     CHECK(cfg->rate_hz >= MIN_RATE_HZ && cfg->rate_hz <= MAX_RATE_HZ, err, RSD_ERR_ARG, "rate_hz is %d, expected %d to %d",
           cfg->rate_hz, MIN_RATE_HZ, MAX_RATE_HZ);
-    if (cfg->network == AUDIO_DAC) {
-        TRY(dac_check_config(&cfg->dac, err));
-        TRY(projected_rvq_check_config(&cfg->projected_rvq, err));
-        dim = cfg->projected_rvq.dim;
-    } else {
-        TRY(seanet_check_config(&cfg->seanet, err));
-        TRY(rvq_check_config(&cfg->rvq, err));
-        dim = cfg->rvq.dim;
-    }
+    TRY(cfg->network == AUDIO_DAC ? dac_check_config(&cfg->dac, err) : seanet_check_config(&cfg->seanet, err));
+    TRY(audio_codec_is_projected(cfg) ? projected_rvq_check_config(&cfg->projected_rvq, err)
+                                      : rvq_check_config(&cfg->rvq, err));
+    dim = audio_codec_is_projected(cfg) ? cfg->projected_rvq.dim : cfg->rvq.dim;
     CHECK(dim == audio_codec_latent_dim(cfg), err, RSD_ERR_ARG, "the quantiser's dim is %d, the network's latent_dim %d", dim,
           audio_codec_latent_dim(cfg));
     CHECK(cfg->segment_seconds >= 0.0 && cfg->segment_seconds <= MAX_SEGMENT_SECONDS, err, RSD_ERR_ARG,
@@ -78,13 +73,14 @@ static RsdStatus create_around(AudioCodec **out, const AudioCodecConfig *cfg, Pa
     codec->config = *cfg;
     codec->params = params;
     params = NULL;
-    if (cfg->network == AUDIO_DAC) {
+    if (cfg->network == AUDIO_DAC)
         TRY(dac_create(&codec->dac, &cfg->dac, codec->params, seed, err));
-        TRY(projected_rvq_create(&codec->projected_rvq, &cfg->projected_rvq, codec->params, seed, err));
-    } else {
+    else
         TRY(seanet_create(&codec->net, &cfg->seanet, codec->params, seed, err));
+    if (audio_codec_is_projected(cfg))
+        TRY(projected_rvq_create(&codec->projected_rvq, &cfg->projected_rvq, codec->params, seed, err));
+    else
         TRY(rvq_create(&codec->rvq, &cfg->rvq, codec->params, err));
-    }
     *out = codec;
     return RSD_OK;
 fail:
@@ -145,6 +141,11 @@ void audio_codec_destroy(AudioCodec **codec)
 
 /* ---- what a configuration says, whatever the network ---- */
 
+bool audio_codec_is_projected(const AudioCodecConfig *cfg)
+{
+    return cfg->network == AUDIO_DAC || cfg->quantizer == AUDIO_PROJECTED;
+}
+
 int audio_codec_channels(const AudioCodecConfig *cfg)
 {
     return cfg->network == AUDIO_DAC ? 1 : cfg->seanet.channels;
@@ -157,12 +158,12 @@ int audio_codec_hop(const AudioCodecConfig *cfg)
 
 int audio_codec_stages(const AudioCodecConfig *cfg)
 {
-    return cfg->network == AUDIO_DAC ? cfg->projected_rvq.n_q : cfg->rvq.n_q;
+    return audio_codec_is_projected(cfg) ? cfg->projected_rvq.n_q : cfg->rvq.n_q;
 }
 
 int audio_codec_codebook_size(const AudioCodecConfig *cfg)
 {
-    return cfg->network == AUDIO_DAC ? cfg->projected_rvq.codebook_size : cfg->rvq.codebook_size;
+    return audio_codec_is_projected(cfg) ? cfg->projected_rvq.codebook_size : cfg->rvq.codebook_size;
 }
 
 int audio_codec_latent_dim(const AudioCodecConfig *cfg)
@@ -189,20 +190,31 @@ int64_t audio_codec_decoder_lag(const AudioCodecConfig *cfg)
 
 int64_t audio_codec_count_parameters(const AudioCodecConfig *cfg)
 {
-    return cfg->network == AUDIO_DAC ? dac_count_parameters(&cfg->dac) + projected_rvq_count_parameters(&cfg->projected_rvq)
-                                     : seanet_count_parameters(&cfg->seanet) + rvq_count_parameters(&cfg->rvq);
+    return (cfg->network == AUDIO_DAC ? dac_count_parameters(&cfg->dac) : seanet_count_parameters(&cfg->seanet)) +
+           (audio_codec_is_projected(cfg) ? projected_rvq_count_parameters(&cfg->projected_rvq)
+                                          : rvq_count_parameters(&cfg->rvq));
 }
 
 /* ---- running ---- */
 
+void audio_codec_refresh_codes(AudioCodec *codec)
+{
+    if (codec->projected_rvq)
+        projected_rvq_refresh(codec->projected_rvq);
+    else
+        rvq_refresh(codec->rvq);
+}
+
 RsdStatus audio_codec_freeze(AudioCodec *codec, RsdError *err)
 {
-    if (codec->dac) {
-        projected_rvq_refresh(codec->projected_rvq);
-        return dac_freeze(codec->dac, err);
-    }
-    rvq_refresh(codec->rvq);
-    return seanet_freeze(codec->net, err);
+    audio_codec_refresh_codes(codec);
+    return codec->dac ? dac_freeze(codec->dac, err) : seanet_freeze(codec->net, err);
+}
+
+RsdStatus audio_codec_find_codes(Tape *tape, AudioCodec *codec, Tensor *z, int n_q, uint16_t *codes, RsdError *err)
+{
+    return codec->projected_rvq ? projected_rvq_encode(tape, codec->projected_rvq, z, n_q, codes, NULL, err)
+                                : rvq_encode(tape, codec->rvq, z, n_q, codes, err);
 }
 
 RsdStatus audio_codec_encode(Tape *tape, AudioCodec *codec, Tensor *x, int n_q, uint16_t *codes, RsdError *err)
@@ -210,13 +222,8 @@ RsdStatus audio_codec_encode(Tape *tape, AudioCodec *codec, Tensor *x, int n_q, 
     Tensor *z;
     RsdStatus status = RSD_OK;
 
-    if (codec->dac) {
-        TRY(dac_encode(tape, codec->dac, x, DAC_PAD_ZERO, &z, err));
-        TRY(projected_rvq_encode(tape, codec->projected_rvq, z, n_q, codes, NULL, err));
-    } else {
-        TRY(seanet_encode(tape, codec->net, x, &z, err));
-        TRY(rvq_encode(tape, codec->rvq, z, n_q, codes, err));
-    }
+    TRY(codec->dac ? dac_encode(tape, codec->dac, x, DAC_PAD_ZERO, &z, err) : seanet_encode(tape, codec->net, x, &z, err));
+    TRY(audio_codec_find_codes(tape, codec, z, n_q, codes, err));
 fail:
     return status;
 }
@@ -224,14 +231,41 @@ fail:
 RsdStatus audio_codec_latents(Tape *tape, AudioCodec *codec, const uint16_t *codes, int64_t batch, int n_q, int64_t frames,
                               Tensor **z, RsdError *err)
 {
-    return codec->dac ? projected_rvq_decode(tape, codec->projected_rvq, codes, batch, n_q, frames, z, err)
-                      : rvq_decode(tape, codec->rvq, codes, batch, n_q, frames, z, err);
+    return codec->projected_rvq ? projected_rvq_decode(tape, codec->projected_rvq, codes, batch, n_q, frames, z, err)
+                                : rvq_decode(tape, codec->rvq, codes, batch, n_q, frames, z, err);
 }
 
 RsdStatus audio_codec_decode(Tape *tape, AudioCodec *codec, Tensor *z, Tensor **y, RsdError *err)
 {
     return codec->dac ? dac_decode(tape, codec->dac, z, DAC_PAD_ZERO, y, err) : seanet_decode(tape, codec->net, z, y, err);
 }
+
+/* ---- training the quantiser ---- */
+
+bool audio_codec_has_codes(const AudioCodec *codec)
+{
+    return codec->projected_rvq || rvq_is_initialised(codec->rvq);
+}
+
+void audio_codec_set_code_training(AudioCodec *codec, const CodeTraining *training, Group *group)
+{
+    if (codec->projected_rvq) {
+        projected_rvq_set_training(codec->projected_rvq, training);
+        projected_rvq_set_group(codec->projected_rvq, group);
+    } else {
+        rvq_set_training(codec->rvq, training);
+        rvq_set_group(codec->rvq, group);
+    }
+}
+
+RsdStatus audio_codec_quantize(Tape *tape, AudioCodec *codec, Tensor *z, int n_q, uint64_t seed, uint64_t step, bool frozen,
+                               Tensor **zq, Tensor **commitment, RvqStats *stats, RsdError *err)
+{
+    return codec->projected_rvq ? projected_rvq_train(tape, codec->projected_rvq, z, n_q, frozen, zq, commitment, stats, err)
+                                : rvq_train(tape, codec->rvq, z, n_q, seed, step, frozen, zq, commitment, stats, err);
+}
+
+/* ---- rates ---- */
 
 double audio_codec_bitrate_bps(const AudioCodecConfig *cfg, int n_q)
 {

@@ -1,8 +1,8 @@
 /* audio_codec.h - a trained audio codec: a network around a residual quantiser, its configuration and its weights.
  *
- * There are two kinds: SEANet with plain codebooks (our own models, EnCodec) and DAC with projected ones. Whoever codes
- * signals need not know which: audio_codec_encode and audio_codec_decode run either, and the functions about a configuration
- * answer for both. Training knows SEANet only.
+ * There are three kinds: SEANet with plain codebooks (our own models, EnCodec) or with projected ones, and DAC with projected
+ * ones. Whoever codes signals need not know which: audio_codec_encode and audio_codec_decode run any, and the functions about a
+ * configuration answer for all. Training knows SEANet only, with either quantiser.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,6 +17,8 @@
 
 typedef enum AudioNetwork { AUDIO_SEANET, AUDIO_DAC } AudioNetwork;
 
+typedef enum AudioQuantizer { AUDIO_RVQ, AUDIO_PROJECTED } AudioQuantizer;
+
 /* What a model is loaded for. */
 typedef enum AudioCodecUse {
     AUDIO_USE_ALL,    /* everything: it may be saved, too */
@@ -29,8 +31,9 @@ typedef struct AudioCodecConfig {
     char name[MODEL_NAME_SIZE]; /* "speech16" */
     int rate_hz;
     AudioNetwork network;
+    int quantizer;       /* AudioQuantizer, of AUDIO_SEANET; DAC's is projected, whatever stands here */
     SeanetConfig seanet; /* AUDIO_SEANET */
-    RvqConfig rvq;
+    RvqConfig rvq;       /* AUDIO_RVQ */
     DacConfig dac;       /* AUDIO_DAC */
     ProjectedRvqConfig projected_rvq;
     bool normalize;         /* each segment is scaled to unit RMS (audio.md 1.5) */
@@ -42,8 +45,8 @@ typedef struct AudioCodec {
     AudioCodecConfig config;
     ParamSet *params; /* owns all weights and codebooks */
     Seanet *net; /* of AUDIO_SEANET, else NULL */
-    Rvq *rvq;
-    Dac *dac; /* of AUDIO_DAC, else NULL */
+    Dac *dac;    /* of AUDIO_DAC, else NULL */
+    Rvq *rvq;    /* one of the two, the other is NULL */
     ProjectedRvq *projected_rvq;
     uint8_t hash[MODEL_HASH_SIZE]; /* first bytes of SHA-256 of the model file; zeros for a model not loaded from one */
 } AudioCodec;
@@ -80,6 +83,7 @@ RsdStatus audio_codec_save(const AudioCodec *codec, const char *path, Dtype stor
 RsdStatus audio_codec_write_config(const AudioCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err);
 RsdStatus audio_codec_read_config(AudioCodecConfig *cfg, const Safetensors *st, RsdError *err);
 
+bool audio_codec_is_projected(const AudioCodecConfig *cfg);
 int audio_codec_channels(const AudioCodecConfig *cfg);
 int audio_codec_hop(const AudioCodecConfig *cfg); /* samples of a frame */
 int audio_codec_stages(const AudioCodecConfig *cfg);
@@ -105,6 +109,19 @@ RsdStatus audio_codec_latents(Tape *tape, AudioCodec *codec, const uint16_t *cod
 /* z -> y [batch, channels, n], n = frames * hop, on whole signals less what odd rates of DAC lose. With tape->stream samples
  * come decoder_lag later, and stream_place tells where, in frames, the chunk stands. z is used up. Errors: as encode. */
 RsdStatus audio_codec_decode(Tape *tape, AudioCodec *codec, Tensor *z, Tensor **y, RsdError *err);
+
+/* ---- training the quantiser, whichever it is ---- */
+
+/* Whether there are codes: projected ones are there from the start. */
+bool audio_codec_has_codes(const AudioCodec *codec);
+/* The codes have changed: an optimiser has moved them, or they were read. */
+void audio_codec_refresh_codes(AudioCodec *codec);
+void audio_codec_set_code_training(AudioCodec *codec, const CodeTraining *training, Group *group);
+/* rvq_train or projected_rvq_train; *commitment is the latter's distance. */
+RsdStatus audio_codec_quantize(Tape *tape, AudioCodec *codec, Tensor *z, int n_q, uint64_t seed, uint64_t step, bool frozen,
+                               Tensor **zq, Tensor **commitment, RvqStats *stats, RsdError *err);
+/* z -> codes [batch, n_q, frames]; audio_codec_latents is the way back. */
+RsdStatus audio_codec_find_codes(Tape *tape, AudioCodec *codec, Tensor *z, int n_q, uint16_t *codes, RsdError *err);
 
 /* Bits per second of n_q stages; the largest n_q whose rate does not exceed bitrate_bps (at least 1). */
 double audio_codec_bitrate_bps(const AudioCodecConfig *cfg, int n_q);

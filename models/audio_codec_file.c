@@ -23,6 +23,7 @@
 #define KEY_KIND KEY_PREFIX "kind"
 #define KEY_VERSION KEY_PREFIX "version"
 #define KIND "audio-codec"
+#define KIND_PROJECTED "audio-codec-projected"
 #define KIND_DAC "audio-codec-dac"
 #define VERSION "1"
 #define VALUE_SIZE 128
@@ -41,24 +42,34 @@ typedef struct Field {
 } Field;
 
 #define AT(member) offsetof(AudioCodecConfig, member)
-static const Field seanet_fields[] = {
-    {KEY_PREFIX "name", FIELD_NAME, AT(name), false},
-    {KEY_PREFIX "rate_hz", FIELD_INT, AT(rate_hz), false},
-    {KEY_PREFIX "seanet.channels", FIELD_INT, AT(seanet.channels), false},
-    {KEY_PREFIX "seanet.base_channels", FIELD_INT, AT(seanet.base_channels), false},
-    {KEY_PREFIX "seanet.ratios", FIELD_RATIOS, AT(seanet.ratios), false},
-    {KEY_PREFIX "seanet.latent_dim", FIELD_INT, AT(seanet.latent_dim), false},
-    {KEY_PREFIX "seanet.kernel", FIELD_INT, AT(seanet.kernel), false},
-    {KEY_PREFIX "seanet.last_kernel", FIELD_INT, AT(seanet.last_kernel), false},
-    {KEY_PREFIX "seanet.residual_kernel", FIELD_INT, AT(seanet.residual_kernel), false},
-    {KEY_PREFIX "seanet.n_residual", FIELD_INT, AT(seanet.n_residual), false},
-    {KEY_PREFIX "seanet.dilation_base", FIELD_INT, AT(seanet.dilation_base), false},
-    {KEY_PREFIX "seanet.compress", FIELD_INT, AT(seanet.compress), false},
-    {KEY_PREFIX "seanet.n_lstm", FIELD_INT, AT(seanet.n_lstm), false},
-    {KEY_PREFIX "seanet.causal", FIELD_BOOL, AT(seanet.causal), false},
-    {KEY_PREFIX "seanet.true_skip", FIELD_BOOL, AT(seanet.true_skip), false},
-    {KEY_PREFIX "seanet.pad", FIELD_PAD, AT(seanet.pad), false},
+/* What all kinds with a SEANet have. */
+#define SEANET_FIELDS \
+    {KEY_PREFIX "name", FIELD_NAME, AT(name), false}, \
+    {KEY_PREFIX "rate_hz", FIELD_INT, AT(rate_hz), false}, \
+    {KEY_PREFIX "seanet.channels", FIELD_INT, AT(seanet.channels), false}, \
+    {KEY_PREFIX "seanet.base_channels", FIELD_INT, AT(seanet.base_channels), false}, \
+    {KEY_PREFIX "seanet.ratios", FIELD_RATIOS, AT(seanet.ratios), false}, \
+    {KEY_PREFIX "seanet.latent_dim", FIELD_INT, AT(seanet.latent_dim), false}, \
+    {KEY_PREFIX "seanet.kernel", FIELD_INT, AT(seanet.kernel), false}, \
+    {KEY_PREFIX "seanet.last_kernel", FIELD_INT, AT(seanet.last_kernel), false}, \
+    {KEY_PREFIX "seanet.residual_kernel", FIELD_INT, AT(seanet.residual_kernel), false}, \
+    {KEY_PREFIX "seanet.n_residual", FIELD_INT, AT(seanet.n_residual), false}, \
+    {KEY_PREFIX "seanet.dilation_base", FIELD_INT, AT(seanet.dilation_base), false}, \
+    {KEY_PREFIX "seanet.compress", FIELD_INT, AT(seanet.compress), false}, \
+    {KEY_PREFIX "seanet.n_lstm", FIELD_INT, AT(seanet.n_lstm), false}, \
+    {KEY_PREFIX "seanet.causal", FIELD_BOOL, AT(seanet.causal), false}, \
+    {KEY_PREFIX "seanet.true_skip", FIELD_BOOL, AT(seanet.true_skip), false}, \
+    {KEY_PREFIX "seanet.pad", FIELD_PAD, AT(seanet.pad), false}, \
     {KEY_PREFIX "seanet.norm", FIELD_NORM, AT(seanet.norm), false},
+/* Of a projected quantiser. */
+#define PROJECTED_FIELDS \
+    {KEY_PREFIX "rvq.n_q", FIELD_INT, AT(projected_rvq.n_q), false}, \
+    {KEY_PREFIX "rvq.codebook_size", FIELD_INT, AT(projected_rvq.codebook_size), false}, \
+    {KEY_PREFIX "rvq.code_dim", FIELD_INT, AT(projected_rvq.code_dim), false}, \
+    {KEY_PREFIX "rvq.dim", FIELD_INT, AT(projected_rvq.dim), false},
+
+static const Field seanet_fields[] = {
+    SEANET_FIELDS
     {KEY_PREFIX "rvq.n_q", FIELD_INT, AT(rvq.n_q), false},
     {KEY_PREFIX "rvq.codebook_size", FIELD_INT, AT(rvq.codebook_size), false},
     {KEY_PREFIX "rvq.dim", FIELD_INT, AT(rvq.dim), false},
@@ -69,6 +80,8 @@ static const Field seanet_fields[] = {
     {KEY_PREFIX "segment_overlap", FIELD_DOUBLE, AT(segment_overlap), true},
 };
 
+static const Field projected_fields[] = {SEANET_FIELDS PROJECTED_FIELDS};
+
 static const Field dac_fields[] = {
     {KEY_PREFIX "name", FIELD_NAME, AT(name), false},
     {KEY_PREFIX "rate_hz", FIELD_INT, AT(rate_hz), false},
@@ -77,22 +90,22 @@ static const Field dac_fields[] = {
     {KEY_PREFIX "dac.latent_dim", FIELD_INT, AT(dac.latent_dim), false},
     {KEY_PREFIX "dac.decoder_dim", FIELD_INT, AT(dac.decoder_dim), false},
     {KEY_PREFIX "dac.decoder_rates", FIELD_DECODER_RATES, AT(dac.decoder_rates), false},
-    {KEY_PREFIX "rvq.n_q", FIELD_INT, AT(projected_rvq.n_q), false},
-    {KEY_PREFIX "rvq.codebook_size", FIELD_INT, AT(projected_rvq.codebook_size), false},
-    {KEY_PREFIX "rvq.code_dim", FIELD_INT, AT(projected_rvq.code_dim), false},
-    {KEY_PREFIX "rvq.dim", FIELD_INT, AT(projected_rvq.dim), false},
+    PROJECTED_FIELDS
 };
 
 /* The keys of one kind of model file. */
 typedef struct Kind {
     const char *name;
     AudioNetwork network;
+    AudioQuantizer quantizer;
     const Field *fields;
     size_t n_fields;
 } Kind;
 
-static const Kind kinds[] = {{KIND, AUDIO_SEANET, seanet_fields, sizeof seanet_fields / sizeof *seanet_fields},
-                             {KIND_DAC, AUDIO_DAC, dac_fields, sizeof dac_fields / sizeof *dac_fields}};
+static const Kind kinds[] = {
+    {KIND, AUDIO_SEANET, AUDIO_RVQ, seanet_fields, sizeof seanet_fields / sizeof *seanet_fields},
+    {KIND_PROJECTED, AUDIO_SEANET, AUDIO_PROJECTED, projected_fields, sizeof projected_fields / sizeof *projected_fields},
+    {KIND_DAC, AUDIO_DAC, AUDIO_PROJECTED, dac_fields, sizeof dac_fields / sizeof *dac_fields}};
 #define N_KINDS (sizeof kinds / sizeof *kinds)
 
 static const char *const bool_words[] = {"false", "true"};
@@ -148,13 +161,22 @@ static void write_field(char text[VALUE_SIZE], const AudioCodecConfig *cfg, cons
     }
 }
 
+static const Kind *kind_of(const AudioCodecConfig *cfg)
+{
+    const Kind *kind = kinds;
+
+    while (kind->network != cfg->network || (kind->quantizer == AUDIO_PROJECTED) != audio_codec_is_projected(cfg))
+        kind++;
+    return kind;
+}
+
 RsdStatus audio_codec_write_config(const AudioCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err)
 {
     const Kind *kind;
     RsdStatus status = RSD_OK;
 
     TRY(audio_codec_check_config(cfg, err)); /* the words of an enum out of range do not exist */
-    kind = &kinds[cfg->network];
+    kind = kind_of(cfg);
     TRY(safetensors_writer_metadata(writer, KEY_KIND, kind->name, err));
     TRY(safetensors_writer_metadata(writer, KEY_VERSION, VERSION, err));
     for (size_t i = 0; i < kind->n_fields; i++) {
@@ -309,7 +331,7 @@ static RsdStatus find_kind(const Kind **out, const Safetensors *st, RsdError *er
     for (size_t i = 0; i < N_KINDS; i++)
         if (strcmp(kind, kinds[i].name) == 0)
             *out = &kinds[i];
-    CHECK(*out, err, RSD_ERR_UNSUPPORTED, KEY_KIND " is %.40s, expected " KIND " or " KIND_DAC, kind);
+    CHECK(*out, err, RSD_ERR_UNSUPPORTED, KEY_KIND " is %.40s, expected " KIND ", " KIND_PROJECTED " or " KIND_DAC, kind);
     CHECK(version, err, RSD_ERR_CORRUPT, KEY_VERSION " is missing");
     CHECK(strcmp(version, VERSION) == 0, err, RSD_ERR_UNSUPPORTED,
           KEY_VERSION " is %.40s, this program reads version " VERSION, version);
@@ -349,6 +371,7 @@ RsdStatus audio_codec_read_config(AudioCodecConfig *cfg, const Safetensors *st, 
     TRY(find_kind(&kind, st, err));
     TRY(check_keys(kind, st, err));
     cfg->network = kind->network;
+    cfg->quantizer = (int)kind->quantizer;
     for (size_t i = 0; i < kind->n_fields; i++) {
         const Field *field = &kind->fields[i];
         const char *text = safetensors_metadata(st, field->key), *expected;

@@ -7,6 +7,7 @@
  */
 #include "models/codebook.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -208,4 +209,40 @@ int codebook_reseed(Codebook *cb, const VectorBatch *v, float threshold, Rng *rn
         n_reseeded++;
     }
     return n_reseeded;
+}
+
+/* ---- codes that move together ---- */
+
+void codebook_follow(Codebook *cb, const VectorBatch *v, float rate, double *moments, Group *group)
+{
+    const double n = (double)(v->batch * v->frames) * group_size(group);
+    const int64_t dim = cb->dim;
+
+    for (int64_t d = 0; d < dim; d++) {
+        moments[2 * d] = moments[2 * d + 1] = 0.0;
+        for (int64_t i = 0; i < v->batch * v->frames; i++) {
+            double x = v->data[(i / v->frames * dim + d) * v->frames + i % v->frames];
+
+            moments[2 * d] += x;
+            moments[2 * d + 1] += x * x;
+        }
+    }
+    group_sum_f64(group, moments, (size_t)(2 * dim));
+    for (int64_t d = 0; d < dim; d++) {
+        double mean = moments[2 * d] / n, variance = moments[2 * d + 1] / n - mean * mean, mean_code = 0.0, variance_code = 0.0;
+        double scale;
+
+        for (int64_t j = 0; j < cb->n_codes; j++)
+            mean_code += cb->embed[j * dim + d] / (double)cb->n_codes;
+        for (int64_t j = 0; j < cb->n_codes; j++)
+            variance_code += (cb->embed[j * dim + d] - mean_code) * (cb->embed[j * dim + d] - mean_code) / (double)cb->n_codes;
+        scale = variance_code > 0.0 && variance > 0.0 ? sqrt(variance / variance_code) : 1.0;
+        for (int64_t j = 0; j < cb->n_codes; j++) {
+            float *code = &cb->embed[j * dim + d];
+
+            *code += rate * (float)(scale * (*code - mean_code) + mean - *code);
+            if (cb->sum)
+                cb->sum[j * dim + d] = cb->count[j] * *code;
+        }
+    }
 }

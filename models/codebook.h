@@ -64,6 +64,18 @@ void code_sums_fill(CodeSums *sums, RsdThreads *threads, const VectorBatch *v, c
 RsdStatus codebook_kmeans(Codebook *cb, const SearchKernels *kernels, RsdThreads *threads, Arena *arena, const VectorBatch *v,
                           Rng *rng, uint16_t *codes, RsdError *err);
 
+/* What may be done against a codebook that collapses, beside drawing dead codes anew; all are off at 0.
+ * [1] Huh et al., Straightening Out the Straight-Through Estimator, 2023: sections 3.1, 3.2, 3.3. */
+typedef struct CodeTraining {
+    float follow; /* share of the way that codes go together, in each step, towards the mean and spread of the vectors [1] */
+    int ahead;    /* updates of the codes before the step, whose gradient is then that of better codes (alternating) [1] */
+    float sync;   /* share of the task's gradient that reaches the codes, too, so that they move along; learned codes only [1] */
+} CodeTraining;
+
+/* Takes mean and standard deviation over all codes, in each dimension, `rate` of the way to those of v: codes nobody has
+ * chosen come along. moments [2 dim]: room. Of the group's batch. Does not pack. */
+void codebook_follow(Codebook *cb, const VectorBatch *v, float rate, double *moments, Group *group);
+
 /* Moving averages and the codes that follow from them (audio.md 1.6). Does not pack. */
 void codebook_update(Codebook *cb, RsdThreads *threads, const CodeSums *sums, float decay);
 /* Gives each code whose average count is below `threshold` a random vector of v: embed = v, sum = threshold v,

@@ -9,7 +9,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "models/projected_rvq.h"
+#include "models/projected_stages.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +17,6 @@
 
 #include "engine/base/mem.h"
 #include "engine/kernels/point.h"
-#include "engine/kernels/search.h"
 #include "engine/ops/linear.h"
 
 #define MAX_CODES 65536
@@ -25,17 +24,6 @@
 #define MAX_DIM 4096
 #define LEAST_NORM 1e-12f /* audio.md 2.3 */
 #define COLUMNS_PER_TASK 64
-
-typedef struct ProjectedStage {
-    Tensor *in_weight, *in_bias, *out_weight, *out_bias, *embed; /* owned by the ParamSet */
-    SearchBook book;                                             /* normalised codes */
-} ProjectedStage;
-
-struct ProjectedRvq {
-    ProjectedRvqConfig config;
-    float *packed, *normalised; /* of all books; [K, code_dim], room to pack one */
-    ProjectedStage stages[PROJECTED_RVQ_MAX_STAGES];
-};
 
 /* ---- configuration ---- */
 
@@ -91,6 +79,7 @@ static RsdStatus add_stage(ProjectedRvq *rvq, int i, ParamSet *params, uint64_t 
         if (!params->for_inference)
             params_fill_uniform(*weights[j].tensor, &rng, weights[j].bound);
     }
+    params->items[params->n_items - 1].elementwise = true; /* codes stand side by side */
     stage->book = (SearchBook){k, d, rvq->packed + (size_t)i * search_packed_count(k, d)};
 fail:
     return status;
@@ -106,6 +95,7 @@ RsdStatus projected_rvq_create(ProjectedRvq **out, const ProjectedRvqConfig *cfg
     TRY(projected_rvq_check_config(cfg, err));
     TRY(mem_calloc(&rvq, 1, sizeof *rvq, err));
     rvq->config = *cfg;
+    rvq->trainable = !params->for_inference;
     TRY(mem_alloc(&rvq->packed, (size_t)cfg->n_q * search_packed_count(cfg->codebook_size, cfg->code_dim), sizeof(float),
                   err));
     TRY(mem_alloc(&rvq->normalised, (size_t)cfg->codebook_size * (size_t)cfg->code_dim, sizeof(float), err));
@@ -145,14 +135,18 @@ static void normalise(const float *x, float *y, int64_t n_vectors, int64_t next,
     }
 }
 
-void projected_rvq_refresh(ProjectedRvq *rvq)
+void projected_pack(ProjectedRvq *rvq, int i)
 {
     int64_t d = rvq->config.code_dim;
 
-    for (int i = 0; i < rvq->config.n_q; i++) {
-        normalise(rvq->stages[i].embed->data, rvq->normalised, rvq->config.codebook_size, d, d, 1);
-        search_pack(&rvq->stages[i].book, rvq->normalised);
-    }
+    normalise(rvq->stages[i].embed->data, rvq->normalised, rvq->config.codebook_size, d, d, 1);
+    search_pack(&rvq->stages[i].book, rvq->normalised);
+}
+
+void projected_rvq_refresh(ProjectedRvq *rvq)
+{
+    for (int i = 0; i < rvq->config.n_q; i++)
+        projected_pack(rvq, i);
 }
 
 /* ---- search ---- */
@@ -191,7 +185,7 @@ static void search_task(void *ctx, int64_t i, int worker)
     gather_codes(job->stage->embed, codes, n, job->q + at, job->frames);
 }
 
-static RsdStatus check_input(const ProjectedRvq *rvq, const Tensor *z, int n_q, RsdError *err)
+RsdStatus projected_check_input(const ProjectedRvq *rvq, const Tensor *z, int n_q, RsdError *err)
 {
     char text[SHAPE_TEXT_SIZE];
 
@@ -209,6 +203,28 @@ static void accumulate(const Tape *tape, PairFn fn, Tensor *total, const Tensor 
     tape->kernels->point->pair(fn, total->data, part->data, false, total->data, tensor_count(total));
 }
 
+RsdStatus projected_search(Tape *tape, const ProjectedRvq *rvq, int i, const Tensor *p, uint16_t *codes, int64_t codes_step,
+                           Tensor **found, RsdError *err)
+{
+    const int64_t batch = p->shape[0], frames = p->shape[2];
+    SearchJob job = {.kernels = tape->kernels->search,
+                     .stage = &rvq->stages[i],
+                     .latents = p->data,
+                     .codes = codes,
+                     .frames = frames,
+                     .code_dim = p->shape[1],
+                     .codes_step = codes_step,
+                     .tasks_per_item = (frames + COLUMNS_PER_TASK - 1) / COLUMNS_PER_TASK};
+    RsdStatus status = RSD_OK;
+
+    TRY(tape_tensor(tape, found, 3, p->shape, err));
+    TRY(arena_alloc(tape->arena, &job.directions, (size_t)tensor_count(p), sizeof(float), err));
+    job.q = (*found)->data;
+    threads_for(tape->threads, batch * job.tasks_per_item, search_task, &job);
+fail:
+    return status;
+}
+
 /* Stage q on the residual r: fills codes, latents of the stage, and takes the code out of r. */
 static RsdStatus encode_stage(Tape *tape, ProjectedRvq *rvq, int q, int n_q, Tensor *r, uint16_t *codes, Tensor *latents,
                               RsdError *err)
@@ -216,22 +232,11 @@ static RsdStatus encode_stage(Tape *tape, ProjectedRvq *rvq, int q, int n_q, Ten
     const ProjectedStage *stage = &rvq->stages[q];
     ArenaMark mark = arena_mark(tape->arena);
     int64_t batch = r->shape[0], frames = r->shape[2], d = rvq->config.code_dim;
-    SearchJob job = {.kernels = tape->kernels->search,
-                     .stage = stage,
-                     .codes = codes + q * frames,
-                     .frames = frames,
-                     .code_dim = d,
-                     .codes_step = n_q * frames,
-                     .tasks_per_item = (frames + COLUMNS_PER_TASK - 1) / COLUMNS_PER_TASK};
     Tensor *p, *found, *back;
     RsdStatus status = RSD_OK;
 
     TRY(op_linear(tape, r, stage->in_weight, stage->in_bias, &p, err));
-    TRY(tape_tensor(tape, &found, 3, p->shape, err));
-    TRY(arena_alloc(tape->arena, &job.directions, (size_t)tensor_count(p), sizeof(float), err));
-    job.latents = p->data;
-    job.q = found->data;
-    threads_for(tape->threads, batch * job.tasks_per_item, search_task, &job);
+    TRY(projected_search(tape, rvq, q, p, codes + q * frames, n_q * frames, &found, err));
     for (int64_t b = 0; latents && b < batch; b++)
         memcpy(latents->data + (b * n_q + q) * d * frames, p->data + b * d * frames, (size_t)(d * frames) * sizeof(float));
     TRY(op_linear(tape, found, stage->out_weight, stage->out_bias, &back, err));
@@ -248,7 +253,7 @@ RsdStatus projected_rvq_encode(Tape *tape, ProjectedRvq *rvq, const Tensor *z, i
     Tensor *r;
     RsdStatus status = RSD_OK;
 
-    TRY(check_input(rvq, z, n_q, err));
+    TRY(projected_check_input(rvq, z, n_q, err));
     if (latents)
         TRY(tape_tensor(tape, latents, 3, (int64_t[3]){z->shape[0], (int64_t)n_q * rvq->config.code_dim, z->shape[2]}, err));
     mark = arena_mark(tape->arena);

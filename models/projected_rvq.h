@@ -1,5 +1,8 @@
 /* projected_rvq.h - residual quantiser that searches in few dimensions: each stage projects what is left over to 8 numbers,
- * takes the code of the nearest direction, and projects that code back (DAC, audio.md 2.3). Inference.
+ * takes the code of the nearest direction, and projects that code back (DAC, audio.md 2.3): inference and training.
+ *
+ * Codes and projections are ordinary parameters: codes have a gradient, and no moving averages. Few dimensions and the search
+ * by direction keep nearly all of them in use.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -7,7 +10,7 @@
 #define RESIDUA_PROJECTED_RVQ_H
 
 #include "engine/tape.h"
-#include "models/params.h"
+#include "models/rvq.h"
 
 #define PROJECTED_RVQ_MAX_STAGES 64
 
@@ -42,5 +45,18 @@ RsdStatus projected_rvq_encode(Tape *tape, ProjectedRvq *rvq, const Tensor *z, i
  * RSD_ERR_MEMORY. */
 RsdStatus projected_rvq_decode(Tape *tape, ProjectedRvq *rvq, const uint16_t *codes, int64_t batch, int n_q, int64_t frames,
                                Tensor **z, RsdError *err);
+
+/* Borrowed, NULL: this process alone. See rvq_set_group. */
+void projected_rvq_set_group(ProjectedRvq *rvq, Group *group);
+void projected_rvq_set_training(ProjectedRvq *rvq, const CodeTraining *training);
+/* One training step on z [batch, dim, frames] with n_q stages; all of it is recorded, z may or may not need a gradient.
+ *   p = W_in r + b_in, q its code, q' = p + sg(q - p), r -= W_out q' + b_out, zq = sum of what was taken off
+ *   distance = sum over stages of mean |sg(p) - q|^2 + PROJECTED_COMMITMENT mean |p - sg(q)|^2, a scalar tensor
+ * With CodeTraining.sync the gradient of q' reaches q, too, times that; ahead and follow move the codes themselves, before the
+ * search, unless `frozen`. stats (may be NULL): usage is the share of codes that this batch chose.
+ * Errors: RSD_ERR_ARG (also: a set for inference), RSD_ERR_NUMERIC (NaN or infinity in z), RSD_ERR_MEMORY. */
+#define PROJECTED_COMMITMENT 0.25f
+RsdStatus projected_rvq_train(Tape *tape, ProjectedRvq *rvq, Tensor *z, int n_q, bool frozen, Tensor **zq, Tensor **distance,
+                              RvqStats *stats, RsdError *err);
 
 #endif

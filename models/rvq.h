@@ -10,6 +10,7 @@
 #include "engine/base/group.h"
 #include "engine/base/rng.h"
 #include "engine/tape.h"
+#include "models/codebook.h"
 #include "models/params.h"
 
 #define RVQ_MAX_STAGES 64
@@ -52,6 +53,9 @@ RsdStatus rvq_decode(Tape *tape, Rvq *rvq, const uint16_t *codes, int64_t batch,
  * group: borrowed; NULL, as at first: this process alone. */
 void rvq_set_group(Rvq *rvq, Group *group);
 
+/* From the next rvq_train on; at first all of it is off. sync has no effect here: these codes have no gradient. */
+void rvq_set_training(Rvq *rvq, const CodeTraining *training);
+
 typedef struct RvqStats {
     int n_q;
     float perplexity[RVQ_MAX_STAGES]; /* exp(entropy) of this batch's codes per stage */
@@ -71,7 +75,8 @@ RsdStatus rvq_init_codebooks(Tape *tape, Rvq *rvq, const Tensor *z, uint64_t see
 /* One training step: quantises z [B, D, F] with n_q stages. zq = z + sg(sum q - z) (straight-through);
  * commitment = mean_k MSE(sg(q_k), r_k), a scalar tensor. Runs k-means on the first call, then updates the moving averages
  * of the n_q stages and re-seeds dead codes (audio.md 1.6, the right way) unless `frozen`, which leaves the codebooks as
- * they are. This step's outputs come from the codebooks as they were before the update.
+ * they are. This step's outputs come from the codebooks as they were before the update; with CodeTraining.ahead the updates come first,
+ * and this step's outputs from what they made.
  * Random choices come from (seed, RNG_QUANTIZER, step) with sample numbers from RVQ_FIRST_SAMPLE up; smaller ones are free
  * for the caller. stats may be NULL. Errors: RSD_ERR_ARG (also: a set for inference), RSD_ERR_NUMERIC (NaN or infinity in z;
  * the codebooks are then untouched), RSD_ERR_MEMORY. */

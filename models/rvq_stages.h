@@ -11,6 +11,7 @@
 struct Rvq {
     RvqConfig config;
     bool trainable; /* the averages exist */
+    CodeTraining training;
     Group *group;   /* borrowed, may be NULL */
     float *packed;  /* of all stages */
     Codebook stages[RVQ_MAX_STAGES];
@@ -18,5 +19,7 @@ struct Rvq {
 
 /* Shape and number of stages of a call. Errors: RSD_ERR_ARG. */
 RsdStatus rvq_check_input(const Rvq *rvq, const Tensor *z, int n_q, RsdError *err);
+/* Sum of squares of z over the group. Errors: RSD_ERR_NUMERIC (NaN or infinity). */
+RsdStatus rvq_input_energy(const Tensor *z, Group *group, double *energy, RsdError *err);
 
 #endif

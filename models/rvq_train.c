@@ -24,7 +24,7 @@
 
 /* ---- first codebooks ---- */
 
-static RsdStatus check_finite(const Tensor *z, Group *group, double *energy, RsdError *err)
+RsdStatus rvq_input_energy(const Tensor *z, Group *group, double *energy, RsdError *err)
 {
     int64_t count = tensor_count(z);
 
@@ -56,7 +56,7 @@ RsdStatus rvq_init_codebooks(Tape *tape, Rvq *rvq, const Tensor *z, uint64_t see
 
     TRY(check_trainable(rvq, err));
     TRY(rvq_check_input(rvq, z, 1, err));
-    TRY(check_finite(z, NULL, &energy, err));
+    TRY(rvq_input_energy(z, NULL, &energy, err));
     TRY(tape_input(tape, &copy, z->n_dims, z->shape, z->data, err));
     residual = (VectorBatch){copy->data, z->shape[0], z->shape[1], z->shape[2]};
     TRY(arena_alloc(tape->arena, &codes, (size_t)(residual.batch * residual.frames), sizeof *codes, err));
@@ -78,6 +78,11 @@ void rvq_set_group(Rvq *rvq, Group *group)
     rvq->group = group;
 }
 
+void rvq_set_training(Rvq *rvq, const CodeTraining *training)
+{
+    rvq->training = *training;
+}
+
 /* ---- one step ---- */
 
 typedef struct Step {
@@ -88,6 +93,7 @@ typedef struct Step {
     VectorBatch residual; /* r_k; after the last stage what no stage described */
     float *quantized;     /* sum of q_k */
     float *leftovers;     /* sum of r_{k+1}, the direction of the commitment gradient */
+    double *moments;      /* [2 dim], room */
     double *energies;     /* [tasks] sum of r_{k+1}^2 of each task's columns */
     uint16_t *codes;      /* of the stage at work, [batch * frames] */
     CodeSums sums;
@@ -154,6 +160,10 @@ static RsdStatus run_stage(Step *step, int q, bool frozen, Rng rng, Arena *arena
     double energy = 0.0;
     RsdStatus status = RSD_OK;
 
+    if (!frozen && step->rvq->training.follow > 0.0f) {
+        codebook_follow(cb, v, step->rvq->training.follow, step->moments, group);
+        codebook_pack(cb);
+    }
     codebook_nearest(cb, step->kernels, step->threads, v, step->codes);
     code_sums_fill(&step->sums, step->threads, v, step->codes);
     group_sum_f32(group, step->sums.count, (size_t)cb->n_codes);
@@ -170,7 +180,7 @@ static RsdStatus run_stage(Step *step, int q, bool frozen, Rng rng, Arena *arena
         codebook_update(cb, step->threads, &step->sums, step->rvq->config.ema_decay);
     measure_codes(stats, q, &step->sums, cb, threshold);
     if (!frozen) {
-        stats->n_reseeded[q] = codebook_reseed(cb, &before, threshold, &rng, group);
+        stats->n_reseeded[q] += codebook_reseed(cb, &before, threshold, &rng, group);
         codebook_pack(cb);
     }
 fail:
@@ -191,8 +201,35 @@ static RsdStatus prepare_step(Step *step, Tape *tape, Rvq *rvq, const Tensor *z,
     memset(zq->data, 0, size * sizeof(float));
     TRY(arena_calloc(tape->arena, &step->leftovers, size, sizeof(float), err));
     TRY(arena_alloc(tape->arena, &step->energies, (size_t)codebook_n_tasks(&step->residual), sizeof(double), err));
+    TRY(arena_alloc(tape->arena, &step->moments, (size_t)(2 * z->shape[1]), sizeof(double), err));
     TRY(arena_alloc(tape->arena, &step->codes, (size_t)(z->shape[0] * z->shape[2]), sizeof *step->codes, err));
     TRY(code_sums_create(&step->sums, &rvq->stages[0], tape->arena, err));
+fail:
+    return status;
+}
+
+#define AHEAD_SAMPLE (RVQ_FIRST_SAMPLE + 2 * RVQ_MAX_STAGES) /* and one for each stage and update from here */
+
+/* The codebooks learn from z before the step itself. */
+static RsdStatus learn_ahead(Tape *tape, Rvq *rvq, const Tensor *z, int n_q, uint64_t seed, uint64_t step_number, RvqStats *stats,
+                             RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < rvq->training.ahead; i++) {
+        ArenaMark mark = arena_mark(tape->arena);
+        Tensor *unread;
+        double mse;
+        Step step;
+
+        TRY(tape_tensor(tape, &unread, z->n_dims, z->shape, err));
+        TRY(prepare_step(&step, tape, rvq, z, n_q, unread, err));
+        for (int q = 0; q < n_q; q++)
+            TRY(run_stage(&step, q, false,
+                          rng_at(seed, RNG_QUANTIZER, step_number, AHEAD_SAMPLE + (uint32_t)(i * RVQ_MAX_STAGES + q)),
+                          tape->arena, &mse, stats, err));
+        arena_rewind(tape->arena, mark);
+    }
 fail:
     return status;
 }
@@ -238,11 +275,14 @@ RsdStatus rvq_train(Tape *tape, Rvq *rvq, Tensor *z, int n_q, uint64_t seed, uin
     *zq = *commitment = NULL;
     TRY(check_trainable(rvq, err));
     TRY(rvq_check_input(rvq, z, n_q, err));
-    TRY(check_finite(z, rvq->group, &energy, err));
+    TRY(rvq_input_energy(z, rvq->group, &energy, err));
     if (!frozen && !rvq_is_initialised(rvq))
         TRY(rvq_init_codebooks(tape, rvq, z, seed, err));
     memset(out, 0, sizeof *out);
     out->n_q = n_q;
+    if (!frozen)
+        TRY(learn_ahead(tape, rvq, z, n_q, seed, step_number, out, err));
+    frozen = frozen || rvq->training.ahead > 0;
     TRY(tape_tensor(tape, zq, z->n_dims, z->shape, err));
     TRY(tape_tensor(tape, commitment, 1, one, err));
     TRY(arena_alloc(tape->arena, &saved, 1, sizeof *saved, err));

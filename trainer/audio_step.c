@@ -119,7 +119,7 @@ RsdStatus audio_step_init_codebooks(AudioStep *step, TrainState *state, Dataset 
     Tensor *x, *z;
     RsdStatus status = RSD_OK;
 
-    if (state->step < cfg->train.quantizer_start || rvq_is_initialised(state->codec->rvq))
+    if (state->step < cfg->train.quantizer_start || audio_codec_has_codes(state->codec))
         return RSD_OK;
     step->tape->recording = false;
     TRY(mem_alloc(&crops, (size_t)(shape[0] * shape[2]), sizeof *crops, err));
@@ -270,10 +270,10 @@ static RsdStatus run_part(AudioStep *step, TrainState *state, const float *crops
     end_phase(report, PHASE_ENCODE, &since);
     zq = z;
     if (state->step >= cfg->train.quantizer_start) {
-        status = rvq_train(tape, codec->rvq, z, report->n_q, (uint64_t)cfg->train.seed,
-                           (uint64_t)(state->step * cfg->train.accumulate + i_part),
-                           keep_codes || cfg->train.frozen == FROZEN_ENCODER_AND_CODES,
-                           &zq, &commitment, &report->rvq, err);
+        status = audio_codec_quantize(tape, codec, z, report->n_q, (uint64_t)cfg->train.seed,
+                                      (uint64_t)(state->step * cfg->train.accumulate + i_part),
+                                      keep_codes || cfg->train.frozen == FROZEN_ENCODER_AND_CODES, &zq, &commitment,
+                                      &report->rvq, err);
         if (status != RSD_OK)
             error_prefix(err, status, "step %lld", (long long)state->step);
         TRY(status);
@@ -295,7 +295,7 @@ static RsdStatus run_part(AudioStep *step, TrainState *state, const float *crops
                        combined, &report->balance, err));
     end_phase(report, PHASE_LOSS, &since);
 
-    if (commitment && cfg->train.frozen == FROZEN_NOTHING)
+    if (commitment) /* of a frozen encoder it moves learned codes, or nothing */
         TRY(seed_scalar(tape, commitment, cfg->loss.commitment * part_share, err));
     TRY(tape_backward_from(tape, y, combined, err));
     end_phase(report, PHASE_BACKWARD, &since);
@@ -402,7 +402,8 @@ RsdStatus audio_step_evaluate(AudioStep *step, const TrainState *state, const fl
                               float *decoded, ClipReport *report, RsdError *err)
 {
     const TrainConfig *cfg = step->config;
-    const AudioCodec *codec = state->codec;
+    AudioCodec *codec = state->codec;
+    const bool has_codes = audio_codec_has_codes(codec) && state->step >= cfg->train.quantizer_start;
     int64_t shape[3] = {1, 1, n}, n_frames;
     uint16_t *codes; /* stage by stage, so that fewer stages are the start of more */
     Tensor *x, *z, *zq, *y;
@@ -415,14 +416,15 @@ RsdStatus audio_step_evaluate(AudioStep *step, const TrainState *state, const fl
     TRY(seanet_encode(step->tape, codec->net, x, &z, err));
     n_frames = z->shape[2];
     TRY(arena_alloc(step->tape->arena, &codes, (size_t)(n_frames * cfg->model.rvq.n_q), sizeof *codes, err));
-    if (rvq_is_initialised(codec->rvq))
-        TRY(rvq_encode(step->tape, codec->rvq, z, cfg->model.rvq.n_q, codes, err));
+    audio_codec_refresh_codes(codec); /* learned ones may be averages now */
+    if (has_codes)
+        TRY(audio_codec_find_codes(step->tape, codec, z, cfg->model.rvq.n_q, codes, err));
     for (int i = 0; i < cfg->train.n_rates; i++) {
         int n_q = audio_codec_stages_for(&cfg->model, cfg->train.rates_bps[i]);
 
         zq = z;
-        if (rvq_is_initialised(codec->rvq))
-            TRY(rvq_decode(step->tape, codec->rvq, codes, 1, n_q, n_frames, &zq, err));
+        if (has_codes)
+            TRY(audio_codec_latents(step->tape, codec, codes, 1, n_q, n_frames, &zq, err));
         TRY(seanet_decode(step->tape, codec->net, zq, &y, err));
         if (decoded)
             memcpy(decoded + i * n, y->data, (size_t)n * sizeof *decoded);

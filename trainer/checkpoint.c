@@ -50,6 +50,8 @@ static RsdStatus create_audio(TrainState *state, const TrainConfig *cfg, const s
     state->params = state->codec->params;
     if (cfg->train.frozen != FROZEN_NOTHING)
         freeze(state->codec->params, "encoder.");
+    if (cfg->train.frozen == FROZEN_ENCODER_AND_CODES)
+        freeze(state->codec->params, "rvq.");
     TRY(balancer_init(&state->balancer, &balance, err));
     if (adversary_is_on(&cfg->adversary))
         TRY(adversary_create(&state->adversary, &cfg->adversary, (uint64_t)cfg->train.seed, kernels, err));
@@ -384,7 +386,7 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
     TRY(get_optimizer(state->optimizer, st, path, "optim", "train.updates", err));
     if (!state->codec)
         goto fail; /* a picture codec has no more */
-    rvq_refresh(state->codec->rvq);
+    audio_codec_refresh_codes(state->codec);
     TRY(load_adversary(state, st, path, err));
     TRY(load_balancer(state, cfg, was, st, path, err));
 fail:
@@ -429,13 +431,19 @@ RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, cons
     memcpy(found.name, cfg->model.name, sizeof found.name);
     found.rvq.ema_decay = cfg->model.rvq.ema_decay;
     found.rvq.dead_below = cfg->model.rvq.dead_below;
+    if (found.quantizer == AUDIO_PROJECTED) { /* the configuration says these once for both quantisers */
+        found.rvq.n_q = found.projected_rvq.n_q;
+        found.rvq.codebook_size = found.projected_rvq.codebook_size;
+    } else {
+        found.projected_rvq.code_dim = cfg->model.projected_rvq.code_dim;
+    }
     TRY(mem_alloc(&other, 1, sizeof *other, err));
     *other = *cfg;
     other->model = found;
     CHECK(!train_config_difference(cfg, other, "model", key), err, RSD_ERR_MODEL,
           "%s: a model with another %s than the configuration", path, key);
     TRY(params_load(state->codec->params, st, "", err));
-    rvq_refresh(state->codec->rvq); /* moving averages that the file has not start anew */
+    audio_codec_refresh_codes(state->codec); /* moving averages that the file has not start anew */
 fail:
     mem_free(&other);
     safetensors_close(&st);

@@ -105,7 +105,9 @@ fail:
 /* What follows from other keys. */
 static void complete(TrainConfig *cfg)
 {
-    cfg->model.rvq.dim = cfg->model.seanet.latent_dim;
+    cfg->model.rvq.dim = cfg->model.projected_rvq.dim = cfg->model.seanet.latent_dim;
+    cfg->model.projected_rvq.n_q = cfg->model.rvq.n_q;
+    cfg->model.projected_rvq.codebook_size = cfg->model.rvq.codebook_size;
     memcpy(cfg->picture.model.name, cfg->model.name, sizeof cfg->picture.model.name);
 }
 
@@ -291,6 +293,9 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
         return check_picture(&cfg->picture, err);
     CHECK((k & (k - 1)) == 0, err, RSD_ERR_ARG, "model.codebook_size = %d is not a power of two", k);
     CHECK(cfg->loss.n_losses, err, RSD_ERR_ARG, "[loss] switches no loss on; add for example 'mel_dac = 1'");
+    CHECK(cfg->train.codes.sync <= 0.0f || cfg->model.quantizer == AUDIO_PROJECTED, err, RSD_ERR_ARG,
+          "train.codes_sync = %g needs codes that are learned by gradient: model.quantizer = projected",
+          (double)cfg->train.codes.sync);
     CHECK(cfg->data.batch % cfg->train.accumulate == 0, err, RSD_ERR_ARG,
           "data.batch = %d cannot be cut into train.accumulate = %d equal parts", cfg->data.batch, cfg->train.accumulate);
     CHECK(cfg->train.accumulate == 1 || !adversary_is_on(&cfg->adversary), err, RSD_ERR_ARG,

@@ -41,6 +41,7 @@ typedef struct TrainRunConfig {
     int frozen; /* FrozenPart */
     int n_rates, rates_bps[TRAIN_MAX_RATES];
     int64_t quantizer_start; /* first step with the quantiser; its codebooks are made then */
+    CodeTraining codes;      /* remedies against codebooks that collapse */
     int kmeans_batches;      /* batches behind the first codebooks */
     int max_bad_steps;       /* steps in a row that may be skipped for a gradient that is not finite */
     float spike;             /* a norm this many times its average is skipped; 0: never */

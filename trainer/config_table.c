@@ -67,6 +67,11 @@ const ConfigKey CONFIG_KEYS[] = {
     NUMBER("model", "dead_below", FLOAT, NONE, 0, 1, "0.1", model.rvq.dead_below,
            "an entry used less than this share of its fair part is drawn anew"),
 
+    CHOICE("model", "quantizer", "rvq", model.quantizer,
+           "rvq: codes are moving averages of what chose them; projected: each stage searches code_dim projected numbers by "
+           "direction, and codes are learned by gradient (DAC)", "rvq", "projected"),
+    NUMBER("model", "code_dim", INT, NONE, 1, 64, "8", model.projected_rvq.code_dim, "numbers in a code of quantizer = projected"),
+
     NUMBER("picture", "latent", INT, NONE, 1, 1024, "192", picture.model.latent, "channels of what is coded, at 1/16 of a side"),
     NUMBER("picture", "hyper", INT, NONE, 1, 1024, "96", picture.model.hyper, "channels of what says how they spread, at 1/64"),
     LIST("picture", "widths", NONE, 1, 1024, "64,112,160", picture.model.widths, picture.n_widths, IMAGE_SCALES,
@@ -147,6 +152,12 @@ const ConfigKey CONFIG_KEYS[] = {
            "steps before the quantiser joins: until then the decoder gets the latents as they are"),
     NUMBER("train", "kmeans_batches", INT, NONE, 1, 1000, "8", train.kmeans_batches,
            "batches from which the first codebooks are made"),
+    NUMBER("train", "codes_follow", FLOAT, NONE, 0, 1, "0", train.codes.follow,
+           "in each step all codes go together so far of the way to the mean and spread of the latents: none stays behind; 0 is off"),
+    NUMBER("train", "codes_ahead", INT, NONE, 0, 100, "0", train.codes.ahead,
+           "updates of the codes before each step, so that the network learns against codes that fit (alternating optimisation)"),
+    NUMBER("train", "codes_sync", FLOAT, NONE, 0, 10, "0", train.codes.sync,
+           "share of the losses' gradient that moves the codes, too; with model.quantizer = projected"),
     NUMBER("train", "max_bad_steps", INT, NONE, 0, 1000, "3", train.max_bad_steps,
            "steps in a row that may be skipped because a gradient is not finite"),
     NUMBER("train", "spike", FLOAT, NONE, 0, 1e9, "0", train.spike,

@@ -108,7 +108,7 @@ static RsdStatus open_model(Run *run, RsdError *err)
 
     TRY(audio_step_create(&run->step, run->config, run->options->threads, run->options->group, err));
     TRY(train_state_create(&run->state, run->config, kernels_pick(), err));
-    rvq_set_group(run->state->codec->rvq, run->options->group);
+    audio_codec_set_code_training(run->state->codec, &run->config->train.codes, run->options->group);
     if (run->state->adversary)
         run->state->adversary->group = run->options->group;
 fail:

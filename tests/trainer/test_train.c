@@ -191,6 +191,37 @@ Test(train, a_small_run_reduces_the_loss_and_leaves_a_model)
     audio_codec_destroy(&codec);
 }
 
+Test(train, a_projected_quantiser_learns_and_resumes_to_the_bit)
+{
+    static const char *const settings[] = {"model.quantizer=projected", "model.code_dim=3", "train.codes_ahead=1", "train.codes_follow=0.1",
+                                           "train.codes_sync=0.5", "train.steps=60", "train.stages=all", "train.checkpoint_steps=30",
+                                           "data.valid_every=4", "train.valid_steps=30", "train.quantizer_start=5", "train.keep=9"};
+    AudioCodec *codec;
+    RsdError err = {0};
+    Outcome *outcome;
+
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        cr_assert_eq(train_config_set(&cfg, settings[i], &err), RSD_OK, "%s", err.text);
+    outcome = train("whole", false, 2);
+    expect_ok(outcome);
+    cr_expect_lt(outcome->last_loss, 0.9 * outcome->first_loss, "loss %g at first, %g at last", outcome->first_loss,
+                 outcome->last_loss);
+    stop_at = 30;
+    expect_ok(train("parts", false, 1));
+    stop_at = 0;
+    expect_ok(train("parts", true, 1));
+    expect_same_state(checkpoint("whole", 60), checkpoint("parts", 60));
+    cr_assert_eq(audio_codec_load(&codec, run_path("whole/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_expect(audio_codec_is_projected(&codec->config) && codec->config.projected_rvq.code_dim == 3);
+    audio_codec_destroy(&codec);
+    init_path = run_path("whole/model.safetensors");
+    cr_assert_eq(train_config_set(&cfg, "train.freeze=codes", &err), RSD_OK);
+    expect_ok(train("next", false, 2));
+    init_path = NULL;
+    cr_assert_eq(train_config_set(&cfg, "model.quantizer=rvq", &err), RSD_OK);
+    cr_expect_eq(train("refused", false, 1)->status, RSD_ERR_ARG, "codes of moving averages have no gradient to share");
+}
+
 Test(train, resuming_equals_never_having_stopped)
 {
     expect_ok(train("whole", false, 1));
