@@ -49,6 +49,7 @@ RsdStatus image_codec_check_config(const ImageCodecConfig *cfg, RsdError *err)
     }
     TRY(check_range("context", cfg->context, 1, MAX_WIDTH, err));
     TRY(check_range("entropy", cfg->entropy, 1, MAX_WIDTH, err));
+    TRY(check_range("heads", cfg->heads, 0, 1, err));
     TRY(check_range("latent + context", cfg->latent + cfg->context, 1, MAX_PRIOR_INPUTS, err));
 fail:
     return status;

@@ -7,6 +7,7 @@
  *               y g_l  (gain of the level)                                                        /16, what is rounded
  *   hyper       y g_l: pw M -> H, dw5, hs, unshuffle 2, pw 4H -> H, dw5, hs, unshuffle 2, pw 4H -> H                         = z  /64
  *   synthesis   y^ / g'_l: pw M -> w2, SB.., pw, shuffle 2 -> w1, SB.., pw, shuffle 2 -> w0, SB.., conv3 -> 48, shuffle 4, + 1/2
+ *   heads       after SB at /4 and at /8: pw -> 12, shuffle 2, + 1/2: a picture of half and of a quarter of the size (optional)
  *   prior       z^ = round(z) -> psi [M, /16]; mean and index of the scale of each y, in two passes (below)
  *
  * Zeros stand beyond all edges (the caller pads pictures, see image_codec_analyse); channels move to pixels in torch's
@@ -41,7 +42,7 @@
  *
  * z is rounded to whole numbers, clamped to -IMAGE_Z_LIMIT .. IMAGE_Z_LIMIT and coded by one table per channel.
  *
- * [1] image.md 10.4, 10.6, 10.7, 12.3, 12.5-F.
+ * [1] image.md 8.3, 10.4, 10.6, 10.7, 12.3, 12.5-F.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -56,6 +57,7 @@
 #define IMAGE_LEVELS 8
 #define IMAGE_LEVEL_MAX (16 * (IMAGE_LEVELS - 1))
 #define IMAGE_SCALES 3  /* /4, /8, /16 */
+#define IMAGE_HEADS 2   /* 0: half size, of the features at /4; 1: a quarter, of those at /8 */
 #define IMAGE_STRIDE 16 /* pixels of a latent */
 #define IMAGE_HYPER_STRIDE 64
 #define IMAGE_Z_LIMIT 127
@@ -68,6 +70,7 @@ typedef struct ImageCodecConfig {
     int widths[IMAGE_SCALES];     /* w0 at /4, w1 at /8, w2 at /16 */
     int encoder_blocks[IMAGE_SCALES], decoder_blocks[IMAGE_SCALES];
     int context, entropy;         /* C, E */
+    int heads;                    /* 1: pictures of half and of a quarter of the size come out of the synthesis on its way; 0: not */
 } ImageCodecConfig;
 
 typedef enum PriorLayer {
@@ -165,5 +168,13 @@ RsdStatus image_codec_unscale(Tape *tape, const ImageCodec *codec, const int *le
 RsdStatus image_codec_hyper(Tape *tape, const ImageCodec *codec, Tensor *y, Tensor **z, RsdError *err);
 /* y^ in steps of 1 [batch, M, h, w] -> x [batch, 3, 16 h, 16 w], not clamped. Includes image_codec_unscale. */
 RsdStatus image_codec_synthesise(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **x, RsdError *err);
+/* The same, and the features that the heads read: features [IMAGE_HEADS]. */
+RsdStatus image_codec_synthesise_with_features(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y,
+                                               Tensor *features[IMAGE_HEADS], Tensor **x, RsdError *err);
+/* The picture of a head, sides 1/2 or 1/4, from its features, into which no gradient goes. config.heads must be 1. */
+RsdStatus image_codec_run_head(Tape *tape, const ImageCodec *codec, int head, Tensor *features, Tensor **x, RsdError *err);
+/* y^ -> the picture of a head alone, without what the synthesis does after it. */
+RsdStatus image_codec_synthesise_small(Tape *tape, const ImageCodec *codec, int head, const int *level, Tensor *y, Tensor **x,
+                                       RsdError *err);
 
 #endif

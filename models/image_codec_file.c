@@ -30,16 +30,18 @@ typedef struct Field {
     const char *key;
     size_t at;
     int n;
+    bool optional; /* not there: 0 */
 } Field;
 
 #define AT(member) offsetof(ImageCodecConfig, member)
-static const Field fields[] = {{KEY_PREFIX "image.latent", AT(latent), 1},
-                               {KEY_PREFIX "image.hyper", AT(hyper), 1},
-                               {KEY_PREFIX "image.widths", AT(widths), IMAGE_SCALES},
-                               {KEY_PREFIX "image.encoder_blocks", AT(encoder_blocks), IMAGE_SCALES},
-                               {KEY_PREFIX "image.decoder_blocks", AT(decoder_blocks), IMAGE_SCALES},
-                               {KEY_PREFIX "image.context", AT(context), 1},
-                               {KEY_PREFIX "image.entropy", AT(entropy), 1}};
+static const Field fields[] = {{KEY_PREFIX "image.latent", AT(latent), 1, false},
+                               {KEY_PREFIX "image.hyper", AT(hyper), 1, false},
+                               {KEY_PREFIX "image.widths", AT(widths), IMAGE_SCALES, false},
+                               {KEY_PREFIX "image.encoder_blocks", AT(encoder_blocks), IMAGE_SCALES, false},
+                               {KEY_PREFIX "image.decoder_blocks", AT(decoder_blocks), IMAGE_SCALES, false},
+                               {KEY_PREFIX "image.context", AT(context), 1, false},
+                               {KEY_PREFIX "image.entropy", AT(entropy), 1, false},
+                               {KEY_PREFIX "image.heads", AT(heads), 1, true}};
 #define N_FIELDS (sizeof fields / sizeof *fields)
 
 /* ---- configuration ---- */
@@ -57,6 +59,8 @@ RsdStatus image_codec_write_config(const ImageCodecConfig *cfg, SafetensorsWrite
         char text[VALUE_SIZE];
         size_t used = 0;
 
+        if (fields[i].optional && values[0] == 0)
+            continue;
         for (int k = 0; k < fields[i].n; k++)
             used += (size_t)snprintf(text + used, sizeof text - used, "%s%d", k ? "," : "", values[k]);
         TRY(safetensors_writer_metadata(writer, fields[i].key, text, err));
@@ -128,6 +132,8 @@ RsdStatus image_codec_read_config(ImageCodecConfig *cfg, const Safetensors *st, 
     for (size_t i = 0; i < N_FIELDS; i++) {
         const char *text = safetensors_metadata(st, fields[i].key);
 
+        if (!text && fields[i].optional)
+            continue;
         CHECK(text, err, RSD_ERR_CORRUPT, "key %s is missing", fields[i].key);
         CHECK(read_numbers((int *)((char *)cfg + fields[i].at), fields[i].n, text), err, RSD_ERR_CORRUPT,
               "%s is \"%.40s\", expected %s", fields[i].key, text,

@@ -1,4 +1,4 @@
-/* image_net.c - description, weights and transforms of network F.
+/* image_net.c - description and weights of network F, and its levels; what it computes: image_transforms.c.
  *
  * `image_net_describe` writes down which layers there are; counting, registering and freezing walk over that description.
  *
@@ -27,6 +27,7 @@
 #include "engine/ops/shape.h"
 
 #define PICTURE_CHANNELS 48   /* of 4 x 4 pixels */
+#define HEAD_CHANNELS 12      /* of 2 x 2 pixels */
 #define BLOCK_KERNEL 5
 #define BLOCK_GAIN 0.1f       /* layer scale at the start */
 #define LATENT_GAIN 4.0f      /* latents begin with a deviation of some steps, so that rounding does not silence them */
@@ -100,6 +101,12 @@ static void describe_transforms(ImageNet *net, const ImageCodecConfig *cfg)
     net->encoder_out.init_gain = LATENT_GAIN;
     net->decoder_in = dense("decoder.in", cfg->latent, cfg->widths[IMAGE_SCALES - 1], 1);
     net->decoder_in.init_gain = 1.0f / LATENT_GAIN;
+    net->n_heads = cfg->heads ? IMAGE_HEADS : 0;
+    for (int i = 0; i < net->n_heads; i++) {
+        snprintf(name, sizeof name, "heads.%d", i);
+        net->heads[i] = dense(name, cfg->widths[i], HEAD_CHANNELS, 1);
+        net->heads[i].init_gain = 1.0f / PICTURE_GAIN;
+    }
 }
 
 static void describe_hyper(ImageNet *net, const ImageCodecConfig *cfg)
@@ -187,6 +194,8 @@ static RsdStatus visit_all(ImageNet *net, LayerVisit visit, void *ctx, RsdError 
     TRY(visit_transforms(net, visit, ctx, err));
     for (int i = 0; i < PRIOR_N_LAYERS; i++)
         TRY(visit(&net->prior[i], ctx, err));
+    for (int i = 0; i < net->n_heads; i++) /* last, so that the others are drawn alike with and without them */
+        TRY(visit(&net->heads[i], ctx, err));
 fail:
     return status;
 }
@@ -429,123 +438,4 @@ RsdStatus image_codec_unscale(Tape *tape, const ImageCodec *codec, const int *le
                               RsdError *err)
 {
     return scale_by(tape, codec->net->log_inverse_gain, true, level, y, unscaled, err);
-}
-
-/* ---- transforms ---- */
-
-/* x is a result that nothing else reads. */
-static RsdStatus run_block(Tape *tape, const ImageBlock *block, Tensor *x, Tensor **y, RsdError *err)
-{
-    const ArenaMark mark = arena_mark(tape->arena);
-    Tensor *h;
-    RsdStatus status = RSD_OK;
-
-    TRY(conv2d(tape, &block->taps, x, &h, err));
-    TRY(conv2d(tape, &block->in, h, &h, err));
-    TRY(op_hard_swish(tape, h, &h, err));
-    TRY(conv2d(tape, &block->out, h, &h, err));
-    TRY(op_add(tape, x, h, y, err));
-    if (!tape->recording) { /* the sum takes the place of x, and the memory of the block is free for the next */
-        memcpy(x->data, (*y)->data, (size_t)tensor_count(x) * sizeof *x->data);
-        arena_rewind(tape->arena, mark);
-        *y = x;
-    }
-fail:
-    return status;
-}
-
-static RsdStatus run_blocks(Tape *tape, const ImageScale *scale, Tensor *x, Tensor **y, RsdError *err)
-{
-    RsdStatus status = RSD_OK;
-
-    *y = x;
-    for (int j = 0; j < scale->n_blocks; j++)
-        TRY(run_block(tape, &scale->blocks[j], *y, y, err));
-fail:
-    return status;
-}
-
-RsdStatus image_codec_analyse(Tape *tape, const ImageCodec *codec, Tensor *x, Tensor **y, RsdError *err)
-{
-    const ImageNet *net = codec->net;
-    char text[SHAPE_TEXT_SIZE];
-    Tensor *h;
-    RsdStatus status = RSD_OK;
-
-    *y = NULL;
-    CHECK(x->n_dims == 4 && x->shape[1] == 3 && x->shape[2] % IMAGE_STRIDE == 0 && x->shape[3] % IMAGE_STRIDE == 0, err,
-          RSD_ERR_ARG, "a picture of %s; its sides must be multiples of %d", shape_text(text, x->n_dims, x->shape),
-          IMAGE_STRIDE);
-    TRY(op_add_scalar(tape, x, -0.5f, &h, err));
-    for (int i = 0; i < IMAGE_SCALES; i++) {
-        TRY(op_pixel_unshuffle(tape, h, i ? 2 : 4, &h, err));
-        TRY(conv2d(tape, &net->encoder[i].resample, h, &h, err));
-        TRY(run_blocks(tape, &net->encoder[i], h, &h, err));
-    }
-    TRY(conv2d(tape, &net->encoder_out, h, y, err));
-fail:
-    return status;
-}
-
-RsdStatus image_codec_synthesise(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **x, RsdError *err)
-{
-    const ImageNet *net = codec->net;
-    Tensor *h;
-    RsdStatus status = RSD_OK;
-
-    *x = NULL;
-    TRY(image_codec_unscale(tape, codec, level, y, &h, err));
-    TRY(conv2d(tape, &net->decoder_in, h, &h, err));
-    for (int i = IMAGE_SCALES - 1; i >= 0; i--) {
-        TRY(run_blocks(tape, &net->decoder[i], h, &h, err));
-        TRY(conv2d(tape, &net->decoder[i].resample, h, &h, err));
-        TRY(op_pixel_shuffle(tape, h, i ? 2 : 4, &h, err));
-    }
-    TRY(op_add_scalar(tape, h, 0.5f, x, err));
-fail:
-    return status;
-}
-
-/* Zeros at the bottom and on the right, up to multiples of 4. */
-static RsdStatus complete(Tape *tape, Tensor *y, Tensor **out, RsdError *err)
-{
-    const int bottom = (int)((4 - y->shape[2] % 4) % 4), right = (int)((4 - y->shape[3] % 4) % 4);
-    int64_t shape[4];
-    Tensor *zeros;
-    RsdStatus status = RSD_OK;
-
-    *out = y;
-    for (int axis = 2; axis < 4; axis++) {
-        const int n = axis == 2 ? bottom : right;
-
-        if (n == 0)
-            continue;
-        memcpy(shape, (*out)->shape, sizeof shape);
-        shape[axis] = n;
-        TRY(tape_tensor(tape, &zeros, 4, shape, err));
-        memset(zeros->data, 0, (size_t)tensor_count(zeros) * sizeof *zeros->data);
-        TRY(op_concat(tape, 2, (Tensor *[]){*out, zeros}, axis, out, err));
-    }
-fail:
-    return status;
-}
-
-RsdStatus image_codec_hyper(Tape *tape, const ImageCodec *codec, Tensor *y, Tensor **z, RsdError *err)
-{
-    const ImageNet *net = codec->net;
-    Tensor *h;
-    RsdStatus status = RSD_OK;
-
-    *z = NULL;
-    TRY(complete(tape, y, &h, err));
-    TRY(conv2d(tape, &net->hyper_in, h, &h, err));
-    for (int i = 0; i < IMAGE_HYPER_STAGES; i++) {
-        TRY(conv2d(tape, &net->hyper_taps[i], h, &h, err));
-        TRY(op_hard_swish(tape, h, &h, err));
-        TRY(op_pixel_unshuffle(tape, h, 2, &h, err));
-        TRY(conv2d(tape, &net->hyper_down[i], h, &h, err));
-    }
-    *z = h;
-fail:
-    return status;
 }

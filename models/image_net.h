@@ -6,6 +6,7 @@
  *   decoder.in   decoder.scales.I.{up, blocks.J.*}       up of scale 0 makes the picture
  *   hyper.in   hyper.stages.I.{taps, down}
  *   prior.{up1, block.taps, block.in, block.out, up2, smooth, psi, context_in, context, join, mix, out}
+ *   heads.I       of the features at scale I; only with config.heads
  *   gain.log, gain.log_inverse [IMAGE_LEVELS, M]   prior.level_bias [IMAGE_LEVELS, M]   prior.z [H, FACTORISED_WEIGHTS]
  *
  * SPDX-License-Identifier: MIT
@@ -33,6 +34,8 @@ typedef struct ImageScale {
 struct ImageNet {
     ImageScale encoder[IMAGE_SCALES], decoder[IMAGE_SCALES]; /* scale 0 is /4 */
     Conv2dLayer encoder_out, decoder_in;
+    Conv2dLayer heads[IMAGE_HEADS];
+    int n_heads; /* 0 or IMAGE_HEADS */
     Conv2dLayer hyper_in, hyper_taps[IMAGE_HYPER_STAGES], hyper_down[IMAGE_HYPER_STAGES];
     Conv2dLayer prior[PRIOR_N_LAYERS];
     Tensor *log_gain, *log_inverse_gain, *level_bias, *z_weights; /* owned by the ParamSet */

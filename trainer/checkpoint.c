@@ -31,6 +31,13 @@ static void freeze(ParamSet *params, const char *prefix)
             params->items[i].trainable = false;
 }
 
+static void freeze_all_but(ParamSet *params, const char *prefix)
+{
+    for (size_t i = 0; i < params->n_items; i++)
+        if (strncmp(params->items[i].name, prefix, strlen(prefix)) != 0)
+            params->items[i].trainable = false;
+}
+
 static RsdStatus create_audio(TrainState *state, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err)
 {
     BalancerConfig balance = {.n_losses = train_config_n_terms(cfg),
@@ -70,6 +77,8 @@ RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const str
     if (cfg->kind == TRAIN_PICTURE) {
         TRY(image_codec_create(&state->image, &cfg->picture.model, (uint64_t)cfg->train.seed, err));
         state->params = state->image->params;
+        if (cfg->train.frozen == FROZEN_ALL_BUT_HEADS)
+            freeze_all_but(state->params, "heads.");
     } else {
         TRY(create_audio(state, cfg, kernels, err));
     }
@@ -402,13 +411,14 @@ static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, c
 
     TRY(image_codec_load(&from, path, err));
     memcpy(from->config.name, cfg->picture.model.name, sizeof from->config.name);
+    from->config.heads = cfg->picture.model.heads; /* heads that it lacks keep their first weights */
     CHECK(!memcmp(&from->config, &cfg->picture.model, sizeof from->config), err, RSD_ERR_MODEL,
           "%s: a model of other sizes than the configuration's", path);
     for (size_t i = 0; i < state->params->n_items; i++) {
-        Tensor *to = state->params->items[i].tensor;
+        Tensor *to = state->params->items[i].tensor, *found = params_find(from->params, state->params->items[i].name);
 
-        memcpy(to->data, params_find(from->params, state->params->items[i].name)->data,
-               (size_t)tensor_count(to) * sizeof *to->data);
+        if (found)
+            memcpy(to->data, found->data, (size_t)tensor_count(to) * sizeof *to->data);
     }
 fail:
     image_codec_destroy(&from);

@@ -267,7 +267,7 @@ fail:
     return status;
 }
 
-static RsdStatus check_picture(const PictureConfig *cfg, RsdError *err)
+static RsdStatus check_picture(const PictureConfig *cfg, int frozen, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
@@ -276,6 +276,10 @@ static RsdStatus check_picture(const PictureConfig *cfg, RsdError *err)
     CHECK(cfg->crop % IMAGE_HYPER_STRIDE == 0 && cfg->valid_side % IMAGE_HYPER_STRIDE == 0, err, RSD_ERR_ARG,
           "picture.crop = %d and picture.valid_side = %d must be multiples of %d", cfg->crop, cfg->valid_side,
           IMAGE_HYPER_STRIDE);
+    CHECK(frozen == FROZEN_NOTHING || frozen == FROZEN_ALL_BUT_HEADS, err, RSD_ERR_ARG,
+          "train.freeze: of pictures, nothing or trunk");
+    CHECK(frozen == FROZEN_NOTHING || cfg->model.heads, err, RSD_ERR_ARG,
+          "train.freeze = trunk leaves nothing to train without picture.heads = 1");
     TRY(image_codec_check_config(&cfg->model, err));
 fail:
     return status;
@@ -290,7 +294,8 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
 
     TRY(check_run(cfg, err));
     if (cfg->kind == TRAIN_PICTURE)
-        return check_picture(&cfg->picture, err);
+        return check_picture(&cfg->picture, cfg->train.frozen, err);
+    CHECK(cfg->train.frozen != FROZEN_ALL_BUT_HEADS, err, RSD_ERR_ARG, "train.freeze = trunk is for pictures");
     CHECK((k & (k - 1)) == 0, err, RSD_ERR_ARG, "model.codebook_size = %d is not a power of two", k);
     CHECK(cfg->loss.n_losses, err, RSD_ERR_ARG, "[loss] switches no loss on; add for example 'mel_dac = 1'");
     CHECK(cfg->train.codes.sync <= 0.0f || cfg->model.quantizer == AUDIO_PROJECTED, err, RSD_ERR_ARG,

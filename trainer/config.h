@@ -26,8 +26,9 @@ typedef enum StageChoice {
     STAGES_MIXED    /* a coin decides between the two */
 } StageChoice;
 
-/* What a run leaves as it is. With the encoder frozen, old streams stay valid as long as the codebooks stay, too. */
-typedef enum FrozenPart { FROZEN_NOTHING, FROZEN_ENCODER, FROZEN_ENCODER_AND_CODES } FrozenPart;
+/* What a run leaves as it is. With the encoder frozen, old streams stay valid as long as the codebooks stay, too. The last is for
+ * pictures: only the heads for small ones are trained. */
+typedef enum FrozenPart { FROZEN_NOTHING, FROZEN_ENCODER, FROZEN_ENCODER_AND_CODES, FROZEN_ALL_BUT_HEADS } FrozenPart;
 
 /* Which weights become RUN/model.safetensors. */
 typedef enum ExportChoice {

@@ -21,6 +21,7 @@ enum { PHASE_ANALYSE = 1, PHASE_PRIOR, PHASE_SYNTHESISE, PHASE_BACK, PHASE_OPTIM
 
 #define EARLY_LOW 32 /* levels of the first steps, in sixteenths */
 #define EARLY_HIGH 80
+#define HEAD_WEIGHT 0.1  /* [image.md 8.3] */
 #define BALANCE_LEVEL 64 /* whose crops count 1 */
 
 RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThreads *threads, RsdError *err)
@@ -59,7 +60,7 @@ int image_step_level(const TrainConfig *cfg, int64_t step, int sample)
 {
     Rng rng = rng_at((uint64_t)cfg->train.seed, RNG_QUANTIZER, (uint64_t)step, (uint32_t)sample);
 
-    if (share_done(cfg, step) < (double)cfg->picture.early_share)
+    if (cfg->train.frozen == FROZEN_NOTHING && share_done(cfg, step) < (double)cfg->picture.early_share)
         return EARLY_LOW + (int)rng_below(&rng, EARLY_HIGH - EARLY_LOW + 1);
     return (int)rng_below(&rng, IMAGE_LEVEL_MAX + 1);
 }
@@ -69,6 +70,8 @@ static PriorOptions options_at(const TrainConfig *cfg, int64_t step)
     const double done = share_done(cfg, step), soft = (double)cfg->picture.soft_start;
     PriorOptions options = {.rounding = ROUND_NOISE, .seed = (uint64_t)cfg->train.seed, .step = (uint64_t)step};
 
+    if (cfg->train.frozen == FROZEN_ALL_BUT_HEADS)
+        return (PriorOptions){.as_integer = true, .rounding = ROUND_COINCIDE}; /* what a decoder gets */
     options.as_integer = done >= (double)cfg->picture.integer_start;
     if (done >= soft && soft < 1) {
         options.rounding = ROUND_SOFT;
@@ -128,6 +131,59 @@ fail:
     return status;
 }
 
+/* ---- heads ---- */
+
+/* Means over squares of n x n pixels: x [batch, 3, h, w], sides multiples of n. */
+static RsdStatus shrink(Tape *tape, const Tensor *x, int64_t n, Tensor **out, RsdError *err)
+{
+    const int64_t h = x->shape[2] / n, w = x->shape[3] / n;
+    float *to;
+    RsdStatus status = RSD_OK;
+
+    TRY(tape_tensor(tape, out, 4, (int64_t[]){x->shape[0], x->shape[1], h, w}, err));
+    to = (*out)->data;
+    for (int64_t row = 0; row < x->shape[0] * x->shape[1] * h; row++)
+        for (int64_t col = 0; col < w; col++) {
+            const float *from = x->data + row * n * x->shape[3] + col * n;
+            float sum = 0.0f;
+
+            for (int64_t i = 0; i < n * n; i++)
+                sum += from[i / n * x->shape[3] + i % n];
+            *to++ = sum / (float)(n * n);
+        }
+fail:
+    return status;
+}
+
+/* The losses of both heads, added to *loss, which may be NULL yet. */
+static RsdStatus add_heads(Tape *tape, const ImageCodec *codec, const Weights *weights, Tensor *x,
+                           Tensor *features[IMAGE_HEADS], Tensor **loss, ImageStepReport *report, RsdError *err)
+{
+    const int64_t batch = x->shape[0], n = tensor_count(x) / batch;
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < IMAGE_HEADS; i++) {
+        const int64_t side = (int64_t)2 << i, n_small = n / (side * side);
+        Tensor *target, *small, *weight, *part;
+
+        TRY(shrink(tape, x, side, &target, err));
+        TRY(image_codec_run_head(tape, codec, i, features[i], &small, err));
+        TRY(tape_tensor(tape, &weight, 4, target->shape, err));
+        for (int64_t b = 0; b < batch; b++)
+            tape->kernels->point->fill(weight->data + b * n_small, (float)HEAD_WEIGHT * weights->of_square->data[b * n],
+                                       n_small, false);
+        TRY(op_mse(tape, small, target, weight, &part, err));
+        if (*loss)
+            TRY(op_add(tape, *loss, part, loss, err));
+        else
+            *loss = part;
+        report->head_mse[i] = tape->kernels->point->sum_sq_diff(small->data, target->data, NULL, tensor_count(target)) /
+                              (double)tensor_count(target);
+    }
+fail:
+    return status;
+}
+
 /* ---- the step ---- */
 
 static void end_phase(ImageStepReport *report, int phase, double *since)
@@ -158,14 +214,15 @@ RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch,
     double since = step_clock();
     Weights weights;
     PriorResult prior;
-    Tensor *x, *y, *z, *back, *loss = NULL, *part;
+    const bool heads_alone = cfg->train.frozen == FROZEN_ALL_BUT_HEADS;
+    Tensor *x, *y, *z, *back, *loss = NULL, *part, *features[IMAGE_HEADS];
     RsdStatus status = RSD_OK;
 
     memset(report, 0, sizeof *report);
     report->lr = schedule_lr(&cfg->schedule, state->step, cfg->train.steps);
     report->integer = options.as_integer;
     tape_reset(tape);
-    tape->recording = true;
+    tape->recording = !heads_alone;
     TRY(make_weights(tape, cfg, state->step, &weights, err));
     TRY(tape_input(tape, &x, 4, shape, batch, err));
     TRY(image_codec_analyse(tape, codec, x, &y, err));
@@ -174,12 +231,17 @@ RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch,
     end_phase(report, PHASE_ANALYSE, &since);
     TRY(image_prior_estimate(tape, codec, weights.level, y, z, &options, &prior, err));
     end_phase(report, PHASE_PRIOR, &since);
-    TRY(image_codec_synthesise(tape, codec, weights.level, prior.y_hat, &back, err));
-    TRY(op_mse(tape, back, x, weights.of_square, &part, err));
-    for (int i = 0; i < 2; i++)
-        TRY(add_bits(tape, &weights, prior.y_bits[i], &loss, err));
-    TRY(add_bits(tape, &weights, prior.z_bits, &loss, err));
-    TRY(op_add(tape, loss, part, &loss, err));
+    TRY(image_codec_synthesise_with_features(tape, codec, weights.level, prior.y_hat, features, &back, err));
+    if (!heads_alone) {
+        TRY(op_mse(tape, back, x, weights.of_square, &part, err));
+        for (int i = 0; i < 2; i++)
+            TRY(add_bits(tape, &weights, prior.y_bits[i], &loss, err));
+        TRY(add_bits(tape, &weights, prior.z_bits, &loss, err));
+        TRY(op_add(tape, loss, part, &loss, err));
+    }
+    tape->recording = true;
+    if (codec->config.heads)
+        TRY(add_heads(tape, codec, &weights, x, features, &loss, report, err));
     end_phase(report, PHASE_SYNTHESISE, &since);
     report->loss = (double)loss->data[0];
     CHECK(isfinite(report->loss), err, RSD_ERR_NUMERIC, "step %lld: the loss is not finite (%g)", (long long)state->step,
@@ -235,6 +297,29 @@ static double bits_of(const Tape *tape, const PriorResult *prior)
     return sum_of(tape, prior->z_bits) + sum_of(tape, prior->y_bits[0]) + sum_of(tape, prior->y_bits[1]);
 }
 
+static double db_of(const Tensor *a, const Tensor *b)
+{
+    return 10.0 * log10(255.0 * 255.0 / fmax(mse_of_bytes(a->data, b->data, tensor_count(a)), 1e-10));
+}
+
+static RsdStatus evaluate_heads(Tape *tape, const ImageCodec *codec, const Tensor *x, const Tensor *back,
+                                Tensor *features[IMAGE_HEADS], PictureReport *report, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < IMAGE_HEADS; i++) {
+        Tensor *target, *shrunk, *small;
+
+        TRY(shrink(tape, x, (int64_t)2 << i, &target, err));
+        TRY(shrink(tape, back, (int64_t)2 << i, &shrunk, err));
+        TRY(image_codec_run_head(tape, codec, i, features[i], &small, err));
+        report->head_db[i] += db_of(target, small) / IMAGE_LEVELS;
+        report->shrunk_db[i] += db_of(target, shrunk) / IMAGE_LEVELS;
+    }
+fail:
+    return status;
+}
+
 /* One level; x and y stay in the arena, so nothing is reset. */
 static RsdStatus evaluate_level(Tape *tape, const ImageCodec *codec, int level, Tensor *x, Tensor *y, PictureReport *report,
                                 uint8_t *alive, RsdError *err)
@@ -243,7 +328,7 @@ static RsdStatus evaluate_level(Tape *tape, const ImageCodec *codec, int level, 
     const double pixels = (double)(x->shape[2] * x->shape[3]);
     const int l = level / 16;
     PriorResult prior;
-    Tensor *scaled, *z, *back;
+    Tensor *scaled, *z, *back, *features[IMAGE_HEADS];
     RsdStatus status = RSD_OK;
 
     TRY(image_codec_scale(tape, codec, &level, y, &scaled, err));
@@ -256,7 +341,9 @@ static RsdStatus evaluate_level(Tape *tape, const ImageCodec *codec, int level, 
     if (prior.max_activation > report->max_activation)
         report->max_activation = prior.max_activation;
     note_alive(&prior, codec->config.latent, alive + l * codec->config.latent);
-    TRY(image_codec_synthesise(tape, codec, &level, prior.y_hat, &back, err));
+    TRY(image_codec_synthesise_with_features(tape, codec, &level, prior.y_hat, features, &back, err));
+    if (codec->config.heads)
+        TRY(evaluate_heads(tape, codec, x, back, features, report, err));
     report->mse[l] = mse_of_bytes(x->data, back->data, tensor_count(x));
     report->psnr_db[l] = 10.0 * log10(255.0 * 255.0 / fmax(report->mse[l], 1e-10));
 fail:

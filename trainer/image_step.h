@@ -4,7 +4,10 @@
  *   prior: bits of y and z under noise (later: soft rounding; in the end: the prior as its integer form has it), y^ rounded
  *   y^ --synthesis--> x'        loss = sum over crops of w_l (bits / pixels + lambda_l 255^2 MSE) / crops
  *
- * [image.md 12.3]
+ *   heads: + w_l lambda_l 255^2 / 10 MSE against x averaged over 2 x 2 and 4 x 4 pixels, from features without a gradient; with
+ *   train.freeze = trunk they are all that is trained
+ *
+ * [image.md 8.3, 12.3]
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,6 +21,7 @@ extern const char *const IMAGE_PHASE_NAMES[IMAGE_N_PHASES]; /* data, encode, pri
 
 typedef struct ImageStepReport {
     double loss, bpp, z_bpp, mse; /* means over the crops; the last of samples in 0 .. 1 */
+    double head_mse[IMAGE_HEADS]; /* of the heads, 0 without */
     double grad_norm;
     float lr, max_activation;
     bool spike, skipped, integer;
@@ -45,6 +49,8 @@ typedef struct PictureReport {
     double float_bpp[IMAGE_LEVELS];                  /* with the float form */
     double z_bpp;                                    /* mean over levels */
     float max_activation;
+    double head_db[IMAGE_HEADS];   /* PSNR of the heads against the shrunk picture, mean over levels; 0 without heads */
+    double shrunk_db[IMAGE_HEADS]; /* of the whole synthesis, shrunk */
 } PictureReport;
 /* alive [IMAGE_LEVELS, M]: set to 1 where a channel has an index above 0. */
 RsdStatus image_step_evaluate(ImageStep *step, const TrainState *state, const float *picture, int64_t h, int64_t w,

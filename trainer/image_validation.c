@@ -78,12 +78,26 @@ static void add_picture(ImageValidReport *report, const PictureReport *one, int 
         mean->psnr_db[l] += one->psnr_db[l] / n;
         mean->mse[l] += one->mse[l] / n;
     }
+    for (int i = 0; i < IMAGE_HEADS; i++) {
+        mean->head_db[i] += one->head_db[i] / n;
+        mean->shrunk_db[i] += one->shrunk_db[i] / n;
+    }
     mean->z_bpp += one->z_bpp / n;
     if (one->max_activation > mean->max_activation)
         mean->max_activation = one->max_activation;
 }
 
-static void summarise(ImageValidReport *report, const uint8_t *alive, int64_t channels)
+/* What the heads lose against a whole decode that is shrunk; the trunk's score does not move while they alone are trained. */
+static double loss_of_heads(const PictureReport *mean)
+{
+    double sum = 0.0;
+
+    for (int i = 0; i < IMAGE_HEADS; i++)
+        sum += (mean->shrunk_db[i] - mean->head_db[i]) / IMAGE_HEADS;
+    return sum;
+}
+
+static void summarise(ImageValidReport *report, const uint8_t *alive, int64_t channels, bool heads_alone)
 {
     const PictureReport *mean = &report->mean;
 
@@ -97,6 +111,8 @@ static void summarise(ImageValidReport *report, const uint8_t *alive, int64_t ch
         report->integer_gap += (mean->bpp[l] / mean->float_bpp[l] - 1.0) / IMAGE_LEVELS;
         report->score += (mean->bpp[l] + lambda * mean->mse[l]) / sqrt(lambda / image_codec_lambda(64)) / IMAGE_LEVELS;
     }
+    if (heads_alone)
+        report->score = loss_of_heads(mean);
 }
 
 RsdStatus image_validation_run(const ImageValidation *validation, ImageStep *step, TrainState *state,
@@ -118,7 +134,7 @@ RsdStatus image_validation_run(const ImageValidation *validation, ImageStep *ste
         TRY(image_step_evaluate(step, state, picture->pixels, picture->h, picture->w, &one, alive, err));
         add_picture(report, &one, validation->n_pictures);
     }
-    summarise(report, alive, channels);
+    summarise(report, alive, channels, step->config->train.frozen == FROZEN_ALL_BUT_HEADS);
     report->seconds = step_clock() - since;
 fail:
     optimizer_swap_average(state->optimizer);
@@ -145,6 +161,10 @@ void image_validation_log(RunLog *log, int64_t step, const ImageValidReport *rep
     log_levels(log, "bpp", report->mean.bpp);
     log_levels(log, "psnr_db", report->mean.psnr_db);
     log_levels(log, "dead", report->dead);
+    for (int i = 0; i < IMAGE_HEADS && report->mean.shrunk_db[0] > 0.0; i++) {
+        run_log_number(log, i ? "quarter_db" : "half_db", report->mean.head_db[i]);
+        run_log_number(log, i ? "quarter_shrunk_db" : "half_shrunk_db", report->mean.shrunk_db[i]);
+    }
     run_log_number(log, "z_bpp", report->mean.z_bpp);
     run_log_number(log, "integer_gap", report->integer_gap);
     run_log_number(log, "max_activation", (double)report->mean.max_activation);

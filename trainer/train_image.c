@@ -133,6 +133,10 @@ static void tell_validation(const Run *run, const ImageValidReport *report, bool
                                  report->mean.psnr_db[l]);
     log_note(LOG_INFO, "step %lld: bit/pixel and dB by level %s; integers cost %.1f %%%s", (long long)run->state->step, text,
              100.0 * report->integer_gap, best ? " (best so far)" : "");
+    if (run->config->picture.model.heads)
+        log_note(LOG_INFO, "step %lld: half size %.2f dB (whole decode, shrunk: %.2f), a quarter %.2f (%.2f)",
+                 (long long)run->state->step, report->mean.head_db[0], report->mean.shrunk_db[0], report->mean.head_db[1],
+                 report->mean.shrunk_db[1]);
 }
 
 static RsdStatus validate(Run *run, RsdError *err)

@@ -237,12 +237,14 @@ static const char *in_base(const char *name)
     return path;
 }
 
+static const char *init_path;
+
 static Outcome *train(const char *run, bool resume, int n_threads)
 {
     static Outcome outcome;
     const char *dirs[] = {data_dir};
     char run_dir[2 * RECORDINGS_PATH_SIZE];
-    TrainOptions options = {.dirs = dirs, .n_dirs = 1, .run_dir = run_dir, .resume = resume, .stop = &stop_flag,
+    TrainOptions options = {.dirs = dirs, .n_dirs = 1, .run_dir = run_dir, .resume = resume, .init_path = init_path, .stop = &stop_flag,
                             .export_half = true, .progress = watch, .progress_ctx = &outcome};
 
     memset(&outcome, 0, sizeof outcome);
@@ -359,4 +361,57 @@ Test(train_image, levels_of_a_step_are_those_of_its_number)
         high = level > high ? level : high;
     }
     cr_assert(low < 5 && high > 107);
+}
+
+/* All arrays of a but those of heads are in b, bit for bit. */
+static void expect_same_trunk(const char *path_a, const char *path_b)
+{
+    Safetensors *a, *b;
+    RsdError err = {0};
+    int n_heads = 0;
+
+    cr_assert_eq(safetensors_open(&a, path_a, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(safetensors_open(&b, path_b, &err), RSD_OK, "%s", err.text);
+    for (size_t i = 0; i < safetensors_count(a); i++) {
+        const SafetensorsEntry *x = safetensors_entry(a, i), *y = safetensors_find(b, x->name);
+
+        cr_assert(y && x->size == y->size && memcmp(x->data, y->data, x->size) == 0, "%s differs", x->name);
+    }
+    for (size_t i = 0; i < safetensors_count(b); i++)
+        n_heads += strncmp(safetensors_entry(b, i)->name, "heads.", 6) == 0;
+    cr_assert_eq(n_heads, 4);
+    safetensors_close(&a);
+    safetensors_close(&b);
+}
+
+Test(train_image, heads_learn_beside_the_others_or_alone_and_never_move_them)
+{
+    char model[2 * RECORDINGS_PATH_SIZE];
+    Outcome *outcome;
+    double first;
+
+    expect_ok(train("base", false, 1));
+    train_config_set(&cfg, "picture.heads=1", NULL);
+    expect_ok(train("beside", false, 1));
+    expect_same_trunk(in_base("base/model.safetensors"), in_base("beside/model.safetensors"));
+
+    snprintf(model, sizeof model, "%s", in_base("base/model.safetensors"));
+    init_path = model;
+    train_config_set(&cfg, "train.freeze=trunk", NULL);
+    train_config_set(&cfg, "train.steps=1", NULL);
+    outcome = train("begun", false, 2);
+    expect_ok(outcome);
+    first = outcome->summary.best_score;
+    train_config_set(&cfg, "train.steps=40", NULL);
+    outcome = train("alone", false, 2);
+    expect_ok(outcome);
+    cr_assert_lt(outcome->summary.best_score, first - 0.5, "the heads lose %.2f dB, %.2f at first", outcome->summary.best_score,
+                 first);
+    expect_same_trunk(model, in_base("alone/model.safetensors"));
+
+    train_config_set(&cfg, "picture.heads=0", NULL);
+    outcome = train("none", false, 1);
+    cr_assert_eq(outcome->status, RSD_ERR_ARG);
+    cr_assert(strstr(outcome->err.text, "picture.heads"), "%s", outcome->err.text);
+    init_path = NULL;
 }
