@@ -26,7 +26,7 @@ typedef struct DecodeRequest {
     CommonRequest common;
     const char *output, *output_dir, *model, *lm;
     double max_bitrate_bps;
-    int n_threads, format, samples, quality;
+    int n_threads, format, samples, quality, scale, metadata;
     bool recursive, force, json, keep_going;
 } DecodeRequest;
 
@@ -61,6 +61,18 @@ static const Option OPTIONS[] = {
      .max = 100,
      .offset = offsetof(DecodeRequest, quality),
      .help = "of pictures written as JPEG, WebP, AVIF or JPEG XL: 1 to 100 (default 90)"},
+    {.name = "scale",
+     .kind = OPTION_CHOICE,
+     .value = "1|1/2|1/4",
+     .choices = PICTURE_SCALES,
+     .offset = offsetof(DecodeRequest, scale),
+     .help = "of pictures: a thumbnail of half or of a quarter of the size, in less time where the model was trained for it"},
+    {.name = "metadata",
+     .kind = OPTION_CHOICE,
+     .value = "keep|drop",
+     .choices = PICTURE_METADATA,
+     .offset = offsetof(DecodeRequest, metadata),
+     .help = "of pictures: write the EXIF and XMP of the stream (default keep); colours are no part of it"},
     {.name = "bits",
      .kind = OPTION_CHOICE,
      .value = "16|24|float",
@@ -108,6 +120,7 @@ static const Explained EXAMPLES[] = {
     {"-m encodec_24khz.th song.ecdc", "a file of the EnCodec tool"},
     {"-m weights.pth song.dac", "a file of the DAC tool"},
     {"-m photo.safetensors -o photo.png photo.rsd", "a picture"},
+    {"-m photo.safetensors --scale 1/4 -o small.jpg photo.rsd", "a thumbnail"},
     {NULL, NULL},
 };
 
@@ -309,7 +322,8 @@ static RsdStatus decode_item(void *ctx, const BatchItem *item, BatchResult *resu
     TRY(picture_is_stream(&is_picture, &source, err));
     if (is_picture) {
         CHECK(!w->model, err, RSD_ERR_MODEL, "%s: is a picture, and model %s codes sound", source.name, rsd_model_info(w->model)->name);
-        TRY(picture_job_decode(&w->pictures, &source, picture_format(w->request), w->request->quality, item, result, json, err));
+        TRY(picture_job_decode(&w->pictures, &source, &(PictureOutput){picture_format(w->request), w->request->quality, w->request->scale, w->request->metadata},
+                               item, result, json, err));
         goto fail; /* nothing failed: the source is closed there */
     }
     CHECK(!w->pictures.model, err, RSD_ERR_MODEL, "%s: is sound, and model %s codes pictures", source.name,

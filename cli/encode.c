@@ -107,6 +107,12 @@ static const Option OPTIONS[] = {
     {.name = "drop-profile",
      .offset = offsetof(EncodeRequest, picture.drop_profile),
      .help = "of pictures: leave out the colour profile"},
+    {.name = "metadata",
+     .kind = OPTION_CHOICE,
+     .value = "keep|drop",
+     .choices = PICTURE_METADATA,
+     .offset = offsetof(EncodeRequest, picture.metadata),
+     .help = "of pictures: EXIF and XMP, which may tell where and by whom a picture was taken (default keep); colours are no part of it"},
     {.name = "drop-alpha",
      .offset = offsetof(EncodeRequest, picture.drop_alpha),
      .help = "of pictures: leave out the opacity, which is kept without loss otherwise"},
@@ -460,8 +466,9 @@ const Command cli_encode = {
         "with an EnCodec model, into an .ecdc file. Other "
         "sampling rates and channels than the model's are converted. One input that fails does not stop the others.\n\n"
         "Pictures (PNG, JPEG, WebP, AVIF, JPEG XL, TIFF, BMP and others) are coded with a picture model, which --model must name: none "
-        "is built in yet. Opacity is coded without loss, grey as grey, a colour profile is kept; EXIF and XMP are not, after the "
-        "orientation was applied.",
+        "is built in yet. Opacity is coded without loss, grey as grey. Colour profile, EXIF and XMP are kept (see --metadata), after the "
+        "orientation was applied; of a profile that is damaged or does not fit the colours, of all pictures of an animation or film "
+        "but the first, and of samples of more than 16 bits the loss is told.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

@@ -55,7 +55,7 @@ static const Explained JSON_FIELDS[] = {
     {"language_model", "ecdc: whether it was coded with one"},
     {"frames, frames_per_window, padded, input_db", "dac: how it is divided; loudness of the recording"},
     {"container, codec", "media"},
-    {"width, height, bits, alpha, profile", "picture and image"},
+    {"width, height, bits, alpha, profile, exif, xmp", "picture and image: pixels, and bytes of what is carried beside them"},
     {"level, tiles, tile_side, bpp", "picture: as coded; bpp: bits per pixel"},
     {"tiles_lost, alpha_lost, complete", "picture with --test"},
     {"status, error", "what is wrong, when something is"},

@@ -74,8 +74,11 @@ static PictureSource source_of(const Image *image)
                            .gamma = image->color.gamma > 0 && image->color.gamma < 40000
                                         ? (uint32_t)lrint(image->color.gamma * 1e5)
                                         : 0,
-                           .profile = image->color.icc,
-                           .profile_size = image->color.icc_size,
+                           .chunks = {[PICTURE_CHUNK_PROFILE] = {image->color.icc, image->color.icc_size},
+                                      [PICTURE_CHUNK_CICP] = {image->color.has_cicp ? image->color.cicp : NULL,
+                                                              sizeof image->color.cicp},
+                                      [PICTURE_CHUNK_EXIF] = {image->exif.data, image->exif.size},
+                                      [PICTURE_CHUNK_XMP] = {image->xmp.data, image->xmp.size}},
                            .read = read_pixels,
                            .read_alpha = image->alpha ? read_alpha : NULL,
                            .ctx = (void *)(uintptr_t)image};
@@ -208,6 +211,11 @@ static void note_input(const Encoding *e)
         console_say(console, LOG_WARNING, "%s: samples of %d bits were reduced to 16", e->name, image->source_bits);
     if (image->has_more)
         console_say(console, LOG_WARNING, "%s: has more pictures than one; the first is coded", e->name);
+    if (image->lost_profile)
+        console_say(console, LOG_WARNING, "%s: its colour profile is left out: it %s", e->name, image->lost_profile);
+    if (image->lost_metadata)
+        console_say(console, LOG_WARNING, "%s: EXIF or XMP are left out: they are too large, or stand behind the pixels",
+                    e->name);
     if (image->lost_alpha)
         console_say(console, LOG_WARNING, "%s: its opacity could not be read and is lost", e->name);
 }
@@ -251,7 +259,8 @@ fail:
 RsdStatus picture_job_encode(PictureJob *job, const PictureWish *wish, const BatchItem *item, BatchResult *result,
                              JsonLine *json, RsdError *err)
 {
-    const ImageReadOptions reading = {.drop_profile = wish->drop_profile};
+    const ImageReadOptions reading = {.drop_profile = wish->drop_profile,
+                                      .drop_metadata = wish->metadata == PICTURE_METADATA_DROP};
     Encoding e = {.job = job, .wish = wish, .name = strcmp(item->input, "-") ? item->input : "standard input"};
     Image *image = NULL;
     RsdStatus status = RSD_OK;

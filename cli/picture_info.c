@@ -17,8 +17,8 @@ static const char *colour_text(int channels)
 
 /* --- streams -------------------------------------------------------------------------------------------------------- */
 
-static void print_stream_json(JsonLine *json, const PictureInfo *info, const PictureReport *report, int64_t n_bytes,
-                              double bpp)
+static void print_stream_json(JsonLine *json, const PictureInfo *info, const PictureReport *report, bool test,
+                              int64_t n_bytes, double bpp)
 {
     json_line_text(json, "kind", "picture");
     json_line_integer(json, "format_version", info->format_version);
@@ -34,16 +34,21 @@ static void print_stream_json(JsonLine *json, const PictureInfo *info, const Pic
     json_line_integer(json, "tile_side", 1 << info->tile_exponent);
     json_line_integer(json, "bytes", n_bytes);
     json_line_number(json, "bpp", bpp, 4);
-    if (report) {
+    json_line_integer(json, "profile", report->chunk_sizes[PICTURE_CHUNK_PROFILE]);
+    json_line_integer(json, "exif", report->chunk_sizes[PICTURE_CHUNK_EXIF]);
+    json_line_integer(json, "xmp", report->chunk_sizes[PICTURE_CHUNK_XMP]);
+    if (test) {
         json_line_integer(json, "tiles_lost", report->n_lost);
         json_line_integer(json, "alpha_lost", report->n_alpha_lost);
         json_line_bool(json, "complete", report->complete);
     }
 }
 
-static void print_stream(const char *name, const PictureInfo *info, const PictureReport *report, int64_t n_bytes,
-                         double bpp)
+static void print_stream(const char *name, const PictureInfo *info, const PictureReport *report, bool test,
+                         int64_t n_bytes, double bpp)
 {
+    const int64_t *sizes = report->chunk_sizes;
+
     char hash[HASH_TEXT_SIZE];
 
     printf("%s\n  stream   residua format %d, model %s, hash %s\n", name, info->format_version, info->model_name,
@@ -53,10 +58,29 @@ static void print_stream(const char *name, const PictureInfo *info, const Pictur
     printf("  rate     level %.2f; %lld bytes, %.4f bits per pixel\n", info->level / 16.0, (long long)n_bytes, bpp);
     printf("  tiles    %lld of %d x %d pixels\n", (long long)info->n_tiles, 1 << info->tile_exponent,
            1 << info->tile_exponent);
-    if (report)
+    if (sizes[PICTURE_CHUNK_PROFILE])
+        printf("  colours  ICC profile of %lld bytes\n", (long long)sizes[PICTURE_CHUNK_PROFILE]);
+    if (sizes[PICTURE_CHUNK_EXIF] || sizes[PICTURE_CHUNK_XMP])
+        printf("  carries  EXIF of %lld bytes, XMP of %lld\n", (long long)sizes[PICTURE_CHUNK_EXIF],
+               (long long)sizes[PICTURE_CHUNK_XMP]);
+    if (test)
         printf("  test     %lld tiles, %lld lost, %lld without opacity; %s\n", (long long)report->n_tiles,
                (long long)report->n_lost, (long long)report->n_alpha_lost,
                report->complete ? "the end is there" : "the end is missing");
+}
+
+/* Up to the first tile. */
+static RsdStatus read_chunks(PictureReader *reader, RsdError *err)
+{
+    PicturePacket packet;
+    bool found = true;
+    RsdStatus status = RSD_OK;
+
+    do
+        TRY(picture_reader_next(reader, &packet, &found, err));
+    while (found && packet.type >= PICTURE_PACKET_CHUNK);
+fail:
+    return status;
 }
 
 RsdStatus picture_info_stream(ByteSource *source, bool test, JsonLine *json, RsdError *err)
@@ -78,13 +102,18 @@ RsdStatus picture_info_stream(ByteSource *source, bool test, JsonLine *json, Rsd
     } else {
         TRY(picture_reader_open(&reader, &options, err));
         info = *picture_reader_info(reader);
+        status = read_chunks(reader, err);
+        if (status == RSD_ERR_CORRUPT)
+            status = RSD_OK; /* only --test judges */
+        TRY(status);
+        report = *picture_reader_report(reader);
     }
     n_bytes = source->file_size >= 0 ? source->file_size : report.n_bytes;
     bpp = 8.0 * (double)n_bytes / ((double)info.width * (double)info.height);
     if (json)
-        print_stream_json(json, &info, test ? &report : NULL, n_bytes, bpp);
+        print_stream_json(json, &info, &report, test, n_bytes, bpp);
     else
-        print_stream(source->name, &info, test ? &report : NULL, n_bytes, bpp);
+        print_stream(source->name, &info, &report, test, n_bytes, bpp);
 fail:
     picture_reader_close(&reader);
     return status;
@@ -134,6 +163,8 @@ RsdStatus picture_info_image(const char *path, JsonLine *json, RsdError *err)
         json_line_integer(json, "bits", image->source_bits);
         json_line_bool(json, "alpha", image->alpha != NULL);
         json_line_integer(json, "profile", (int64_t)image->color.icc_size);
+        json_line_integer(json, "exif", (int64_t)image->exif.size);
+        json_line_integer(json, "xmp", (int64_t)image->xmp.size);
     } else {
         printf("%s\n  picture  %s, %lld x %lld, %s, %d bits%s\n", path, image->format, (long long)image->width,
                (long long)image->height, colour_text(image->channels), image->source_bits,

@@ -15,6 +15,9 @@
 
 const char *const PICTURE_EFFORTS[] = {"1", "4", NULL};
 
+const char *const PICTURE_METADATA[] = {"keep", "drop", NULL};
+const char *const PICTURE_SCALES[] = {"1", "1/2", "1/4", NULL}; /* decoder's shrink: 1 << index */
+
 const char *picture_wish_problem(const PictureWish *wish)
 {
     int n = (wish->quality != QUALITY_NOT_GIVEN) + (wish->bpp > 0) + (wish->max_size > 0) + (wish->target != NULL);
@@ -25,7 +28,7 @@ const char *picture_wish_problem(const PictureWish *wish)
 bool picture_wish_is_empty(const PictureWish *wish)
 {
     return wish->quality == QUALITY_NOT_GIVEN && wish->bpp <= 0 && wish->max_size <= 0 && !wish->target &&
-           !wish->drop_profile && !wish->drop_alpha;
+           !wish->drop_profile && !wish->drop_alpha && wish->metadata == PICTURE_METADATA_KEEP;
 }
 
 /* --- which files ---------------------------------------------------------------------------------------------------- */

@@ -19,10 +19,13 @@ typedef struct PictureWish {
     const char *target; /* "ms-ssim=0.97", NULL for none */
     int effort;         /* index into PICTURE_EFFORTS */
     bool drop_profile, drop_alpha;
+    int metadata;               /* index into PICTURE_METADATA */
 } PictureWish;
 
 enum { PICTURE_EFFORT_1, PICTURE_EFFORT_4 };
 extern const char *const PICTURE_EFFORTS[];
+enum { PICTURE_METADATA_KEEP, PICTURE_METADATA_DROP };
+extern const char *const PICTURE_METADATA[];
 
 /* NULL when the wish is one, else a sentence. */
 const char *picture_wish_problem(const PictureWish *wish);
@@ -54,8 +57,15 @@ RsdStatus picture_job_open_model(PictureJob *job, const char *name, RsdError *er
 /* Codes item->input to item->output. Errors name the file. */
 RsdStatus picture_job_encode(PictureJob *job, const PictureWish *wish, const BatchItem *item, BatchResult *result,
                              JsonLine *json, RsdError *err);
-/* format: of the writer, NULL for the ending of the output's name; quality 0: the writer's. */
-RsdStatus picture_job_decode(PictureJob *job, ByteSource *source, const char *format, int quality,
-                             const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err);
+/* How a decoded picture is written. */
+typedef struct PictureOutput {
+    const char *format; /* of the writer; NULL: the ending of the output's name */
+    int quality;        /* 0: the writer's */
+    int scale;          /* index into PICTURE_SCALES */
+    int metadata;       /* index into PICTURE_METADATA */
+} PictureOutput;
+extern const char *const PICTURE_SCALES[];
+RsdStatus picture_job_decode(PictureJob *job, ByteSource *source, const PictureOutput *output, const BatchItem *item,
+                             BatchResult *result, JsonLine *json, RsdError *err);
 
 #endif

@@ -27,8 +27,7 @@ typedef struct PictureSource {
     int bits;
     PictureColour colour;
     uint32_t gamma;
-    const uint8_t *profile; /* ICC [profile_size], NULL for none */
-    size_t profile_size;
+    PictureChunk chunks[PICTURE_N_CHUNKS];
     PictureReadFn read;
     PictureAlphaFn read_alpha; /* NULL: opaque */
     void *ctx;
@@ -79,6 +78,7 @@ typedef struct PictureDecoderOptions {
     bool keep_going; /* lost tiles are filled with a guess, lost opacity is opaque; each is told */
     RsdDamageFn on_damage;
     void *damage_ctx;
+    int shrink; /* 0 or 1: the picture; 2 or 4: one of half or of a quarter of its size, sides rounded up */
 } PictureDecoderOptions;
 
 typedef struct PictureDecoder PictureDecoder;
@@ -89,15 +89,15 @@ RsdStatus picture_decoder_open(PictureDecoder **out, const PictureDecoderOptions
 void picture_decoder_close(PictureDecoder **decoder);
 const PictureInfo *picture_decoder_info(const PictureDecoder *decoder);
 const PictureReport *picture_decoder_report(const PictureDecoder *decoder);
-/* The colour profile, NULL for none; the decoder's. */
-const uint8_t *picture_decoder_profile(const PictureDecoder *decoder, size_t *size);
+/* The decoder's. Of chunks that are there twice the first counts. */
+PictureChunk picture_decoder_chunk(const PictureDecoder *decoder, PictureChunkKind kind);
 
 /* Before the first tile is asked for. model is kept. Errors: RSD_ERR_MODEL (not the one that the stream names), RSD_ERR_MEMORY. */
 RsdStatus picture_decoder_use(PictureDecoder *decoder, const PictureModel *model, RsdError *err);
 
 /* Pixels of one tile, valid until the next call. */
 typedef struct PicturePixels {
-    PictureTile tile;
+    PictureTile tile;      /* x, y, w and h are those of what is delivered */
     const float *rgb;      /* [channels, h, w] in 0 .. 1 */
     const uint16_t *alpha; /* [h, w] of the stream's bits; NULL: opaque */
 } PicturePixels;

@@ -42,8 +42,8 @@ struct PictureDecoder {
     const PictureModel *model;
     PicturePacket pending; /* read, but not of the row that was asked for */
     bool has_pending, at_end;
-    uint8_t *profile;
-    size_t profile_size;
+    uint8_t *chunks[PICTURE_N_CHUNKS];
+    size_t chunk_sizes[PICTURE_N_CHUNKS];
 
     Tape *tape;
     Worker *workers;
@@ -72,19 +72,23 @@ fail:
     return status;
 }
 
-/* Takes the first profile; chunks that are not known are passed over. */
+/* Takes the first of each kind; chunks that are not known are passed over. */
 static RsdStatus take_chunk(PictureDecoder *decoder, RsdError *err)
 {
     const PicturePacket *packet = &decoder->pending;
+    size_t size = packet->payload_size - PICTURE_MARK_SIZE;
     RsdStatus status = RSD_OK;
 
     decoder->has_pending = false;
-    if (decoder->profile || packet->payload_size <= PICTURE_MARK_SIZE ||
-        memcmp(packet->payload, PICTURE_PROFILE_MARK, PICTURE_MARK_SIZE) != 0)
+    if (packet->type != PICTURE_PACKET_CHUNK || packet->payload_size <= PICTURE_MARK_SIZE)
         return RSD_OK;
-    decoder->profile_size = packet->payload_size - PICTURE_MARK_SIZE;
-    TRY(mem_alloc(&decoder->profile, decoder->profile_size, 1, err));
-    memcpy(decoder->profile, packet->payload + PICTURE_MARK_SIZE, decoder->profile_size);
+    for (int kind = 0; kind < PICTURE_N_CHUNKS; kind++) {
+        if (decoder->chunks[kind] || memcmp(packet->payload, PICTURE_CHUNK_MARKS[kind], PICTURE_MARK_SIZE) != 0)
+            continue;
+        TRY(mem_alloc(&decoder->chunks[kind], size, 1, err));
+        memcpy(decoder->chunks[kind], packet->payload + PICTURE_MARK_SIZE, size);
+        decoder->chunk_sizes[kind] = size;
+    }
 fail:
     return status;
 }
@@ -109,6 +113,10 @@ RsdStatus picture_decoder_open(PictureDecoder **out, const PictureDecoderOptions
     *out = NULL;
     TRY(mem_calloc(&decoder, 1, sizeof *decoder, err));
     decoder->options = *options;
+    if (options->shrink == 0)
+        decoder->options.shrink = 1;
+    CHECK(decoder->options.shrink == 1 || decoder->options.shrink == 2 || decoder->options.shrink == 4, err, RSD_ERR_ARG,
+          "a picture shrunk by %d; 1, 2 and 4 are possible", options->shrink);
     if (!options->threads) {
         TRY(rsd_threads_create(&decoder->own_threads, 1, err));
         decoder->options.threads = decoder->own_threads;
@@ -148,7 +156,8 @@ void picture_decoder_close(PictureDecoder **decoder)
     picture_reader_close(&old->reader);
     rsd_threads_destroy(&old->own_threads);
     mem_free(&old->workers);
-    mem_free(&old->profile);
+    for (int kind = 0; kind < PICTURE_N_CHUNKS; kind++)
+        mem_free(&old->chunks[kind]);
     mem_free(&old->above);
     mem_free(&old->rgb);
     mem_free(&old->alpha);
@@ -165,10 +174,9 @@ const PictureReport *picture_decoder_report(const PictureDecoder *decoder)
     return picture_reader_report(decoder->reader);
 }
 
-const uint8_t *picture_decoder_profile(const PictureDecoder *decoder, size_t *size)
+PictureChunk picture_decoder_chunk(const PictureDecoder *decoder, PictureChunkKind kind)
 {
-    *size = decoder->profile_size;
-    return decoder->profile;
+    return (PictureChunk){decoder->chunks[kind], decoder->chunk_sizes[kind]};
 }
 
 static RsdStatus check_model(const PictureDecoder *decoder, const PictureModel *model, RsdError *err)
@@ -403,8 +411,33 @@ static RsdStatus decode_alpha(PictureDecoder *decoder, const PictureTile *tile, 
     return tell(decoder, &problem, "filled as opaque", err);
 }
 
+/* Means over squares of n x n values, in place. */
+static void shrink_alpha(uint16_t *alpha, int64_t h, int64_t w, int n)
+{
+    uint16_t *to = alpha;
+
+    for (int64_t y = 0; y < h; y += n)
+        for (int64_t x = 0; x < w; x += n) {
+            int64_t n_rows = h - y < n ? h - y : n, n_cols = w - x < n ? w - x : n;
+            uint32_t sum = 0, count = (uint32_t)(n_rows * n_cols);
+
+            for (int64_t i = 0; i < n_rows * n_cols; i++)
+                sum += alpha[(y + i / n_cols) * w + x + i % n_cols];
+            *to++ = (uint16_t)((sum + count / 2) / count);
+        }
+}
+
+static void shrink_tile(PictureTile *tile, int n)
+{
+    tile->x /= n;
+    tile->y /= n;
+    tile->w = picture_shrunk(tile->w, n);
+    tile->h = picture_shrunk(tile->h, n);
+}
+
 RsdStatus picture_decoder_next(PictureDecoder *decoder, PicturePixels *pixels, bool *found, RsdError *err)
 {
+    const int shrink = decoder->options.shrink;
     LatentRows parts[3];
     RsdStatus status = RSD_OK;
 
@@ -417,8 +450,11 @@ RsdStatus picture_decoder_next(PictureDecoder *decoder, PicturePixels *pixels, b
     for (int i = 0; i < 2; i++)
         parts[i + 1] = (LatentRows){decoder->rows[i].first, decoder->rows[i].n, decoder->latent_w, decoder->rows[i].y};
     *pixels = (PicturePixels){.tile = picture_tile(decoder->info, decoder->next), .rgb = decoder->rgb};
-    TRY(picture_synthesise(decoder->model, decoder->tape, decoder->info, &pixels->tile, parts, 3, decoder->rgb, err));
+    TRY(picture_synthesise(decoder->model, decoder->tape, decoder->info, &pixels->tile, parts, 3, shrink, decoder->rgb, err));
     TRY(decode_alpha(decoder, &pixels->tile, &pixels->alpha, err));
+    if (pixels->alpha && shrink > 1)
+        shrink_alpha(decoder->alpha, pixels->tile.h, pixels->tile.w, shrink);
+    shrink_tile(&pixels->tile, shrink);
     decoder->next++;
     *found = true;
 fail:

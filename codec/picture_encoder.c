@@ -310,22 +310,20 @@ static RsdStatus put(const Sink *sink, const void *data, size_t size, RsdError *
     return sink->write ? sink->write(sink->ctx, data, size, err ? err : &local) : RSD_OK;
 }
 
-static RsdStatus put_profile(const PictureEncoder *encoder, const Sink *sink, RsdError *err)
+static RsdStatus put_chunk(const PictureEncoder *encoder, PictureChunkKind kind, const Sink *sink, RsdError *err)
 {
-    const PictureSource *source = &encoder->options.source;
-    PicturePacket packet = {.type = PICTURE_PACKET_CHUNK, .n_lanes = 8};
+    const PictureChunk *chunk = &encoder->options.source.chunks[kind];
+    PicturePacket packet = {.type = PICTURE_PACKET_CHUNK, .n_lanes = 8, .payload_size = PICTURE_MARK_SIZE + chunk->size};
     uint8_t *bytes = NULL;
     RsdStatus status = RSD_OK;
 
-    if (!source->profile)
+    if (!chunk->data)
         return RSD_OK;
-    packet.payload_size = PICTURE_MARK_SIZE + source->profile_size;
-    CHECK(packet.payload_size <= PICTURE_MAX_PAYLOAD, err, RSD_ERR_UNSUPPORTED,
-          "a colour profile of %zu bytes; at most %zu are possible", source->profile_size,
-          PICTURE_MAX_PAYLOAD - PICTURE_MARK_SIZE);
+    CHECK(chunk->size <= PICTURE_CHUNK_MAX_SIZE, err, RSD_ERR_UNSUPPORTED, "a chunk %s of %zu bytes; at most %zu are possible",
+          PICTURE_CHUNK_MARKS[kind], chunk->size, PICTURE_CHUNK_MAX_SIZE);
     TRY(mem_alloc(&bytes, PICTURE_PACKET_HEAD + packet.payload_size, 1, err));
-    memcpy(bytes + PICTURE_PACKET_HEAD, PICTURE_PROFILE_MARK, PICTURE_MARK_SIZE);
-    memcpy(bytes + PICTURE_PACKET_HEAD + PICTURE_MARK_SIZE, source->profile, source->profile_size);
+    memcpy(bytes + PICTURE_PACKET_HEAD, PICTURE_CHUNK_MARKS[kind], PICTURE_MARK_SIZE);
+    memcpy(bytes + PICTURE_PACKET_HEAD + PICTURE_MARK_SIZE, chunk->data, chunk->size);
     packet.payload = bytes + PICTURE_PACKET_HEAD;
     picture_packet_head(&packet, bytes);
     TRY(put(sink, bytes, PICTURE_PACKET_HEAD + packet.payload_size, err));
@@ -348,7 +346,8 @@ RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, R
     encoder->setting = setting;
     encoder->info.level = setting.level;
     TRY(put(&sink, header, picture_header_write(&encoder->info, header), err));
-    TRY(put_profile(encoder, &sink, err));
+    for (int kind = 0; kind < PICTURE_N_CHUNKS; kind++)
+        TRY(put_chunk(encoder, (PictureChunkKind)kind, &sink, err));
     for (encoder->row_first = 0; encoder->row_first < encoder->info.n_tiles;
          encoder->row_first += encoder->info.n_across) {
         TRY(analyse_row(encoder, err));

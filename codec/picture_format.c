@@ -56,6 +56,8 @@ static int64_t tiles_for(int64_t pixels, int exponent)
     return (pixels + ((int64_t)1 << exponent) - 1) >> exponent;
 }
 
+const char *const PICTURE_CHUNK_MARKS[PICTURE_N_CHUNKS] = {"ICCP", "CICP", "EXIF", "XMP "};
+
 RsdStatus picture_info_complete(PictureInfo *info, RsdStatus code, RsdError *err)
 {
     RsdStatus status = RSD_OK;
@@ -98,6 +100,11 @@ PictureTile picture_tile(const PictureInfo *info, int64_t number)
                          .latent_y = y / PICTURE_LATENT,
                          .latent_w = (w + PICTURE_LATENT - 1) / PICTURE_LATENT,
                          .latent_h = (h + PICTURE_LATENT - 1) / PICTURE_LATENT};
+}
+
+int64_t picture_shrunk(int64_t n, int shrink)
+{
+    return (n + shrink - 1) / shrink;
 }
 
 size_t picture_header_write(const PictureInfo *info, uint8_t *dst)

@@ -14,10 +14,25 @@
 #define PICTURE_LATENT 16 /* pixels */
 #define PICTURE_PACKET_HEAD 13
 #define PICTURE_MAX_PAYLOAD (((size_t)1 << 24) - 1)
-#define PICTURE_PROFILE_MARK "ICCP"
 #define PICTURE_MARK_SIZE 4
+#define PICTURE_CHUNK_MAX_SIZE (PICTURE_MAX_PAYLOAD - PICTURE_MARK_SIZE) /* of the contents of a chunk */
 
 typedef enum PictureColour { PICTURE_COLOUR_UNKNOWN, PICTURE_COLOUR_SRGB } PictureColour;
+
+/* What a stream may carry before its first tile. */
+typedef enum PictureChunkKind {
+    PICTURE_CHUNK_PROFILE, /* ICC profile */
+    PICTURE_CHUNK_CICP,    /* four numbers of ITU-T H.273: primaries, transfer, matrix (0), full range (1) */
+    PICTURE_CHUNK_EXIF,    /* from its byte order ("II" or "MM") on; the orientation in it is 1 */
+    PICTURE_CHUNK_XMP,
+    PICTURE_N_CHUNKS
+} PictureChunkKind;
+extern const char *const PICTURE_CHUNK_MARKS[PICTURE_N_CHUNKS];
+
+typedef struct PictureChunk {
+    const uint8_t *data; /* NULL for none */
+    size_t size;
+} PictureChunk;
 
 typedef struct PictureInfo {
     int format_version;
@@ -58,6 +73,8 @@ typedef struct PicturePacket {
 /* Computes what follows from the other fields, and checks all. code: status of what is wrong. */
 RsdStatus picture_info_complete(PictureInfo *info, RsdStatus code, RsdError *err);
 PictureTile picture_tile(const PictureInfo *info, int64_t number);
+/* Sides of a thumbnail: n / shrink, rounded up. */
+int64_t picture_shrunk(int64_t n, int shrink);
 
 /* dst [HEADER_MAX_SIZE]. Returns the size. */
 size_t picture_header_write(const PictureInfo *info, uint8_t *dst);

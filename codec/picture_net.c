@@ -147,13 +147,44 @@ static float in_range(float v)
     return v > 0.0f ? v < 1.0f ? v : 1.0f : 0.0f; /* NaN is not above 0 */
 }
 
+static float sample(const float *rgb, int64_t plane, bool is_grey)
+{
+    return in_range(is_grey ? (rgb[0] + rgb[plane] + rgb[2 * plane]) / 3.0f : rgb[0]);
+}
+
+/* A picture of which a tile of h by w samples is wanted, in squares of n by n. */
+typedef struct Canvas {
+    const float *first; /* sample of the tile, first channel */
+    int64_t plane, pitch, h, w;
+    int n;
+    bool is_grey;
+} Canvas;
+
+static void take_tile(const Canvas *from, int64_t channels, float *rgb)
+{
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t y = 0; y < from->h; y += from->n)
+            for (int64_t x = 0; x < from->w; x += from->n) {
+                const float *corner = from->first + c * from->plane + y * from->pitch + x;
+                int64_t n_rows = from->h - y < from->n ? from->h - y : from->n;
+                int64_t n_cols = from->w - x < from->n ? from->w - x : from->n;
+                float sum = 0.0f;
+
+                for (int64_t row = 0; row < n_rows; row++)
+                    for (int64_t col = 0; col < n_cols; col++)
+                        sum += sample(corner + row * from->pitch + col, from->plane, from->is_grey);
+                *rgb++ = sum / (float)(n_rows * n_cols);
+            }
+}
+
 RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const PictureInfo *info, const PictureTile *tile,
-                             const LatentRows *parts, int n_parts, float *rgb, RsdError *err)
+                             const LatentRows *parts, int n_parts, int shrink, float *rgb, RsdError *err)
 {
     Span rows = with_margin(tile->latent_y, tile->latent_h, model->synthesis_margin, latents_for(info->height));
     Span cols = with_margin(tile->latent_x, tile->latent_w, model->synthesis_margin, latents_for(info->width));
-    int64_t top = (tile->latent_y - rows.first) * IMAGE_STRIDE, left = (tile->latent_x - cols.first) * IMAGE_STRIDE,
-            plane, pitch;
+    const bool by_head = shrink > 1 && model->codec->config.heads;
+    const int64_t stride = by_head ? IMAGE_STRIDE / shrink : IMAGE_STRIDE; /* samples of a latent in x */
+    Canvas canvas = {.n = by_head ? 1 : shrink, .is_grey = info->channels == 1};
     Tensor *y, *x;
     RsdStatus status = RSD_OK;
 
@@ -162,17 +193,16 @@ RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const Pictur
                     (int64_t[]){1, model->codec->config.latent, rows.end - rows.first, cols.end - cols.first}, err));
     for (int i = 0; i < n_parts; i++)
         take_latents(y, rows, cols, &parts[i]);
-    TRY(image_codec_synthesise(tape, model->codec, &info->level, y, &x, err));
-    pitch = x->shape[3];
-    plane = x->shape[2] * pitch;
-    for (int64_t c = 0; c < info->channels; c++)
-        for (int64_t row = 0; row < tile->h; row++, rgb += tile->w) {
-            const float *from = x->data + c * plane + (top + row) * pitch + left;
-
-            for (int64_t i = 0; i < tile->w; i++)
-                rgb[i] =
-                    in_range(info->channels == 1 ? (from[i] + from[plane + i] + from[2 * plane + i]) / 3.0f : from[i]);
-        }
+    if (by_head)
+        TRY(image_codec_synthesise_small(tape, model->codec, shrink / 4, &info->level, y, &x, err));
+    else
+        TRY(image_codec_synthesise(tape, model->codec, &info->level, y, &x, err));
+    canvas.pitch = x->shape[3];
+    canvas.plane = x->shape[2] * canvas.pitch;
+    canvas.first = x->data + (tile->latent_y - rows.first) * stride * canvas.pitch + (tile->latent_x - cols.first) * stride;
+    canvas.h = by_head ? picture_shrunk(tile->h, shrink) : tile->h;
+    canvas.w = by_head ? picture_shrunk(tile->w, shrink) : tile->w;
+    take_tile(&canvas, info->channels, rgb);
 fail:
     return status;
 }

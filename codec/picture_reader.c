@@ -203,7 +203,7 @@ static void pass_to(PictureReader *reader, int64_t place)
     else if (n_alpha > 0)
         snprintf(text, sizeof text, "its opacity is lost, filled as opaque");
     else
-        snprintf(text, sizeof text, "%" PRId64 " bytes skipped, nothing lost", reader->n_skipped);
+        snprintf(text, sizeof text, "%" PRId64 " bytes skipped, no tile lost", reader->n_skipped);
     if (reader->lost || place > reader->place)
         note(reader, text);
     reader->lost = false;
@@ -287,6 +287,15 @@ fail:
     return status;
 }
 
+static void note_chunk(PictureReport *report, const PicturePacket *packet)
+{
+    if (packet->type != PICTURE_PACKET_CHUNK || packet->payload_size <= PICTURE_MARK_SIZE)
+        return;
+    for (int kind = 0; kind < PICTURE_N_CHUNKS; kind++)
+        if (report->chunk_sizes[kind] == 0 && memcmp(packet->payload, PICTURE_CHUNK_MARKS[kind], PICTURE_MARK_SIZE) == 0)
+            report->chunk_sizes[kind] = (int64_t)(packet->payload_size - PICTURE_MARK_SIZE);
+}
+
 RsdStatus picture_reader_next(PictureReader *reader, PicturePacket *packet, bool *found, RsdError *err)
 {
     RsdStatus status = RSD_OK;
@@ -304,7 +313,9 @@ RsdStatus picture_reader_next(PictureReader *reader, PicturePacket *packet, bool
         return RSD_OK;
     reader->in_use = PICTURE_PACKET_HEAD + packet->payload_size;
     pass_to(reader, is_chunk(packet) ? reader->place : place_of(reader, packet));
-    if (!is_chunk(packet)) {
+    if (is_chunk(packet)) {
+        note_chunk(&reader->report, packet);
+    } else {
         reader->place++;
         reader->report.n_tiles += packet->type == PICTURE_PACKET_TILE;
         if (reader->place == reader->n_places) {

@@ -26,6 +26,7 @@ typedef struct PictureReport {
     int64_t n_tiles;      /* tiles that were there */
     int64_t n_lost;       /* tiles that were not, as far as read */
     int64_t n_alpha_lost; /* tiles without their opacity */
+    int64_t chunk_sizes[PICTURE_N_CHUNKS]; /* of the first of each kind, 0 for none */
     bool complete;        /* the last packet was there */
 } PictureReport;
 

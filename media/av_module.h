@@ -19,7 +19,7 @@
 
 #define AV_MODULE_FILE "residua-av.so"
 #define AV_MODULE_SYMBOL "residua_av_module"
-#define AV_MODULE_VERSION 4 /* goes up with any change of AvModule, AudioSource, PeerOptions or AvPicture */
+#define AV_MODULE_VERSION 5 /* goes up with any change of AvModule, AudioSource, PeerOptions or AvPicture */
 
 /* A picture on its way between residua and libavcodec. Samples are 8 bits, or 16 in host order, full range; lines of plane i
  * are stride[i] bytes apart. */
@@ -33,6 +33,8 @@ typedef struct AvPicture {
     ptrdiff_t stride[4];
     const uint8_t *icc; /* NULL for none */
     size_t icc_size;
+    bool is_srgb, has_cicp; /* what the file says of its colours; cicp as in ImageColor */
+    uint8_t cicp[4];
     void *owner;
 } AvPicture;
 

@@ -1,7 +1,6 @@
-/* exif.h - the orientation that a picture file asks for, found in its own bytes.
+/* exif.h - blocks of EXIF data: the orientation that they ask for, and how to take it out.
  *
- * JPEG keeps EXIF in an APP1 segment, PNG in a chunk eXIf, WebP in a chunk EXIF; a TIFF file is EXIF itself. JPEG XL needs
- * none of this: its decoder turns the picture.
+ * Where they lie in files: media/image_metadata.h.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,9 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 1 to 8; 1 when nothing or nonsense is said. format: as image_format_of names it. Reads nothing outside data [size]. */
-int exif_orientation_of_file(const char *format, const uint8_t *data, size_t size);
-/* The same of a block of EXIF data ("II*\0" or "MM\0*" first). */
+#define EXIF_TAG_XMP 700 /* of TIFF files */
+
+/* All take a block ("II*\0" or "MM\0*" first), read and write nothing outside data [size], and take any bytes. */
+
+/* 1 to 8; 1 when nothing or nonsense is said. */
 int exif_orientation(const uint8_t *data, size_t size);
+/* Sets the orientation to 1 if there is one. */
+void exif_make_upright(uint8_t *data, size_t size);
+/* Bytes of a tag of the first directory; *found NULL when it is not there. */
+void exif_find(const uint8_t *data, size_t size, int tag, const uint8_t **found, size_t *found_size);
 
 #endif

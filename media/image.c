@@ -52,6 +52,8 @@ void image_destroy(Image **image)
         mem_free(&(*image)->planes);
         mem_free(&(*image)->alpha);
         mem_free(&(*image)->color.icc);
+        mem_free(&(*image)->exif.data);
+        mem_free(&(*image)->xmp.data);
     }
     mem_free(image);
 }

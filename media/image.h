@@ -23,7 +23,15 @@ typedef struct ImageColor {
     double gamma;       /* exponent of the encoding (0.45455 for the usual one), 0 when the file has none */
     uint8_t *icc;       /* ICC profile [icc_size], NULL for none */
     size_t icc_size;
+    bool has_cicp;      /* cicp: numbers of ITU-T H.273 for primaries, transfer, matrix (0: RGB) and full range (1) */
+    uint8_t cicp[4];
 } ImageColor;
+
+/* Bytes that are carried as they are; the picture's. */
+typedef struct ImageBlob {
+    uint8_t *data; /* NULL for none */
+    size_t size;
+} ImageBlob;
 
 typedef struct Image {
     int64_t width, height;
@@ -36,6 +44,9 @@ typedef struct Image {
     char format[16];   /* "png", "jpeg", "webp", ... */
     bool has_more;     /* the file has more pictures (animation, video); this is the first */
     bool lost_alpha;   /* the file has an alpha channel that could not be read */
+    ImageBlob exif, xmp; /* EXIF from its byte order on ("II" or "MM"); XMP as it is */
+    const char *lost_profile; /* why the file's colour profile was left out ("is damaged"; constant); NULL: it was not */
+    bool lost_metadata; /* EXIF or XMP were too large */
 } Image;
 
 /* A picture with zeroed samples. Errors: RSD_ERR_ARG (sides below 1 or above IMAGE_MAX_SIDE, channels not 1 or 3, bits not

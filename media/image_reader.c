@@ -8,7 +8,6 @@
 #include "media/image_reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -18,6 +17,8 @@
 #include "engine/base/mem.h"
 #include "media/av_module.h"
 #include "media/exif.h"
+#include "media/image_parts.h"
+#include "media/image_metadata.h"
 #include "media/png_image.h"
 
 #define BYTES_MAX ((size_t)1 << 30) /* read into memory */
@@ -102,6 +103,9 @@ static RsdStatus image_of_picture(Image **out, const AvPicture *picture, RsdErro
         memcpy(image->color.icc, picture->icc, picture->icc_size);
         image->color.icc_size = picture->icc_size;
     }
+    image->color.is_srgb = picture->is_srgb;
+    image->color.has_cicp = picture->has_cicp;
+    memcpy(image->color.cicp, picture->cicp, sizeof image->color.cicp);
     *out = image;
     image = NULL;
 fail:
@@ -124,30 +128,99 @@ fail:
     return status;
 }
 
+void image_move_rest(Image *to, Image *from)
+{
+    to->source_bits = from->source_bits;
+    to->color = from->color;
+    to->exif = from->exif;
+    to->xmp = from->xmp;
+    to->lost_profile = from->lost_profile;
+    to->lost_metadata = from->lost_metadata;
+    memcpy(to->format, from->format, sizeof to->format);
+    from->color = (ImageColor){0};
+    from->exif = from->xmp = (ImageBlob){0};
+}
+
+RsdStatus image_finish_reading(Image *image, const ImageReadOptions *o, int orientation, RsdError *err)
+{
+    const char *problem = image->color.icc
+                              ? image_metadata_profile_problem(image->color.icc, image->color.icc_size, image->channels)
+                              : NULL;
+    RsdStatus status = RSD_OK;
+
+    if (image_is_opaque(image))
+        mem_free(&image->alpha);
+    if (!o->as_stored && orientation != 1) {
+        TRY(image_orient(image, orientation, err));
+        image_metadata_make_upright(image);
+    }
+    if (problem) {
+        image->lost_profile = problem;
+        mem_free(&image->color.icc);
+        image->color.icc_size = 0;
+    }
+    if (o->drop_profile) {
+        mem_free(&image->color.icc);
+        image->color = (ImageColor){0};
+        image->lost_profile = NULL;
+    }
+    if (o->drop_metadata) {
+        mem_free(&image->exif.data);
+        mem_free(&image->xmp.data);
+        image->exif.size = image->xmp.size = 0;
+        image->lost_metadata = false;
+    }
+fail:
+    return status;
+}
+
+/* Bytes in memory that have not been read yet. */
+typedef struct Rest {
+    const uint8_t *data;
+    size_t size;
+} Rest;
+
+static RsdStatus feed(void *ctx, uint8_t *dst, size_t size, size_t *n_read, RsdError *err)
+{
+    Rest *rest = ctx;
+
+    (void)err;
+    *n_read = rest->size < size ? rest->size : size;
+    memcpy(dst, rest->data, *n_read);
+    rest->data += *n_read;
+    rest->size -= *n_read;
+    return RSD_OK;
+}
+
+static int orientation_of(const Image *image)
+{
+    return image->exif.data ? exif_orientation(image->exif.data, image->exif.size) : 1;
+}
+
 RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const ImageReadOptions *options, RsdError *err)
 {
     const ImageReadOptions o = options ? *options : (ImageReadOptions){0};
     const int64_t max_pixels = o.max_pixels > 0 ? o.max_pixels : IMAGE_MAX_PIXELS;
     const char *format = image_format_of(data, size);
+    MetadataPlaces places;
     Image *image = NULL;
+    int orientation;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
     CHECK(size > 0, err, RSD_ERR_CORRUPT, "is empty");
     if (format && strcmp(format, "png") == 0 && png_image_is_here()) {
-        TRY(png_image_read(&image, data, size, max_pixels, err));
-        strcpy(image->format, "png");
+        TRY(png_image_read(&image, &(PngFeed){feed, &(Rest){data, size}, (int64_t)size}, max_pixels, err));
+        orientation = orientation_of(image);
     } else {
         TRY(read_by_module(&image, data, size, format, max_pixels, err));
+        image_metadata_find(&places, format, data, size);
+        TRY(image_metadata_take(image, &places, err));
+        orientation = image_metadata_orientation(&places, format, data, size);
+        if (places.names_profile && !image->color.icc)
+            image->lost_profile = "is damaged";
     }
-    if (image_is_opaque(image))
-        mem_free(&image->alpha);
-    if (format && !o.as_stored)
-        TRY(image_orient(image, exif_orientation_of_file(format, data, size), err));
-    if (o.drop_profile) {
-        mem_free(&image->color.icc);
-        image->color = (ImageColor){0};
-    }
+    TRY(image_finish_reading(image, &o, orientation, err));
     *out = image;
     image = NULL;
 fail:
@@ -157,15 +230,17 @@ fail:
 
 /* --- files ------------------------------------------------------------------------------------------------------------------ */
 
-/* Everything up to the end, but no more than BYTES_MAX. */
-static RsdStatus read_all(uint8_t **out, size_t *size, int fd, size_t expected, RsdError *err)
+/* Everything up to the end, head included, but no more than BYTES_MAX. */
+static RsdStatus read_all(uint8_t **out, size_t *size, int fd, const uint8_t *head, size_t head_size, size_t expected,
+                          RsdError *err)
 {
-    size_t room = expected < BYTES_MAX ? expected + 1 : BYTES_FIRST, used = 0;
+    size_t room = expected < BYTES_MAX && expected >= head_size ? expected + 1 : head_size + BYTES_FIRST, used = head_size;
     uint8_t *bytes = NULL;
     ssize_t got;
     RsdStatus status = RSD_OK;
 
     TRY(mem_alloc(&bytes, room, 1, err));
+    memcpy(bytes, head, head_size);
     for (;;) {
         got = read(fd, bytes + used, room - used);
         if (got < 0 && errno == EINTR)
@@ -188,7 +263,8 @@ fail:
     return status;
 }
 
-static RsdStatus read_descriptor(Image **out, int fd, const char *path, const ImageReadOptions *options, RsdError *err)
+RsdStatus image_read_descriptor(Image **out, int fd, const char *path, const uint8_t *head, size_t head_size,
+                                const ImageReadOptions *options, RsdError *err)
 {
     struct stat info;
     uint8_t *bytes = NULL;
@@ -197,32 +273,15 @@ static RsdStatus read_descriptor(Image **out, int fd, const char *path, const Im
     RsdStatus status = RSD_OK;
 
     CHECK(fstat(fd, &info) == 0, err, RSD_ERR_IO, "cannot open: %s", strerror(errno));
-    CHECK(!S_ISDIR(info.st_mode), err, RSD_ERR_IO, "is a directory, not a picture");
     if (S_ISREG(info.st_mode) && (uint64_t)info.st_size >= BYTES_MAX && strcmp(path, "-") != 0) {
         TRY(file_map_open(&map, path, err));
         TRY(image_read_bytes(out, map.data, map.size, options, err));
     } else {
-        TRY(read_all(&bytes, &size, fd, S_ISREG(info.st_mode) ? (size_t)info.st_size : BYTES_FIRST - 1, err));
+        TRY(read_all(&bytes, &size, fd, head, head_size, S_ISREG(info.st_mode) ? (size_t)info.st_size : 0, err));
         TRY(image_read_bytes(out, bytes, size, options, err));
     }
 fail:
     file_map_close(&map);
     mem_free(&bytes);
     return status;
-}
-
-RsdStatus image_read(Image **out, const char *path, const ImageReadOptions *options, RsdError *err)
-{
-    const bool is_stdin = strcmp(path, "-") == 0;
-    const char *name = is_stdin ? "standard input" : path;
-    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    RsdStatus status;
-
-    *out = NULL;
-    if (fd < 0)
-        return error_set(err, RSD_ERR_IO, "%s: cannot open: %s", name, strerror(errno));
-    status = read_descriptor(out, fd, path, options, err);
-    if (!is_stdin)
-        close(fd);
-    return status == RSD_OK ? RSD_OK : error_prefix(err, status, "%s", name);
 }

@@ -2,7 +2,8 @@
  *
  * PNG is read by libpng; everything else (JPEG, WebP, AVIF, JPEG XL, TIFF, BMP, GIF, the first frame of a video) by
  * libavformat and libavcodec, which are loaded on first use. EXIF orientation is applied, palettes become colours, CMYK
- * becomes RGB. Deeper than 8 bits gives 16.
+ * becomes RGB. Deeper than 8 bits gives 16. Profiles that are damaged or of other colours are left out and told (lost_profile);
+ * EXIF and XMP are kept (not those of AVIF and HEIC), and say orientation 1 once the picture has been turned.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,6 +16,7 @@ typedef struct ImageReadOptions {
     int64_t max_pixels; /* 0: IMAGE_MAX_PIXELS */
     bool drop_profile;  /* leave Image.color empty */
     bool as_stored;     /* do not apply the orientation */
+    bool drop_metadata; /* leave exif and xmp empty */
 } ImageReadOptions;
 
 /* path "-" is standard input; options NULL: all zero. Errors: RSD_ERR_IO (cannot open or read), RSD_ERR_CORRUPT (empty, not a

@@ -15,6 +15,7 @@
 
 #include "config.h"
 #include "engine/base/mem.h"
+#include "media/image_metadata.h"
 
 #if RESIDUA_HAVE_PNG
 
@@ -23,6 +24,8 @@
 
 #define DEFLATE_MAX 1032            /* bytes out for each byte in; zlib, technical details */
 #define CHUNK_MAX ((size_t)1 << 26) /* of text and profiles */
+#define XMP_KEYWORD "XML:com.adobe.xmp"
+#define CICP_SIZE 4
 
 typedef struct Coder {
     png_structp png;
@@ -32,17 +35,21 @@ typedef struct Coder {
     jmp_buf back;
 
     /* reading */
-    const uint8_t *data;
-    size_t size, at;
+    PngFeed feed;
     int64_t max_pixels, line; /* line: under way */
-    Image *image;
+    Image *image;             /* without samples until all are wanted */
+    Image *band;              /* where n_wanted lines go from band_at on */
+    int64_t band_at, n_wanted;
     uint8_t *lines; /* one line, or all of an interlaced picture */
     int n_samples;  /* of a pixel as libpng gives it: channels, and alpha */
+    int n_passes;
+    bool has_alpha;
 
     /* writing */
     const Image *source;
     AtomicFile *file;
     bool with_profile, with_alpha;
+    char *text; /* XMP */
 } Coder;
 
 bool png_image_is_here(void)
@@ -65,10 +72,13 @@ static void on_error(png_structp png, png_const_charp words)
     give_up(coder, error_set(coder->err, RSD_ERR_CORRUPT, "damaged PNG, line %lld: %s", (long long)coder->line, words));
 }
 
+/* libpng leaves a profile out that it dislikes, and says so here alone. */
 static void on_warning(png_structp png, png_const_charp words)
 {
-    (void)png;
-    (void)words;
+    Coder *coder = png_get_error_ptr(png);
+
+    if (coder->image && strncmp(words, "iCCP", 4) == 0)
+        coder->image->lost_profile = "is damaged";
 }
 
 static RsdStatus run_guarded(Coder *coder, void (*work)(Coder *coder))
@@ -127,10 +137,8 @@ static int64_t place(const Image *image, int c, int64_t y)
     return (c * image->height + y) * image->width;
 }
 
-static void store_line(Coder *coder, const uint8_t *line, int64_t y)
+static void store_line(const Coder *coder, const uint8_t *line, Image *image, int64_t y)
 {
-    Image *image = coder->image;
-
     for (int c = 0; c < image->channels; c++)
         split_line(line, coder->n_samples, c, image->bits, image->planes, place(image, c, y), image->width);
     if (image->alpha)
@@ -142,12 +150,12 @@ static void store_line(Coder *coder, const uint8_t *line, int64_t y)
 static void take_bytes(png_structp png, png_bytep dst, size_t size)
 {
     Coder *coder = png_get_io_ptr(png);
+    size_t n_read = 0;
 
-    if (coder->size - coder->at < size)
+    must(coder, coder->feed.read(coder->feed.ctx, dst, size, &n_read, coder->err));
+    if (n_read < size)
         give_up(coder, error_set(coder->err, RSD_ERR_CORRUPT, "cut short: the PNG ends in line %lld of %lld",
                                  (long long)coder->line, (long long)png_get_image_height(png, coder->info)));
-    memcpy(dst, coder->data + coder->at, size);
-    coder->at += size;
 }
 
 static void check_size(Coder *coder)
@@ -158,18 +166,19 @@ static void check_size(Coder *coder)
     if (width > coder->max_pixels / height)
         give_up(coder, error_set(coder->err, RSD_ERR_MEMORY, "%lld x %lld pixels are more than the limit of %lld million",
                                  (long long)width, (long long)height, (long long)(coder->max_pixels / 1000000)));
-    if (line > (int64_t)coder->size * DEFLATE_MAX / height)
-        give_up(coder, error_set(coder->err, RSD_ERR_CORRUPT, "%lld x %lld pixels cannot be in %zu bytes: damaged or cut short",
-                                 (long long)width, (long long)height, coder->size));
+    if (coder->feed.size > 0 && line > coder->feed.size * DEFLATE_MAX / height)
+        give_up(coder, error_set(coder->err, RSD_ERR_CORRUPT, "%lld x %lld pixels cannot be in %lld bytes: damaged or cut short",
+                                 (long long)width, (long long)height, (long long)coder->feed.size));
 }
 
 static void read_color(Coder *coder)
 {
     ImageColor *color = &coder->image->color;
+    png_unknown_chunkp chunks;
     png_charp name;
     png_bytep profile;
     png_uint_32 size;
-    int method;
+    int method, n_chunks = png_get_unknown_chunks(coder->png, coder->info, &chunks);
 
     color->is_srgb = png_get_sRGB(coder->png, coder->info, &method) != 0;
     png_get_gAMA(coder->png, coder->info, &color->gamma);
@@ -178,67 +187,219 @@ static void read_color(Coder *coder)
         memcpy(color->icc, profile, size);
         color->icc_size = size;
     }
-}
-
-static void read_lines(Coder *coder, int n_passes)
-{
-    Image *image = coder->image;
-    const size_t pitch = png_get_rowbytes(coder->png, coder->info);
-
-    must(coder, mem_calloc(&coder->lines, n_passes > 1 ? (size_t)image->height : 1, pitch, coder->err));
-    for (int pass = 0; pass < n_passes; pass++)
-        for (int64_t y = 0; y < image->height; y++) {
-            uint8_t *line = coder->lines + (n_passes > 1 ? (size_t)y * pitch : 0);
-
-            coder->line = y + 1;
-            png_read_row(coder->png, line, NULL);
-            if (pass == n_passes - 1)
-                store_line(coder, line, y);
+    for (int i = 0; i < n_chunks; i++)
+        if (memcmp(chunks[i].name, "cICP", 4) == 0 && chunks[i].size == CICP_SIZE) {
+            color->has_cicp = true;
+            memcpy(color->cicp, chunks[i].data, CICP_SIZE);
         }
 }
 
-static void read_picture(Coder *coder)
+/* EXIF and XMP, as far as they have been read. */
+static void read_metadata(Coder *coder)
 {
+    MetadataPlaces places = {0};
+    png_bytep exif = NULL;
+    png_textp texts;
+    png_uint_32 size;
+    int n_texts = 0;
+
+    if (png_get_eXIf_1(coder->png, coder->info, &size, &exif)) {
+        places.exif = exif;
+        places.exif_size = size;
+    }
+    png_get_text(coder->png, coder->info, &texts, &n_texts);
+    for (int i = 0; i < n_texts && !places.xmp; i++)
+        if (strcmp(texts[i].key, XMP_KEYWORD) == 0) {
+            places.xmp = (const uint8_t *)texts[i].text;
+            places.xmp_size = strlen(texts[i].text);
+        }
+    must(coder, image_metadata_take(coder->image, &places, coder->err));
+}
+
+/* Everything before the pixels. */
+static void read_header(Coder *coder)
+{
+    static const png_byte cicp[] = "cICP";
     png_structp png = coder->png;
-    int bits, n_passes;
-    bool has_alpha;
+    Image *image;
+    int bits;
 
     png_set_read_fn(png, coder, take_bytes);
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_chunk_malloc_max(png, CHUNK_MAX);
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_ALWAYS, cicp, 1);
+    must(coder, mem_calloc(&coder->image, 1, sizeof *coder->image, coder->err));
+    image = coder->image;
     png_read_info(png, coder->info);
     check_size(coder);
     bits = png_get_bit_depth(png, coder->info);
     png_set_expand(png); /* palettes, less than 8 bits, transparent colours */
-    n_passes = png_set_interlace_handling(png);
+    coder->n_passes = png_set_interlace_handling(png);
     png_read_update_info(png, coder->info);
     coder->n_samples = png_get_channels(png, coder->info);
-    has_alpha = coder->n_samples == 2 || coder->n_samples == 4;
-    must(coder, image_create(&coder->image, png_get_image_width(png, coder->info), png_get_image_height(png, coder->info),
-                             coder->n_samples - has_alpha, bits == 16 ? 16 : 8, has_alpha, coder->err));
-    coder->image->source_bits = png_get_valid(png, coder->info, PNG_INFO_PLTE) ? 8 : bits;
+    coder->has_alpha = coder->n_samples == 2 || coder->n_samples == 4;
+    image->width = png_get_image_width(png, coder->info);
+    image->height = png_get_image_height(png, coder->info);
+    image->channels = coder->n_samples - coder->has_alpha;
+    image->bits = bits == 16 ? 16 : 8;
+    image->source_bits = png_get_valid(png, coder->info, PNG_INFO_PLTE) ? 8 : bits;
+    strcpy(image->format, "png");
     read_color(coder);
-    read_lines(coder, n_passes);
-    png_read_end(png, NULL);
+    read_metadata(coder);
+    must(coder, mem_calloc(&coder->lines, coder->n_passes > 1 ? (size_t)image->height : 1,
+                           png_get_rowbytes(png, coder->info), coder->err));
 }
 
-RsdStatus png_image_read(Image **out, const uint8_t *data, size_t size, int64_t max_pixels, RsdError *err)
+/* n_wanted lines to the band. */
+static void read_lines(Coder *coder)
 {
-    Coder coder = {.data = data, .size = size, .max_pixels = max_pixels, .err = err};
+    for (int64_t i = 0; i < coder->n_wanted; i++) {
+        coder->line++;
+        png_read_row(coder->png, coder->lines, NULL);
+        store_line(coder, coder->lines, coder->band, coder->band_at + i);
+    }
+}
+
+static void read_interlaced(Coder *coder)
+{
+    const size_t pitch = png_get_rowbytes(coder->png, coder->info);
+
+    for (int pass = 0; pass < coder->n_passes; pass++)
+        for (int64_t y = 0; y < coder->image->height; y++) {
+            uint8_t *line = coder->lines + (size_t)y * pitch;
+
+            coder->line = y + 1;
+            png_read_row(coder->png, line, NULL);
+            if (pass == coder->n_passes - 1)
+                store_line(coder, line, coder->band, y);
+        }
+}
+
+static void read_end(Coder *coder)
+{
+    png_read_end(coder->png, coder->info);
+}
+
+static void read_end_with_metadata(Coder *coder)
+{
+    png_read_end(coder->png, coder->info);
+    read_metadata(coder);
+}
+
+static void close_reader(Coder *coder)
+{
+    image_destroy(&coder->image);
+    mem_free(&coder->lines);
+    png_destroy_read_struct(&coder->png, &coder->info, NULL);
+}
+
+static RsdStatus open_reader(Coder *coder, const PngFeed *feed, int64_t max_pixels, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    coder->feed = *feed;
+    coder->max_pixels = max_pixels;
+    coder->err = err;
+    coder->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, coder, on_error, on_warning);
+    if (coder->png)
+        coder->info = png_create_info_struct(coder->png);
+    CHECK(coder->info, err, RSD_ERR_MEMORY, "no memory for libpng");
+    TRY(run_guarded(coder, read_header));
+fail:
+    return status;
+}
+
+RsdStatus png_image_read(Image **out, const PngFeed *feed, int64_t max_pixels, RsdError *err)
+{
+    Coder coder = {0};
+    Image *image = NULL;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    coder.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &coder, on_error, on_warning);
-    if (coder.png)
-        coder.info = png_create_info_struct(coder.png);
-    CHECK(coder.info, err, RSD_ERR_MEMORY, "no memory for libpng");
-    TRY(run_guarded(&coder, read_picture));
+    TRY(open_reader(&coder, feed, max_pixels, err));
+    TRY(image_create(&image, coder.image->width, coder.image->height, coder.image->channels, coder.image->bits,
+                     coder.has_alpha, err));
+    coder.band = image;
+    coder.n_wanted = image->height;
+    TRY(run_guarded(&coder, coder.n_passes > 1 ? read_interlaced : read_lines));
+    TRY(run_guarded(&coder, read_end_with_metadata));
+    coder.image->planes = image->planes;
+    coder.image->alpha = image->alpha;
+    image->planes = image->alpha = NULL;
     *out = coder.image;
     coder.image = NULL;
 fail:
-    image_destroy(&coder.image);
-    mem_free(&coder.lines);
-    png_destroy_read_struct(&coder.png, &coder.info, NULL);
+    image_destroy(&image);
+    close_reader(&coder);
+    return status;
+}
+
+/* --- line by line ----------------------------------------------------------------------------------------------------------- */
+
+struct PngLines {
+    Coder coder;
+    int64_t n_left;
+};
+
+RsdStatus png_lines_open(PngLines **out, const PngFeed *feed, int64_t max_pixels, RsdError *err)
+{
+    PngLines *lines = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&lines, 1, sizeof *lines, err));
+    TRY(open_reader(&lines->coder, feed, max_pixels, err));
+    CHECK(lines->coder.n_passes == 1, err, RSD_ERR_UNSUPPORTED, "an interlaced PNG does not come line by line");
+    lines->n_left = lines->coder.image->height;
+    *out = lines;
+    return RSD_OK;
+fail:
+    png_lines_close(&lines);
+    return status;
+}
+
+void png_lines_close(PngLines **lines)
+{
+    if (*lines)
+        close_reader(&(*lines)->coder);
+    mem_free(lines);
+}
+
+Image *png_lines_shape(PngLines *lines, bool *has_alpha)
+{
+    *has_alpha = lines->coder.has_alpha;
+    return lines->coder.image;
+}
+
+/* What stands behind the pixels comes too late for a picture that is coded while it is read. */
+static bool has_late_metadata(const Coder *coder)
+{
+    png_textp texts;
+    int n_texts = 0;
+    bool found = !coder->image->exif.data && png_get_valid(coder->png, coder->info, PNG_INFO_eXIf);
+
+    png_get_text(coder->png, coder->info, &texts, &n_texts);
+    for (int i = 0; i < n_texts; i++)
+        found |= !coder->image->xmp.data && strcmp(texts[i].key, XMP_KEYWORD) == 0;
+    return found;
+}
+
+RsdStatus png_lines_next(PngLines *lines, Image *band, int64_t at, int64_t n, RsdError *err)
+{
+    Coder *coder = &lines->coder;
+    RsdStatus status = RSD_OK;
+
+    coder->err = err;
+    coder->band = band;
+    coder->band_at = at;
+    coder->n_wanted = n;
+    TRY(run_guarded(coder, read_lines));
+    lines->n_left -= n;
+    if (lines->n_left == 0) {
+        TRY(run_guarded(coder, read_end));
+        coder->image->lost_metadata |= has_late_metadata(coder);
+    }
+fail:
     return status;
 }
 
@@ -258,7 +419,9 @@ static void flush_nothing(png_structp png)
 
 static void write_color(Coder *coder)
 {
+    static const png_byte cicp[] = "cICP";
     const ImageColor *color = &coder->source->color;
+    png_unknown_chunk chunk = {.name = "cICP", .data = (png_bytep)(uintptr_t)color->cicp, .size = CICP_SIZE, .location = PNG_HAVE_IHDR};
 
     if (!coder->with_profile)
         return;
@@ -268,9 +431,29 @@ static void write_color(Coder *coder)
         png_set_sRGB(coder->png, coder->info, PNG_sRGB_INTENT_PERCEPTUAL);
     if (color->gamma > 0.0)
         png_set_gAMA(coder->png, coder->info, color->gamma);
+    if (color->has_cicp) {
+        png_set_keep_unknown_chunks(coder->png, PNG_HANDLE_CHUNK_ALWAYS, cicp, 1);
+        png_set_unknown_chunks(coder->png, coder->info, &chunk, 1);
+    }
 }
 
-static void write_picture(Coder *coder)
+static void write_metadata(Coder *coder)
+{
+    const Image *image = coder->source;
+    png_text text = {.compression = PNG_ITXT_COMPRESSION_NONE, .key = XMP_KEYWORD, .lang = "", .lang_key = ""};
+
+    if (image->exif.data)
+        png_set_eXIf_1(coder->png, coder->info, (png_uint_32)image->exif.size, image->exif.data);
+    if (!image->xmp.data)
+        return;
+    must(coder, mem_calloc(&coder->text, image->xmp.size + 1, 1, coder->err));
+    memcpy(coder->text, image->xmp.data, image->xmp.size);
+    text.text = coder->text;
+    text.itxt_length = image->xmp.size;
+    png_set_text(coder->png, coder->info, &text, 1);
+}
+
+static void write_header(Coder *coder)
 {
     const Image *image = coder->source;
     png_structp png = coder->png;
@@ -282,34 +465,88 @@ static void write_picture(Coder *coder)
     png_set_IHDR(png, coder->info, (png_uint_32)image->width, (png_uint_32)image->height, image->bits, type, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
     write_color(coder);
+    write_metadata(coder);
     png_write_info(png, coder->info);
     coder->n_samples = image->channels + (coder->with_alpha ? 1 : 0);
     must(coder, mem_alloc(&coder->lines, (size_t)(image->width * coder->n_samples), (size_t)image->bits / 8, coder->err));
-    for (int64_t y = 0; y < image->height; y++) {
-        for (int c = 0; c < image->channels; c++)
-            join_line(coder->lines, coder->n_samples, c, image->bits, image->planes, place(image, c, y), image->width);
-        if (coder->with_alpha)
-            join_line(coder->lines, coder->n_samples, image->channels, image->bits, image->alpha, place(image, 0, y),
-                      image->width);
-        png_write_row(png, coder->lines);
-    }
-    png_write_end(png, NULL);
 }
 
-RsdStatus png_image_write(const Image *image, AtomicFile *file, bool drop_profile, bool drop_alpha, RsdError *err)
+/* The first n_wanted lines of the band. */
+static void write_lines(Coder *coder)
 {
-    Coder coder = {.source = image, .file = file, .with_profile = !drop_profile, .with_alpha = image->alpha && !drop_alpha, .err = err};
+    const Image *band = coder->band;
+
+    for (int64_t y = 0; y < coder->n_wanted; y++) {
+        for (int c = 0; c < band->channels; c++)
+            join_line(coder->lines, coder->n_samples, c, band->bits, band->planes, place(band, c, y), band->width);
+        if (coder->with_alpha)
+            join_line(coder->lines, coder->n_samples, band->channels, band->bits, band->alpha, place(band, 0, y), band->width);
+        png_write_row(coder->png, coder->lines);
+    }
+}
+
+static void write_end(Coder *coder)
+{
+    png_write_end(coder->png, NULL);
+}
+
+struct PngWriting {
+    Coder coder;
+};
+
+RsdStatus png_writing_open(PngWriting **out, const Image *shape, bool with_alpha, AtomicFile *file, bool drop_profile,
+                           RsdError *err)
+{
+    PngWriting *writing = NULL;
+    Coder *coder;
     RsdStatus status = RSD_OK;
 
-    coder.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &coder, on_error, on_warning);
-    if (coder.png)
-        coder.info = png_create_info_struct(coder.png);
-    CHECK(coder.info, err, RSD_ERR_MEMORY, "no memory for libpng");
-    TRY(run_guarded(&coder, write_picture));
+    *out = NULL;
+    TRY(mem_calloc(&writing, 1, sizeof *writing, err));
+    coder = &writing->coder;
+    coder->source = shape;
+    coder->file = file;
+    coder->with_profile = !drop_profile;
+    coder->with_alpha = with_alpha;
+    coder->err = err;
+    coder->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, coder, on_error, on_warning);
+    if (coder->png)
+        coder->info = png_create_info_struct(coder->png);
+    CHECK(coder->info, err, RSD_ERR_MEMORY, "no memory for libpng");
+    TRY(run_guarded(coder, write_header));
+    *out = writing;
+    return RSD_OK;
 fail:
-    mem_free(&coder.lines);
-    png_destroy_write_struct(&coder.png, &coder.info);
+    png_writing_close(&writing);
     return status;
+}
+
+RsdStatus png_writing_lines(PngWriting *writing, const Image *band, int64_t n, RsdError *err)
+{
+    Coder *coder = &writing->coder;
+
+    coder->err = err;
+    coder->band = (Image *)(uintptr_t)band; /* written from */
+    coder->n_wanted = n;
+    return run_guarded(coder, write_lines);
+}
+
+RsdStatus png_writing_finish(PngWriting *writing, RsdError *err)
+{
+    writing->coder.err = err;
+    return run_guarded(&writing->coder, write_end);
+}
+
+void png_writing_close(PngWriting **writing)
+{
+    Coder *coder = *writing ? &(*writing)->coder : NULL;
+
+    if (!coder)
+        return;
+    mem_free(&coder->lines);
+    mem_free(&coder->text);
+    png_destroy_write_struct(&coder->png, &coder->info);
+    mem_free(writing);
 }
 
 #else
@@ -319,22 +556,66 @@ bool png_image_is_here(void)
     return false;
 }
 
-RsdStatus png_image_read(Image **out, const uint8_t *data, size_t size, int64_t max_pixels, RsdError *err)
+static RsdStatus refuse(RsdError *err)
 {
-    (void)data;
-    (void)size;
-    (void)max_pixels;
-    *out = NULL;
     return error_set(err, RSD_ERR_UNSUPPORTED, "this residua was built without libpng");
 }
 
-RsdStatus png_image_write(const Image *image, AtomicFile *file, bool drop_profile, bool drop_alpha, RsdError *err)
+RsdStatus png_image_read(Image **out, const PngFeed *feed, int64_t max_pixels, RsdError *err)
 {
-    (void)image;
-    (void)file;
-    (void)drop_profile;
-    (void)drop_alpha;
-    return error_set(err, RSD_ERR_UNSUPPORTED, "this residua was built without libpng");
+    (void)feed, (void)max_pixels;
+    *out = NULL;
+    return refuse(err);
+}
+
+RsdStatus png_lines_open(PngLines **out, const PngFeed *feed, int64_t max_pixels, RsdError *err)
+{
+    (void)feed, (void)max_pixels;
+    *out = NULL;
+    return refuse(err);
+}
+
+void png_lines_close(PngLines **lines)
+{
+    (void)lines;
+}
+
+Image *png_lines_shape(PngLines *lines, bool *has_alpha)
+{
+    (void)lines;
+    *has_alpha = false;
+    return NULL;
+}
+
+RsdStatus png_lines_next(PngLines *lines, Image *band, int64_t at, int64_t n, RsdError *err)
+{
+    (void)lines, (void)band, (void)at, (void)n;
+    return refuse(err);
+}
+
+RsdStatus png_writing_open(PngWriting **out, const Image *shape, bool with_alpha, AtomicFile *file, bool drop_profile,
+                           RsdError *err)
+{
+    (void)shape, (void)with_alpha, (void)file, (void)drop_profile;
+    *out = NULL;
+    return refuse(err);
+}
+
+RsdStatus png_writing_lines(PngWriting *writing, const Image *band, int64_t n, RsdError *err)
+{
+    (void)writing, (void)band, (void)n;
+    return refuse(err);
+}
+
+RsdStatus png_writing_finish(PngWriting *writing, RsdError *err)
+{
+    (void)writing;
+    return refuse(err);
+}
+
+void png_writing_close(PngWriting **writing)
+{
+    (void)writing;
 }
 
 #endif

@@ -285,6 +285,21 @@ static void keep_profile(AvPicture *picture, const AVFrame *from, AVFrame *to)
     }
 }
 
+/* What the file says of its colours, where it says that they are not those of BT.709 and sRGB. */
+static void keep_colours(AvPicture *picture, const AVFrame *from)
+{
+    const bool is_named = from->color_primaries != AVCOL_PRI_UNSPECIFIED && from->color_trc != AVCOL_TRC_UNSPECIFIED &&
+                          from->color_primaries > 0 && from->color_primaries < 256 && from->color_trc > 0 && from->color_trc < 256;
+
+    if (!is_named || picture->icc)
+        return;
+    picture->is_srgb = from->color_primaries == AVCOL_PRI_BT709 && from->color_trc == AVCOL_TRC_IEC61966_2_1;
+    picture->has_cicp = !picture->is_srgb;
+    picture->cicp[0] = (uint8_t)from->color_primaries;
+    picture->cicp[1] = (uint8_t)from->color_trc;
+    picture->cicp[3] = 1; /* RGB of full range */
+}
+
 RsdStatus av_picture_decode(AvPicture *out, const uint8_t *data, size_t size, const char *format, int64_t max_pixels,
                             RsdError *err)
 {
@@ -306,6 +321,7 @@ RsdStatus av_picture_decode(AvPicture *out, const uint8_t *data, size_t size, co
     TRY(describe(out, s.frame, id == AV_CODEC_ID_MJPEG, &pixel_format, err));
     TRY(av_picture_to_planes(&planes, s.frame, pixel_format, err));
     keep_profile(out, s.frame, planes);
+    keep_colours(out, s.frame);
     set_planes(out, planes);
     out->has_more = s.format && next_packet(&s) >= 0;
     out->lost_alpha = format && strcmp(format, "avif") == 0 && !out->plane[3] && names_alpha_plane(&s.bytes);

@@ -97,6 +97,20 @@ fail:
     return status;
 }
 
+/* JPEG and WebP get theirs from media/image_metadata_insert.c; of the other encoders of libavcodec 59 only that of JPEG XL looks at it. */
+static RsdStatus attach_profile(AVFrame *frame, const Format *format, const AvPicture *picture, RsdError *err)
+{
+    AVFrameSideData *data;
+
+    if (!picture->icc || strcmp(format->name, "jxl") != 0)
+        return RSD_OK;
+    data = av_frame_new_side_data(frame, AV_FRAME_DATA_ICC_PROFILE, picture->icc_size);
+    if (!data)
+        return error_set(err, RSD_ERR_MEMORY, "no memory for a colour profile");
+    memcpy(data->data, picture->icc, picture->icc_size);
+    return RSD_OK;
+}
+
 /* --- encoders --------------------------------------------------------------------------------------------------------------- */
 
 static void set_quality(AVCodecContext *encoder, AVDictionary **options, const Format *format, int quality)
@@ -236,6 +250,7 @@ RsdStatus av_picture_encode(uint8_t **bytes, size_t *size, const AvPicture *pict
     TRY(choose(f, picture, quality, reduce, &pixel_format, err));
     TRY(frame_of(&planes, picture, err));
     TRY(av_picture_from_planes(&frame, planes, pixel_format, err));
+    TRY(attach_profile(frame, f, picture, err));
     TRY(open_encoder(&encoder, f, picture, frame, quality, err));
     if (encoder->flags & AV_CODEC_FLAG_QSCALE)
         frame->quality = encoder->global_quality;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/mem.h"
 #include "media/image_reader.h"
 #include "media/image_writer.h"
 #include "tests/codec/tiny_picture.h"
@@ -183,4 +184,115 @@ Test(pictures, damaged_and_cut_files_are_told_and_saved_as_far_as_possible)
     output_of(3, "encode -m m.safetensors empty.png");
     image_destroy(&image);
     image_destroy(&to);
+}
+
+Test(pictures, thumbnails_have_half_and_a_quarter_of_the_size)
+{
+    Image *image = make_picture("a.png", 101, 70, 3, 8, true), *whole, *to;
+
+    output_of(0, "encode -q -m m.safetensors a.png");
+    output_of(0, "decode -q -m m.safetensors -o whole.png a.rsd");
+    whole = read_picture("whole.png");
+    for (int k = 1; k <= 2; k++) {
+        const int n = 1 << k;
+
+        output_of(0, k == 1 ? "decode -q -f -m m.safetensors --scale 1/2 -o b.png a.rsd"
+                            : "decode -q -f -m m.safetensors --scale 1/4 -o b.png a.rsd");
+        to = read_picture("b.png");
+        cr_assert(to->width == (101 + n - 1) / n && to->height == (70 + n - 1) / n && to->alpha);
+        for (int64_t y = 0; y < 70 / n; y++)
+            for (int64_t x = 0; x < 101 / n; x++) {
+                int sum = 0, sum_alpha = 0, got = ((uint8_t *)to->planes)[y * to->width + x];
+
+                for (int i = 0; i < n * n; i++) {
+                    sum += ((uint8_t *)whole->planes)[(y * n + i / n) * 101 + x * n + i % n];
+                    sum_alpha += ((uint8_t *)whole->alpha)[(y * n + i / n) * 101 + x * n + i % n];
+                }
+                cr_assert(abs(sum / (n * n) - got) <= 1, "1/%d at %d, %d: %d, expected %d", n, (int)x, (int)y, got, sum / (n * n));
+                cr_assert(abs(sum_alpha / (n * n) - ((uint8_t *)to->alpha)[y * to->width + x]) <= 1);
+            }
+        image_destroy(&to);
+    }
+    EXPECT_SAYS(2, "decode -m m.safetensors --scale 1/3 a.rsd", "--scale");
+    image_destroy(&image);
+    image_destroy(&whole);
+}
+
+static void set_blob(uint8_t **data, size_t *size, const void *from, size_t n)
+{
+    RsdError err = {0};
+
+    ASSERT_OK(mem_alloc(data, n, 1, &err), err);
+    memcpy(*data, from, n);
+    *size = n;
+}
+
+/* A profile that libpng takes: display class, one tag. */
+static void add_profile(Image *image, const char *space)
+{
+    uint8_t p[444] = {0, 0, 1, 188, 0, 0, 0, 0, 2};
+
+    memcpy(p + 12, "mntr", 4);
+    memcpy(p + 16, space, 4);
+    memcpy(p + 20, "XYZ ", 4);
+    memcpy(p + 36, "acsp", 4);
+    memcpy(p + 68, "\0\0\xF6\xD6\0\1\0\0\0\0\xD3\x2D", 12);
+    p[131] = 1;
+    memcpy(p + 132, "cprt\0\0\0\x90\0\0\1\x2C", 12);
+    for (int i = 144; i < 444; i++)
+        p[i] = (uint8_t)(i * i * 37 >> 3);
+    set_blob(&image->color.icc, &image->color.icc_size, p, sizeof p);
+}
+
+Test(pictures, colours_exif_and_xmp_go_with_a_picture_or_stay_behind)
+{
+    static const char exif[] = "II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0", xmp[] = "<x:xmpmeta>by somebody</x:xmpmeta>";
+    Image *image = make_picture("a.png", 40, 30, 3, 8, false), *to;
+    RsdError err = {0};
+
+    add_profile(image, "RGB ");
+    set_blob(&image->exif.data, &image->exif.size, exif, sizeof exif - 1);
+    set_blob(&image->xmp.data, &image->xmp.size, xmp, sizeof xmp - 1);
+    ASSERT_OK(image_write(image, fixture_path("a.png"), &(ImageWriteOptions){.overwrite = true}, &err), err);
+    output_of(0, "encode -q -m m.safetensors a.png");
+    EXPECT_SAYS(0, "info --test a.rsd", "ICC profile of 444 bytes");
+    EXPECT_SAYS(0, "info --json a.rsd", "\"exif\": 26");
+    output_of(0, "decode -q -m m.safetensors -o b.png a.rsd");
+    to = read_picture("b.png"); /* turned, and says so no more */
+    cr_assert(to->width == 30 && to->height == 40 && to->color.icc_size == 444 && to->exif.size == sizeof exif - 1);
+    cr_assert(to->exif.data[18] == 1 && to->xmp.size == sizeof xmp - 1 && memcmp(to->xmp.data, xmp, to->xmp.size) == 0);
+    image_destroy(&to);
+    output_of(0, "decode -q -m m.safetensors --metadata drop -o c.png a.rsd");
+    to = read_picture("c.png");
+    cr_assert(to->color.icc && !to->exif.data && !to->xmp.data);
+    image_destroy(&to);
+    EXPECT_SAYS(0, "decode -m m.safetensors -o d.bmp a.rsd", "EXIF is left out");
+    output_of(0, "encode -q -m m.safetensors --metadata drop --drop-profile -o e.rsd a.png");
+    output_of(0, "decode -q -m m.safetensors -o e.png e.rsd");
+    to = read_picture("e.png");
+    cr_assert(to->width == 30 && !to->color.icc && !to->exif.data && !to->xmp.data);
+    image_destroy(&to);
+
+    memcpy(image->color.icc + 36, "oops", 4);
+    ASSERT_OK(image_write(image, fixture_path("bad.jpg"), NULL, &err), err);
+    EXPECT_SAYS(0, "encode -m m.safetensors bad.jpg", "its colour profile is left out: it is damaged");
+    image_destroy(&image);
+}
+
+Test(pictures, grey_with_a_profile_of_rgb_is_written_in_three_channels)
+{
+    Image *image = make_picture("a.png", 20, 20, 3, 8, false), *to;
+    RsdError err = {0};
+
+    for (int c = 1; c < 3; c++)
+        memcpy((uint8_t *)image->planes + c * 400, image->planes, 400);
+    add_profile(image, "RGB ");
+    ASSERT_OK(image_write(image, fixture_path("a.png"), &(ImageWriteOptions){.overwrite = true}, &err), err);
+    output_of(0, "encode -q -m m.safetensors a.png");
+    EXPECT_SAYS(0, "info a.rsd", "20 x 20, grey");
+    output_of(0, "decode -q -m m.safetensors -o b.png a.rsd");
+    to = read_picture("b.png");
+    cr_assert(to->channels == 3 && image_is_grey(to) && to->color.icc_size == 444);
+    image_destroy(&to);
+    image_destroy(&image);
 }

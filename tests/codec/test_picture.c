@@ -157,13 +157,13 @@ Test(picture, tiles_have_no_seams)
         y[i] = (int32_t)(i * 7919 % 401) - 200;
     cr_assert_eq(rsd_threads_create(&threads, 1, NULL), RSD_OK);
     cr_assert_eq(tape_create(&tape, threads, 0, NULL), RSD_OK);
-    cr_assert_eq(picture_synthesise(model, tape, &info, &all, &rows, 1, whole, NULL), RSD_OK);
+    cr_assert_eq(picture_synthesise(model, tape, &info, &all, &rows, 1, 1, whole, NULL), RSD_OK);
     info.tile_exponent = 6;
     cr_assert_eq(picture_info_complete(&info, RSD_ERR_ARG, NULL), RSD_OK);
     for (int64_t t = 0; t < info.n_tiles; t++) {
         PictureTile tile = picture_tile(&info, t);
 
-        cr_assert_eq(picture_synthesise(model, tape, &info, &tile, &rows, 1, part, NULL), RSD_OK);
+        cr_assert_eq(picture_synthesise(model, tape, &info, &tile, &rows, 1, 1, part, NULL), RSD_OK);
         for (int64_t i = 0; i < 3 * tile.h * tile.w; i++) {
             int64_t c = i / (tile.h * tile.w), row = i / tile.w % tile.h, col = i % tile.w;
 
@@ -176,6 +176,79 @@ Test(picture, tiles_have_no_seams)
     free(y);
     free(whole);
     free(part);
+}
+
+/* A model whose heads are random, as small as the others. */
+static PictureModel *model_with_heads(ImageCodec **codec)
+{
+    ImageCodecConfig config = tiny_picture_model()->codec->config;
+    PictureModel *model;
+
+    config.heads = 1;
+    cr_assert_eq(image_codec_create(codec, &config, 7, NULL), RSD_OK);
+    cr_assert_eq(image_codec_make_prior(*codec, NULL), RSD_OK);
+    cr_assert_eq(image_codec_freeze(*codec, NULL), RSD_OK);
+    cr_assert_eq(picture_model_create(&model, *codec, NULL), RSD_OK);
+    return model;
+}
+
+/* Thumbnails by heads: tiles fit together; without heads they are means over squares of the whole. */
+Test(picture, thumbnails_have_no_seams_and_without_heads_are_means)
+{
+    enum { W = 203, H = 150, LW = 13, LH = 10 };
+    ImageCodec *codec;
+    PictureModel *with_heads = model_with_heads(&codec);
+    int32_t *y = malloc((size_t)(codec->config.latent * LH * LW) * sizeof *y);
+    float *whole = malloc(3 * W * H * sizeof *whole), *part = malloc(3 * 64 * 64 * sizeof *part), *small = malloc(3 * W * H * sizeof *small);
+    LatentRows rows = {0, LH, LW, y};
+    PictureTile all = {0, 0, W, H, 0, 0, LW, LH};
+    RsdThreads *threads;
+    Tape *tape;
+
+    for (int64_t i = 0; i < codec->config.latent * LH * LW; i++)
+        y[i] = (int32_t)(i * 7919 % 401) - 200;
+    cr_assert_eq(rsd_threads_create(&threads, 1, NULL), RSD_OK);
+    cr_assert_eq(tape_create(&tape, threads, 0, NULL), RSD_OK);
+    for (int k = 0; k < 4; k++) {
+        const PictureModel *model = k < 2 ? with_heads : tiny_picture_model();
+        const int n = k % 2 ? 4 : 2;
+        const int64_t w = picture_shrunk(W, n), h = picture_shrunk(H, n);
+        PictureInfo info = {.width = W, .height = H, .channels = 3, .bits = 8, .model_name = "tiny", .level = 30, .tile_exponent = 6};
+        float worst = 0;
+
+        cr_assert_eq(picture_info_complete(&info, RSD_ERR_ARG, NULL), RSD_OK);
+        cr_assert_eq(picture_synthesise(model, tape, &info, &all, &rows, 1, n, small, NULL), RSD_OK);
+        for (int64_t t = 0; t < info.n_tiles; t++) {
+            PictureTile tile = picture_tile(&info, t);
+            const int64_t tw = picture_shrunk(tile.w, n), th = picture_shrunk(tile.h, n);
+
+            cr_assert_eq(picture_synthesise(model, tape, &info, &tile, &rows, 1, n, part, NULL), RSD_OK);
+            for (int64_t i = 0; i < 3 * th * tw; i++)
+                worst = fmaxf(worst, fabsf(part[i] - small[(i / (th * tw) * h + tile.y / n + i / tw % th) * w + tile.x / n + i % tw]));
+        }
+        cr_assert_lt(worst, 1e-5f, "1/%d: tiles differ from the whole by %g", n, (double)worst);
+        if (k < 2)
+            continue;
+        cr_assert_eq(picture_synthesise(model, tape, &info, &all, &rows, 1, 1, whole, NULL), RSD_OK);
+        for (int64_t i = 0; i < 3 * h * w; i++) {
+            const int64_t c = i / (h * w), top = i / w % h * n, left = i % w * n;
+            double sum = 0;
+            int count = 0;
+
+            for (int64_t row = top; row < top + n && row < H; row++)
+                for (int64_t col = left; col < left + n && col < W; col++, count++)
+                    sum += (double)whole[(c * H + row) * W + col];
+            cr_assert_lt(fabs(sum / count - (double)small[i]), 1e-5, "1/%d, sample %d", n, (int)i);
+        }
+    }
+    tape_destroy(&tape);
+    rsd_threads_destroy(&threads);
+    picture_model_destroy(&with_heads);
+    image_codec_destroy(&codec);
+    free(y);
+    free(whole);
+    free(part);
+    free(small);
 }
 
 Test(picture, a_damaged_tile_is_named_and_the_others_stay)

@@ -1,0 +1,254 @@
+/* image_metadata.c - walks over segments, chunks and boxes, none of which is believed beyond the end of the file.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "media/image_metadata.h"
+
+#include <string.h>
+
+#include "engine/base/bytes.h"
+#include "engine/base/mem.h"
+#include "media/exif.h"
+
+#define EXIF_MARK "Exif\0\0"
+#define XMP_MARK "http://ns.adobe.com/xap/1.0/\0"
+#define PROFILE_MARK "ICC_PROFILE\0"
+#define MARK_SIZE(mark) (sizeof(mark) - 1)
+#define PROFILE_HEAD 128
+
+static uint32_t big_endian(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static bool begins_with(const uint8_t *data, size_t size, const char *mark, size_t mark_size)
+{
+    return size >= mark_size && memcmp(data, mark, mark_size) == 0;
+}
+
+/* --- finding ---------------------------------------------------------------------------------------------------------------- */
+
+static void take_exif(MetadataPlaces *places, const uint8_t *data, size_t size)
+{
+    const size_t prefix = begins_with(data, size, EXIF_MARK, MARK_SIZE(EXIF_MARK)) ? MARK_SIZE(EXIF_MARK) : 0;
+
+    if (places->exif || size <= prefix + 8)
+        return;
+    places->exif = data + prefix;
+    places->exif_size = size - prefix;
+}
+
+static void take_xmp(MetadataPlaces *places, const uint8_t *data, size_t size)
+{
+    if (places->xmp || size == 0)
+        return;
+    places->xmp = data;
+    places->xmp_size = size;
+}
+
+/* Segments FF xx, two bytes of size, until the picture itself begins [ITU-T T.81, B.1]. */
+static void walk_jpeg(MetadataPlaces *places, const uint8_t *data, size_t size)
+{
+    size_t at = 2;
+
+    while (at + 4 <= size && data[at] == 0xFF && data[at + 1] != 0xDA) {
+        const size_t len = (size_t)data[at + 2] << 8 | data[at + 3];
+        const uint8_t *body = data + at + 4;
+        const int marker = data[at + 1];
+
+        if (marker == 0xFF) { /* fill */
+            at++;
+            continue;
+        }
+        if (len < 2 || len > size - at - 2)
+            return;
+        if (marker == 0xE1 && begins_with(body, len - 2, EXIF_MARK, MARK_SIZE(EXIF_MARK)))
+            take_exif(places, body, len - 2);
+        else if (marker == 0xE1 && begins_with(body, len - 2, XMP_MARK, MARK_SIZE(XMP_MARK)))
+            take_xmp(places, body + MARK_SIZE(XMP_MARK), len - 2 - MARK_SIZE(XMP_MARK));
+        else if (marker == 0xE2 && begins_with(body, len - 2, PROFILE_MARK, MARK_SIZE(PROFILE_MARK)))
+            places->names_profile = true;
+        at += 2 + len;
+    }
+}
+
+/* Name, size, data padded to even, behind 12 bytes. */
+static void walk_webp(MetadataPlaces *places, const uint8_t *data, size_t size)
+{
+    size_t at = 12;
+
+    while (at + 8 <= size) {
+        const size_t len = get_u32le(data + at + 4);
+
+        if (len > size - at - 8)
+            return;
+        if (memcmp(data + at, "EXIF", 4) == 0)
+            take_exif(places, data + at + 8, len);
+        else if (memcmp(data + at, "XMP ", 4) == 0)
+            take_xmp(places, data + at + 8, len);
+        at += 8 + len + len % 2;
+    }
+}
+
+/* PNG, where libpng did not read it: size, name, data, checksum behind a signature of 8 bytes. */
+static void walk_png(MetadataPlaces *places, const uint8_t *data, size_t size)
+{
+    size_t at = 8;
+
+    while (at + 8 <= size) {
+        const size_t len = big_endian(data + at);
+
+        if (len > size - at - 8)
+            return;
+        if (memcmp(data + at + 4, "eXIf", 4) == 0)
+            take_exif(places, data + at + 8, len);
+        at += 12 + len;
+        if (at > size)
+            return;
+    }
+}
+
+/* Boxes of size and name; size 1: 8 more bytes of it; size 0: up to the end [ISO/IEC 14496-12, 4.2]. */
+static void walk_jxl(MetadataPlaces *places, const uint8_t *data, size_t size)
+{
+    size_t at = 0;
+
+    if (size >= 2 && data[0] == 0xFF)
+        return; /* without a container */
+    while (at + 8 <= size) {
+        uint64_t len = big_endian(data + at);
+        size_t head = 8;
+
+        if (len == 1 && at + 16 <= size) {
+            len = (uint64_t)big_endian(data + at + 8) << 32 | big_endian(data + at + 12);
+            head = 16;
+        } else if (len == 0) {
+            len = size - at;
+        }
+        if (len < head || len > size - at)
+            return;
+        if (memcmp(data + at + 4, "Exif", 4) == 0 && len > head + 4) {
+            const uint64_t skip = 4 + (uint64_t)big_endian(data + at + head);
+
+            if (skip < len - head)
+                take_exif(places, data + at + head + skip, (size_t)(len - head - skip));
+        } else if (memcmp(data + at + 4, "xml ", 4) == 0) {
+            take_xmp(places, data + at + head, (size_t)(len - head));
+        }
+        at += (size_t)len;
+    }
+}
+
+void image_metadata_find(MetadataPlaces *places, const char *format, const uint8_t *data, size_t size)
+{
+    memset(places, 0, sizeof *places);
+    if (!format)
+        return;
+    if (strcmp(format, "jpeg") == 0)
+        walk_jpeg(places, data, size);
+    else if (strcmp(format, "webp") == 0)
+        walk_webp(places, data, size);
+    else if (strcmp(format, "png") == 0)
+        walk_png(places, data, size);
+    else if (strcmp(format, "jxl") == 0)
+        walk_jxl(places, data, size);
+    else if (strcmp(format, "tiff") == 0)
+        exif_find(data, size, EXIF_TAG_XMP, &places->xmp, &places->xmp_size);
+}
+
+int image_metadata_orientation(const MetadataPlaces *places, const char *format, const uint8_t *data, size_t size)
+{
+    if (format && strcmp(format, "jxl") == 0)
+        return 1; /* its decoder has turned the picture */
+    if (format && strcmp(format, "tiff") == 0)
+        return exif_orientation(data, size);
+    return places->exif ? exif_orientation(places->exif, places->exif_size) : 1;
+}
+
+/* --- with a picture --------------------------------------------------------------------------------------------------------- */
+
+static RsdStatus copy_blob(ImageBlob *to, const uint8_t *data, size_t size, bool *too_large, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    mem_free(&to->data);
+    to->size = 0;
+    *too_large |= size > METADATA_MAX_SIZE;
+    if (!data || size == 0 || size > METADATA_MAX_SIZE)
+        return RSD_OK;
+    TRY(mem_alloc(&to->data, size, 1, err));
+    memcpy(to->data, data, size);
+    to->size = size;
+fail:
+    return status;
+}
+
+RsdStatus image_metadata_take(Image *image, const MetadataPlaces *places, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(copy_blob(&image->exif, places->exif, places->exif_size, &image->lost_metadata, err));
+    TRY(copy_blob(&image->xmp, places->xmp, places->xmp_size, &image->lost_metadata, err));
+fail:
+    return status;
+}
+
+/* The digit behind each tiff:Orientation, as attribute or as element. */
+static void make_xmp_upright(ImageBlob *xmp)
+{
+    static const char name[] = "tiff:Orientation";
+    uint8_t *at = xmp->data, *end = xmp->data + xmp->size;
+
+    while (at && (at = memmem(at, (size_t)(end - at), name, sizeof name - 1)) != NULL) {
+        at += sizeof name - 1;
+        while (at < end && strchr("=\"'> \t\r\n", *at) && *at)
+            at++;
+        if (at < end && *at >= '1' && *at <= '8')
+            *at = '1';
+    }
+}
+
+void image_metadata_make_upright(Image *image)
+{
+    if (image->exif.data)
+        exif_make_upright(image->exif.data, image->exif.size);
+    if (image->xmp.data)
+        make_xmp_upright(&image->xmp);
+}
+
+/* --- profiles --------------------------------------------------------------------------------------------------------------- */
+
+bool image_metadata_profile_is_rgb(const uint8_t *icc, size_t size)
+{
+    return size >= PROFILE_HEAD && memcmp(icc + 16, "RGB ", 4) == 0;
+}
+
+/* Signature, size, and tags that lie inside. */
+static bool profile_is_sound(const uint8_t *icc, size_t size)
+{
+    uint32_t n_tags;
+
+    if (size < PROFILE_HEAD + 4 || memcmp(icc + 36, "acsp", 4) != 0 || big_endian(icc) > size)
+        return false;
+    n_tags = big_endian(icc + PROFILE_HEAD);
+    if (n_tags > (size - PROFILE_HEAD - 4) / 12)
+        return false;
+    for (uint32_t i = 0; i < n_tags; i++) {
+        const uint8_t *tag = icc + PROFILE_HEAD + 4 + 12 * i;
+
+        if (big_endian(tag + 4) > size || big_endian(tag + 8) > size - big_endian(tag + 4))
+            return false;
+    }
+    return true;
+}
+
+const char *image_metadata_profile_problem(const uint8_t *icc, size_t size, int channels)
+{
+    if (size > METADATA_MAX_SIZE)
+        return "is too large";
+    if (!profile_is_sound(icc, size))
+        return "is damaged";
+    if (image_metadata_profile_is_rgb(icc, size) || (channels == 1 && memcmp(icc + 16, "GRAY", 4) == 0))
+        return NULL;
+    return memcmp(icc + 16, "CMYK", 4) == 0 ? "is of CMYK, and the colours became RGB" : "is of other colours than the picture";
+}

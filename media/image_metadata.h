@@ -1,0 +1,51 @@
+/* image_metadata.h - what picture files carry beside pixels and colours: EXIF and XMP, found in the bytes of files, made fit for a
+ * picture that was turned, and put into files that were written without.
+ *
+ *   JPEG      APP1 segments; profiles in APP2     WebP      chunks EXIF, "XMP ", ICCP
+ *   JPEG XL   boxes Exif and "xml "               TIFF      XMP in tag 700; its EXIF is the file itself and stays there
+ *
+ * PNG's are read and written by libpng (png_image.c). XMP that goes on in further segments (JPEG) is cut to the first one.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_IMAGE_METADATA_H
+#define RESIDUA_IMAGE_METADATA_H
+
+#include "media/image.h"
+
+#define METADATA_MAX_SIZE (((size_t)1 << 24) - 16) /* of each; more is left out */
+
+/* Places in a file; NULL for what is not there. */
+typedef struct MetadataPlaces {
+    const uint8_t *exif, *xmp;
+    size_t exif_size, xmp_size;
+    bool names_profile; /* JPEG: there is a profile, whole or not */
+} MetadataPlaces;
+
+/* format: as image_format_of names it. Any bytes are safe. */
+void image_metadata_find(MetadataPlaces *places, const char *format, const uint8_t *data, size_t size);
+/* Orientation in a file's EXIF, 1 to 8; 1 when nothing or nonsense is said. */
+int image_metadata_orientation(const MetadataPlaces *places, const char *format, const uint8_t *data, size_t size);
+/* Copies to image->exif and xmp; notes what is too large. Errors: RSD_ERR_MEMORY. */
+RsdStatus image_metadata_take(Image *image, const MetadataPlaces *places, RsdError *err);
+/* A picture that has been turned as its metadata ask for says so no more. */
+void image_metadata_make_upright(Image *image);
+
+/* Why a colour profile cannot be kept with a picture of `channels` (its own words, constant), or NULL: [ICC.1:2022, 7.2]. */
+const char *image_metadata_profile_problem(const uint8_t *icc, size_t size, int channels);
+/* True for profiles of RGB, which only pictures of three channels can have. */
+bool image_metadata_profile_is_rgb(const uint8_t *icc, size_t size);
+
+/* Whether files of a format that image_writer knows can hold these. */
+typedef struct MetadataKept {
+    bool profile, exif, xmp, cicp;
+} MetadataKept;
+MetadataKept image_metadata_kept(const char *format);
+
+/* A file "jpg", "webp" or "jxl" with image's EXIF and XMP, and for jpg and webp its profile: *out [*out_size], the caller's. *out is NULL
+ * when there is nothing to add. with_alpha: the file has alpha. What is too large for JPEG's segments is left out and told in *left_out
+ * (may be NULL). Errors: RSD_ERR_MEMORY, RSD_ERR_UNSUPPORTED (bytes that are not such a file). */
+RsdStatus image_metadata_insert(uint8_t **out, size_t *out_size, const char *format, const uint8_t *data, size_t size,
+                          const Image *image, bool with_alpha, bool *left_out, RsdError *err);
+
+#endif

@@ -1,0 +1,318 @@
+/* test_image_metadata.c - EXIF, XMP and colour profiles: into files and back, turned, damaged, left out, and any bytes.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/rng.h"
+#include "media/exif.h"
+#include "media/image_lines.h"
+#include "media/image_metadata.h"
+#include "media/image_writer.h"
+#include "tests/media/fixture.h"
+
+#define W 48
+#define H 36
+#define PROFILE_SIZE 444
+
+TestSuite(image_metadata, .init = fixture_open, .fini = fixture_close, .timeout = 300);
+
+static const uint8_t exif[] = "MM\0*\0\0\0\x08\0\2\x01\x0f\0\2\0\0\0\3ab\0\0\x01\x12\0\3\0\0\0\1\0\1\0\0\0\0\0\0";
+#define EXIF_SIZE (sizeof exif - 1)
+#define EXIF_ORIENTATION_AT 31 /* the low byte */
+static const char xmp[] = "<x:xmpmeta><rdf tiff:Orientation=\"6\" dc:creator=\"somebody\"/></x:xmpmeta>";
+#define XMP_SIZE (sizeof xmp - 1)
+
+static void put_big(uint8_t *to, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        to[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+/* A display profile with one tag of text: what libpng asks for, and nothing that a colour engine could use. */
+static uint8_t *make_profile(const char *space)
+{
+    uint8_t *p = calloc(PROFILE_SIZE, 1);
+
+    put_big(p, PROFILE_SIZE);
+    p[8] = 2;
+    memcpy(p + 12, "mntr", 4);
+    memcpy(p + 16, space, 4);
+    memcpy(p + 20, "XYZ ", 4);
+    memcpy(p + 36, "acsp", 4);
+    put_big(p + 68, 0xF6D6);
+    put_big(p + 72, 0x10000);
+    put_big(p + 76, 0xD32D);
+    put_big(p + 128, 1);
+    memcpy(p + 132, "cprt", 4);
+    put_big(p + 136, 144);
+    put_big(p + 140, 300);
+    for (int i = 144; i < PROFILE_SIZE; i++)
+        p[i] = (uint8_t)(i * i * 37 >> 3); /* libpng refuses profiles that deflate to less than the shortest */
+    return p;
+}
+
+static void set_blob(uint8_t **data, size_t *size, const void *from, size_t n)
+{
+    RsdError err = {0};
+
+    mem_free(data);
+    ASSERT_OK(mem_alloc(data, n, 1, &err), err);
+    memcpy(*data, from, n);
+    *size = n;
+}
+
+static Image *make_picture(int channels)
+{
+    uint8_t *profile = make_profile(channels == 1 ? "GRAY" : "RGB ");
+    RsdError err = {0};
+    Image *image;
+
+    ASSERT_OK(image_create(&image, W, H, channels, 8, false, &err), err);
+    for (int64_t i = 0; i < channels * W * H; i++)
+        ((uint8_t *)image->planes)[i] = (uint8_t)(i % W * 3 + i / W);
+    set_blob(&image->color.icc, &image->color.icc_size, profile, PROFILE_SIZE);
+    set_blob(&image->exif.data, &image->exif.size, exif, EXIF_SIZE);
+    set_blob(&image->xmp.data, &image->xmp.size, xmp, XMP_SIZE);
+    free(profile);
+    return image;
+}
+
+static bool same(const uint8_t *a, size_t n_a, const void *b, size_t n_b)
+{
+    return n_a == n_b && (n_a == 0 || memcmp(a, b, n_a) == 0);
+}
+
+static char notes[2048];
+static void take_note(void *ctx, const char *text)
+{
+    (void)ctx;
+    strncat(notes, text, sizeof notes - strlen(notes) - 1);
+}
+
+Test(image_metadata, every_format_gives_back_what_it_holds_and_tells_what_not)
+{
+    static const struct {
+        const char *name, *told;
+        bool profile, exif, xmp;
+    } cases[] = {{"a.png", NULL, true, true, true},  {"b.jpg", NULL, true, true, true},
+                 {"c.webp", NULL, true, true, true}, {"d.jxl", NULL, true, true, true},
+                 {"e.tiff", "the colour profile is left out", false, false, false}, {"f.bmp", "the colour profile is left out", false, false, false},
+                 {"g.ppm", "EXIF is left out", false, false, false}, {"h.avif", "EXIF is left out", false, false, false}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const ImageWriteOptions writing = {.note = take_note};
+        Image *image = make_picture(3), *back;
+        RsdError err = {0};
+
+        notes[0] = '\0';
+        ASSERT_OK(image_write(image, fixture_path(cases[i].name), &writing, &err), err);
+        cr_expect(cases[i].told ? strstr(notes, cases[i].told) != NULL : notes[0] == '\0', "%s: told '%s'", cases[i].name, notes);
+        ASSERT_OK(image_read(&back, fixture_path(cases[i].name), NULL, &err), err);
+        cr_expect(back->width == W && back->height == H && !back->lost_profile && !back->lost_metadata, "%s: profile %s",
+                  cases[i].name, back->lost_profile ? back->lost_profile : "not lost");
+        if (strcmp(cases[i].name, "d.jxl") == 0) /* its encoder writes what the profile means in its own words */
+            cr_expect(back->color.icc_size > 0 || back->color.has_cicp || back->color.is_srgb);
+        else
+            cr_expect(same(back->color.icc, back->color.icc_size, image->color.icc, cases[i].profile ? PROFILE_SIZE : 0),
+                      "%s: profile of %zu bytes", cases[i].name, back->color.icc_size);
+        cr_expect(same(back->exif.data, back->exif.size, exif, cases[i].exif ? EXIF_SIZE : 0), "%s: EXIF of %zu bytes",
+                  cases[i].name, back->exif.size);
+        cr_expect(same(back->xmp.data, back->xmp.size, xmp, cases[i].xmp ? XMP_SIZE : 0), "%s: XMP of %zu bytes", cases[i].name,
+                  back->xmp.size);
+        image_destroy(&image);
+        image_destroy(&back);
+    }
+}
+
+Test(image_metadata, a_picture_that_was_turned_says_so_no_more)
+{
+    static const char *const names[] = {"a.png", "b.jpg", "c.webp"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const ImageReadOptions dropping = {.drop_metadata = true}, stored = {.as_stored = true};
+        Image *image = make_picture(3), *back;
+        RsdError err = {0};
+
+        image->exif.data[EXIF_ORIENTATION_AT] = 6;
+        ASSERT_OK(image_write(image, fixture_path(names[i]), NULL, &err), err);
+        ASSERT_OK(image_read(&back, fixture_path(names[i]), NULL, &err), err);
+        cr_expect(back->width == H && back->height == W, "%s: %d x %d", names[i], (int)back->width, (int)back->height);
+        cr_expect(same(back->exif.data, back->exif.size, exif, EXIF_SIZE), "%s: other EXIF", names[i]);
+        cr_expect(back->xmp.size == XMP_SIZE && memmem(back->xmp.data, XMP_SIZE, "Orientation=\"1\"", 15), "%s: XMP '%.*s'",
+                  names[i], (int)back->xmp.size, (char *)back->xmp.data);
+        image_destroy(&back);
+        ASSERT_OK(image_read(&back, fixture_path(names[i]), &dropping, &err), err);
+        cr_expect(back->width == H && !back->exif.data && !back->xmp.data && back->color.icc, "%s", names[i]);
+        image_destroy(&back);
+        ASSERT_OK(image_read(&back, fixture_path(names[i]), &stored, &err), err);
+        cr_expect(back->width == W && back->exif.data[EXIF_ORIENTATION_AT] == 6, "%s", names[i]);
+        image_destroy(&back);
+        image_destroy(&image);
+    }
+}
+
+Test(image_metadata, profiles_that_are_damaged_or_of_other_colours_are_left_out_with_a_reason)
+{
+    uint8_t *profile = make_profile("RGB "), *cmyk = make_profile("CMYK"), *grey = make_profile("GRAY");
+    Image *image = make_picture(3), *back;
+    RsdError err = {0};
+
+    cr_expect_null(image_metadata_profile_problem(profile, PROFILE_SIZE, 3));
+    cr_expect_null(image_metadata_profile_problem(profile, PROFILE_SIZE, 1));
+    cr_expect_null(image_metadata_profile_problem(grey, PROFILE_SIZE, 1));
+    cr_expect_not_null(image_metadata_profile_problem(grey, PROFILE_SIZE, 3));
+    cr_assert_not_null(strstr(image_metadata_profile_problem(cmyk, PROFILE_SIZE, 3), "CMYK"));
+    for (size_t n = 0; n < PROFILE_SIZE; n++)
+        cr_expect_not_null(image_metadata_profile_problem(profile, n, 3), "%zu bytes are no profile", n);
+    put_big(profile + 136, 0xFFFFFFF0);
+    cr_expect_not_null(image_metadata_profile_problem(profile, PROFILE_SIZE, 3));
+
+    memcpy(image->color.icc + 36, "oops", 4);
+    ASSERT_OK(image_write(image, fixture_path("a.jpg"), NULL, &err), err);
+    ASSERT_OK(image_read(&back, fixture_path("a.jpg"), NULL, &err), err);
+    cr_assert(back->lost_profile && !back->color.icc && back->exif.data);
+    cr_assert_str_eq(back->lost_profile, "is damaged");
+    image_destroy(&back);
+    image_destroy(&image);
+    free(profile);
+    free(cmyk);
+    free(grey);
+}
+
+Test(image_metadata, numbers_of_the_colour_space_stay_in_png)
+{
+    Image *image = make_picture(3), *back;
+    RsdError err = {0};
+
+    mem_free(&image->color.icc);
+    image->color.icc_size = 0;
+    image->color.has_cicp = true;
+    memcpy(image->color.cicp, (uint8_t[4]){9, 16, 0, 1}, 4);
+    ASSERT_OK(image_write(image, fixture_path("a.png"), NULL, &err), err);
+    ASSERT_OK(image_read(&back, fixture_path("a.png"), NULL, &err), err);
+    cr_assert(back->color.has_cicp && memcmp(back->color.cicp, image->color.cicp, 4) == 0);
+    image_destroy(&back);
+    notes[0] = '\0';
+    ASSERT_OK(image_write(image, fixture_path("b.jpg"), &(ImageWriteOptions){.note = take_note}, &err), err);
+    cr_assert_not_null(strstr(notes, "cICP"), "%s", notes);
+    image_destroy(&image);
+}
+
+Test(image_metadata, any_bytes_are_looked_at_without_harm)
+{
+    static const char *const formats[] = {"jpeg", "png", "webp", "jxl", "tiff", NULL};
+    static const char *const names[] = {"a.jpg", "b.png", "c.webp", "d.jxl", "e.tiff"};
+    Image *image = make_picture(3);
+
+    for (int f = 0; formats[f]; f++) {
+        FILE *file;
+        size_t size;
+        uint8_t *bytes;
+        RsdError err = {0};
+
+        ASSERT_OK(image_write(image, fixture_path(names[f]), NULL, &err), err);
+        size = fixture_size(names[f]);
+        file = fopen(fixture_path(names[f]), "rb");
+        bytes = malloc(size);
+        cr_assert_eq(fread(bytes, 1, size, file), size);
+        fclose(file);
+        for (uint32_t n = 0; n < 2000; n++) {
+            Rng rng = rng_at(20261128, RNG_TEST, (uint64_t)f, n);
+            const size_t cut = n % 2 ? rng_below(&rng, (uint32_t)size) + 1 : size;
+            uint8_t *copy = malloc(cut); /* a read outside shows under ASan */
+            MetadataPlaces places;
+            Image holder = {.width = 1, .height = 1, .channels = 3, .bits = 8};
+
+            memcpy(copy, bytes, cut);
+            for (int k = 0; k < 3; k++)
+                copy[rng_below(&rng, (uint32_t)(cut < 400 ? cut : 400))] = (uint8_t)rng_below(&rng, 256);
+            image_metadata_find(&places, formats[f], copy, cut);
+            cr_assert(image_metadata_orientation(&places, formats[f], copy, cut) <= 8);
+            ASSERT_OK(image_metadata_take(&holder, &places, &err), err);
+            image_metadata_make_upright(&holder);
+            mem_free(&holder.exif.data);
+            mem_free(&holder.xmp.data);
+            free(copy);
+        }
+        free(bytes);
+    }
+    image_destroy(&image);
+}
+
+/* --- line by line ------------------------------------------------------------------------------------------------------------- */
+
+static void expect_lines(const char *name, const Image *expected)
+{
+    const int64_t size = expected->bits / 8, line = expected->width * size;
+    ImageLines *lines;
+    Image *whole, *band;
+    RsdError err = {0};
+    bool has_alpha;
+    const Image *shape;
+
+    ASSERT_OK(image_open(&whole, &lines, fixture_path(name), NULL, 100, &err), err);
+    cr_assert(!whole && lines, "%s is read whole", name);
+    shape = image_lines_shape(lines, &has_alpha);
+    cr_assert(shape->width == expected->width && shape->height == expected->height && shape->channels == expected->channels &&
+              shape->bits == expected->bits && has_alpha == (expected->alpha != NULL));
+    ASSERT_OK(image_create(&band, shape->width, 7, shape->channels, shape->bits, has_alpha, &err), err);
+    for (int64_t y = 0; y < shape->height; y += 5) {
+        int64_t n = shape->height - y < 5 ? shape->height - y : 5;
+
+        ASSERT_OK(image_lines_next(lines, band, 2, n, &err), err);
+        for (int c = 0; c < shape->channels; c++)
+            cr_assert(memcmp((uint8_t *)band->planes + (c * 7 + 2) * line,
+                             (uint8_t *)expected->planes + (c * expected->height + y) * line, (size_t)(n * line)) == 0,
+                      "%s: channel %d, lines from %d on", name, c, (int)y);
+        cr_assert(!has_alpha || memcmp((uint8_t *)band->alpha + 2 * line, (uint8_t *)expected->alpha + y * line,
+                                       (size_t)(n * line)) == 0);
+    }
+    image_destroy(&band);
+    image_lines_close(&lines);
+}
+
+Test(image_metadata, large_png_and_pnm_come_line_by_line_and_others_whole)
+{
+    static const char *const names[] = {"a.png", "b.png", "c.ppm", "d.pgm", "e.ppm"};
+    static const struct {
+        int channels, bits;
+        bool has_alpha;
+    } kinds[] = {{3, 8, false}, {1, 16, true}, {3, 8, false}, {1, 8, false}, {3, 16, false}};
+    ImageLines *lines;
+    Image *whole;
+    RsdError err = {0};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const int64_t size = kinds[i].bits / 8;
+        Image *image;
+
+        ASSERT_OK(image_create(&image, 31, 23, kinds[i].channels, kinds[i].bits, kinds[i].has_alpha, &err), err);
+        for (int64_t k = 0; k < kinds[i].channels * 31 * 23 * size; k++)
+            ((uint8_t *)image->planes)[k] = (uint8_t)(k * 7 + k / 31);
+        for (int64_t k = 0; kinds[i].has_alpha && k < 31 * 23 * size; k++)
+            ((uint8_t *)image->alpha)[k] = (uint8_t)(k * 5);
+        ASSERT_OK(image_write(image, fixture_path(names[i]), NULL, &err), err);
+        expect_lines(names[i], image);
+        if (i == 0) {
+            set_blob(&image->exif.data, &image->exif.size, exif, EXIF_SIZE);
+            image->exif.data[EXIF_ORIENTATION_AT] = 8;
+            ASSERT_OK(image_write(image, fixture_path("turned.png"), NULL, &err), err);
+            ASSERT_OK(image_open(&whole, &lines, fixture_path("turned.png"), NULL, 100, &err), err);
+            cr_assert(whole && !lines && whole->width == 23 && whole->height == 31);
+            image_destroy(&whole);
+        }
+        image_destroy(&image);
+    }
+    ASSERT_OK(image_open(&whole, &lines, fixture_path("a.png"), NULL, 1000, &err), err);
+    cr_assert(whole && !lines);
+    image_destroy(&whole);
+    fixture_cut("c.ppm", "cut.ppm", fixture_size("c.ppm") - 1);
+    ASSERT_OK(image_open(&whole, &lines, fixture_path("cut.ppm"), NULL, 100, &err), err);
+    ASSERT_OK(image_create(&whole, 31, 23, 3, 8, false, &err), err);
+    ASSERT_FAILS(image_lines_next(lines, whole, 0, 23, &err), RSD_ERR_CORRUPT, err, "cut.ppm: cut short");
+    image_destroy(&whole);
+    image_lines_close(&lines);
+}
