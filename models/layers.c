@@ -283,8 +283,10 @@ RsdStatus lstm_layer_freeze(LstmLayer *layer, Tape *tape, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    for (int i = 0; i < layer->n_layers && !layer->weights[i].w_ih->needs_grad && layer->weights[i].w_ih->data; i++)
+    for (int i = 0; i < layer->n_layers && !layer->weights[i].w_ih->needs_grad && layer->weights[i].w_ih->data; i++) {
         TRY(linear_prepare(tape, layer->weights[i].w_ih, err));
+        TRY(lstm_prepare(tape, layer->weights[i].w_hh, err));
+    }
 fail:
     return status;
 }
@@ -292,7 +294,7 @@ fail:
 void lstm_layer_unfreeze(LstmLayer *layer)
 {
     for (int i = 0; i < layer->n_layers; i++)
-        layer->weights[i].w_ih->prepared = NULL;
+        layer->weights[i].w_ih->prepared = layer->weights[i].w_hh->prepared = NULL;
 }
 
 int64_t lstm_layer_count(const LstmLayer *layer)

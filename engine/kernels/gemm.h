@@ -29,6 +29,9 @@ struct GemmKernels {
     void (*product)(const GemmJob *job);
     /* y [m] = (add ? y : 0) + A x for A [m, n] with rows lda apart; each y[i] is summed in the same order for any m. */
     void (*matrix_vector)(int64_t m, int64_t n, const float *a, int64_t lda, const float *x, bool add, float *y);
+    /* y [n] = (add ? y : 0) + x A for A [k, n] with rows lda apart, summed over k in order: the faster of the two where A can be
+     * laid out for it. */
+    void (*vector_matrix)(int64_t k, int64_t n, const float *x, const float *a, int64_t lda, bool add, float *y);
 };
 
 extern const GemmKernels gemm_ref, gemm_avx2, gemm_avx512;

@@ -8,11 +8,13 @@
  *                              the sums, so that a record can be replayed again
  *   h, c  [batch, n + 1, H]    step t is at t + 1; place 0 holds the state before the first step
  *
- * A step is cut into slices of SLICE units. Slices of one step are independent: forward each reads all of h_{t-1} and writes
+ * A step is cut into slices of units. Slices of one step are independent: forward each reads all of h_{t-1} and writes
  * its part of h_t, backward each reads all gate gradients of t + 1 and writes its part of t. The cut and the shapes of the
  * products depend on the layer only, hence the same bits for any number of threads and any chunk length.
  *
- * A step reads all of W to do little with it: what counts is how much of W is still in a near cache. Every other step goes
+ * A step of one signal reads all of W to do little with it: what counts is how fast W comes, and how much of it is still in a
+ * near cache. So W is laid out in panels, one for each slice, [H][4 gates][units of the slice], which a step reads from end to
+ * end with its sums in registers. Every other step goes
  * through the slices backwards, beginning with those that the step before used last; and slices come from both ends in turn,
  * so that two threads that take turns keep to their halves of W:
  *
@@ -30,13 +32,16 @@
 #include "engine/ops/linear.h"
 #include "engine/stream.h"
 
-#define SLICE 64
+#define SLICE 64       /* units, where a step is a product of matrices */
+#define PANEL_SLICE 32 /* where it is one of a vector: four gates of them fill the registers */
 
 typedef struct Recurrence {
     const PointKernels *point;
     const GemmKernels *gemm;
     int64_t batch, n, units, t; /* t: the step being worked on */
-    const float *w, *b;         /* [4 H, H], [4 H] or NULL */
+    int64_t slice;              /* units in a slice */
+    const float *w;             /* [4 H, H] */
+    float *panels;              /* the same laid out for the steps of one signal, else NULL */
     float *gates, *h, *c;
     const float *dy; /* [batch, n, H] */
     float *dc, *dh;  /* [batch, H]: of the step being worked on */
@@ -46,14 +51,14 @@ typedef struct Recurrence {
 
 static int64_t n_slices(const Recurrence *r)
 {
-    return (r->units + SLICE - 1) / SLICE;
+    return (r->units + r->slice - 1) / r->slice;
 }
 
 static int64_t slice_len(const Recurrence *r, int64_t slice)
 {
-    const int64_t left = r->units - slice * SLICE;
+    const int64_t left = r->units - slice * r->slice;
 
-    return left < SLICE ? left : SLICE;
+    return left < r->slice ? left : r->slice;
 }
 
 /* The slice that comes i-th in this step. */
@@ -65,25 +70,73 @@ static int64_t slice_in_turn(const Recurrence *r, int64_t i)
     return i % 2 == 0 ? from_end : n - 1 - from_end;
 }
 
+/* --- panels ------------------------------------------------------------------------------------------------------- */
+
+static void fill_panel(void *ctx, int64_t slice, int worker)
+{
+    const Recurrence *r = ctx;
+    const int64_t H = r->units, first = slice * r->slice, len = slice_len(r, slice);
+
+    (void)worker;
+    for (int64_t gate = 0; gate < 4; gate++)
+        r->point->transpose(r->w + (gate * H + first) * H, len, H, H, r->panels + 4 * first * H + gate * len, 4 * len, false);
+}
+
+/* Memory for the panels of a layer, from the tape's arena, and what is in them. */
+static RsdStatus make_panels(Tape *tape, Recurrence *r, RsdError *err)
+{
+    RsdStatus status = arena_alloc(tape->arena, &r->panels, (size_t)(4 * r->units * r->units), sizeof *r->panels, err);
+
+    if (status == RSD_OK)
+        threads_for(tape->threads, n_slices(r), fill_panel, r);
+    return status;
+}
+
+RsdStatus lstm_prepare(Tape *tape, Tensor *w_hh, RsdError *err)
+{
+    Recurrence r = {.point = tape->kernels->point, .units = w_hh->shape[1], .slice = PANEL_SLICE, .w = w_hh->data};
+    RsdStatus status = make_panels(tape, &r, err);
+
+    if (status == RSD_OK)
+        w_hh->prepared = r.panels;
+    return status;
+}
+
 /* --- one step ----------------------------------------------------------------------------------------------------- */
+
+static void multiply_slice(const Recurrence *r, int64_t first, int64_t len)
+{
+    const int64_t H = r->units;
+
+    for (int64_t gate = 0; gate < 4; gate++)
+        r->gemm->product(&(GemmJob){.transpose_b = true, .add = true, .m = r->batch, .n = len, .k = H,
+                                    .a = r->h + r->t * H, .lda = (r->n + 1) * H, .b = r->w + (gate * H + first) * H, .ldb = H,
+                                    .c = r->gates + r->t * 4 * H + gate * H + first, .ldc = r->n * 4 * H});
+}
+
+/* One signal: all gates of the slice in one product. */
+static void multiply_panel(const Recurrence *r, int64_t first, int64_t len)
+{
+    const int64_t H = r->units;
+    float *gates = r->gates + r->t * 4 * H + first, sums[4 * PANEL_SLICE];
+
+    for (int64_t gate = 0; gate < 4; gate++)
+        memcpy(sums + gate * len, gates + gate * H, (size_t)len * sizeof *sums);
+    r->gemm->vector_matrix(H, 4 * len, r->h + r->t * H, r->panels + 4 * first * H, 4 * len, true, sums);
+    for (int64_t gate = 0; gate < 4; gate++)
+        memcpy(gates + gate * H, sums + gate * len, (size_t)len * sizeof *sums);
+}
 
 static void forward_slice(void *ctx, int64_t i, int worker)
 {
     const Recurrence *r = ctx;
-    const int64_t H = r->units, slice = slice_in_turn(r, i), first = slice * SLICE, len = slice_len(r, slice);
+    const int64_t H = r->units, slice = slice_in_turn(r, i), first = slice * r->slice, len = slice_len(r, slice);
 
     (void)worker;
-    for (int64_t gate = 0; gate < 4; gate++) {
-        const float *rows = r->w + (gate * H + first) * H;
-        float *sums = r->gates + r->t * 4 * H + gate * H + first;
-
-        if (r->batch == 1)
-            r->gemm->matrix_vector(len, H, rows, H, r->h + r->t * H, true, sums);
-        else
-            r->gemm->product(&(GemmJob){.transpose_b = true, .add = true, .m = r->batch, .n = len, .k = H,
-                                        .a = r->h + r->t * H, .lda = (r->n + 1) * H, .b = rows, .ldb = H, .c = sums,
-                                        .ldc = r->n * 4 * H});
-    }
+    if (r->panels)
+        multiply_panel(r, first, len);
+    else
+        multiply_slice(r, first, len);
     for (int64_t item = 0; item < r->batch; item++) {
         const int64_t before = (item * (r->n + 1) + r->t) * H + first;
 
@@ -95,7 +148,7 @@ static void forward_slice(void *ctx, int64_t i, int worker)
 static void backward_slice(void *ctx, int64_t i, int worker)
 {
     const Recurrence *r = ctx;
-    const int64_t H = r->units, slice = slice_in_turn(r, i), first = slice * SLICE, len = slice_len(r, slice);
+    const int64_t H = r->units, slice = slice_in_turn(r, i), first = slice * r->slice, len = slice_len(r, slice);
 
     (void)worker;
     for (int64_t item = 0; item < r->batch; item++)
@@ -134,21 +187,42 @@ static void weight_slice(void *ctx, int64_t slice, int worker)
 
 /* --- layout ------------------------------------------------------------------------------------------------------- */
 
+/* Between [batch, units, n], as tensors are, and [batch, n, units] of the steps, where a bias [units] is added. */
 typedef struct TurnJob {
     const PointKernels *point;
-    const float *src;
+    const float *src, *bias;
     float *dst;
-    int64_t rows, cols, src_step, dst_step; /* steps from item to item */
-    bool add;
+    int64_t n, units, src_step, dst_step; /* steps from item to item */
+    bool to_steps, add;
 } TurnJob;
 
-static void turn_item(void *ctx, int64_t i, int worker)
+static int64_t n_turn_blocks(const TurnJob *job)
+{
+    return (job->units + SLICE - 1) / SLICE;
+}
+
+/* SLICE units of one item. */
+static void turn_block(void *ctx, int64_t i, int worker)
 {
     const TurnJob *job = ctx;
+    const int64_t item = i / n_turn_blocks(job), first = i % n_turn_blocks(job) * SLICE, left = job->units - first;
+    const int64_t len = left < SLICE ? left : SLICE, to_steps = job->to_steps;
+    const float *src = job->src + item * job->src_step + (to_steps ? first * job->n : first);
+    float *dst = job->dst + item * job->dst_step + (to_steps ? first : first * job->n);
 
     (void)worker;
-    job->point->transpose(job->src + i * job->src_step, job->rows, job->cols, job->cols, job->dst + i * job->dst_step,
-                          job->rows, job->add);
+    if (to_steps)
+        job->point->transpose(src, len, job->n, job->n, dst, job->units, job->add);
+    else
+        job->point->transpose(src, job->n, len, job->units, dst, job->n, job->add);
+    for (int64_t t = 0; job->bias && t < job->n; t++)
+        job->point->pair(PAIR_ADD, dst + t * job->units, job->bias + first, false, dst + t * job->units, len);
+}
+
+static void turn(Tape *tape, int64_t batch, TurnJob job)
+{
+    job.point = tape->kernels->point;
+    threads_for(tape->threads, batch * n_turn_blocks(&job), turn_block, &job);
 }
 
 /* --- the op ------------------------------------------------------------------------------------------------------- */
@@ -157,8 +231,6 @@ static RsdStatus recurrence_backward(Tape *tape, Node *node, RsdError *err)
 {
     Recurrence r = *(const Recurrence *)node->saved;
     const int64_t H = r.units;
-    TurnJob turn = {.point = r.point, .src = node->out->grad, .rows = H, .cols = r.n, .src_step = H * r.n,
-                    .dst_step = H * r.n};
     const size_t n_gates = (size_t)(r.batch * r.n * 4 * H);
     float *dsums, *dy, *gates;
     bool add;
@@ -175,18 +247,17 @@ static RsdStatus recurrence_backward(Tape *tape, Node *node, RsdError *err)
     r.gates = gates;
     TRY(arena_alloc(tape->arena, &r.dh, (size_t)(r.batch * H), sizeof *r.dh, err));
     TRY(arena_calloc(tape->arena, &r.dc, (size_t)(r.batch * H), sizeof *r.dc, err));
-    turn.dst = dy;
-    threads_for(tape->threads, r.batch, turn_item, &turn);
+    turn(tape, r.batch, (TurnJob){.src = node->out->grad, .dst = dy, .n = r.n, .units = H, .src_step = H * r.n,
+                                  .dst_step = H * r.n, .to_steps = true});
     r.dy = dy;
+    r.slice = SLICE;
     for (r.t = r.n - 1; r.t >= 0; r.t--)
         threads_for(tape->threads, n_slices(&r), backward_slice, &r);
     if (r.dw || r.db)
         threads_for(tape->threads, (4 * H + SLICE - 1) / SLICE, weight_slice, &r);
-    if (dsums) {
-        turn = (TurnJob){.point = r.point, .src = r.gates, .dst = dsums, .rows = r.n, .cols = 4 * H,
-                         .src_step = r.n * 4 * H, .dst_step = r.n * 4 * H, .add = add};
-        threads_for(tape->threads, r.batch, turn_item, &turn);
-    }
+    if (dsums)
+        turn(tape, r.batch, (TurnJob){.src = r.gates, .dst = dsums, .n = r.n, .units = 4 * H, .src_step = r.n * 4 * H,
+                                      .dst_step = r.n * 4 * H, .add = add});
     arena_rewind(tape->arena, mark);
 fail:
     return status;
@@ -228,30 +299,33 @@ static RsdStatus run_recurrence(Tape *tape, Tensor *sums, Tensor *w, Tensor *b, 
     Tensor *inputs[] = {sums, w, b}, *result;
     const int64_t H = w->shape[1], batch = sums->shape[0], n = sums->shape[2];
     Recurrence *r;
-    TurnJob turn;
     float *slot = NULL;
+    ArenaMark mark;
     RsdStatus status = RSD_OK;
 
     TRY(tape_tensor(tape, &result, 3, (int64_t[]){batch, H, n}, err));
     TRY(arena_calloc(tape->arena, &r, 1, sizeof *r, err));
     *r = (Recurrence){.point = tape->kernels->point, .gemm = tape->kernels->gemm, .batch = batch, .n = n, .units = H,
-                      .w = w->data, .b = b ? b->data : NULL};
+                      .slice = batch == 1 ? PANEL_SLICE : SLICE, .w = w->data};
     TRY(arena_alloc(tape->arena, &r->gates, (size_t)(batch * n * 4 * H), sizeof *r->gates, err));
     TRY(arena_alloc(tape->arena, &r->h, (size_t)(batch * (n + 1) * H), sizeof *r->h, err));
     TRY(arena_alloc(tape->arena, &r->c, (size_t)(batch * (n + 1) * H), sizeof *r->c, err));
     if (tape->stream)
         TRY(stream_slot(tape->stream, &slot, (size_t)(2 * batch * H), err));
     load_state(r, slot);
-    turn = (TurnJob){.point = r->point, .src = sums->data, .dst = r->gates, .rows = 4 * H, .cols = n,
-                     .src_step = 4 * H * n, .dst_step = 4 * H * n};
-    threads_for(tape->threads, batch, turn_item, &turn);
-    for (int64_t i = 0; r->b && i < batch * n; i++)
-        r->point->pair(PAIR_ADD, r->gates + i * 4 * H, r->b, false, r->gates + i * 4 * H, 4 * H);
+    turn(tape, batch, (TurnJob){.src = sums->data, .bias = b ? b->data : NULL, .dst = r->gates, .n = n, .units = 4 * H,
+                                .src_step = 4 * H * n, .dst_step = 4 * H * n, .to_steps = true});
+    mark = arena_mark(tape->arena);
+    if (batch == 1 && !tape->recording && w->prepared)
+        memcpy(&r->panels, &w->prepared, sizeof r->panels);
+    else if (batch == 1)
+        TRY(make_panels(tape, r, err));
     for (r->t = 0; r->t < n; r->t++)
         threads_for(tape->threads, n_slices(r), forward_slice, r);
-    turn = (TurnJob){.point = r->point, .src = r->h + H, .dst = result->data, .rows = n, .cols = H,
-                     .src_step = (n + 1) * H, .dst_step = n * H};
-    threads_for(tape->threads, batch, turn_item, &turn);
+    arena_rewind(tape->arena, mark);
+    r->panels = NULL;
+    turn(tape, batch, (TurnJob){.src = r->h + H, .dst = result->data, .n = n, .units = H, .src_step = (n + 1) * H,
+                                .dst_step = n * H});
     if (slot)
         keep_state(r, slot);
     TRY(tape_record(tape, recurrence_backward, result, 3, inputs, r, err));

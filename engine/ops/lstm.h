@@ -21,4 +21,7 @@ typedef struct LstmWeights {
  * bits of the whole signal. A stream cannot be recorded. Errors: RSD_ERR_ARG naming the shapes, RSD_ERR_MEMORY. */
 RsdStatus op_lstm(Tape *tape, Tensor *x, const LstmWeights *weights, Tensor **y, RsdError *err);
 
+/* For inference, as conv1d_prepare; w_ih by linear_prepare. */
+RsdStatus lstm_prepare(Tape *tape, Tensor *w_hh, RsdError *err);
+
 #endif

@@ -99,6 +99,41 @@ Test(gemm, products_match_the_definition_for_every_layout)
         }
 }
 
+Test(gemm, vector_times_matrix_matches_the_definition_and_each_column_stands_alone)
+{
+    for (size_t s = 0; s < N_SETS && kernels_named(set_names[s]); s++)
+        for (uint32_t i = 0; i < 60; i++) {
+            Rng rng = rng_at(13, RNG_TEST, 32, i);
+            int64_t k = rng_below(&rng, 40), n = 1 + rng_below(&rng, 300), lda = n + rng_below(&rng, 3);
+            float *a = random_floats(&rng, (k + 1) * lda), *x = random_floats(&rng, k + 1), *y = random_floats(&rng, n + 1), alone;
+            float *before = malloc((size_t)(n + 1) * sizeof *before);
+            bool add = i % 2;
+            const GemmKernels *gemm = kernels_named(set_names[s])->gemm;
+
+            memcpy(before, y, (size_t)(n + 1) * sizeof *y);
+            gemm->vector_matrix(k, n, x, a, lda, add, y);
+            cr_assert_eq(y[n], before[n], "%s wrote behind the %d columns", set_names[s], (int)n);
+            for (int64_t j = 0; j < n; j++) {
+                double sum = add ? (double)before[j] : 0.0, size = 1.0;
+
+                for (int64_t r = 0; r < k; r++) {
+                    sum += (double)a[r * lda + j] * (double)x[r];
+                    size += fabs((double)a[r * lda + j] * (double)x[r]);
+                }
+                cr_assert(fabs((double)y[j] - sum) <= 1e-6 * size, "%s column %d: %.9g, expected %.9g", set_names[s], (int)j,
+                          (double)y[j], sum);
+                alone = before[j];
+                gemm->vector_matrix(k, 1, x, a + j, lda, add, &alone);
+                cr_assert_eq(alone, y[j], "%s column %d of %d: %.9g alone, %.9g among others", set_names[s], (int)j, (int)n,
+                             (double)alone, (double)y[j]);
+            }
+            free(a);
+            free(x);
+            free(y);
+            free(before);
+        }
+}
+
 Test(gemm, matrix_times_vector_matches_the_definition_and_each_row_stands_alone)
 {
     for (size_t s = 0; s < N_SETS && kernels_named(set_names[s]); s++)

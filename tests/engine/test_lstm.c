@@ -173,6 +173,8 @@ Test(lstm, weights_laid_out_ahead_give_the_same_bits)
     for (int i = 0; i < 2; i++) {
         ASSERT_OK(linear_prepare(tape, layers[i].w_ih, &err), err);
         cr_assert_not_null(layers[i].w_ih->prepared);
+        ASSERT_OK(lstm_prepare(tape, layers[i].w_hh, &err), err);
+        cr_assert_not_null(layers[i].w_hh->prepared);
     }
     run_stack(x, &y);
     ASSERT_SAME_BITS("y", y->data, expected, H * N);

@@ -34,4 +34,13 @@ static void matrix_vector(int64_t m, int64_t n, const float *a, int64_t lda, con
     }
 }
 
-const GemmKernels gemm_ref = {.product = product, .matrix_vector = matrix_vector};
+static void vector_matrix(int64_t k, int64_t n, const float *x, const float *a, int64_t lda, bool add, float *y)
+{
+    for (int64_t j = 0; j < n && !add; j++)
+        y[j] = 0.0f;
+    for (int64_t i = 0; i < k; i++)
+        for (int64_t j = 0; j < n; j++)
+            y[j] += x[i] * a[i * lda + j];
+}
+
+const GemmKernels gemm_ref = {.product = product, .matrix_vector = matrix_vector, .vector_matrix = vector_matrix};

@@ -84,4 +84,45 @@ static void matrix_vector(int64_t m, int64_t n, const float *a, int64_t lda, con
         multiply_rows(n, a + i * lda, lda, x, add, y + i, 1);
 }
 
-const GemmKernels gemm_avx2 = {.product = product, .matrix_vector = matrix_vector};
+/* n_vectors whole columns of vectors. */
+static inline __attribute__((always_inline)) void multiply_columns(int64_t k, const float *x, const float *a, int64_t lda, bool add,
+                                                                   float *y, int n_vectors)
+{
+    __m256 sum[8];
+
+    UNROLL for (int v = 0; v < n_vectors; v++)
+        sum[v] = add ? _mm256_loadu_ps(y + v * W) : _mm256_setzero_ps();
+    for (int64_t i = 0; i < k; i++, a += lda) {
+        __m256 factor = _mm256_set1_ps(x[i]);
+
+        UNROLL for (int v = 0; v < n_vectors; v++)
+            sum[v] = _mm256_fmadd_ps(_mm256_loadu_ps(a + v * W), factor, sum[v]);
+    }
+    UNROLL for (int v = 0; v < n_vectors; v++)
+        _mm256_storeu_ps(y + v * W, sum[v]);
+}
+
+/* The last columns, fewer than a vector. */
+static void multiply_end(int64_t k, int64_t n, const float *x, const float *a, int64_t lda, bool add, float *y)
+{
+    __m256i mask = tail_mask(n);
+    __m256 sum = add ? _mm256_maskload_ps(y, mask) : _mm256_setzero_ps();
+
+    for (int64_t i = 0; i < k; i++)
+        sum = _mm256_fmadd_ps(_mm256_maskload_ps(a + i * lda, mask), _mm256_set1_ps(x[i]), sum);
+    _mm256_maskstore_ps(y, mask, sum);
+}
+
+static void vector_matrix(int64_t k, int64_t n, const float *x, const float *a, int64_t lda, bool add, float *y)
+{
+    int64_t j = 0;
+
+    for (; j + 8 * W <= n; j += 8 * W)
+        multiply_columns(k, x, a + j, lda, add, y + j, 8);
+    for (; j + W <= n; j += W)
+        multiply_columns(k, x, a + j, lda, add, y + j, 1);
+    if (j < n)
+        multiply_end(k, n - j, x, a + j, lda, add, y + j);
+}
+
+const GemmKernels gemm_avx2 = {.product = product, .matrix_vector = matrix_vector, .vector_matrix = vector_matrix};
