@@ -300,15 +300,24 @@ static RsdStatus run_conv(Run *run, const DacStep *step, Tensor *x, Tensor **y, 
     return (step->kind == DAC_CONV_TRANSPOSE ? conv_transpose1d : conv1d)(run->tape, &layer, x, y, err);
 }
 
-static RsdStatus add_skip(const Run *run, Tensor *x, Tensor *h, int64_t shift, Tensor **y, RsdError *err)
+/* x + pointwise(h), in the place of x where nothing records. h may have lost samples at both ends, or come later on a stream. */
+static RsdStatus add_pointwise(const Run *run, const ConvLayer *pointwise, Tensor *x, Tensor *h, int64_t delay, Tensor **y,
+                               RsdError *err)
 {
+    int64_t cut = (x->shape[2] - h->shape[2]) / 2;
     RsdStatus status = RSD_OK;
 
     *y = x;
+    if (!run->tape->recording && h->shape[2] == x->shape[2]) {
+        if (run->tape->stream)
+            TRY(op_delay_in_place(run->tape, x, delay, err));
+        return conv1d_onto(run->tape, pointwise, h, x, err);
+    }
+    TRY(conv1d(run->tape, pointwise, h, &h, err));
     if (!run->tape->recording)
-        return op_add_skip_in_place(run->tape, x, h, shift, err);
+        return op_add_skip_in_place(run->tape, x, h, cut, err);
     if (h->shape[2] != x->shape[2])
-        TRY(op_slice(run->tape, x, 2, shift, h->shape[2], &x, err));
+        TRY(op_slice(run->tape, x, 2, cut, h->shape[2], &x, err));
     TRY(op_add(run->tape, x, h, y, err));
 fail:
     return status;
@@ -317,7 +326,7 @@ fail:
 static RsdStatus run_unit(Run *run, const DacStep *unit, Tensor *x, Tensor **y, RsdError *err)
 {
     ArenaMark mark = arena_mark(run->tape->arena);
-    int64_t lag = run->course.lag, n = x->shape[2], cut = run->padding == DAC_PAD_NONE ? dac_span(&unit->conv) / 2 : 0;
+    int64_t lag = run->course.lag, cut = run->padding == DAC_PAD_NONE ? dac_span(&unit->conv) / 2 : 0;
     Tensor *h;
     RsdStatus status = RSD_OK;
 
@@ -325,8 +334,7 @@ static RsdStatus run_unit(Run *run, const DacStep *unit, Tensor *x, Tensor **y, 
     TRY(run_conv(run, unit, h, &h, err));
     dac_advance(&run->course, unit, run->padding);
     TRY(snake(run->tape, &unit->inner_snake, h, true, &h, err));
-    TRY(conv1d(run->tape, &unit->pointwise, h, &h, err));
-    TRY(add_skip(run, x, h, run->tape->stream ? lag - run->course.lag + cut : (n - h->shape[2]) / 2, y, err));
+    TRY(add_pointwise(run, &unit->pointwise, x, h, run->course.lag - lag - cut, y, err));
     TRY(trim(run, *y, err));
     if (!run->tape->recording)
         arena_rewind(run->tape->arena, mark);

@@ -117,6 +117,22 @@ fail:
     return error_prefix(err, status, "%s", layer->name);
 }
 
+RsdStatus conv1d_onto(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor *y, RsdError *err)
+{
+    Tensor *w, *h;
+    RsdStatus status = RSD_OK;
+
+    if (layer->group_norm) {
+        TRY(conv1d(tape, layer, x, &h, err));
+        return op_add_skip_in_place(tape, y, h, 0, err);
+    }
+    TRY(plain_weight(tape, layer, &w, err));
+    TRY(op_conv1d_onto(tape, x, w, layer->bias, &layer->params, y, err));
+    return RSD_OK;
+fail:
+    return error_prefix(err, status, "%s", layer->name);
+}
+
 /* Group norm looks at the full output of a transposed convolution, before its fixed padding is trimmed; the published code
  * does so, and the statistics would differ otherwise. */
 static RsdStatus transpose_normalise_trim(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor *w, Tensor **y, RsdError *err)

@@ -423,10 +423,11 @@ static RsdStatus residual_unit(Tape *t, const SeanetConfig *cfg, const ResidualU
         TRY(conv1d(t, &unit->shortcut, x, &skip, err));
     mark = arena_mark(t->arena);
     TRY(conv1d(t, &unit->conv, x, &h, err));
-    TRY(conv1d(t, &unit->pointwise, h, &h, err));
-    if (t->recording)
+    if (t->recording) {
+        TRY(conv1d(t, &unit->pointwise, h, &h, err));
         return op_add(t, skip, h, y, err);
-    TRY(op_add_skip_in_place(t, skip, h, 0, err));
+    }
+    TRY(conv1d_onto(t, &unit->pointwise, h, skip, err));
     arena_rewind(t->arena, mark);
     *y = skip;
 fail:

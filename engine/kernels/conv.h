@@ -89,6 +89,7 @@ typedef struct ConvJob {
     const float *ready;    /* gather and scatter: what pack wrote, in this job or in an earlier one */
     const float *bias;     /* [channels of y] or NULL */
     float *y;              /* must not overlap x */
+    bool add;              /* to what y holds: y + (bias + sum) */
 } ConvJob;
 
 /* Gradients of y = gather(x), or of y = scatter(x), from dy. Each of dx, dw and db may be NULL: not wanted. */

@@ -146,7 +146,7 @@ static void share_tiles(ConvPlan *plan)
     int64_t step = chunk_step(plan);
 
     if (plan->n_tiles * plan->groups < FEW_TILES && plan->m >= 64) {
-        plan->m_split = plan->m >= 128 ? 4 : 2;
+        plan->m_split = 2; /* each fills the rows of the tile for itself */
         plan->m_chunk = clamp(ceil_div(ceil_div(plan->m, plan->m_split), step) * step, step, plan->m_chunk);
     }
 }

@@ -74,14 +74,14 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
         int64_t m = plan->m - first < plan->m_chunk ? plan->m - first : plan->m_chunk;
         const float *bias = chunk_bias(plan, job, group, first, m, bias_room);
 
-        if (is_direct(plan, &tile)) {
+        if (is_direct(plan, &tile) && !job->add) {
             float *y = job->y + ((tile.b * plan->groups + group) * plan->c_dst + first) * count +
                        tile.top * plan->x.n_dst + tile.first;
 
             conv_rows_multiply(tk, plan, offset, rows, packed, bias, first, m, columns, y, count);
         } else {
             conv_rows_multiply(tk, plan, offset, rows, packed, bias, first, m, columns, out, plan->pitch);
-            conv_rows_store(tk, plan, &tile, group, first, m, out, line, &(RowTarget){.y = job->y});
+            conv_rows_store(tk, plan, &tile, group, first, m, out, line, &(RowTarget){.y = job->y, .add = job->add});
         }
     }
 }

@@ -19,7 +19,8 @@ static RsdStatus take_context(Tape *tape, const Tensor *x, int64_t n_context, fl
     return stream_slot(tape->stream, context, (size_t)(x->shape[0] * x->shape[1] * n_context), err);
 }
 
-RsdStatus op_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dParams *p, Tensor **y, RsdError *err)
+static RsdStatus run_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dParams *p, Tensor *onto, Tensor **y,
+                            RsdError *err)
 {
     ConvLayout layout;
     ConvCall call;
@@ -29,7 +30,7 @@ RsdStatus op_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dPar
     *y = NULL;
     TRY(conv_layout(&layout, x, w, b, p, err));
     call = (ConvCall){.kind = CONV_GATHER, .shape = layout.shape, .elu = p->activation == INPUT_ELU, .x = x, .w = w, .b = b,
-                      .n_axes = 1, .axes = {layout.shape.x.n_coarse}};
+                      .n_axes = 1, .axes = {layout.shape.x.n_coarse}, .onto = onto};
     if (tape->stream) {
         /* Explicit padding that only looks back is causal with a delay: it cuts off on the right what it adds on the left. */
         bool looks_back = p->rule == PAD_EXPLICIT && layout.right <= 0 &&
@@ -65,6 +66,18 @@ RsdStatus op_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dPar
     TRY(conv_call(tape, &call, y, err));
 fail:
     return status;
+}
+
+RsdStatus op_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dParams *p, Tensor **y, RsdError *err)
+{
+    return run_conv1d(tape, x, w, b, p, NULL, y, err);
+}
+
+RsdStatus op_conv1d_onto(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dParams *p, Tensor *y, RsdError *err)
+{
+    Tensor *same;
+
+    return run_conv1d(tape, x, w, b, p, y, &same, err);
 }
 
 RsdStatus op_conv_transpose1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dParams *p, Tensor **y,

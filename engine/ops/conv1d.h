@@ -36,6 +36,9 @@ typedef struct Conv1dParams {
  * PAD_EXPLICIT with pad_right <= 0 and pad_left + pad_right = k_e - s runs on streams, too: a causal convolution that comes late.
  * Errors: RSD_ERR_ARG naming the shapes, RSD_ERR_MEMORY. */
 RsdStatus op_conv1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dParams *p, Tensor **y, RsdError *err);
+/* For inference, y += op_conv1d(x): the bits of the convolution and a sum after it, without the memory and the passes of a
+ * result between. y must not be x. Errors: RSD_ERR_ARG also when y has another shape or the tape records. */
+RsdStatus op_conv1d_onto(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv1dParams *p, Tensor *y, RsdError *err);
 /* x [batch, c_in, n], w [c_in, c_out / groups, k], b [c_out] or NULL -> y [batch, c_out, m]; the full output has
  * (n - 1) s + k_e samples, P = k_e - s of them are trimmed: PAD_CAUSAL ceil(P ratio) on the right and the rest on the left,
  * PAD_SAME floor(P / 2) on the right, PAD_EXPLICIT as given, PAD_NONE nothing. */

@@ -211,6 +211,18 @@ fail:
 
 /* --- forward -------------------------------------------------------------------------------------------------------- */
 
+static RsdStatus check_onto(const Tape *tape, const Tensor *onto, int n_dims, const int64_t *shape, RsdError *err)
+{
+    char have[SHAPE_TEXT_SIZE], want[SHAPE_TEXT_SIZE];
+
+    if (tape->recording)
+        return error_set(err, RSD_ERR_ARG, "convolution in place: a tape that records needs what this would overwrite");
+    if (onto->n_dims != n_dims || memcmp(onto->shape, shape, (size_t)n_dims * sizeof *shape) != 0)
+        return error_set(err, RSD_ERR_ARG, "convolution in place: %s cannot be added to %s", shape_text(want, n_dims, shape),
+                         shape_text(have, onto->n_dims, onto->shape));
+    return RSD_OK;
+}
+
 RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err)
 {
     const ConvShape *s = &call->shape;
@@ -218,12 +230,15 @@ RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err)
     bool gathers = call->kind == CONV_GATHER;
     int64_t shape[] = {s->batch, gathers ? s->c_coarse : s->c_fine, call->axes[0], call->axes[1]};
     int64_t rows = call->x->shape[0] * call->x->shape[1];
-    Tensor *out = NULL;
+    Tensor *out = call->onto;
     float *x_padded = call->x->data;
     RsdStatus status = RSD_OK;
 
     *y = NULL;
-    TRY(tape_tensor(tape, &out, 2 + call->n_axes, shape, err));
+    if (call->onto)
+        TRY(check_onto(tape, call->onto, 2 + call->n_axes, shape, err));
+    else
+        TRY(tape_tensor(tape, &out, 2 + call->n_axes, shape, err));
     if (call->pad) {
         TRY(arena_alloc(tape->arena, &x_padded, (size_t)(rows * conv_fine_count(s)), sizeof(float), err));
         conv_pad_planes(call->pad, rows, call->x->data, x_padded);
@@ -235,7 +250,8 @@ RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err)
                            .elu = call->elu,
                            .w = call->w->data,
                            .bias = call->b ? call->b->data : NULL,
-                           .y = out->data},
+                           .y = out->data,
+                           .add = call->onto != NULL},
                 call->w, err));
     if (call->context)
         conv_keep_context(call->context, gathers ? s->x.left : conv_reach(&s->x), rows, call->x->data, call->x->shape[2]);

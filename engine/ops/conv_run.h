@@ -23,6 +23,7 @@ typedef struct ConvCall {
     const ConvPad2d *pad; /* NULL when zero padding is all there is; gather only, borrowed during the call */
     float *context;       /* of a stream, NULL without */
     Tensor *x, *w, *b;    /* b may be NULL */
+    Tensor *onto;         /* NULL, or what y is added to, in its place; then nothing may record */
 } ConvCall;
 
 /* Computes the tensor y [batch, channels, axes...] and records the node. Errors: RSD_ERR_MEMORY. */

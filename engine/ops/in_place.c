@@ -92,31 +92,16 @@ RsdStatus op_pow_in_place(Tape *tape, Tensor *x, float exponent, float floor, Rs
 
 typedef struct SkipJob {
     const PointKernels *point;
-    RsdThreads *threads;
-    float *x, *waiting; /* waiting [rows, delay] */
-    float *h;
-    int64_t n, m, shift, delay;
+    float *x, *h;
+    int64_t n, m, shift;
 } SkipJob;
-
-/* x [n] comes `delay` samples later: those that waited first, and its last ones wait in their place. */
-static void delay_row(float *x, float *waiting, int64_t delay, int64_t n, float *scratch)
-{
-    int64_t moved = delay < n ? delay : n;
-
-    memcpy(scratch, x + n - moved, (size_t)moved * sizeof *x);
-    memmove(x + moved, x, (size_t)(n - moved) * sizeof *x);
-    memcpy(x, waiting, (size_t)moved * sizeof *x);
-    memmove(waiting, waiting + moved, (size_t)(delay - moved) * sizeof *x);
-    memcpy(waiting + delay - moved, scratch, (size_t)moved * sizeof *x);
-}
 
 static void add_row(void *ctx, int64_t i, int worker)
 {
     const SkipJob *job = ctx;
     float *x = job->x + i * job->n;
 
-    if (job->delay > 0)
-        delay_row(x, job->waiting + i * job->delay, job->delay, job->n, threads_scratch(job->threads, worker));
+    (void)worker;
     job->point->pair(PAIR_ADD, x, job->h + i * job->n, false, x, job->n);
 }
 
@@ -140,25 +125,19 @@ static void move_row(void *ctx, int64_t i, int worker)
 
 RsdStatus op_add_skip_in_place(Tape *tape, Tensor *x, Tensor *h, int64_t shift, RsdError *err)
 {
-    SkipJob job = {.point = tape->kernels->point, .threads = tape->threads, .x = x->data, .h = h->data, .shift = shift};
+    SkipJob job = {.point = tape->kernels->point, .x = x->data, .h = h->data, .shift = shift};
     char text_x[SHAPE_TEXT_SIZE], text_h[SHAPE_TEXT_SIZE];
     int64_t rows;
     RsdStatus status = RSD_OK;
 
     TRY(refuse_recording(tape, "skip in place", err));
     CHECK(x->n_dims == 3 && h->n_dims == 3 && x->shape[0] == h->shape[0] && x->shape[1] == h->shape[1] &&
-              (shift < 0 ? tape->stream && x->shape[2] == h->shape[2]
-                         : x->shape[2] - h->shape[2] >= shift && h->shape[2] > 0),
+              shift >= 0 && x->shape[2] - h->shape[2] >= shift && h->shape[2] > 0,
           err, RSD_ERR_ARG, "skip of %s around %s, shifted by %lld", shape_text(text_x, x->n_dims, x->shape),
           shape_text(text_h, h->n_dims, h->shape), (long long)shift);
     rows = x->shape[0] * x->shape[1];
     job.n = x->shape[2];
     job.m = h->shape[2];
-    if (shift < 0) {
-        job.delay = -shift;
-        TRY(stream_slot(tape->stream, &job.waiting, (size_t)(rows * job.delay), err));
-        TRY(threads_scratch_reserve(tape->threads, (size_t)(job.delay < job.n ? job.delay : job.n) * sizeof(float), err));
-    }
     if (job.m == job.n) {
         threads_for(tape->threads, rows, add_row, &job);
     } else {
@@ -166,6 +145,48 @@ RsdStatus op_add_skip_in_place(Tape *tape, Tensor *x, Tensor *h, int64_t shift, 
         threads_for(tape->threads, rows, move_row, &job);
         x->shape[2] = job.m;
     }
+fail:
+    return status;
+}
+
+/* ---- delay ---- */
+
+typedef struct DelayJob {
+    RsdThreads *threads;
+    float *x, *waiting; /* [rows, n], [rows, delay] */
+    int64_t n, delay;
+} DelayJob;
+
+/* Those that waited come first, and the last ones wait in their place. */
+static void delay_row(void *ctx, int64_t i, int worker)
+{
+    const DelayJob *job = ctx;
+    const int64_t n = job->n, delay = job->delay, moved = delay < n ? delay : n;
+    float *x = job->x + i * n, *waiting = job->waiting + i * delay, *scratch = threads_scratch(job->threads, worker);
+
+    memcpy(scratch, x + n - moved, (size_t)moved * sizeof *x);
+    memmove(x + moved, x, (size_t)(n - moved) * sizeof *x);
+    memcpy(x, waiting, (size_t)moved * sizeof *x);
+    memmove(waiting, waiting + moved, (size_t)(delay - moved) * sizeof *x);
+    memcpy(waiting + delay - moved, scratch, (size_t)moved * sizeof *x);
+}
+
+RsdStatus op_delay_in_place(Tape *tape, Tensor *x, int64_t delay, RsdError *err)
+{
+    DelayJob job = {.threads = tape->threads, .x = x->data, .delay = delay};
+    int64_t rows;
+    RsdStatus status = RSD_OK;
+
+    TRY(refuse_recording(tape, "delay in place", err));
+    CHECK(x->n_dims == 3 && tape->stream && delay >= 0, err, RSD_ERR_ARG,
+          "delay of a tensor of %d axes by %lld samples: needs a stream and 3 axes", x->n_dims, (long long)delay);
+    if (delay == 0)
+        return RSD_OK;
+    rows = x->shape[0] * x->shape[1];
+    job.n = x->shape[2];
+    TRY(stream_slot(tape->stream, &job.waiting, (size_t)(rows * delay), err));
+    TRY(threads_scratch_reserve(tape->threads, (size_t)(delay < job.n ? delay : job.n) * sizeof(float), err));
+    threads_for(tape->threads, rows, delay_row, &job);
 fail:
     return status;
 }

@@ -10,6 +10,7 @@
 #include "conv_oracle.h"
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
+#include "engine/ops/arithmetic.h"
 #include "engine/ops/conv1d.h"
 #include "engine/ops/linear.h"
 #include "engine/stream.h"
@@ -451,6 +452,35 @@ Test(conv1d, prepared_weights_give_the_same_bits_and_are_not_used_while_recordin
         assert_same_bits(plain->data, recorded->data, tensor_count(plain), "recorded", &c);
         bench_close(&bench);
     }
+}
+
+Test(conv1d, added_in_place_has_the_bits_of_a_sum_afterwards)
+{
+    for (size_t s = 0; s < N_SETS && kernels_named(set_names[s]); s++)
+        for (uint32_t i = 0; i < 60; i++) {
+            Rng rng = rng_at(seed_of_run(), RNG_TEST, 12, i);
+            ConvCase c = oracle_random_case(&rng, 4);
+            Tensor *sum, *onto;
+            Bench bench;
+
+            if (c.transposed)
+                continue;
+            bench_open(&bench, set_names[s], 1);
+            make_tensors(&bench, &c, &rng);
+            cr_assert_eq(run_op(&bench, &c), RSD_OK);
+            cr_assert_eq(tape_tensor(bench.tape, &onto, 3, bench.y->shape, &bench.err), RSD_OK);
+            for (int64_t k = 0; k < tensor_count(onto); k++)
+                onto->data[k] = rng_normal(&rng);
+            cr_assert_eq(op_add(bench.tape, onto, bench.y, &sum, &bench.err), RSD_OK);
+            cr_assert_eq(op_conv1d_onto(bench.tape, bench.x, bench.w, bench.b, &c.p, onto, &bench.err), RSD_OK, "%s", bench.err.text);
+            assert_same_bits(sum->data, onto->data, tensor_count(sum), "onto", &c);
+            onto->shape[2]++;
+            cr_assert_eq(op_conv1d_onto(bench.tape, bench.x, bench.w, bench.b, &c.p, onto, &bench.err), RSD_ERR_ARG);
+            bench.tape->recording = true;
+            onto->shape[2]--;
+            cr_assert_eq(op_conv1d_onto(bench.tape, bench.x, bench.w, bench.b, &c.p, onto, &bench.err), RSD_ERR_ARG);
+            bench_close(&bench);
+        }
 }
 
 /* --- mistakes -------------------------------------------------------------------------------------------------------------- */

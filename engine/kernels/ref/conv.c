@@ -74,6 +74,12 @@ static void no_pack(const ConvJob *job, int64_t task)
     (void)task;
 }
 
+static void store(const ConvJob *job, float *y, const float *sum, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        y[i] = job->add ? y[i] + sum[i] : sum[i];
+}
+
 static void gather(const ConvJob *job, int64_t task, void *scratch)
 {
     const ConvShape *s = &job->shape;
@@ -98,8 +104,7 @@ static void gather(const ConvJob *job, int64_t task, void *scratch)
                         sum[l * s->x.n_coarse + t] += *w * from[l * pitch + t * s->x.stride];
             }
     }
-    if (count > 0)
-        memcpy(job->y + (b * s->c_coarse + co) * count, sum, (size_t)count * sizeof *sum);
+    store(job, job->y + (b * s->c_coarse + co) * count, sum, count);
 }
 
 static ConvWork scatter_work(const ConvShape *s)
@@ -144,7 +149,7 @@ static void scatter(const ConvJob *job, int64_t task, void *scratch)
             }
         }
     }
-    memcpy(job->y + (b * s->c_fine + cf) * count, sum, (size_t)count * sizeof *sum);
+    store(job, job->y + (b * s->c_fine + cf) * count, sum, count);
 }
 
 /* --- backward ---------------------------------------------------------------------------------------------------------- */
