@@ -129,14 +129,11 @@ static size_t find(const char *name, size_t len)
     return i;
 }
 
-RsdStatus image_nets_load(ImageNets *nets, const char *name, const char *path, RsdError *err)
+static RsdStatus load(ImageNets *nets, size_t i, const char *path, RsdError *err)
 {
-    const size_t i = find(name, strlen(name));
     Checkpoint *checkpoint = NULL;
     RsdStatus status = RSD_OK;
 
-    CHECK(i < N_KNOWN, err, RSD_ERR_ARG, "there is no network '%.64s'; known are squeeze, alex, vgg16, vgg19, lpips_squeeze, "
-          "lpips_alex, lpips_vgg, dists", name);
     TRY(checkpoint_open(&checkpoint, path, err));
     if (known[i].kind == NET_FEATURES) {
         feature_net_destroy(&nets->features[known[i].plan]);
@@ -149,6 +146,19 @@ RsdStatus image_nets_load(ImageNets *nets, const char *name, const char *path, R
 fail:
     checkpoint_close(&checkpoint);
     return status;
+}
+
+RsdStatus image_nets_load(ImageNets *nets, const char *name, const char *path, RsdError *err)
+{
+    const size_t i = find(name, strlen(name));
+    RsdStatus status;
+
+    if (i == N_KNOWN)
+        return error_set(err, RSD_ERR_ARG, "there is no network '%.64s'; known are squeeze, alex, vgg16, vgg19, lpips_squeeze, "
+                         "lpips_alex, lpips_vgg, dists", name);
+    status = load(nets, i, path, err);
+    return status == RSD_OK ? RSD_OK
+                            : error_prefix(err, status, "weights '%s' (published at %s)", known[i].name, known[i].source);
 }
 
 static bool is_loaded(const ImageNets *nets, size_t i)

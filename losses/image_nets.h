@@ -27,7 +27,7 @@ void image_nets_destroy(ImageNets **nets);
 
 /* Loads one by its name from a torch or safetensors file, replacing what was there. The linear layers are found as
  * "lin0.model.1.weight", .. or with "alex.", "vgg." or "squeeze." before it. Errors: RSD_ERR_ARG (unknown name, listing the
- * known ones), RSD_ERR_IO, RSD_ERR_CORRUPT and others of checkpoint_open, RSD_ERR_MEMORY. */
+ * known ones), RSD_ERR_IO, RSD_ERR_CORRUPT and others of checkpoint_open, RSD_ERR_MEMORY; they say where it is published. */
 RsdStatus image_nets_load(ImageNets *nets, const char *name, const char *path, RsdError *err);
 
 /* RSD_OK when all of `needs` are loaded; else RSD_ERR_ARG with the first that is missing and where it is published. nets may

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "engine/base/mem.h"
-#include "engine/weights/safetensors.h"
+#include "tests/losses/hashed_net.h"
 #include "tests/losses/pictures.h"
 
 #define FOLDER "golden/losses_image/"
@@ -312,69 +312,17 @@ static void load_net(ImageNets *nets, const char *name, const char *relative)
     ASSERT_OK(image_nets_load(nets, name, shared_path(&path, relative), &err), err);
 }
 
-/* Weights by the rule of the index, "weights_rule": a file of them, loaded as a user's would be. */
-static uint64_t hash_bits(uint64_t seed, uint64_t tensor, uint64_t k)
-{
-    uint64_t z = seed * 1000003u + tensor + (k + 1) * 0x9E3779B97F4A7C15u;
-
-    z ^= z >> 30;
-    z *= 0xBF58476D1CE4E5B9u;
-    z ^= z >> 27;
-    z *= 0x94D049BB133111EBu;
-    z ^= z >> 31;
-    return z >> 40;
-}
-
-static void add_hashed(SafetensorsWriter *writer, const char *name, int n_dims, const int64_t *shape, uint64_t seed,
-                       uint64_t tensor, double bound, float **keep)
-{
-    int64_t count = 1;
-    RsdError err = {0};
-
-    for (int i = 0; i < n_dims; i++)
-        count *= shape[i];
-    ASSERT_OK(mem_alloc(keep, (size_t)count, sizeof(float), &err), err);
-    for (int64_t k = 0; k < count; k++)
-        (*keep)[k] = (float)((2.0 * (double)hash_bits(seed, tensor, (uint64_t)k) / 16777216.0 - 1.0) * bound);
-    ASSERT_OK(safetensors_writer_f32(writer, name, n_dims, shape, *keep, DTYPE_F32, &err), err);
-}
-
-typedef struct HashedConv {
-    int number, c_out, c_in, k;
-} HashedConv;
-
+/* Weights by the rule of the index, loaded as a user's file would be. */
 static void load_hashed(ImageNets *nets, const char *name, const HashedConv *convs, uint64_t seed)
 {
-    SafetensorsWriter *writer;
-    float *kept[32];
-    int n = 0;
     char path[64];
     RsdError err = {0};
 
-    ASSERT_OK(safetensors_writer_create(&writer, &err), err);
-    for (int i = 0; convs[i].c_out; i++) {
-        const HashedConv *c = &convs[i];
-        const int64_t shape[] = {c->c_out, c->c_in, c->k, c->k};
-        char array[48];
-
-        snprintf(array, sizeof array, "features.%d.weight", c->number);
-        add_hashed(writer, array, 4, shape, seed, (uint64_t)(2 * i), sqrt(6.0 / (c->c_in * c->k * c->k)), &kept[n++]);
-        snprintf(array, sizeof array, "features.%d.bias", c->number);
-        add_hashed(writer, array, 1, shape, seed, (uint64_t)(2 * i + 1), 0.05, &kept[n++]);
-    }
     snprintf(path, sizeof path, "/tmp/residua-net-%d.safetensors", (int)getpid());
-    ASSERT_OK(safetensors_writer_finish(writer, path, &err), err);
-    safetensors_writer_destroy(&writer);
-    while (n > 0)
-        mem_free(&kept[--n]);
+    hashed_net_write(path, convs, seed);
     ASSERT_OK(image_nets_load(nets, name, path, &err), err);
     unlink(path);
 }
-
-static const HashedConv vgg16[] = {{0, 64, 3, 3},     {2, 64, 64, 3},    {5, 128, 64, 3},   {7, 128, 128, 3},  {10, 256, 128, 3},
-                                   {12, 256, 256, 3}, {14, 256, 256, 3}, {17, 512, 256, 3}, {19, 512, 512, 3}, {21, 512, 512, 3},
-                                   {24, 512, 512, 3}, {26, 512, 512, 3}, {28, 512, 512, 3}, {0}};
-static const HashedConv alex[] = {{0, 64, 3, 11}, {3, 192, 64, 5}, {6, 384, 192, 3}, {8, 256, 384, 3}, {10, 256, 256, 3}, {0}};
 
 #define LINEAR "weights/lpips_linear_v0.1.safetensors"
 
@@ -398,7 +346,7 @@ Test(image_golden, lpips_through_alexnet)
 
     NEED_SHARED(FOLDER "index.json");
     nets = open_nets();
-    load_hashed(nets, "alex", alex, 12);
+    load_hashed(nets, "alex", hashed_alex, HASHED_ALEX_SEED);
     load_net(nets, "lpips_alex", LINEAR);
     check_named("lpips_alex_hash", nets);
     image_nets_destroy(&nets);
@@ -410,7 +358,7 @@ Test(image_golden, lpips_dists_content_and_style_through_vgg16, .timeout = 300)
 
     NEED_SHARED(FOLDER "index.json");
     nets = open_nets();
-    load_hashed(nets, "vgg16", vgg16, 11);
+    load_hashed(nets, "vgg16", hashed_vgg16, HASHED_VGG16_SEED);
     load_net(nets, "lpips_vgg", LINEAR);
     load_net(nets, "dists", "weights/dists_alpha_beta.safetensors");
     check_named("lpips_vgg_hash", nets);
@@ -443,5 +391,6 @@ Test(image_golden, a_missing_network_is_named_with_its_source)
     ASSERT_FAILS(image_loss_create(&loss, "dists", NULL, &err), RSD_ERR_ARG, err, "image loss dists: the weights 'vgg16'");
     ASSERT_FAILS(image_nets_load(nets, "resnet", "x", &err), RSD_ERR_ARG, err, "known are squeeze");
     ASSERT_FAILS(image_nets_load(nets, "squeeze", "/nonexistent/x.pth", &err), RSD_ERR_IO, err, "/nonexistent/x.pth");
+    ASSERT_FAILS(image_nets_load(nets, "squeeze", "/nonexistent/x.pth", &err), RSD_ERR_IO, err, "squeezenet1_1-b8a52dc0.pth");
     image_nets_destroy(&nets);
 }
