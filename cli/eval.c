@@ -470,8 +470,9 @@ const Command cli_eval = {
         "files).\n\n"
         "Of recordings the delay is found and taken away first. Other rates are resampled to that of REF, and other numbers of "
         "channels mixed to mono. Pictures are compared as RGB from 0 to 1 and must have the same size; grey counts as three "
-        "equal channels, alpha is laid on a grey ground, of several pictures in a file the first is taken. `residua losses` "
-        "explains the metrics.\n\n"
+        "equal channels, CMYK becomes RGB, alpha is laid on a grey ground, of several pictures in a file the first is taken, "
+        "floating-point samples are taken from 0 to 1. A sample that is not a number is an error. `residua losses` explains "
+        "the metrics.\n\n"
         "The exit code is 0 when every pair was compared and every limit kept, and 1 when a pair of several failed or "
         "a limit was missed.",
     .options = OPTIONS,

@@ -242,6 +242,14 @@ static double correlate_spectra(const Bands *ref, const Bands *dist)
     return sum / SEGMENT_LEN;
 }
 
+static bool is_silent(const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (x[i] != 0)
+            return false;
+    return true;
+}
+
 static RsdStatus measure(MetricValue *out, const MetricSignals *s, bool extended, RsdError *err)
 {
     RsdStatus status = RSD_OK;
@@ -249,7 +257,7 @@ static RsdStatus measure(MetricValue *out, const MetricSignals *s, bool extended
     double sum = 0;
 
     TRY(analyse(&e, s, err));
-    out->flags = e.n_frames < SEGMENT_LEN ? METRIC_TOO_SHORT : 0;
+    out->flags = (e.n_frames < SEGMENT_LEN ? METRIC_TOO_SHORT : 0u) | (is_silent(s->ref, s->n) ? METRIC_SILENT_REFERENCE : 0u);
     out->value = TOO_SHORT_VALUE;
     for (int64_t t = 0; t + SEGMENT_LEN <= e.n_frames; t++) {
         if (extended) {

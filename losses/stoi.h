@@ -13,7 +13,8 @@
 
 #include "losses/audio_metric.h"
 
-/* Less than 30 frames (0.4 s) of speech: 1e-5 and METRIC_TOO_SHORT. Same values as tests/losses/stoi_reference.py to
+/* Less than 30 frames (0.4 s) of speech: 1e-5 and METRIC_TOO_SHORT; a silent reference has no speech: METRIC_SILENT_REFERENCE.
+ * Same values as tests/losses/stoi_reference.py to
  * 1e-6. Errors: RSD_ERR_MEMORY. [audio.md 8.6] */
 RsdStatus metric_stoi(MetricValue *out, const MetricSignals *signals, RsdError *err);
 RsdStatus metric_estoi(MetricValue *out, const MetricSignals *signals, RsdError *err);

@@ -20,6 +20,7 @@
 #include "media/image_parts.h"
 #include "media/image_metadata.h"
 #include "media/png_image.h"
+#include "media/several_pictures.h"
 
 #define BYTES_MAX ((size_t)1 << 30) /* read into memory */
 #define BYTES_FIRST 65536
@@ -58,6 +59,10 @@ const char *image_format_of(const uint8_t *head, size_t size)
         return "jp2";
     if (STARTS(0, "BM"))
         return "bmp";
+    if (STARTS(0, "PF\n") || STARTS(0, "Pf\n"))
+        return "pfm";
+    if (STARTS(0, "\x76\x2f\x31\x01"))
+        return "exr";
     if (size >= 3 && head[0] == 'P' && head[1] >= '1' && head[1] <= '7' && (head[2] == '\n' || head[2] == ' ' || head[2] == '\r'))
         return "pnm";
     return NULL;
@@ -66,7 +71,7 @@ const char *image_format_of(const uint8_t *head, size_t size)
 bool image_is_picture_name(const char *path)
 {
     static const char *const endings[] = {"png", "jpg", "jpeg", "webp", "avif", "heic", "jxl", "tif", "tiff", "bmp",
-                                          "gif", "jp2", "j2k",  "ppm",  "pgm",  "pbm",  "pnm", "pam"};
+                                          "gif", "jp2", "j2k",  "ppm",  "pgm",  "pbm",  "pnm", "pam",  "pfm", "exr"};
     const char *dot = strrchr(path, '.');
 
     for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
@@ -136,6 +141,7 @@ void image_move_rest(Image *to, Image *from)
     to->xmp = from->xmp;
     to->lost_profile = from->lost_profile;
     to->lost_metadata = from->lost_metadata;
+    to->has_more = from->has_more;
     memcpy(to->format, from->format, sizeof to->format);
     from->color = (ImageColor){0};
     from->exif = from->xmp = (ImageBlob){0};
@@ -197,11 +203,24 @@ static int orientation_of(const Image *image)
     return image->exif.data ? exif_orientation(image->exif.data, image->exif.size) : 1;
 }
 
+/* What libavcodec 59 would read wrongly, or with an error that does not help. */
+static RsdStatus check_format(const char *format, bool has_more, RsdError *err)
+{
+    if (format && strcmp(format, "webp") == 0 && has_more)
+        return error_set(err, RSD_ERR_UNSUPPORTED, "is an animated WebP, which libavcodec does not read; take one picture out of it "
+                         "first, for example with webpmux -get frame 1");
+    if (format && strcmp(format, "pfm") == 0)
+        return error_set(err, RSD_ERR_UNSUPPORTED, "is a PFM picture, whose lines libavcodec takes in the wrong order; OpenEXR and "
+                         "PNG of 16 bits are read");
+    return RSD_OK;
+}
+
 RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const ImageReadOptions *options, RsdError *err)
 {
     const ImageReadOptions o = options ? *options : (ImageReadOptions){0};
     const int64_t max_pixels = o.max_pixels > 0 ? o.max_pixels : IMAGE_MAX_PIXELS;
     const char *format = image_format_of(data, size);
+    const bool has_more = several_pictures(format, data, size);
     MetadataPlaces places;
     Image *image = NULL;
     int orientation;
@@ -209,6 +228,7 @@ RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const 
 
     *out = NULL;
     CHECK(size > 0, err, RSD_ERR_CORRUPT, "is empty");
+    TRY(check_format(format, has_more, err));
     if (format && strcmp(format, "png") == 0 && png_image_is_here()) {
         TRY(png_image_read(&image, &(PngFeed){feed, &(Rest){data, size}, (int64_t)size}, max_pixels, err));
         orientation = orientation_of(image);
@@ -220,6 +240,7 @@ RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const 
         if (places.names_profile && !image->color.icc)
             image->lost_profile = "is damaged";
     }
+    image->has_more = image->has_more || has_more;
     TRY(image_finish_reading(image, &o, orientation, err));
     *out = image;
     image = NULL;

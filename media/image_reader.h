@@ -2,8 +2,9 @@
  *
  * PNG is read by libpng; everything else (JPEG, WebP, AVIF, JPEG XL, TIFF, BMP, GIF, the first frame of a video) by
  * libavformat and libavcodec, which are loaded on first use. EXIF orientation is applied, palettes become colours, CMYK
- * becomes RGB. Deeper than 8 bits gives 16. Profiles that are damaged or of other colours are left out and told (lost_profile);
- * EXIF and XMP are kept (not those of AVIF and HEIC), and say orientation 1 once the picture has been turned.
+ * becomes RGB. Deeper than 8 bits gives 16, of floating-point samples (OpenEXR) those in [0, 1], as they are stored. Profiles
+ * that are damaged or of other colours are left out and told (lost_profile); EXIF and XMP are kept (not those of AVIF and HEIC),
+ * and say orientation 1 once the picture has been turned.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,15 +21,15 @@ typedef struct ImageReadOptions {
 } ImageReadOptions;
 
 /* path "-" is standard input; options NULL: all zero. Errors: RSD_ERR_IO (cannot open or read), RSD_ERR_CORRUPT (empty, not a
- * picture, damaged, cut short, claims more pixels than its bytes can hold), RSD_ERR_MEMORY (more than max_pixels, out of
- * memory), RSD_ERR_UNSUPPORTED (a codec or module that is not here). Sentences start with the path, or "standard input".
- * Any thread. */
+ * picture, damaged, cut short, claims more pixels than its bytes can hold), RSD_ERR_NUMERIC (a floating-point sample that is
+ * not finite), RSD_ERR_MEMORY (more than max_pixels, out of memory), RSD_ERR_UNSUPPORTED (an animated WebP, PFM, a codec or module
+ * that is not here). Sentences start with the path, or "standard input". Any thread. */
 RsdStatus image_read(Image **out, const char *path, const ImageReadOptions *options, RsdError *err);
 /* The same from bytes; the sentence has no name. */
 RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const ImageReadOptions *options, RsdError *err);
 
-/* The format of a picture by its first bytes ("png", "jpeg", "webp", "gif", "bmp", "tiff", "avif", "jxl", "jp2", "pnm"), or
- * NULL for anything else, sound and video among it. 16 bytes are enough. */
+/* The format of a picture by its first bytes ("png", "jpeg", "webp", "gif", "bmp", "tiff", "avif", "jxl", "jp2", "pnm", "pfm",
+ * "exr"), or NULL for anything else, sound and video among it. 16 bytes are enough. */
 const char *image_format_of(const uint8_t *head, size_t size);
 /* By the ending of its name alone; films do not count. */
 bool image_is_picture_name(const char *path);

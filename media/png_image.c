@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "engine/base/bytes.h"
 #include "engine/base/mem.h"
 #include "media/image_metadata.h"
 
@@ -191,6 +192,8 @@ static void read_color(Coder *coder)
         if (memcmp(chunks[i].name, "cICP", 4) == 0 && chunks[i].size == CICP_SIZE) {
             color->has_cicp = true;
             memcpy(color->cicp, chunks[i].data, CICP_SIZE);
+        } else if (memcmp(chunks[i].name, "acTL", 4) == 0 && chunks[i].size >= 4) {
+            coder->image->has_more = get_u32be(chunks[i].data) > 1; /* the pictures of an animation */
         }
 }
 
@@ -219,7 +222,7 @@ static void read_metadata(Coder *coder)
 /* Everything before the pixels. */
 static void read_header(Coder *coder)
 {
-    static const png_byte cicp[] = "cICP";
+    static const png_byte kept[] = "cICP\0acTL";
     png_structp png = coder->png;
     Image *image;
     int bits;
@@ -227,7 +230,7 @@ static void read_header(Coder *coder)
     png_set_read_fn(png, coder, take_bytes);
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_chunk_malloc_max(png, CHUNK_MAX);
-    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_ALWAYS, cicp, 1);
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_ALWAYS, kept, 2);
     must(coder, mem_calloc(&coder->image, 1, sizeof *coder->image, coder->err));
     image = coder->image;
     png_read_info(png, coder->info);

@@ -248,6 +248,26 @@ static RsdStatus describe(AvPicture *picture, const AVFrame *frame, bool no_alph
     return RSD_OK;
 }
 
+/* Scaling to integers would turn what is not a number into black without a word. */
+static RsdStatus check_finite(const AVFrame *frame, RsdError *err)
+{
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(frame->format);
+    const int first = desc && desc->flags & AV_PIX_FMT_FLAG_BE ? 0 : 3; /* the byte with the sign */
+
+    if (!desc || !(desc->flags & AV_PIX_FMT_FLAG_FLOAT) || desc->comp[0].depth != 32)
+        return RSD_OK;
+    for (int c = 0; c < desc->nb_components; c++)
+        for (int y = 0; y < frame->height; y++)
+            for (int x = 0; x < frame->width; x++) {
+                const uint8_t *p = frame->data[desc->comp[c].plane] + (ptrdiff_t)y * frame->linesize[desc->comp[c].plane] +
+                                   (ptrdiff_t)x * desc->comp[c].step + desc->comp[c].offset;
+
+                if ((p[first] & 0x7F) == 0x7F && p[first == 0 ? 1 : 2] & 0x80)
+                    return error_set(err, RSD_ERR_NUMERIC, "a sample at column %d of row %d is not a number or infinite", x, y);
+            }
+    return RSD_OK;
+}
+
 /* Planes of the converted frame in our order; libav's is green, blue, red, alpha. */
 static void set_planes(AvPicture *picture, const AVFrame *frame)
 {
@@ -318,6 +338,7 @@ RsdStatus av_picture_decode(AvPicture *out, const uint8_t *data, size_t size, co
     }
     TRY(decode_first(&s, max_pixels, err));
     CHECK(!(s.frame->flags & AV_FRAME_FLAG_CORRUPT) && !s.frame->decode_error_flags, err, RSD_ERR_CORRUPT, "the picture is damaged");
+    TRY(check_finite(s.frame, err));
     TRY(describe(out, s.frame, id == AV_CODEC_ID_MJPEG, &pixel_format, err));
     TRY(av_picture_to_planes(&planes, s.frame, pixel_format, err));
     keep_profile(out, s.frame, planes);

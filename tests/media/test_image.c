@@ -12,6 +12,7 @@
 #include "media/exif.h"
 #include "media/image_reader.h"
 #include "media/image_writer.h"
+#include "media/several_pictures.h"
 #include "tests/media/fixture.h"
 
 #define WIDTH 61
@@ -273,6 +274,62 @@ Test(image, the_first_picture_of_several_says_that_there_are_more)
         cr_expect(image->width == 64 && image->has_more == (i < 2), "file %d", i);
         image_destroy(&image);
     }
+}
+
+Test(image, animations_and_pages_say_that_there_are_more)
+{
+    RsdError err = {0};
+    Image *image;
+
+    fixture_must_run("ffmpeg -nostdin -v error -y -f lavfi -i testsrc=s=64x48:d=1 -f apng a.png");
+    fixture_must_run("ffmpeg -nostdin -v error -y -f lavfi -i testsrc=s=64x48:d=1 -frames:v 1 -f apng b.png");
+    fixture_must_run("ffmpeg -nostdin -v error -y -f lavfi -i testsrc=s=64x48:d=1 -frames:v 1 c.tiff");
+    fixture_must_run("ffmpeg -nostdin -v error -y -f lavfi -i testsrc=s=64x48:d=1 d.webp");
+    for (int i = 0; i < 3; i++) {
+        image = read_picture(i == 0 ? "a.png" : i == 1 ? "b.png" : "c.tiff");
+        cr_expect(image->width == 64 && image->has_more == (i == 0), "file %d", i);
+        image_destroy(&image);
+    }
+    ASSERT_FAILS(image_read(&image, fixture_path("d.webp"), NULL, &err), RSD_ERR_UNSUPPORTED, err, "d.webp: is an animated WebP");
+}
+
+/* One grey pixel, then a second page. */
+Test(image, a_second_page_is_found_in_either_byte_order_and_not_outside_the_file)
+{
+    static const uint8_t little[] = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0, 1, 3, 0, 1, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0};
+    static const uint8_t big[] = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0, 0, 3, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 8};
+
+    cr_expect(several_pictures("tiff", little, sizeof little) && several_pictures("tiff", big, sizeof big));
+    cr_expect(!several_pictures("tiff", little, sizeof little - 1) && !several_pictures("tiff", big, sizeof big - 1));
+    cr_expect(!several_pictures(NULL, little, sizeof little) && !several_pictures("png", little, sizeof little));
+}
+
+/* 2 x 2 floats as OpenEXR, the blue of the last pixel is `value`. */
+static void write_floats(float value)
+{
+    FILE *file = fopen(fixture_path("samples"), "wb");
+    float samples[12] = {0, 0.25f, 0.5f, 0.75f, 1, 1, 0, 0.5f, 0, 0, 0, 0}; /* green, blue, red */
+
+    samples[7] = value;
+    cr_assert(file && fwrite(samples, sizeof samples, 1, file) == 1 && fclose(file) == 0);
+    fixture_must_run("ffmpeg -nostdin -v error -y -f rawvideo -pix_fmt gbrpf32le -s 2x2 -i samples a.exr");
+}
+
+Test(image, floating_point_samples_must_be_finite)
+{
+    RsdError err = {0};
+    Image *image;
+
+    write_floats(0.5f);
+    image = read_picture("a.exr");
+    cr_expect(image->channels == 3 && image->bits == 16 && image->source_bits == 32 && strcmp(image->format, "exr") == 0);
+    image_destroy(&image);
+    write_floats(NAN);
+    ASSERT_FAILS(image_read(&image, fixture_path("a.exr"), NULL, &err), RSD_ERR_NUMERIC, err, "a.exr: a sample at column 1 of row 1");
+    write_floats(-INFINITY);
+    ASSERT_FAILS(image_read(&image, fixture_path("a.exr"), NULL, &err), RSD_ERR_NUMERIC, err, "not a number or infinite");
+    ASSERT_FAILS(image_read_bytes(&image, (const uint8_t *)"PF\n1 1\n-1.0\n0123456789ab", 25, NULL, &err), RSD_ERR_UNSUPPORTED, err,
+                 "PFM");
 }
 
 Test(image, pipes_are_read_and_written)
