@@ -6,6 +6,8 @@
  *    call borrows a free one, so that threads can share the plan;
  *  - it has no fast transform of a power of two above 2^17 complex samples and takes the sum that defines it instead, which
  *    never ends: real powers of two from 2^19 on go to engine/dsp/fft_long.c;
+ *  - nor has it one of lengths other than 2^k times 1, 3, 5 or 15; it then takes a sine and a cosine for every product. From
+ *    SHORTEST_CHIRP on these go to engine/dsp/fft_chirp.c;
  *  - the imaginary part of the middle bin is not always written;
  *  - input and output must be aligned, and inverse real transforms overwrite their input: both pass through
  *    work memory.
@@ -27,6 +29,7 @@
 
 #include "engine/base/library.h"
 #include "engine/base/mem.h"
+#include "engine/dsp/fft_chirp.h"
 #include "engine/dsp/fft_long.h"
 
 /* Loaded with the first plan: libavutil brings fifteen libraries of video hardware along. */
@@ -39,6 +42,7 @@ static Library tx_library = {"libavutil.so." AV_STRINGIFY(LIBAVUTIL_VERSION_MAJO
 #define N_CONTEXTS 4 /* of a plan that needs more than one: calls of more threads at the same moment wait */
 
 #define LONGEST_REAL (1 << 18)
+#define SHORTEST_CHIRP 16
 
 /* One direction of a plan. */
 typedef struct Direction {
@@ -51,6 +55,7 @@ struct Fft {
     int n;
     FftPrecision precision;
     FftLong *longer; /* long powers of two: all else is unused */
+    FftChirp *chirp; /* lengths with other factors: the same */
     bool real; /* libavutil's real transform, else its complex one */
     int n_contexts;
     size_t part_size; /* bytes of one half of the work memory */
@@ -77,6 +82,13 @@ static RsdStatus open_direction(Fft *fft, Direction *direction, bool inverse, Rs
     return RSD_OK;
 }
 
+static bool is_fast(int n)
+{
+    while (n % 2 == 0)
+        n /= 2;
+    return n == 1 || n == 3 || n == 5 || n == 15;
+}
+
 RsdStatus fft_create(Fft **out, int n, FftPrecision precision, RsdError *err)
 {
     Fft *fft = NULL;
@@ -92,6 +104,11 @@ RsdStatus fft_create(Fft **out, int n, FftPrecision precision, RsdError *err)
     fft->precision = precision;
     if (n > LONGEST_REAL && (n & (n - 1)) == 0) {
         TRY(fft_long_create(&fft->longer, n, err));
+        *out = fft;
+        return RSD_OK;
+    }
+    if (n >= SHORTEST_CHIRP && n <= FFT_CHIRP_MAX_LEN && !is_fast(n)) {
+        TRY(fft_chirp_create(&fft->chirp, n, err));
         *out = fft;
         return RSD_OK;
     }
@@ -113,6 +130,7 @@ void fft_destroy(Fft **fft)
     if (!*fft)
         return;
     fft_long_destroy(&(*fft)->longer);
+    fft_chirp_destroy(&(*fft)->chirp);
     for (int i = 0; i < N_CONTEXTS; i++) {
         libavutil.av_tx_uninit(&(*fft)->forward.contexts[i]);
         libavutil.av_tx_uninit(&(*fft)->inverse.contexts[i]);
@@ -132,7 +150,9 @@ int fft_bins(const Fft *fft)
 
 size_t fft_work_size(const Fft *fft)
 {
-    return fft->longer ? fft_long_work_size(fft->longer) : 2 * fft->part_size;
+    return fft->longer  ? fft_long_work_size(fft->longer)
+           : fft->chirp ? fft_chirp_work_size(fft->chirp)
+                        : 2 * fft->part_size;
 }
 
 /* Runs one transform between the two halves of the work memory. */
@@ -170,6 +190,10 @@ static void run(const Fft *fft, const Direction *shared, void *work)
             fft_long_forward##suffix(fft->longer, x, spectrum, work);                                                  \
             return;                                                                                                    \
         }                                                                                                              \
+        if (fft->chirp) {                                                                                              \
+            fft_chirp_forward##suffix(fft->chirp, x, spectrum, work);                                                  \
+            return;                                                                                                    \
+        }                                                                                                              \
         if (fft->real) {                                                                                               \
             memcpy(input, x, n * sizeof *x);                                                                           \
         } else {                                                                                                       \
@@ -194,6 +218,10 @@ static void run(const Fft *fft, const Direction *shared, void *work)
         assert(fft->precision == (expected) && (size_t)work % MEM_ALIGN == 0);                                         \
         if (fft->longer) {                                                                                             \
             fft_long_inverse##suffix(fft->longer, spectrum, x, work);                                                  \
+            return;                                                                                                    \
+        }                                                                                                              \
+        if (fft->chirp) {                                                                                              \
+            fft_chirp_inverse##suffix(fft->chirp, spectrum, x, work);                                                  \
             return;                                                                                                    \
         }                                                                                                              \
         memcpy(input, spectrum, (n / 2 + 1) * 2 * sizeof *spectrum);                                                   \

@@ -1,8 +1,8 @@
 /* fft.h - Fourier transforms of real signals, one at a time.
  *
  * A plan holds tables only and may be used by any number of threads at once; each call brings its own work memory. The
- * same input gives the same bits whichever thread asks. Any length from 1 is possible; lengths with a large prime
- * factor are slow. Many equal power-of-two transforms at once: engine/kernels/spectrum.h.
+ * same input gives the same bits whichever thread asks. Any length from 1 is possible; 2^k times 1, 3, 5 or 15
+ * is fastest, others are made of four of those (fft_chirp.h). Many equal power-of-two transforms at once: engine/kernels/spectrum.h.
  *
  * SPDX-License-Identifier: MIT
  */

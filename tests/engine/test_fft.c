@@ -96,7 +96,7 @@ Test(fft, every_length_to_100_equals_the_defining_sum)
 
 Test(fft, lengths_that_spectra_use_equal_the_defining_sum)
 {
-    static const int lengths[] = {128, 240, 256, 320, 480, 512, 600, 640, 882, 960, 1024, 1200, 1250, 2048};
+    static const int lengths[] = {128, 240, 256, 270, 320, 480, 512, 600, 640, 882, 960, 1009, 1024, 1080, 1200, 1250, 2048};
 
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
         check_length(lengths[i]);
