@@ -9,11 +9,13 @@
 
 #include "cli/picture_job.h"
 #include "cli/picture_measure.h"
+#include "cli/picture_window.h"
 #include "engine/base/atomic_file.h"
 #include "engine/base/mem.h"
-#include "media/image_reader.h"
+#include "media/image_lines.h"
 
 #define QUALITY_USUAL 50
+#define LARGE_PIXELS ((int64_t)1 << 25) /* from here on a picture is coded while it is read, where that is possible */
 #define STRENGTH_USUAL 12 /* of rounding towards the mean; 16 is the balance of a fine quantiser */
 
 typedef struct Encoding {
@@ -21,6 +23,8 @@ typedef struct Encoding {
     const PictureWish *wish;
     const Image *image;
     const char *name;
+    PictureWindow *window; /* of a picture that comes line by line; image has no samples then */
+    bool has_alpha;        /* of such a picture */
     PictureEncoder *encoder;
     PictureSetting setting;
     int64_t size;
@@ -82,6 +86,33 @@ static PictureSource source_of(const Image *image)
                            .read = read_pixels,
                            .read_alpha = image->alpha ? read_alpha : NULL,
                            .ctx = (void *)(uintptr_t)image};
+}
+
+/* Of a picture that comes line by line. Opacity is asked for by several threads, but of lines that are there. */
+static RsdStatus read_window(void *ctx, int64_t x, int64_t y, int64_t w, int64_t h, float *rgb, int64_t pitch,
+                             int64_t plane, RsdError *err)
+{
+    const Image *band;
+    int64_t first;
+    RsdStatus status = picture_window_need(ctx, y, h, &band, &first, err);
+
+    return status == RSD_OK ? read_pixels((void *)(uintptr_t)band, x, first, w, h, rgb, pitch, plane, err) : status;
+}
+
+static RsdStatus read_window_alpha(void *ctx, int64_t x, int64_t y, int64_t w, int64_t h, uint16_t *alpha, RsdError *err)
+{
+    const Image *band;
+    int64_t first;
+    RsdStatus status = picture_window_need(ctx, y, h, &band, &first, err);
+
+    return status == RSD_OK ? read_alpha((void *)(uintptr_t)band, x, first, w, h, alpha, err) : status;
+}
+
+static void read_through_window(PictureSource *source, const Encoding *e)
+{
+    source->read = read_window;
+    source->read_alpha = e->has_alpha ? read_window_alpha : NULL;
+    source->ctx = e->window;
 }
 
 /* --- settings ------------------------------------------------------------------------------------------------------- */
@@ -213,11 +244,16 @@ static void note_input(const Encoding *e)
         console_say(console, LOG_WARNING, "%s: has more pictures than one; the first is coded", e->name);
     if (image->lost_profile)
         console_say(console, LOG_WARNING, "%s: its colour profile is left out: it %s", e->name, image->lost_profile);
-    if (image->lost_metadata)
-        console_say(console, LOG_WARNING, "%s: EXIF or XMP are left out: they are too large, or stand behind the pixels",
-                    e->name);
     if (image->lost_alpha)
         console_say(console, LOG_WARNING, "%s: its opacity could not be read and is lost", e->name);
+}
+
+/* Known when all lines have been read. */
+static void note_lost_metadata(const Encoding *e)
+{
+    if (e->image->lost_metadata)
+        console_say(e->job->console, LOG_WARNING,
+                    "%s: EXIF or XMP are left out: they are too large, or stand behind the pixels", e->name);
 }
 
 static void describe(const Encoding *e, JsonLine *json)
@@ -246,6 +282,8 @@ static RsdStatus encode_image(Encoding *e, const BatchItem *item, RsdError *err)
     AtomicFile *file = NULL;
     RsdStatus status = RSD_OK;
 
+    if (e->window)
+        read_through_window(&options.source, e);
     TRY(atomic_file_open(&file, item->output, e->job->force, err));
     TRY(picture_encoder_open(&e->encoder, &options, err));
     TRY(choose_setting(e, err));
@@ -256,12 +294,19 @@ fail:
     return status;
 }
 
+/* Whether the pixels are looked at but once. */
+static bool is_coded_once(const PictureWish *wish)
+{
+    return wish->bpp <= 0 && wish->max_size <= 0 && !wish->target;
+}
+
 RsdStatus picture_job_encode(PictureJob *job, const PictureWish *wish, const BatchItem *item, BatchResult *result,
                              JsonLine *json, RsdError *err)
 {
     const ImageReadOptions reading = {.drop_profile = wish->drop_profile,
                                       .drop_metadata = wish->metadata == PICTURE_METADATA_DROP};
     Encoding e = {.job = job, .wish = wish, .name = strcmp(item->input, "-") ? item->input : "standard input"};
+    ImageLines *lines = NULL;
     Image *image = NULL;
     RsdStatus status = RSD_OK;
 
@@ -269,18 +314,25 @@ RsdStatus picture_job_encode(PictureJob *job, const PictureWish *wish, const Bat
     if (status == RSD_ERR_MODEL)
         error_prefix(err, status, "%s: is a picture", e.name);
     TRY(status);
-    TRY(image_read(&image, item->input, &reading, err));
-    if (image_is_grey(image))
-        image_make_grey(image);
-    if (wish->drop_alpha || image_is_opaque(image))
-        mem_free(&image->alpha);
-    e.image = image;
+    TRY(image_open(&image, &lines, item->input, &reading, is_coded_once(wish) ? LARGE_PIXELS : INT64_MAX / 2, err));
+    if (lines) {
+        TRY(picture_window_open(&e.window, lines, err));
+        e.image = image_lines_shape(lines, &e.has_alpha);
+        e.has_alpha &= !wish->drop_alpha;
+    } else {
+        if (image_is_grey(image))
+            image_make_grey(image);
+        if (wish->drop_alpha || image_is_opaque(image))
+            mem_free(&image->alpha);
+        e.image = image;
+    }
     note_input(&e);
     status = encode_image(&e, item, err);
     if (status == RSD_ERR_ARG || status == RSD_ERR_UNSUPPORTED)
         error_prefix(err, status, "%s", e.name);
     TRY(status);
-    result->n_pixels = image->width * image->height;
+    note_lost_metadata(&e);
+    result->n_pixels = e.image->width * e.image->height;
     result->n_bytes = e.size;
     snprintf(result->details, sizeof result->details, ", level %.2f", e.setting.level / 16.0);
     if (wish->target)
@@ -290,6 +342,8 @@ RsdStatus picture_job_encode(PictureJob *job, const PictureWish *wish, const Bat
         describe(&e, json);
 fail:
     picture_encoder_close(&e.encoder);
+    picture_window_close(&e.window);
+    image_lines_close(&lines);
     image_destroy(&image);
     return status;
 }

@@ -1,4 +1,4 @@
-/* residua.h - the public interface of the residua library: neural audio coding to and from `.rsd` streams.
+/* residua.h - the public interface of the residua library: neural coding of sound and of pictures to and from `.rsd` streams.
  *
  * A model is loaded once and shared; each encoder and decoder is one stream with its own state. Samples are float,
  * planar, 1.0 is full scale; counts of samples are per channel. The library touches no file but a model's: bytes go
@@ -302,6 +302,149 @@ RSD_API const RsdStreamInfo *rsd_decoder_info(const RsdDecoder *decoder);
 RSD_API const RsdStreamReport *rsd_decoder_report(const RsdDecoder *decoder);
 /* The model in use, whether given or found by name. */
 RSD_API const RsdModelInfo *rsd_decoder_model(const RsdDecoder *decoder);
+
+/* ---- Pictures ---------------------------------------------------------------------------------------------------- */
+
+/* A picture is coded in one call, from memory or from a function that is asked for rectangles, and decoded tile by tile or into
+ * memory. Samples are sRGB values as they are, or whatever the colour profile that travels with them says. Both take memory for a few rows
+ * of tiles of the picture's width, allocated when they begin, and the encoder keeps what it found of pictures up to 64 million pixels.
+ *
+ *     RsdPictureModel *model = NULL;                       RsdPictureDecoder *dec = NULL;
+ *     RsdPictureEncodeOptions options;                     RsdPictureDecoderOptions options;
+ *     rsd_picture_model_open_file(&model, path, &err);     rsd_picture_decoder_default_options(&options);
+ *     rsd_picture_encode_default_options(&options);        options.model = model;
+ *     options.model = model;                               options.read = my_read;
+ *     options.width = 640;                                 rsd_picture_decoder_open(&dec, &options, &err);
+ *     options.height = 480;                                info = rsd_picture_decoder_info(dec);
+ *     options.pixels = pixels;                             rsd_picture_decoder_read(dec, pixels, 0, &err);
+ *     options.write = my_write;                            rsd_picture_decoder_close(&dec);
+ *     rsd_picture_encode(&options, NULL, &err);
+ */
+
+typedef struct RsdPictureModel RsdPictureModel;
+
+/* As rsd_model_open_builtin and rsd_model_open_file, with the same errors, for picture models. */
+RSD_API RsdStatus rsd_picture_model_open_builtin(RsdPictureModel **out, const char *name, RsdError *err);
+RSD_API RsdStatus rsd_picture_model_open_file(RsdPictureModel **out, const char *path, RsdError *err);
+/* Close after every decoder that uses it. Accepts NULL inside. Any number of encoders and decoders may use a model at once. */
+RSD_API void rsd_picture_model_close(RsdPictureModel **model);
+/* Owned by the model. */
+RSD_API const char *rsd_picture_model_name(const RsdPictureModel *model);
+RSD_API const uint8_t *rsd_picture_model_hash(const RsdPictureModel *model); /* [RSD_MODEL_HASH_SIZE] */
+
+#define RSD_PICTURE_MAX_SHRINK 4
+
+/* What the header of a stream says. */
+typedef struct RsdPictureInfo {
+    int format_version;
+    char model_name[RSD_MODEL_NAME_SIZE];
+    uint8_t model_hash[RSD_MODEL_HASH_SIZE];
+    int64_t width, height;
+    int channels; /* 1: grey, 3: red, green, blue */
+    int bits;     /* of the samples of the source: 8 or 16 */
+    bool has_alpha;
+    bool is_srgb;   /* said to be sRGB */
+    double gamma;   /* exponent of the encoding, 0 when not known */
+    double quality; /* 0 .. 100 */
+    int64_t n_tiles;
+    int tile_side; /* pixels */
+} RsdPictureInfo;
+
+/* What reading a stream has found. */
+typedef struct RsdPictureReport {
+    int64_t n_bytes;      /* read or written so far */
+    int64_t n_tiles;      /* tiles that were there */
+    int64_t n_lost;       /* tiles that were not, as far as read */
+    int64_t n_alpha_lost; /* tiles without their opacity */
+    bool complete;        /* the last packet was there */
+} RsdPictureReport;
+
+/* What may go with a picture (docs/format.md). */
+typedef enum RsdPictureChunk { RSD_PICTURE_PROFILE, RSD_PICTURE_CICP, RSD_PICTURE_EXIF, RSD_PICTURE_XMP, RSD_PICTURE_N_CHUNKS } RsdPictureChunk;
+
+typedef struct RsdBytes {
+    const uint8_t *data; /* borrowed; NULL for none */
+    size_t size;
+} RsdBytes;
+
+/* Pixels of a rectangle that is inside the picture: rgb[c * plane + row * pitch + col] in 0 .. 1 (grey: three times the same). Rectangles come
+ * row of tiles by row of tiles, with margins, and each more than once. Called by the thread that called rsd_picture_encode. */
+typedef RsdStatus (*RsdPixelsFn)(void *ctx, int64_t x, int64_t y, int64_t w, int64_t h, float *rgb, int64_t pitch,
+                                 int64_t plane, RsdError *err);
+/* alpha [h, w], 0 .. 255 or, of 16 bits, 0 .. 65535. Called by several threads at once when there are several. */
+typedef RsdStatus (*RsdAlphaFn)(void *ctx, int64_t x, int64_t y, int64_t w, int64_t h, uint16_t *alpha, RsdError *err);
+
+typedef struct RsdPictureEncodeOptions {
+    const RsdPictureModel *model; /* needed */
+    RsdThreads *threads;          /* NULL: the calling thread alone */
+    int64_t width, height;        /* width * height at most 2^30 */
+    int channels;                 /* 1 or 3 (the default) */
+    int bits;                     /* 8 (the default) or 16 */
+    bool has_alpha;
+    const void *pixels;  /* [height, width, channels + 1 for alpha] uint8_t, or uint16_t in host order; borrowed. NULL: read is asked */
+    size_t pitch;        /* bytes from line to line; 0: lines follow each other */
+    RsdPixelsFn read;    /* when pixels is NULL */
+    RsdAlphaFn read_alpha; /* with has_alpha */
+    void *read_ctx;
+    RsdBytes chunks[RSD_PICTURE_N_CHUNKS]; /* at most 2^24 - 5 bytes each, stored as they are */
+    bool is_srgb;
+    double gamma;
+    double quality;   /* 0 .. 100 (default 50) */
+    int64_t max_size; /* > 0: the best quality within so many bytes, instead */
+    RsdWriteFn write; /* needed */
+    void *write_ctx;
+} RsdPictureEncodeOptions;
+
+RSD_API void rsd_picture_encode_default_options(RsdPictureEncodeOptions *options);
+
+/* Writes a whole stream. *info and *report (may be NULL) describe it. Errors: RSD_ERR_ARG (an option out of range, named; no quality is
+ * small enough for max_size: the least size is named), RSD_ERR_UNSUPPORTED (a tile too large for the format), those of the functions. */
+RSD_API RsdStatus rsd_picture_encode(const RsdPictureEncodeOptions *options, RsdPictureInfo *info, RsdPictureReport *report,
+                                     RsdError *err);
+
+typedef struct RsdPictureDecoder RsdPictureDecoder;
+
+typedef struct RsdPictureDecoderOptions {
+    const RsdPictureModel *model; /* kept until close; NULL: the built-in one that the stream names */
+    RsdThreads *threads;          /* kept until close; NULL: the calling thread alone */
+    RsdReadFn read;               /* needed */
+    void *read_ctx;
+    bool keep_going; /* lost tiles are filled with a guess, lost opacity is opaque, instead of stopping with an error */
+    RsdDamageFn on_damage; /* with keep_going: may be NULL */
+    void *damage_ctx;
+    int shrink;       /* 1 (the default), or 2 or 4: a picture of half or of a quarter of the size, sides rounded up */
+    const char *name; /* of the stream in messages; kept until close; NULL: "stream" */
+} RsdPictureDecoderOptions;
+
+RSD_API void rsd_picture_decoder_default_options(RsdPictureDecoderOptions *options);
+
+/* Reads the header and what stands before the first tile. Errors: RSD_ERR_ARG; RSD_ERR_CORRUPT (not a stream, or a damaged header),
+ * RSD_ERR_UNSUPPORTED (another version, or sound), RSD_ERR_MODEL (the stream needs another model, named), those of read. */
+RSD_API RsdStatus rsd_picture_decoder_open(RsdPictureDecoder **out, const RsdPictureDecoderOptions *options, RsdError *err);
+RSD_API void rsd_picture_decoder_close(RsdPictureDecoder **decoder);
+
+/* Owned by the decoder. Sides are those of the stream, whatever shrink is; report: as far as it has been read. */
+RSD_API const RsdPictureInfo *rsd_picture_decoder_info(const RsdPictureDecoder *decoder);
+RSD_API const RsdPictureReport *rsd_picture_decoder_report(RsdPictureDecoder *decoder);
+RSD_API RsdBytes rsd_picture_decoder_chunk(const RsdPictureDecoder *decoder, RsdPictureChunk chunk);
+
+/* One tile of the (shrunk) picture; valid until the next call. */
+typedef struct RsdPictureTile {
+    int64_t x, y, w, h;
+    const float *rgb;      /* [channels, h, w] in 0 .. 1 */
+    const uint16_t *alpha; /* [h, w] of the stream's bits; NULL: opaque */
+} RsdPictureTile;
+
+/* The next tile, from left to right, row of tiles by row of tiles; *found false after the last. Errors: RSD_ERR_CORRUPT naming the tile
+ * (not with keep_going), those of read. After an error the decoder only repeats it. */
+RSD_API RsdStatus rsd_picture_decoder_next(RsdPictureDecoder *decoder, RsdPictureTile *tile, bool *found, RsdError *err);
+/* All tiles: pixels [height, width, channels + 1 if has_alpha], uint8_t or uint16_t as bits says, lines pitch bytes apart (0: they follow each
+ * other). With an error the tiles before it are in place. */
+RSD_API RsdStatus rsd_picture_decoder_read(RsdPictureDecoder *decoder, void *pixels, size_t pitch, RsdError *err);
+
+/* As rsd_stream_scan, of pictures: everything is read and checked but not decoded; needs no model. */
+RSD_API RsdStatus rsd_picture_scan(RsdPictureInfo *info, RsdPictureReport *report, RsdReadFn read, void *read_ctx,
+                                   const char *name, RsdError *err);
 
 #ifdef __cplusplus
 }

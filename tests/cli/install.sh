@@ -18,7 +18,7 @@ int main(void)
 END
 export PKG_CONFIG_PATH="$root/opt/residua/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root" LD_LIBRARY_PATH="$root/opt/residua/lib"
 cflags="-std=c11 -Wall -Wextra -Werror $(pkg-config --cflags residua)"
-for program in version "$SOURCE/samples/roundtrip"; do
+for program in version "$SOURCE/samples/roundtrip" "$SOURCE/samples/picture"; do
     $cc $cflags "$program.c" -o "shared-${program##*/}" $(pkg-config --libs residua) -lm
     # Our library static, those of others as the system has them.
     $cc $cflags "$program.c" -o "static-${program##*/}" -Wl,-Bstatic $(pkg-config --libs residua) -Wl,-Bdynamic \
@@ -33,6 +33,13 @@ if ls "$SOURCE"/models/builtin/*.safetensors >/dev/null 2>&1; then
     ./shared-roundtrip >shared.out || cat shared.out
     ./static-roundtrip >static.out || cat static.out
 fi
+# A picture model of one step, since none may be built in.
+mkdir data && { printf 'P6\n96 96\n255\n' && seq 1 20000 | head -c 27648; } >data/a.ppm
+printf '[model]\nkind = picture\nname = tiny\n[picture]\nlatent = 8\nhyper = 4\nwidths = 8,8,8\nencoder_blocks = 0,1,0\ndecoder_blocks = 0,1,0\ncontext = 4\nentropy = 12\ncrop = 64\n[data]\nbatch = 1\nworkers = 0\nvalid_every = 0\n[train]\nsteps = 1\n' >tiny.ini
+root/opt/residua/bin/residua train -q tiny.ini --data data --out run >train.log 2>&1 || cat train.log
+for kind in shared static; do
+    ./$kind-picture run/model.safetensors | sed 's/ in [0-9]* bytes.*dB;/ in bytes;/; s/ is [0-9]* [0-9]* [0-9]*$/ is there/'
+done
 echo "exported names that are not ours: shared $(nm -D --defined-only "$root/opt/residua/lib/libresidua.so" | awk '$3 !~ /^rsd_/' | wc -l)," \
     "static $(nm -g --defined-only "$root/opt/residua/lib/libresidua.a" | awk 'NF == 3 && $3 !~ /^rsd_/' | wc -l)"
 
