@@ -191,10 +191,12 @@ void conv_layer_unfreeze(ConvLayer *layer)
 RsdStatus conv_layer_take(ConvLayer *layer, Tape *tape, RsdError *err)
 {
     size_t count = (size_t)tensor_count(layer->weight);
+    ArenaMark before = arena_mark(tape->arena);
     float *copy;
     RsdStatus status = RSD_OK;
 
     TRY(conv_layer_freeze(layer, tape, err));
+    TRY(conv_prepare_halves(tape, layer->weight, before, err));
     if (!conv_is_packed(layer->weight)) {
         TRY(arena_alloc(tape->arena, &copy, count, sizeof *copy, err));
         memcpy(copy, layer->weight->data, count * sizeof *copy);

@@ -72,7 +72,7 @@ RsdStatus lstm_layer_freeze(LstmLayer *layer, Tape *tape, RsdError *err);
 /* Forgets what freezing made. */
 void conv_layer_unfreeze(ConvLayer *layer);
 void lstm_layer_unfreeze(LstmLayer *layer);
-/* Freezes a passing weight: nothing of it is needed afterwards. */
+/* Freezes a passing weight: nothing of it is needed afterwards. Weights that are halves are kept as such. */
 RsdStatus conv_layer_take(ConvLayer *layer, Tape *tape, RsdError *err);
 /* False when the layer's weight was left out. */
 bool conv_layer_is_filled(const ConvLayer *layer);

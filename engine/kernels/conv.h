@@ -87,6 +87,7 @@ typedef struct ConvJob {
     const float *w;        /* [c_coarse, c_fine / groups, k_y, k_x] */
     float *packed;         /* pack: room for ConvWork.packed_count floats */
     const float *ready;    /* gather and scatter: what pack wrote, in this job or in an earlier one */
+    const uint16_t *ready_half; /* the same as IEEE binary16, instead of `ready` where it is not NULL */
     const float *bias;     /* [channels of y] or NULL */
     float *y;              /* must not overlap x */
     bool add;              /* to what y holds: y + (bias + sum) */

@@ -173,15 +173,32 @@ void conv_rows_offsets(const ConvPlan *plan, int32_t *offset)
             }
 }
 
+size_t conv_widened_count(const ConvPlan *plan)
+{
+    return (size_t)(ceil_div(plan->m_chunk, plan->tile_rows) * plan->tile_rows * plan->c_block * plan->n_taps);
+}
+
+/* The panels of m rows from first_row on, [panel][n_j][tile_rows]. */
+static const float *block_weights(const TileKernels *tk, const ConvPlan *plan, const PackedWeights *packed, int64_t block,
+                                  int64_t first_row, int64_t m, int64_t n_j)
+{
+    int64_t place = place_of_panel(plan, block, first_row / plan->tile_rows);
+
+    if (!packed->halves)
+        return packed->floats + place;
+    tk->widen(packed->room, packed->halves + place, ceil_div(m, plan->tile_rows) * n_j * plan->tile_rows);
+    return packed->room;
+}
+
 void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32_t *offset, const float *rows,
-                        const float *packed, const float *bias, int64_t first_row, int64_t m, int64_t columns, float *y,
+                        const PackedWeights *packed, const float *bias, int64_t first_row, int64_t m, int64_t columns, float *y,
                         int64_t y_stride)
 {
     for (int64_t block = 0; block < plan->n_blocks; block++) {
         int64_t c_first = block * plan->c_block, n_j = block_channels(plan, block) * plan->n_taps;
         TileProduct product = {.m = m,
                                .n_j = n_j,
-                               .w = packed + place_of_panel(plan, block, first_row / plan->tile_rows),
+                               .w = block_weights(tk, plan, packed, block, first_row, m, n_j),
                                .panel_stride = n_j * plan->tile_rows,
                                .offset = offset,
                                .begin = block == 0,

@@ -40,10 +40,18 @@ size_t conv_line_count(const ConvPlan *plan);
 /* offset [c_block * n_taps] of row_j from the first row of its block; the same for every block. */
 void conv_rows_offsets(const ConvPlan *plan, int32_t *offset);
 
+/* The packed weights of a group: floats, or halves, which become floats in `room` [conv_widened_count] block by block. */
+typedef struct PackedWeights {
+    const float *floats;
+    const uint16_t *halves; /* NULL: floats */
+    float *room;
+} PackedWeights;
+size_t conv_widened_count(const ConvPlan *plan);
+
 /* m output rows from first_row on, a multiple of a tile's rows, by all columns of a tile, over all blocks of the sum.
- * packed: of the group; bias [m] or NULL. */
+ * bias [m] or NULL. */
 void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32_t *offset, const float *rows,
-                        const float *packed, const float *bias, int64_t first_row, int64_t m, int64_t columns, float *y,
+                        const PackedWeights *packed, const float *bias, int64_t first_row, int64_t m, int64_t columns, float *y,
                         int64_t y_stride);
 
 /* Sends n_rows finished output rows [n_rows][pitch], the first of them first_row of the group, to the target. */

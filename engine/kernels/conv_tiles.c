@@ -17,6 +17,7 @@ typedef struct Layout {
     size_t line;   /* one line of a channel before its phases are split, or after they are joined */
     size_t rows;   /* [c_src * n_phases][pitch] */
     size_t out;    /* [m_chunk][pitch] */
+    size_t weights; /* of a block, as floats */
     size_t size;
 } Layout;
 
@@ -28,6 +29,7 @@ static Layout lay_out(const ConvPlan *plan)
     at.line = scratch_take(&at.size, conv_line_count(plan));
     at.rows = scratch_take(&at.size, (size_t)(plan->c_src * plan->n_phases * plan->pitch));
     at.out = scratch_take(&at.size, (size_t)(plan->m_chunk * plan->pitch));
+    at.weights = scratch_take(&at.size, conv_widened_count(plan));
     return at;
 }
 
@@ -62,9 +64,12 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
     ConvTile tile = conv_plan_tile(plan, job->shape.batch, task / plan->m_split / plan->groups);
     int64_t columns = conv_tile_columns(plan, &tile);
     int64_t count = plan->y.n_dst * plan->x.n_dst;
-    const float *packed = job->ready + group * plan->n_panels * plan->j * plan->tile_rows;
+    int64_t group_weights = group * plan->n_panels * plan->j * plan->tile_rows;
     float bias_room[PLAN_CHUNK_MAX];
     Layout at = lay_out(plan);
+    PackedWeights packed = {.floats = job->ready_half ? NULL : job->ready + group_weights,
+                            .halves = job->ready_half ? job->ready_half + group_weights : NULL,
+                            .room = (void *)(scratch + at.weights)};
     int32_t *offset = (void *)(scratch + at.offset);
     float *line = (void *)(scratch + at.line), *rows = (void *)(scratch + at.rows), *out = (void *)(scratch + at.out);
 
@@ -78,9 +83,9 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
             float *y = job->y + ((tile.b * plan->groups + group) * plan->c_dst + first) * count +
                        tile.top * plan->x.n_dst + tile.first;
 
-            conv_rows_multiply(tk, plan, offset, rows, packed, bias, first, m, columns, y, count);
+            conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, y, count);
         } else {
-            conv_rows_multiply(tk, plan, offset, rows, packed, bias, first, m, columns, out, plan->pitch);
+            conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, out, plan->pitch);
             conv_rows_store(tk, plan, &tile, group, first, m, out, line, &(RowTarget){.y = job->y, .add = job->add});
         }
     }

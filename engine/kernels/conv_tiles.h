@@ -49,6 +49,7 @@ typedef struct TileKernels {
     void (*finish)(float *dst, const float *src, int64_t n, bool add, const float *slope_at);
     /* row[i] *= ELU'(x) where elu[i] = ELU(x): 1, or ELU(x) + 1 below 0 */
     void (*slope)(float *row, const float *elu, int64_t n);
+    void (*widen)(float *dst, const uint16_t *src, int64_t n); /* from IEEE binary16 */
     float (*sum)(const float *x, int64_t n);
     float (*dot)(const float *a, const float *b, int64_t n);
     /* panel[t * m + r] = rows[r * pitch + t], r in [0, m), t in [0, n); m is `rows` or `lanes`. */

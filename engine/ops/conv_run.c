@@ -12,6 +12,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
+#include "engine/kernels/point.h"
 #include "engine/ops/pad.h"
 
 const ConvPadMode conv_pad_modes[] = {
@@ -85,6 +86,7 @@ typedef struct Prepared {
     ConvKind kind;
     int64_t groups, stride[2], dilation[2]; /* of y and x */
     size_t count;
+    bool is_half; /* packed holds IEEE binary16 */
     _Alignas(MEM_ALIGN) float packed[];
 } Prepared;
 
@@ -113,6 +115,58 @@ fail:
     return status;
 }
 
+#define HALF_BLOCK 4096
+
+/* Whether halves hold all of x. */
+static bool are_halves(const PointKernels *point, const float *x, size_t count)
+{
+    uint16_t halves[HALF_BLOCK];
+    float back[HALF_BLOCK];
+
+    for (size_t i = 0; i < count; i += HALF_BLOCK) {
+        size_t n = count - i < HALF_BLOCK ? count - i : HALF_BLOCK;
+
+        point->to_half(x + i, halves, (int64_t)n);
+        point->from_half(halves, back, (int64_t)n);
+        if (memcmp(back, x + i, n * sizeof *back) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* In the place of the floats: what is written has been read. */
+static void narrow(const PointKernels *point, float *x, size_t count)
+{
+    uint16_t halves[HALF_BLOCK];
+
+    for (size_t i = 0; i < count; i += HALF_BLOCK) {
+        size_t n = count - i < HALF_BLOCK ? count - i : HALF_BLOCK;
+
+        point->to_half(x + i, halves, (int64_t)n);
+        memcpy((uint16_t *)x + i, halves, n * sizeof *halves);
+    }
+}
+
+RsdStatus conv_prepare_halves(Tape *tape, Tensor *w, ArenaMark before, RsdError *err)
+{
+    Prepared *wide, *halves;
+    size_t size;
+    RsdStatus status = RSD_OK;
+
+    memcpy(&wide, &w->prepared, sizeof wide);
+    if (wide->count == 0 || !are_halves(tape->kernels->point, wide->packed, wide->count))
+        return RSD_OK;
+    narrow(tape->kernels->point, wide->packed, wide->count);
+    wide->is_half = true;
+    size = sizeof *wide + wide->count * sizeof(uint16_t);
+    arena_rewind(tape->arena, before);
+    TRY(arena_alloc(tape->arena, &halves, 1, size, err)); /* smaller than before: it fits, there or in an earlier block */
+    memmove(halves, wide, size);
+    w->prepared = halves;
+fail:
+    return status;
+}
+
 bool conv_is_packed(const Tensor *w)
 {
     const Prepared *prepared = w->prepared;
@@ -133,6 +187,7 @@ static RsdStatus run_sum(Tape *tape, ConvKind kind, const ConvJob *job, const Te
     TRY(threads_scratch_reserve(tape->threads, work.scratch_size, err));
     if (is_prepared(prepared, kernels, kind, &job->shape, work.packed_count)) {
         run.job.ready = prepared->packed;
+        run.job.ready_half = prepared->is_half ? (const uint16_t *)prepared->packed : NULL;
     } else {
         TRY(arena_alloc(tape->arena, &run.job.packed, work.packed_count, sizeof(float), err));
         threads_for(tape->threads, work.n_pack_tasks, pack_task, &run);

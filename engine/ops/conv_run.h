@@ -32,6 +32,10 @@ RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err)
 /* Packs the weight once for the kernels of the tape, into memory of its arena; conv_call uses it while nothing is recorded.
  * shape: of any call with this weight. Errors: RSD_ERR_MEMORY. */
 RsdStatus conv_prepare(Tape *tape, ConvKind kind, const ConvShape *shape, Tensor *w, RsdError *err);
+/* Right after it, `before` being the arena's mark in front of it: when all numbers of the weight are IEEE binary16, as in a file
+ * that stores them so, what was packed is kept so too: half the memory, and the same bits of every result.
+ * Errors: RSD_ERR_MEMORY. */
+RsdStatus conv_prepare_halves(Tape *tape, Tensor *w, ArenaMark before, RsdError *err);
 /* Whether what was packed takes the place of w's own numbers, so that those may go; kernels that pack nothing read them. */
 bool conv_is_packed(const Tensor *w);
 

@@ -48,7 +48,7 @@ static double seconds_wanted(void)
     return seconds ? atof(seconds) : minutes ? 60 * atof(minutes) : 5;
 }
 
-static void save_model(const AudioCodecConfig *cfg)
+static void save_model_as(const AudioCodecConfig *cfg, Dtype stored_as)
 {
     AudioCodec *codec;
 
@@ -63,8 +63,13 @@ static void save_model(const AudioCodecConfig *cfg)
         else
             params_fill_uniform(tensor, &rng, 0.5f / sqrtf((float)fan_in));
     }
-    ASSERT_OK(audio_codec_save(codec, model_path, DTYPE_F32, false, NULL, &err), err);
+    ASSERT_OK(audio_codec_save(codec, model_path, stored_as, false, NULL, &err), err);
     audio_codec_destroy(&codec);
+}
+
+static void save_model(const AudioCodecConfig *cfg)
+{
+    save_model_as(cfg, DTYPE_F32);
 }
 
 /* Encodes and decodes `left` seconds. */
@@ -191,6 +196,16 @@ Test(model_memory, dac_44_khz_streams)
     NEED_LONG();
     save_model(&cfg);
     assert_fits(&cfg, "rsd", 200 * MB, 280 * MB);
+}
+
+/* Converted with --half. */
+Test(model_memory, dac_44_khz_of_halves)
+{
+    AudioCodecConfig cfg = dac();
+
+    NEED_LONG();
+    save_model_as(&cfg, DTYPE_F16);
+    assert_fits(&cfg, "dac", 200 * MB, 200 * MB);
 }
 
 /* What is left to grow are the codes of a .dac file. */

@@ -10,8 +10,10 @@
 #include "conv_oracle.h"
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
+#include "engine/kernels/point.h"
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/conv1d.h"
+#include "engine/ops/conv_run.h"
 #include "engine/ops/linear.h"
 #include "engine/stream.h"
 
@@ -452,6 +454,54 @@ Test(conv1d, prepared_weights_give_the_same_bits_and_are_not_used_while_recordin
         assert_same_bits(plain->data, recorded->data, tensor_count(plain), "recorded", &c);
         bench_close(&bench);
     }
+}
+
+/* What the arena holds for a prepared weight, in bytes; one large block is there from the start. */
+static size_t prepared_size(Bench *bench, const ConvCase *c, bool as_halves)
+{
+    ArenaMark before = arena_mark(bench->tape->arena);
+
+    cr_assert_eq((c->transposed ? conv_transpose1d_prepare : conv1d_prepare)(bench->tape, bench->w, &c->p, &bench->err), RSD_OK);
+    if (as_halves)
+        cr_assert_eq(conv_prepare_halves(bench->tape, bench->w, before, &bench->err), RSD_OK);
+    return arena_mark(bench->tape->arena).used - before.used;
+}
+
+Test(conv1d, weights_that_are_halves_are_kept_as_such_with_the_same_bits)
+{
+    for (size_t s = 1; s < N_SETS && kernels_named(set_names[s]); s++)
+        for (uint32_t i = 0; i < 60; i++) {
+            Rng rng = rng_at(seed_of_run(), RNG_TEST, 13, i);
+            ConvCase c = oracle_random_case(&rng, 4);
+            const PointKernels *point = kernels_named(set_names[s])->point;
+            Tensor *plain;
+            Bench bench;
+            size_t wide;
+            void *room;
+
+            bench_open(&bench, set_names[s], 1);
+            make_tensors(&bench, &c, &rng);
+            cr_assert_eq(arena_alloc(bench.tape->arena, &room, 1 << 22, 1, &bench.err), RSD_OK);
+            tape_reset(bench.tape);
+            wide = prepared_size(&bench, &c, false);
+            cr_assert_eq(prepared_size(&bench, &c, true), wide, "numbers that are no halves were narrowed");
+            for (int64_t k = 0; k < tensor_count(bench.w); k++) {
+                uint16_t half;
+
+                point->to_half(&bench.w->data[k], &half, 1);
+                point->from_half(&half, &bench.w->data[k], 1);
+            }
+            bench.w->prepared = NULL;
+            cr_assert_eq(run_op(&bench, &c), RSD_OK);
+            plain = bench.y;
+            if (wide >= 1024) /* else the head of it is most of it, or nothing is packed */
+                cr_assert_lt(prepared_size(&bench, &c, true), wide * 3 / 4, "%s", set_names[s]);
+            else
+                prepared_size(&bench, &c, true);
+            cr_assert_eq(run_op(&bench, &c), RSD_OK);
+            assert_same_bits(plain->data, bench.y->data, tensor_count(plain), "halves", &c);
+            bench_close(&bench);
+        }
 }
 
 Test(conv1d, added_in_place_has_the_bits_of_a_sum_afterwards)

@@ -232,6 +232,16 @@ static void slope(float *row, const float *elu, int64_t n)
         slope_some(row + i, elu + i, n - i);
 }
 
+static void widen(float *dst, const uint16_t *src, int64_t n)
+{
+    int64_t i = 0;
+
+    for (; i + W <= n; i += W)
+        _mm256_storeu_ps(dst + i, _mm256_cvtph_ps(_mm_loadu_si128((const void *)(src + i))));
+    for (; i < n; i++)
+        dst[i] = _cvtsh_ss(src[i]);
+}
+
 /* Sum of a row in four vectors side by side, then across. */
 static float sum(const float *x, int64_t n)
 {
@@ -432,7 +442,7 @@ static void dots(const TileDots *d)
 /* --- the table ------------------------------------------------------------------------------------------------------------ */
 
 static const TileKernels tile_kernels = {
-    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum, .dot = dot,
+    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .widen = widen, .sum = sum, .dot = dot,
     .turn = turn, .product = product, .dots = dots};
 
 CONV_KERNELS_OF_TILES(conv_avx2, tile_kernels);

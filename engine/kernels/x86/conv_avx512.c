@@ -180,6 +180,15 @@ static void slope(float *row, const float *elu, int64_t n)
     }
 }
 
+static void widen(float *dst, const uint16_t *src, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += W) {
+        __mmask16 lanes = lanes_at(i, n);
+
+        _mm512_mask_storeu_ps(dst + i, lanes, _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, src + i)));
+    }
+}
+
 /* Sum of a row in four vectors side by side, then across. */
 static float sum(const float *x, int64_t n)
 {
@@ -351,7 +360,7 @@ static void dots(const TileDots *d)
 /* --- the table ------------------------------------------------------------------------------------------------------------ */
 
 static const TileKernels tile_kernels = {
-    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .sum = sum, .dot = dot,
+    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .widen = widen, .sum = sum, .dot = dot,
     .turn = turn, .product = product, .dots = dots};
 
 CONV_KERNELS_OF_TILES(conv_avx512, tile_kernels);
