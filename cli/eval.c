@@ -29,10 +29,10 @@ typedef struct EvalRequest {
     CommonRequest common;
     EvalWishes wishes;
     TextList weights;
-    double rate_hz, max_delay_s, heatmap_top;
+    double rate_hz, max_delay_s, heatmap_top, frame_s, tile_side;
     const char *shard, *report, *spectrogram, *heatmap, *visqol_model;
     int n_threads, n_details, kind;
-    bool no_align, per_channel, json, csv, force, embeddings;
+    bool no_align, per_channel, json, csv, force, embeddings, fmd;
 } EvalRequest;
 
 static const char *const KINDS[] = {"all", "audio", "image", NULL};
@@ -87,6 +87,21 @@ static const Option OPTIONS[] = {
      .name = "per-channel",
      .offset = offsetof(EvalRequest, per_channel),
      .help = "show the values of single channels too (--json always does)"},
+    {.name = "per-frame",
+     .kind = OPTION_QUANTITY,
+     .value = "TIME",
+     .unit = UNIT_SECONDS,
+     .min = 0.001,
+     .max = 3600,
+     .offset = offsetof(EvalRequest, frame_s),
+     .help = "of recordings: values of each stretch of this length too, their quantiles, and STOI of each band of frequency"},
+    {.name = "per-tile",
+     .kind = OPTION_QUANTITY,
+     .value = "PIXELS",
+     .min = 8,
+     .max = 65536,
+     .offset = offsetof(EvalRequest, tile_side),
+     .help = "of pictures: values of each tile of this many pixels a side too, and their quantiles"},
     {.name = "fail-below",
      .kind = OPTION_LIST,
      .value = "NAME=VALUE",
@@ -135,6 +150,10 @@ static const Option OPTIONS[] = {
      .offset = offsetof(EvalRequest, embeddings),
      .help = "REF and DIST are .npy files of embeddings, [rows, numbers] from a network of yours: print the Frechet distance (FID, FAD) "
              "and the unbiased kernel distance (KID), which is better for fewer than 5000 rows"},
+    {.name = "fmd",
+     .offset = offsetof(EvalRequest, fmd),
+     .help = "REF and DIST are recordings or folders of them, not paired: print the Frechet and the kernel distance of log mel "
+             "statistics of every 0.96 s (not the FAD of the literature, which needs a trained network)"},
     {.letter = 'f', .name = "force", .offset = offsetof(EvalRequest, force), .help = "overwrite files that exist"},
     {.name = "json",
      .offset = offsetof(EvalRequest, json),
@@ -154,13 +173,15 @@ static const Explained EXAMPLES[] = {
      "through a network"},
     {"--heatmap errors.png photo.png photo.jpg", "where it is wrong"},
     {"-m all --csv originals decoded > values.csv", "everything, for a spreadsheet"},
+    {"--per-frame 0.5s -m snr,lsd,stoi --csv talk.wav decoded.wav > over-time.csv", "how values change over time"},
+    {"--fmd originals decoded", "Frechet distance of log mel statistics of two folders"},
     {"--embeddings originals.npy decoded.npy", "Frechet and kernel distance of two sets of embeddings"},
     {NULL, NULL},
 };
 
 static const Explained JSON_FIELDS[] = {
     {"schema", "1; a field changes its meaning only together with this number"},
-    {"type", "pair or summary, or embeddings with ref_rows, dist_rows, dim, frechet and kernel"},
+    {"type", "pair or summary, or embeddings or fmd with ref_rows, dist_rows, dim, frechet and kernel"},
     {"kind", "audio or image; with both there are two summaries"},
     {"name, ref, dist", "of a pair"},
     {"rate_hz, channels, samples", "of recordings: of what was compared, samples per channel"},
@@ -171,11 +192,16 @@ static const Explained JSON_FIELDS[] = {
     {"width, height, channels", "of pictures: pixels; 1 when both are grey, else 3"},
     {"ref_format, dist_format, ref_bits, dist_bits", "of pictures: png, jpeg, ..; bits of a sample in the files"},
     {"alpha_l1", "of pictures: mean absolute difference of alpha, null without any"},
+    {"frames", "with --per-frame: n, length_s (the last takes the rest too) and band_hz, the centres of the bands of STOI"},
+    {"tiles", "with --per-tile: n, side and columns; tiles are listed row by row, the last of each takes the rest too"},
     {"metrics", "for each name an object: value (null when infinite or not applicable), unit, flag (why the value is a "
                 "convention: too short, too small, silent reference, identical, not applicable; else null), channels (values "
-                "of single channels, or of red, green and blue, where there are several and the metric has them)"},
+                "of single channels, or of red, green and blue, where there are several and the metric has them), and with "
+                "--per-frame or --per-tile frames or tiles (their values, null where a convention), quantiles (p5, p25, p50, p75 "
+                "and p95 of them) and bands (of stoi)"},
     {"status, error", "instead of the rest when the pair could not be compared"},
-    {"pairs, failed, limits_missed", "of the summary; its metrics have mean, half_width_95, n, unit and better"},
+    {"pairs, failed, limits_missed", "of the summary; its metrics have mean, half_width_95, quantiles (p5, p25, p50, p75 and p95 over "
+                                      "pairs), n, unit and better"},
     {NULL, NULL},
 };
 
@@ -399,7 +425,8 @@ fail:
 
 static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *console, int *code, RsdError *err)
 {
-    Comparison c = {.options = {.rate_hz = r->rate_hz, .max_delay_s = r->max_delay_s, .no_align = r->no_align}};
+    Comparison c = {.options = {.rate_hz = r->rate_hz, .max_delay_s = r->max_delay_s, .no_align = r->no_align,
+                                .frame_s = r->frame_s, .tile_side = (int64_t)r->tile_side}};
     RsdThreads *threads = NULL;
     Svr *visqol = NULL;
     ImageNets *nets = NULL;
@@ -447,6 +474,8 @@ static int run(int argc, char **argv)
                                cli_eval.usage);
     else if (r.json && r.csv)
         code = command_misused(&cli_eval, "--json and --csv both write to standard output: give one of them");
+    else if (r.fmd)
+        status = eval_fmd(argv[0], argv[1], r.n_threads, r.json, &err);
     else if (r.embeddings)
         status = eval_embeddings(argv[0], argv[1], r.json, &err);
     else

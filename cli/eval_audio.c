@@ -11,6 +11,7 @@
 
 #include "cli/words.h"
 #include "engine/base/mem.h"
+#include "losses/stoi.h"
 #include "media/audio_reader.h"
 
 #define MAX_SAMPLES ((int64_t)1 << 28) /* per channel: an hour and a half at 48 kHz; both signals are in memory */
@@ -107,6 +108,66 @@ static RsdStatus metric_check(const EvalMetric *metric, const EvalOptions *optio
     return RSD_OK;
 }
 
+/* Values of stretches of frame_s. */
+static RsdStatus measure_frames(EvalResult *r, const MetricChannels *both, const EvalSet *set, const EvalOptions *options,
+                                RsdError *err)
+{
+    const int64_t len = (int64_t)ceil(options->frame_s * both->rate_hz), n = both->n > len ? both->n / len : 1;
+    RsdStatus status = RSD_OK;
+
+    r->audio.frame_len = len;
+    TRY(eval_parts_open(&r->places, n, set, err));
+    for (int64_t i = 0; i < n; i++) {
+        MetricChannels frame = *both;
+
+        frame.ref += i * len;
+        frame.dist += i * len;
+        frame.n = i + 1 < n ? len : both->n - i * len;
+        for (size_t m = 0; m < set->n; m++)
+            TRY(audio_metric_measure(&r->places.values[(size_t)i * set->n + m], NULL, set->items[m].of_kind, &frame, err));
+    }
+fail:
+    return status;
+}
+
+/* Of STOI, means over the channels. */
+static RsdStatus measure_bands(EvalResult *r, const MetricChannels *both, const EvalSet *set, RsdError *err)
+{
+    MetricValue bands[STOI_N_BANDS];
+    RsdStatus status = RSD_OK;
+
+    TRY(eval_parts_open(&r->bands, STOI_N_BANDS, set, err));
+    for (size_t m = 0; m < set->n; m++)
+        for (int c = 0; c < both->channels; c++) {
+            const MetricSignals one = {both->ref + (size_t)c * both->ref_stride, both->dist + (size_t)c * both->dist_stride, both->n,
+                                       both->rate_hz, both->aids};
+            const AudioMetric *metric = set->items[m].of_kind;
+
+            if (metric->function == metric_stoi)
+                TRY(metric_stoi_bands(bands, &one, err));
+            for (int b = 0; b < STOI_N_BANDS; b++) {
+                MetricValue *value = &r->bands.values[(size_t)b * set->n + m];
+
+                if (metric->function == metric_stoi) {
+                    value->value += bands[b].value / both->channels;
+                    value->flags |= bands[b].flags;
+                } else {
+                    value->flags = METRIC_NOT_APPLICABLE;
+                }
+            }
+        }
+fail:
+    return status;
+}
+
+static bool has_bands(const EvalSet *set)
+{
+    for (size_t m = 0; m < set->n; m++)
+        if (((const AudioMetric *)set->items[m].of_kind)->function == metric_stoi)
+            return true;
+    return false;
+}
+
 static RsdStatus measure_signals(EvalResult *r, const EvalSignals *s, const EvalSet *set, const EvalOptions *options,
                                  RsdError *err)
 {
@@ -129,6 +190,10 @@ static RsdStatus measure_signals(EvalResult *r, const EvalSignals *s, const Eval
         for (int c = 0; c < s->channels; c++)
             r->each[(size_t)c * set->n + m] = each[c];
     }
+    if (options->frame_s > 0)
+        TRY(measure_frames(r, &both, set, options, err));
+    if (options->frame_s > 0 && has_bands(set))
+        TRY(measure_bands(r, &both, set, err));
     TRY(loudness_measure(&r->audio.ref_loudness, both.ref, both.ref_stride, both.channels, both.n, both.rate_hz, err));
     TRY(loudness_measure(&r->audio.dist_loudness, both.dist, both.dist_stride, both.channels, both.n, both.rate_hz, err));
 fail:
@@ -187,6 +252,30 @@ static const char *channel_name(char text[EVAL_TEXT_SIZE], const EvalResult *r, 
     return text;
 }
 
+static const char *place_name(char text[EVAL_TEXT_SIZE], const EvalResult *r, int64_t place)
+{
+    snprintf(text, EVAL_TEXT_SIZE, "%.3f s", (double)(place * r->audio.frame_len) / r->audio.rate_hz);
+    return text;
+}
+
+static const char *band_name(char text[EVAL_TEXT_SIZE], const EvalResult *r, int64_t band)
+{
+    (void)r;
+    snprintf(text, EVAL_TEXT_SIZE, "%.0f Hz", stoi_band_hz((int)band));
+    return text;
+}
+
+static void json_places(JsonLine *line, const EvalResult *r)
+{
+    json_line_real(line, "length_s", (double)r->audio.frame_len / r->audio.rate_hz);
+    if (r->bands.n) {
+        json_line_open(line, "band_hz", '[');
+        for (int b = 0; b < STOI_N_BANDS; b++)
+            json_line_real(line, NULL, stoi_band_hz(b));
+        json_line_close(line, ']');
+    }
+}
+
 static void json_facts(JsonLine *line, const EvalResult *r)
 {
     const EvalAudioFacts *a = &r->audio;
@@ -224,6 +313,10 @@ const EvalKind eval_kind_audio = {
     .column_text = column_text,
     .print_facts = print_facts,
     .channel_name = channel_name,
+    .places = "frames",
+    .place_name = place_name,
+    .band_name = band_name,
+    .json_places = json_places,
     .json_facts = json_facts,
     .csv_columns = ",rate_hz,channels,samples,delay_samples",
     .csv_facts = csv_facts,

@@ -1,4 +1,4 @@
-/* eval_embeddings.c - reads two .npy files and prints the distances of what they hold.
+/* eval_embeddings.c - two sets of rows, from .npy files or made of recordings, and their distances.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,6 +13,9 @@
 #include "engine/base/mem.h"
 #include "engine/weights/npy.h"
 #include "losses/frechet.h"
+#include "losses/mel_embedding.h"
+#include "media/audio_reader.h"
+#include "trainer/media_list.h"
 
 static RsdStatus read_header(NpyHeader *header, const FileMap *map, RsdError *err)
 {
@@ -65,18 +68,18 @@ fail:
     return status;
 }
 
-static void print(const Embeddings *a, const Embeddings *b, double frechet, double kernel, bool json)
+static void print(const char *type, const Embeddings *a, const Embeddings *b, double frechet, double kernel, bool json)
 {
     JsonLine line;
 
     if (!json) {
-        printf("embeddings  %lld and %lld of %lld numbers\nFrechet     %.6g\nkernel      %.6g\n", (long long)a->n, (long long)b->n,
+        printf("%-11s %lld and %lld of %lld numbers\nFrechet     %.6g\nkernel      %.6g\n", type, (long long)a->n, (long long)b->n,
                (long long)a->dim, frechet, kernel);
         return;
     }
     json_line_begin(&line, stdout);
     json_line_integer(&line, "schema", 1);
-    json_line_text(&line, "type", "embeddings");
+    json_line_text(&line, "type", type);
     json_line_integer(&line, "ref_rows", a->n);
     json_line_integer(&line, "dist_rows", b->n);
     json_line_integer(&line, "dim", a->dim);
@@ -95,8 +98,69 @@ RsdStatus eval_embeddings(const char *ref_path, const char *dist_path, bool json
     TRY(open_embeddings(&b, &dist, dist_path, err));
     TRY(frechet_distance(&frechet, &a, &b, err));
     TRY(kernel_distance(&kernel, &a, &b, err));
-    print(&a, &b, frechet, kernel, json);
+    print("embeddings", &a, &b, frechet, kernel, json);
 fail:
+    mem_free(&ref);
+    mem_free(&dist);
+    return status;
+}
+
+/* ---- log mel statistics ---- */
+
+#define MAX_SAMPLES ((int64_t)1 << 28) /* of a recording: more than four hours */
+
+static RsdStatus add_recording(Embeddings *e, double **rows, const char *path, RsdError *err)
+{
+    const AudioReaderOptions form = {.rate_hz = MEL_EMBEDDING_RATE_HZ, .channels = 1};
+    double *more = NULL;
+    float *samples = NULL;
+    int64_t n_samples, n;
+    RsdStatus status = RSD_OK;
+
+    TRY(audio_read_all(path, &form, MAX_SAMPLES, &samples, &n_samples, NULL, err));
+    TRY(mel_embedding(&more, &n, samples, n_samples, err));
+    if (n) {
+        TRY(mem_resize(rows, (size_t)(e->n * e->dim), (size_t)((e->n + n) * e->dim), sizeof **rows, err));
+        memcpy(*rows + e->n * e->dim, more, (size_t)(n * e->dim) * sizeof **rows);
+        e->n += n;
+    }
+    e->rows = *rows;
+fail:
+    mem_free(&samples);
+    mem_free(&more);
+    return status;
+}
+
+static RsdStatus read_statistics(Embeddings *e, double **rows, const char *path, RsdThreads *threads, RsdError *err)
+{
+    MediaList *list = NULL;
+    RsdStatus status = RSD_OK;
+
+    *e = (Embeddings){.dim = MEL_EMBEDDING_DIM};
+    TRY(media_list_scan(&list, &path, 1, MEL_EMBEDDING_RATE_HZ, threads, err));
+    for (size_t i = 0; i < list->n_files; i++)
+        TRY(add_recording(e, rows, list->files[i].path, err));
+    CHECK(e->n >= 2, err, RSD_ERR_ARG, "%s: %lld stretches of 0.96 s; at least 2 are needed", path, (long long)e->n);
+fail:
+    media_list_destroy(&list);
+    return status;
+}
+
+RsdStatus eval_fmd(const char *ref_path, const char *dist_path, int n_threads, bool json, RsdError *err)
+{
+    Embeddings a, b;
+    RsdThreads *threads = NULL;
+    double *ref = NULL, *dist = NULL, frechet, kernel;
+    RsdStatus status = RSD_OK;
+
+    TRY(rsd_threads_create(&threads, n_threads, err));
+    TRY(read_statistics(&a, &ref, ref_path, threads, err));
+    TRY(read_statistics(&b, &dist, dist_path, threads, err));
+    TRY(frechet_distance(&frechet, &a, &b, err));
+    TRY(kernel_distance(&kernel, &a, &b, err));
+    print("fmd", &a, &b, frechet, kernel, json);
+fail:
+    rsd_threads_destroy(&threads);
     mem_free(&ref);
     mem_free(&dist);
     return status;

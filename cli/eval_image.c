@@ -143,6 +143,21 @@ static void settle(MetricValue *value)
         value->flags &= ~(unsigned)METRIC_IDENTICAL;
 }
 
+static RsdStatus measure_whole(MetricValue *value, const ImagePair *both, const ImageMetric *metric, const EvalOptions *options,
+                               Tape *tape, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (image_nets_check(options->nets, metric->needs, NULL) != RSD_OK) { /* of -m all */
+        *value = (MetricValue){.flags = METRIC_NOT_APPLICABLE};
+        return RSD_OK;
+    }
+    TRY(image_metric_apply(value, metric, both, options->nets, tape, err));
+    settle(value);
+fail:
+    return status;
+}
+
 static RsdStatus measure_metric(EvalResult *r, const ImagePair *both, const EvalSet *set, size_t m, const EvalOptions *options,
                                 Tape *tape, RsdError *err)
 {
@@ -152,13 +167,8 @@ static RsdStatus measure_metric(EvalResult *r, const ImagePair *both, const Eval
 
     for (int c = 0; c < r->channels; c++)
         r->each[(size_t)c * set->n + m] = (MetricValue){.flags = METRIC_NOT_APPLICABLE};
-    if (image_nets_check(options->nets, metric->needs, NULL) != RSD_OK) { /* of -m all */
-        r->values[m] = (MetricValue){.flags = METRIC_NOT_APPLICABLE};
-        return RSD_OK;
-    }
-    TRY(image_metric_apply(&r->values[m], metric, both, options->nets, tape, err));
-    settle(&r->values[m]);
-    if (r->channels == 3) {
+    TRY(measure_whole(&r->values[m], both, metric, options, tape, err));
+    if (r->channels == 3 && !(r->values[m].flags & METRIC_NOT_APPLICABLE)) {
         TRY(image_metric_channels(each, metric, both, tape, err));
         for (int c = 0; c < 3; c++) {
             settle(&each[c]);
@@ -166,6 +176,41 @@ static RsdStatus measure_metric(EvalResult *r, const ImagePair *both, const Eval
         }
     }
 fail:
+    return status;
+}
+
+static void cut_tile(float *tile, const float *planes, const EvalPictures *p, int64_t x, int64_t y, int64_t w, int64_t h)
+{
+    for (int64_t c = 0; c < 3; c++)
+        for (int64_t row = 0; row < h; row++)
+            memcpy(tile + (c * h + row) * w, planes + (c * p->height + y + row) * p->width + x, (size_t)w * sizeof *tile);
+}
+
+/* Values of tiles, row by row; the last of a row or column takes what is left. */
+static RsdStatus measure_tiles(EvalResult *r, const EvalPictures *p, const EvalSet *set, const EvalOptions *options, Tape *tape,
+                               RsdError *err)
+{
+    const int64_t side = options->tile_side, columns = p->width > side ? p->width / side : 1;
+    const int64_t rows = p->height > side ? p->height / side : 1;
+    float *tiles = NULL;
+    RsdStatus status = RSD_OK;
+
+    r->image.tile_side = side;
+    r->image.n_tile_columns = columns;
+    TRY(eval_parts_open(&r->places, rows * columns, set, err));
+    TRY(mem_alloc(&tiles, (size_t)(2 * 3 * (p->width - (columns - 1) * side) * (p->height - (rows - 1) * side)), sizeof *tiles, err));
+    for (int64_t i = 0; i < rows * columns; i++) {
+        const int64_t x = i % columns * side, y = i / columns * side;
+        const int64_t w = i % columns + 1 < columns ? side : p->width - x, h = i / columns + 1 < rows ? side : p->height - y;
+        const ImagePair both = {tiles, tiles + 3 * w * h, h, w};
+
+        cut_tile(tiles, p->ref, p, x, y, w, h);
+        cut_tile(tiles + 3 * w * h, p->dist, p, x, y, w, h);
+        for (size_t m = 0; m < set->n; m++)
+            TRY(measure_whole(&r->places.values[(size_t)i * set->n + m], &both, set->items[m].of_kind, options, tape, err));
+    }
+fail:
+    mem_free(&tiles);
     return status;
 }
 
@@ -188,6 +233,8 @@ static RsdStatus measure(EvalResult *r, const Pair *pair, const EvalSet *set, co
             error_prefix(err, status, "%s", pair->name);
         TRY(status);
     }
+    if (options->tile_side > 0)
+        TRY(measure_tiles(r, &p, set, options, tape, err));
 fail:
     eval_pictures_clear(&p);
     return status;
@@ -217,6 +264,19 @@ static const char *channel_name(char text[EVAL_TEXT_SIZE], const EvalResult *r, 
 
     (void)r;
     return strcpy(text, names[channel]);
+}
+
+static const char *place_name(char text[EVAL_TEXT_SIZE], const EvalResult *r, int64_t place)
+{
+    snprintf(text, EVAL_TEXT_SIZE, "%lld,%lld", (long long)(place % r->image.n_tile_columns * r->image.tile_side),
+             (long long)(place / r->image.n_tile_columns * r->image.tile_side));
+    return text;
+}
+
+static void json_places(JsonLine *line, const EvalResult *r)
+{
+    json_line_integer(line, "side", r->image.tile_side);
+    json_line_integer(line, "columns", r->image.n_tile_columns);
 }
 
 static void json_facts(JsonLine *line, const EvalResult *r)
@@ -252,6 +312,9 @@ const EvalKind eval_kind_image = {
     .column_text = column_text,
     .print_facts = print_facts,
     .channel_name = channel_name,
+    .places = "tiles",
+    .place_name = place_name,
+    .json_places = json_places,
     .json_facts = json_facts,
     .csv_columns = ",width,height,channels",
     .csv_facts = csv_facts,

@@ -4,6 +4,7 @@
  */
 #include "cli/eval_kind.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,29 @@ bool eval_kind_accepts(const char *path)
     return media_list_is_recording(path) || image_is_picture_name(path);
 }
 
+static RsdStatus summarise_places(EvalResult *r, const EvalSet *set, RsdError *err)
+{
+    double *finite = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_calloc(&r->place_quantiles, set->n, sizeof *r->place_quantiles, err));
+    TRY(mem_alloc(&finite, (size_t)r->places.n, sizeof *finite, err));
+    for (size_t m = 0; m < set->n; m++) {
+        size_t n = 0;
+
+        for (int64_t i = 0; i < r->places.n; i++) {
+            const MetricValue *value = &r->places.values[(size_t)i * set->n + m];
+
+            if (!value->flags && isfinite(value->value))
+                finite[n++] = value->value;
+        }
+        r->place_quantiles[m] = quantiles_of(finite, n);
+    }
+fail:
+    mem_free(&finite);
+    return status;
+}
+
 void eval_measure(EvalResult *r, const Pair *pair, const EvalSet *set, const EvalOptions *options, Tape *tape)
 {
     *r = (EvalResult){0};
@@ -45,12 +69,30 @@ void eval_measure(EvalResult *r, const Pair *pair, const EvalSet *set, const Eva
                               pair->kind->thing, pair->dist, eval_kind_of(pair->dist)->thing);
     else
         r->status = pair->kind->measure(r, pair, set, options, tape, &r->err);
+    if (r->status == RSD_OK && r->places.n)
+        r->status = summarise_places(r, set, &r->err);
 }
 
 void eval_result_clear(EvalResult *r)
 {
     mem_free(&r->values);
     mem_free(&r->each);
+    mem_free(&r->places.values);
+    mem_free(&r->place_quantiles);
+    mem_free(&r->bands.values);
+}
+
+RsdStatus eval_parts_open(EvalParts *parts, int64_t n, const EvalSet *set, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    CHECK(n <= EVAL_MAX_PART_VALUES / (int64_t)set->n, err, RSD_ERR_ARG,
+          "%lld parts of %zu metrics are more than %d values; ask for longer frames, larger tiles or fewer metrics", (long long)n,
+          set->n, EVAL_MAX_PART_VALUES);
+    TRY(mem_calloc(&parts->values, (size_t)n * set->n, sizeof *parts->values, err));
+    parts->n = n;
+fail:
+    return status;
 }
 
 void eval_note(char notes[EVAL_NOTES_SIZE], const char *format, ...)

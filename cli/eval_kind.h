@@ -15,6 +15,7 @@
 #include "losses/align.h"
 #include "losses/image_nets.h"
 #include "losses/loudness.h"
+#include "losses/quantiles.h"
 
 #define EVAL_NOTES_SIZE 512
 
@@ -24,7 +25,16 @@ typedef struct EvalOptions {
     bool no_align;
     MetricAids aids;
     const ImageNets *nets; /* of pictures; NULL: none */
+    double frame_s;        /* of recordings: values of stretches of this length too; 0: none */
+    int64_t tile_side;     /* of pictures: values of tiles of this many pixels a side too; 0: none */
 } EvalOptions;
+
+/* Values of parts of a pair, each as if it were measured alone. */
+typedef struct EvalParts {
+    int64_t n;
+    MetricValue *values; /* [n, n_metrics] */
+} EvalParts;
+#define EVAL_MAX_PART_VALUES 10000000 /* of one pair */
 
 /* What is said of a pair besides its metrics. */
 typedef struct EvalAudioFacts {
@@ -32,6 +42,7 @@ typedef struct EvalAudioFacts {
     int64_t n_ref, n_dist, n_common;
     Alignment alignment;
     Loudness ref_loudness, dist_loudness;
+    int64_t frame_len; /* samples; the last frame takes the rest too */
 } EvalAudioFacts;
 
 typedef struct EvalImageFacts {
@@ -40,6 +51,7 @@ typedef struct EvalImageFacts {
     char ref_format[16], dist_format[16];
     bool has_alpha;          /* of one of them at least */
     double alpha_l1;         /* mean absolute difference of alpha */
+    int64_t tile_side, n_tile_columns; /* the last column and row take the rest too */
 } EvalImageFacts;
 
 /* What came out; without samples, so that thousands can be kept. */
@@ -50,6 +62,9 @@ typedef struct EvalResult {
     int channels;
     MetricValue *values; /* [n_metrics] */
     MetricValue *each;   /* [channels, n_metrics] */
+    EvalParts places;    /* frames in time, or tiles by rows, if they were asked for */
+    Quantiles *place_quantiles; /* [n_metrics]: over the places, without conventions and infinite values */
+    EvalParts bands;     /* of frequency, for the metrics that have them; the others do not apply */
     union {
         EvalAudioFacts audio;
         EvalImageFacts image;
@@ -79,6 +94,10 @@ struct EvalKind {
     const char *(*column_text)(char text[EVAL_TEXT_SIZE], const EvalResult *r);
     void (*print_facts)(const EvalResult *r);
     const char *(*channel_name)(char text[EVAL_TEXT_SIZE], const EvalResult *r, int channel);
+    const char *places; /* "frames": key of --json */
+    const char *(*place_name)(char text[EVAL_TEXT_SIZE], const EvalResult *r, int64_t place);
+    const char *(*band_name)(char text[EVAL_TEXT_SIZE], const EvalResult *r, int64_t band);
+    void (*json_places)(JsonLine *line, const EvalResult *r); /* what is needed to know where they are */
     void (*json_facts)(JsonLine *line, const EvalResult *r);
     const char *csv_columns; /* after name and channel, each with a comma before it */
     void (*csv_facts)(const EvalResult *r);
@@ -102,6 +121,8 @@ bool eval_kind_accepts(const char *path);
 /* Everything about one pair. result->status tells whether it went well. Any thread that has the tape for itself. */
 void eval_measure(EvalResult *result, const Pair *pair, const EvalSet *set, const EvalOptions *options, Tape *tape);
 void eval_result_clear(EvalResult *result);
+/* Makes room for n parts. Errors: RSD_ERR_ARG (more than EVAL_MAX_PART_VALUES values), RSD_ERR_MEMORY. */
+RsdStatus eval_parts_open(EvalParts *parts, int64_t n, const EvalSet *set, RsdError *err);
 /* Adds a line to notes, which may be NULL. */
 void eval_note(char notes[EVAL_NOTES_SIZE], const char *format, ...) RSD_PRINTF(2, 3);
 

@@ -50,6 +50,21 @@ static void print_values(const MetricValue *values, const EvalSet *set)
     putchar('\n');
 }
 
+/* A line for each frame or tile, and for each band. */
+static void print_parts(const EvalResult *r, const EvalSet *set)
+{
+    char text[EVAL_TEXT_SIZE];
+
+    for (int64_t i = 0; i < r->places.n; i++) {
+        printf("  %-*s %9s", NAME_COLUMNS - 2, set->kind->place_name(text, r, i), "");
+        print_values(r->places.values + (size_t)i * set->n, set);
+    }
+    for (int64_t i = 0; i < r->bands.n; i++) {
+        printf("  %-*s %9s", NAME_COLUMNS - 2, set->kind->band_name(text, r, i), "");
+        print_values(r->bands.values + (size_t)i * set->n, set);
+    }
+}
+
 static void print_row(const Pair *pair, const EvalResult *r, const EvalSet *set, bool per_channel)
 {
     char text[EVAL_TEXT_SIZE];
@@ -60,6 +75,19 @@ static void print_row(const Pair *pair, const EvalResult *r, const EvalSet *set,
         printf("  channel %-*s %9s", NAME_COLUMNS - 10, set->kind->channel_name(text, r, c), "");
         print_values(r->each + (size_t)c * set->n, set);
     }
+    print_parts(r, set);
+}
+
+static void print_list_quantiles(const EvalResult *r, const EvalSet *set, size_t m)
+{
+    const Quantiles *q = &r->place_quantiles[m];
+
+    if (!r->places.n || !q->n)
+        return;
+    printf("    %zu %-8s", q->n, set->kind->places);
+    for (int i = 0; i < N_QUANTILES; i++)
+        printf(" %s %.*f", quantile_names[i], set->items[m].n_digits, q->at[i]);
+    putchar('\n');
 }
 
 /* One pair has room for a line per metric. */
@@ -80,10 +108,16 @@ static void print_list(const Pair *pair, const EvalResult *r, const EvalSet *set
         for (int c = 0; per_channel && metric->by_channel && r->channels > 1 && c < r->channels; c++)
             printf("    channel %-5s %*s\n", set->kind->channel_name(channel, r, c), VALUE_COLUMNS,
                    eval_value_text(text, metric, &r->each[(size_t)c * set->n + m]));
+        print_list_quantiles(r, set, m);
+    }
+    if (r->places.n) {
+        putchar('\n');
+        print_row_heading(set);
+        print_parts(r, set);
     }
 }
 
-static void print_means(const EvalSet *set, const Interval *means)
+static void print_means(const EvalSet *set, const Interval *means, const Quantiles *quantiles)
 {
     printf("%-*s %9s", NAME_COLUMNS, "mean", "");
     for (size_t m = 0; m < set->n; m++)
@@ -98,9 +132,38 @@ static void print_means(const EvalSet *set, const Interval *means)
         else
             printf(" %*s", VALUE_COLUMNS, "-");
     putchar('\n');
+    for (int i = 0; i < N_QUANTILES; i++) {
+        printf("%-*s %9s", NAME_COLUMNS, quantile_names[i], "");
+        for (size_t m = 0; m < set->n; m++)
+            if (quantiles[m].n)
+                printf(" %*.*f", VALUE_COLUMNS, set->items[m].n_digits, quantiles[m].at[i]);
+            else
+                printf(" %*s", VALUE_COLUMNS, "-");
+        putchar('\n');
+    }
 }
 
 /* ---- JSON ---- */
+
+static void json_quantiles(JsonLine *line, const Quantiles *q)
+{
+    json_line_open(line, "quantiles", '{');
+    for (int i = 0; i < N_QUANTILES; i++)
+        json_line_real(line, quantile_names[i], q->n ? q->at[i] : NAN);
+    json_line_close(line, '}');
+}
+
+/* Conventions are null. */
+static void json_parts(JsonLine *line, const char *key, const EvalParts *parts, const EvalSet *set, size_t m)
+{
+    json_line_open(line, key, '[');
+    for (int64_t i = 0; i < parts->n; i++) {
+        const MetricValue *value = &parts->values[(size_t)i * set->n + m];
+
+        json_line_real(line, NULL, value->flags ? NAN : value->value);
+    }
+    json_line_close(line, ']');
+}
 
 static void json_metric(JsonLine *line, const EvalResult *r, const EvalSet *set, size_t m)
 {
@@ -118,6 +181,12 @@ static void json_metric(JsonLine *line, const EvalResult *r, const EvalSet *set,
             json_line_real(line, NULL, r->each[(size_t)c * set->n + m].value);
         json_line_close(line, ']');
     }
+    if (r->places.n) {
+        json_quantiles(line, &r->place_quantiles[m]);
+        json_parts(line, set->kind->places, &r->places, set, m);
+    }
+    if (r->bands.n && !(r->bands.values[m].flags & METRIC_NOT_APPLICABLE))
+        json_parts(line, "bands", &r->bands, set, m);
     json_line_close(line, '}');
 }
 
@@ -132,6 +201,12 @@ void eval_json_pair(JsonLine *line, const Pair *pair, const EvalResult *r, const
         return;
     }
     set->kind->json_facts(line, r);
+    if (r->places.n) {
+        json_line_open(line, set->kind->places, '{');
+        json_line_integer(line, "n", r->places.n);
+        set->kind->json_places(line, r);
+        json_line_close(line, '}');
+    }
     json_line_open(line, "metrics", '{');
     for (size_t m = 0; m < set->n; m++)
         json_metric(line, r, set, m);
@@ -150,8 +225,8 @@ static void print_json_pair(const Pair *pair, const EvalResult *r, const EvalSet
     json_line_end(&line);
 }
 
-static void print_json_summary(const EvalSet *set, const Interval *means, size_t n_pairs, size_t n_failed,
-                               size_t n_missed)
+static void print_json_summary(const EvalSet *set, const Interval *means, const Quantiles *quantiles, size_t n_pairs,
+                               size_t n_failed, size_t n_missed)
 {
     JsonLine line;
 
@@ -167,6 +242,7 @@ static void print_json_summary(const EvalSet *set, const Interval *means, size_t
         json_line_open(&line, set->items[m].name, '{');
         json_line_real(&line, "mean", means[m].n ? means[m].mean : NAN);
         json_line_real(&line, "half_width_95", means[m].n > 1 ? means[m].half_width : NAN);
+        json_quantiles(&line, &quantiles[m]);
         json_line_integer(&line, "n", (int64_t)means[m].n);
         json_line_text(&line, "unit", set->items[m].unit);
         json_line_text(&line, "better", eval_better_text(set->items[m].better));
@@ -226,7 +302,8 @@ static void print_csv_line(const Pair *pair, const EvalResult *r, const EvalSet 
         fputs("\r\n", stdout);
         return;
     }
-    printf(",%s", channel);
+    putchar(',');
+    print_csv_text(channel);
     set->kind->csv_facts(r);
     for (size_t m = 0; m < set->n; m++)
         if (values[m].flags & METRIC_NOT_APPLICABLE)
@@ -244,6 +321,10 @@ static void print_csv_pair(const Pair *pair, const EvalResult *r, const EvalSet 
     for (int c = 0; per_channel && r->status == RSD_OK && r->channels > 1 && c < r->channels; c++) {
         print_csv_line(pair, r, set, set->kind->channel_name(channel, r, c), r->each + (size_t)c * set->n);
     }
+    for (int64_t i = 0; r->status == RSD_OK && i < r->places.n; i++)
+        print_csv_line(pair, r, set, set->kind->place_name(channel, r, i), r->places.values + (size_t)i * set->n);
+    for (int64_t i = 0; r->status == RSD_OK && i < r->bands.n; i++)
+        print_csv_line(pair, r, set, set->kind->band_name(channel, r, i), r->bands.values + (size_t)i * set->n);
 }
 
 /* ---- all of them ---- */
@@ -267,11 +348,11 @@ void eval_print_pair(EvalForm form, const Pair *pair, const EvalResult *r, const
         (n_pairs > 1 ? print_row : print_list)(pair, r, set, per_channel);
 }
 
-void eval_print_summary(EvalForm form, const EvalSet *set, const Interval *means, size_t n_pairs, size_t n_failed,
-                        size_t n_missed)
+void eval_print_summary(EvalForm form, const EvalSet *set, const Interval *means, const Quantiles *quantiles, size_t n_pairs,
+                        size_t n_failed, size_t n_missed)
 {
     if (form == EVAL_JSON)
-        print_json_summary(set, means, n_pairs, n_failed, n_missed);
+        print_json_summary(set, means, quantiles, n_pairs, n_failed, n_missed);
     else if (form == EVAL_TABLE && n_pairs > 1)
-        print_means(set, means);
+        print_means(set, means, quantiles);
 }

@@ -7,6 +7,7 @@
 
 #include "cli/eval_kind.h"
 #include "losses/interval.h"
+#include "losses/quantiles.h"
 
 #define EVAL_SCHEMA 1 /* of --json; a field changes its meaning only together with this number */
 
@@ -23,9 +24,9 @@ void eval_print_heading(EvalForm form, const EvalSet *set, size_t n_pairs);
 void eval_print_pair(EvalForm form, const Pair *pair, const EvalResult *r, const EvalSet *set, size_t n_pairs,
                      bool per_channel);
 
-/* means [n_metrics]; n_missed: limits that were not kept. */
-void eval_print_summary(EvalForm form, const EvalSet *set, const Interval *means, size_t n_pairs, size_t n_failed,
-                        size_t n_missed);
+/* means, quantiles [n_metrics]; n_missed: limits that were not kept. */
+void eval_print_summary(EvalForm form, const EvalSet *set, const Interval *means, const Quantiles *quantiles, size_t n_pairs,
+                        size_t n_failed, size_t n_missed);
 
 /* Fields of one pair, for --json and the report. */
 void eval_json_pair(JsonLine *line, const Pair *pair, const EvalResult *r, const EvalSet *set);

@@ -84,7 +84,7 @@ static void measure_task(void *ctx, int64_t i, int worker)
 }
 
 /* magnitudes: of |value|. */
-static Interval mean_of(const EvalRun *run, size_t m, bool magnitudes, double *scratch)
+static size_t collect(double *scratch, const EvalRun *run, size_t m, bool magnitudes)
 {
     size_t n = 0;
 
@@ -94,7 +94,7 @@ static Interval mean_of(const EvalRun *run, size_t m, bool magnitudes, double *s
         if (r->status == RSD_OK && !r->values[m].flags && isfinite(r->values[m].value))
             scratch[n++] = magnitudes ? fabs(r->values[m].value) : r->values[m].value;
     }
-    return interval_of(scratch, n);
+    return n;
 }
 
 static bool is_missed(const EvalLimit *limit, double value)
@@ -107,7 +107,7 @@ static void check_limit(EvalRun *run, const EvalLimit *limit, double *scratch)
 {
     const EvalMetric *metric = &run->set->items[limit->metric];
     bool magnitudes = metric->better == METRIC_NEAR_ZERO, missed = false;
-    Interval mean = mean_of(run, limit->metric, magnitudes, scratch);
+    Interval mean = interval_of(scratch, collect(scratch, run, limit->metric, magnitudes));
     double worst = mean.mean;
     size_t n_seen = mean.n;
 
@@ -170,6 +170,7 @@ RsdStatus eval_run(EvalRun *run, RsdThreads *threads, RsdError *err)
 
     TRY(mem_calloc(&run->results, n_pairs, sizeof *run->results, err));
     TRY(mem_calloc(&run->means, run->set->n, sizeof *run->means, err));
+    TRY(mem_calloc(&run->quantiles, run->set->n, sizeof *run->quantiles, err));
     TRY(mem_calloc(&work.done, n_pairs, sizeof *work.done, err));
     TRY(mem_alloc(&scratch, n_pairs, sizeof *scratch, err));
     eval_print_heading(run->form, run->set, n_pairs);
@@ -178,11 +179,15 @@ RsdStatus eval_run(EvalRun *run, RsdThreads *threads, RsdError *err)
         measure_task(&work, 0, 0);
     else
         threads_for(threads, (int64_t)n_pairs, measure_task, &work);
-    for (size_t m = 0; m < run->set->n; m++)
-        run->means[m] = mean_of(run, m, false, scratch);
+    for (size_t m = 0; m < run->set->n; m++) {
+        const size_t n = collect(scratch, run, m, false);
+
+        run->means[m] = interval_of(scratch, n);
+        run->quantiles[m] = quantiles_of(scratch, n);
+    }
     for (size_t i = 0; i < run->limits->n; i++)
         check_limit(run, &run->limits->items[i], scratch);
-    eval_print_summary(run->form, run->set, run->means, n_pairs, run->n_failed, run->n_missed);
+    eval_print_summary(run->form, run->set, run->means, run->quantiles, n_pairs, run->n_failed, run->n_missed);
     fflush(stdout);
 fail:
     close_desks(&work);
@@ -197,4 +202,5 @@ void eval_run_clear(EvalRun *run)
         eval_result_clear(&run->results[i]);
     mem_free(&run->results);
     mem_free(&run->means);
+    mem_free(&run->quantiles);
 }

@@ -20,6 +20,7 @@ typedef struct EvalRun {
     /* Results. */
     EvalResult *results; /* [n_pairs] */
     Interval *means;     /* [n_metrics]; conventions and infinite values are left out */
+    Quantiles *quantiles; /* [n_metrics]; of the same values */
     size_t n_failed, n_missed;
 } EvalRun;
 

@@ -23,7 +23,7 @@
 #define HOP_LEN 128
 #define FFT_LEN 512
 #define N_BINS (FFT_LEN / 2 + 1)
-#define N_BANDS 15
+#define N_BANDS STOI_N_BANDS
 #define LOWEST_HZ 150.0 /* centre of the first third octave */
 #define SEGMENT_LEN 30  /* frames, 384 ms */
 #define RANGE_DB 40.0   /* frames this far under the loudest are silence */
@@ -250,6 +250,11 @@ static bool is_silent(const float *x, int64_t n)
     return true;
 }
 
+static unsigned flags_of(const Envelopes *e, const MetricSignals *s)
+{
+    return (e->n_frames < SEGMENT_LEN ? METRIC_TOO_SHORT : 0u) | (is_silent(s->ref, s->n) ? METRIC_SILENT_REFERENCE : 0u);
+}
+
 static RsdStatus measure(MetricValue *out, const MetricSignals *s, bool extended, RsdError *err)
 {
     RsdStatus status = RSD_OK;
@@ -257,7 +262,7 @@ static RsdStatus measure(MetricValue *out, const MetricSignals *s, bool extended
     double sum = 0;
 
     TRY(analyse(&e, s, err));
-    out->flags = (e.n_frames < SEGMENT_LEN ? METRIC_TOO_SHORT : 0u) | (is_silent(s->ref, s->n) ? METRIC_SILENT_REFERENCE : 0u);
+    out->flags = flags_of(&e, s);
     out->value = TOO_SHORT_VALUE;
     for (int64_t t = 0; t + SEGMENT_LEN <= e.n_frames; t++) {
         if (extended) {
@@ -272,6 +277,30 @@ static RsdStatus measure(MetricValue *out, const MetricSignals *s, bool extended
 fail:
     clear_envelopes(&e);
     return status;
+}
+
+RsdStatus metric_stoi_bands(MetricValue bands[STOI_N_BANDS], const MetricSignals *s, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+    Envelopes e = {0};
+
+    TRY(analyse(&e, s, err));
+    for (int k = 0; k < N_BANDS; k++) {
+        const int64_t n = e.n_frames - SEGMENT_LEN + 1;
+        double sum = 0;
+
+        for (int64_t t = 0; t < n; t++)
+            sum += correlate_band(e.ref + t, e.dist + t, k);
+        bands[k] = (MetricValue){n > 0 ? sum / (double)n : TOO_SHORT_VALUE, flags_of(&e, s)};
+    }
+fail:
+    clear_envelopes(&e);
+    return status;
+}
+
+double stoi_band_hz(int k)
+{
+    return LOWEST_HZ * pow(2, k / 3.0);
 }
 
 RsdStatus metric_stoi(MetricValue *out, const MetricSignals *signals, RsdError *err)

@@ -19,4 +19,10 @@
 RsdStatus metric_stoi(MetricValue *out, const MetricSignals *signals, RsdError *err);
 RsdStatus metric_estoi(MetricValue *out, const MetricSignals *signals, RsdError *err);
 
+/* STOI of each band alone; their mean is metric_stoi. Flags and errors as there. */
+#define STOI_N_BANDS 15
+RsdStatus metric_stoi_bands(MetricValue bands[STOI_N_BANDS], const MetricSignals *signals, RsdError *err);
+/* Centre of band k: 150 Hz times 2^(k / 3). */
+double stoi_band_hz(int k);
+
 #endif

@@ -81,6 +81,35 @@ static void check_pair(const json_t *pair, int channels)
     }
 }
 
+static void check_quantiles(const json_t *entry)
+{
+    const json_t *quantiles = json_object_get(entry, "quantiles");
+
+    cr_assert_eq(json_object_size(quantiles), N_QUANTILES);
+    for (int i = 0; i < N_QUANTILES; i++)
+        assert_number(quantiles, quantile_names[i], true);
+}
+
+/* --per-frame and --per-tile: n_parts numbers or nulls of every metric, and their quantiles. */
+static void check_parts(const json_t *pair, const char *key, size_t n_parts, const char *const *facts)
+{
+    const json_t *parts = json_object_get(pair, key), *entry;
+    const char *name;
+
+    cr_assert_eq(json_integer_value(json_object_get(parts, "n")), (json_int_t)n_parts);
+    for (; *facts; facts++)
+        assert_number(parts, *facts, false);
+    json_object_foreach(json_object_get(pair, "metrics"), name, entry)
+    {
+        const json_t *values = json_object_get(entry, key);
+
+        cr_assert_eq(json_array_size(values), n_parts, "%s of %s", key, name);
+        for (size_t i = 0; i < n_parts; i++)
+            cr_assert(json_is_number(json_array_get(values, i)) || json_is_null(json_array_get(values, i)));
+        check_quantiles(entry);
+    }
+}
+
 static void check_summary(const json_t *summary)
 {
     const AudioMetric *metric;
@@ -95,6 +124,7 @@ static void check_summary(const json_t *summary)
         cr_assert(json_is_object(entry), "%s is missing", metric->name);
         assert_number(entry, "mean", true);
         assert_number(entry, "half_width_95", true);
+        check_quantiles(entry);
         cr_assert(json_is_integer(json_object_get(entry, "n")));
         cr_assert(json_is_string(json_object_get(entry, "unit")) && json_is_string(json_object_get(entry, "better")));
     }
@@ -121,13 +151,16 @@ Test(eval, json_follows_its_schema)
         write_wav(path, i < 2 ? x : y, 1 + i % 2);
     }
     snprintf(command, sizeof command,
-             "PATH=\"$(realpath '%s'):$PATH\" && cd %s && residua eval -q --json -m all a b 2>/dev/null",
+             "PATH=\"$(realpath '%s'):$PATH\" && cd %s && residua eval -q --json -m all --per-frame 0.3s a b 2>/dev/null",
              build_path(&build, ""), folder);
     pipe = popen(command, "r");
     cr_assert_not_null(pipe);
     for (int i = 1; i <= 2; i++) {
         cr_assert_not_null(line = next_line(pipe, text, sizeof text));
         check_pair(line, i);
+        check_parts(line, "frames", 3, (const char *const[]){"length_s", NULL});
+        cr_assert_eq(json_array_size(json_object_get(json_object_get(line, "frames"), "band_hz")), 15);
+        cr_assert_eq(json_array_size(json_object_get(json_object_get(json_object_get(line, "metrics"), "stoi"), "bands")), 15);
         json_decref(line);
     }
     cr_assert_not_null(line = next_line(pipe, text, sizeof text));
@@ -197,13 +230,14 @@ Test(eval, json_of_pictures_follows_its_schema)
         snprintf(path, sizeof path, "%s/%c/%d.png", folder, 'a' + i / 2, 1 + i % 2);
         write_picture(path, i % 2 ? 3 : 1, i < 2 ? 8 : 16);
     }
-    snprintf(command, sizeof command, "PATH=\"$(realpath '%s'):$PATH\" && cd %s && residua eval -q --json -m all a b",
+    snprintf(command, sizeof command, "PATH=\"$(realpath '%s'):$PATH\" && cd %s && residua eval -q --json -m all --per-tile 16 a b",
              build_path(&build, ""), folder);
     pipe = popen(command, "r");
     cr_assert_not_null(pipe);
     for (int i = 0; i < 2; i++) {
         cr_assert_not_null(line = next_line(pipe, text, sizeof text));
         check_picture_pair(line, i ? 3 : 1);
+        check_parts(line, "tiles", 2, (const char *const[]){"side", "columns", NULL});
         json_decref(line);
     }
     cr_assert_not_null(line = next_line(pipe, text, sizeof text));

@@ -4,6 +4,8 @@
  */
 #include "losses/stoi.h"
 
+#include <math.h>
+
 #include "engine/base/mem.h"
 #include "losses/octave_resample.h"
 #include "tests/losses/signals.h"
@@ -48,6 +50,27 @@ Test(stoi, of_a_signal_with_itself_is_one_whatever_its_level)
         y[i] = 0.25f * x[i];
     ASSERT_CLOSE("STOI", value_of(metric_stoi, 20000, 10000, NULL), 1, ((Tolerance){.abs = 1e-9}));
     ASSERT_CLOSE("ESTOI", value_of(metric_estoi, 20000, 10000, NULL), 1, ((Tolerance){.abs = 1e-9}));
+}
+
+Test(stoi, of_bands_has_the_mean_of_all_and_falls_where_the_noise_is)
+{
+    static const MetricAids none;
+    const MetricSignals both = {x, y, 32000, 16000, &none};
+    MetricValue bands[STOI_N_BANDS], all;
+    double mean = 0;
+    RsdError err = {0};
+
+    signal_speech_like(x, 32000, 16000, 5);
+    for (int i = 0; i < 32000; i++)
+        y[i] = x[i] + 0.3f * sinf(2.0f * (float)M_PI * 300.0f * (float)i / 16000.0f);
+    ASSERT_OK(metric_stoi_bands(bands, &both, &err), err);
+    ASSERT_OK(metric_stoi(&all, &both, &err), err);
+    for (int k = 0; k < STOI_N_BANDS; k++)
+        mean += bands[k].value / STOI_N_BANDS;
+    ASSERT_CLOSE("mean of the bands", mean, all.value, ((Tolerance){.abs = 1e-12}));
+    ASSERT_CLOSE("centre of band 3", stoi_band_hz(3), 300, ((Tolerance){.abs = 1e-9}));
+    for (int k = 0; k < STOI_N_BANDS; k++)
+        cr_expect(k == 3 || bands[k].value > bands[3].value, "band %d: %g, band 3: %g", k, bands[k].value, bands[3].value);
 }
 
 Test(stoi, falls_as_noise_rises)
