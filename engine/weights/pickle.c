@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "engine/base/bytes.h"
+#include "engine/weights/pickle_machine.h"
 
 #define MAX_PROTOCOL 5
 #define MAX_MEMO ((size_t)1 << 24)
@@ -67,165 +68,29 @@ typedef enum Opcode {
     OP_LONG_BINGET = 'j'
 } Opcode;
 
-typedef struct Machine {
-    Arena *arena;
-    const char *place;
-    const char *const *globals;
-    const uint8_t *data;
-    size_t size, at;
-    PickleValue **stack, **memo;
-    size_t n_stack, stack_capacity;
-    size_t n_memo, memo_capacity; /* n_memo: places that were written count up to the highest */
-    size_t *marks;                /* heights of the stack */
-    size_t n_marks, marks_capacity;
-    PickleValue *none, *yes, *no; /* shared: they never change */
-} Machine;
-
-/* ---- memory ---- */
-
-/* Room for one more item of *block in the arena, by doubling. */
-static RsdStatus grow(Machine *m, void *block, size_t n, size_t *capacity, size_t item_size, RsdError *err)
-{
-    void **old = block, *bigger;
-    size_t more = *capacity ? 2 * *capacity : 8;
-    RsdStatus status = RSD_OK;
-
-    if (n < *capacity)
-        return RSD_OK;
-    TRY(arena_alloc(m->arena, &bigger, more, item_size, err));
-    if (n > 0)
-        memcpy(bigger, *old, n * item_size);
-    *old = bigger;
-    *capacity = more;
-    return RSD_OK;
-fail:
-    return error_prefix(err, status, "%s: pickle", m->place);
-}
-
-static RsdStatus push(Machine *m, PickleValue *value, RsdError *err)
-{
-    RsdStatus status = grow(m, &m->stack, m->n_stack, &m->stack_capacity, sizeof *m->stack, err);
-
-    if (status == RSD_OK)
-        m->stack[m->n_stack++] = value;
-    return status;
-}
-
-static RsdStatus push_new(Machine *m, PickleKind kind, PickleValue **out, RsdError *err)
-{
-    PickleValue *value;
-    RsdStatus status = RSD_OK;
-
-    TRY(arena_calloc(m->arena, &value, 1, sizeof *value, err));
-    value->kind = kind;
-    TRY(push(m, value, err));
-    *out = value;
-fail:
-    return status;
-}
-
-static RsdStatus add_item(Machine *m, PickleValue *container, PickleValue *item, RsdError *err)
-{
-    RsdStatus status =
-        grow(m, &container->items, container->n_items, &container->capacity, sizeof *container->items, err);
-
-    if (status == RSD_OK)
-        container->items[container->n_items++] = item;
-    return status;
-}
-
-/* ---- operands ---- */
-
-static RsdStatus take(Machine *m, const uint8_t **bytes, uint64_t size, RsdError *err)
-{
-    if (size > m->size - m->at)
-        return error_set(err, RSD_ERR_CORRUPT, "%s: pickle: ends at byte %zu in the middle of a value", m->place,
-                         m->size);
-    *bytes = m->data + m->at;
-    m->at += (size_t)size;
-    return RSD_OK;
-}
-
-/* A number of 1, 2, 4 or 8 bytes. */
-static RsdStatus take_number(Machine *m, uint64_t *value, int size, RsdError *err)
-{
-    const uint8_t *p = NULL;
-    RsdStatus status = take(m, &p, (uint64_t)size, err);
-
-    *value = 0;
-    if (status == RSD_OK)
-        for (int i = size - 1; i >= 0; i--)
-            *value = *value << 8 | p[i];
-    return status;
-}
-
-/* The rest of a line, without its end. */
-static RsdStatus take_line(Machine *m, const char **text, size_t *len, RsdError *err)
-{
-    const uint8_t *start = m->data + m->at, *end = memchr(start, '\n', m->size - m->at);
-
-    if (!end)
-        return error_set(err, RSD_ERR_CORRUPT, "%s: pickle: a name at byte %zu has no end", m->place, m->at);
-    *text = (const char *)start;
-    *len = (size_t)(end - start);
-    m->at += *len + 1;
-    return RSD_OK;
-}
-
-/* ---- the stack ---- */
-
-static RsdStatus need(const Machine *m, size_t n, RsdError *err)
-{
-    size_t floor = m->n_marks ? m->marks[m->n_marks - 1] : 0;
-
-    if (m->n_stack - floor < n)
-        return error_set(err, RSD_ERR_CORRUPT, "%s: pickle: opcode at byte %zu needs %zu values, there are %zu",
-                         m->place, m->at - 1, n, m->n_stack - floor);
-    return RSD_OK;
-}
-
-static PickleValue *pop(Machine *m)
-{
-    return m->stack[--m->n_stack];
-}
-
-/* Values above the last mark become *n items, and the mark goes. */
-static RsdStatus pop_to_mark(Machine *m, PickleValue ***items, size_t *n, RsdError *err)
-{
-    size_t height;
-
-    if (m->n_marks == 0)
-        return error_set(err, RSD_ERR_CORRUPT, "%s: pickle: opcode at byte %zu has no mark", m->place, m->at - 1);
-    height = m->marks[--m->n_marks];
-    *items = m->stack + height;
-    *n = m->n_stack - height;
-    m->n_stack = height;
-    return RSD_OK;
-}
-
 /* ---- opcodes ---- */
 
-static RsdStatus push_int(Machine *m, int64_t integer, RsdError *err)
+static RsdStatus push_int(PickleMachine *m, int64_t integer, RsdError *err)
 {
     PickleValue *value;
-    RsdStatus status = push_new(m, PICKLE_INT, &value, err);
+    RsdStatus status = machine_push_new(m, PICKLE_INT, &value, err);
 
     if (status == RSD_OK)
         value->integer = integer;
     return status;
 }
 
-static RsdStatus push_text(Machine *m, PickleKind kind, uint64_t size, RsdError *err)
+static RsdStatus push_text(PickleMachine *m, PickleKind kind, uint64_t size, RsdError *err)
 {
     PickleValue *value;
     const uint8_t *bytes = NULL;
     char *copy;
     RsdStatus status = RSD_OK;
 
-    TRY(take(m, &bytes, size, err));
+    TRY(machine_take(m, &bytes, size, err));
     CHECK(kind == PICKLE_BYTES || !memchr(bytes, '\0', (size_t)size), err, RSD_ERR_CORRUPT,
           "%s: pickle: the text at byte %zu has a zero byte in it", m->place, m->at - (size_t)size);
-    TRY(push_new(m, kind, &value, err));
+    TRY(machine_push_new(m, kind, &value, err));
     TRY(arena_alloc(m->arena, &copy, (size_t)size + 1, 1, err));
     memcpy(copy, bytes, (size_t)size);
     copy[size] = '\0';
@@ -235,25 +100,25 @@ fail:
     return status;
 }
 
-static RsdStatus push_sized_text(Machine *m, PickleKind kind, int prefix_size, RsdError *err)
+static RsdStatus push_sized_text(PickleMachine *m, PickleKind kind, int prefix_size, RsdError *err)
 {
     uint64_t size;
-    RsdStatus status = take_number(m, &size, prefix_size, err);
+    RsdStatus status = machine_take_number(m, &size, prefix_size, err);
 
     return status == RSD_OK ? push_text(m, kind, size, err) : status;
 }
 
 /* An integer of up to 255 bytes, of which no more than 8 are of use here. */
-static RsdStatus push_long(Machine *m, RsdError *err)
+static RsdStatus push_long(PickleMachine *m, RsdError *err)
 {
     uint64_t size, value = 0;
     const uint8_t *p = NULL;
     RsdStatus status = RSD_OK;
 
-    TRY(take_number(m, &size, 1, err));
+    TRY(machine_take_number(m, &size, 1, err));
     CHECK(size <= 8, err, RSD_ERR_UNSUPPORTED, "%s: pickle: the number at byte %zu has %d bytes, 8 are possible",
           m->place, m->at, (int)size);
-    TRY(take(m, &p, size, err));
+    TRY(machine_take(m, &p, size, err));
     if (size > 0 && p[size - 1] & 0x80)
         value = UINT64_MAX;
     for (size_t i = (size_t)size; i-- > 0;)
@@ -263,22 +128,22 @@ fail:
     return status;
 }
 
-static RsdStatus push_float(Machine *m, RsdError *err)
+static RsdStatus push_float(PickleMachine *m, RsdError *err)
 {
     PickleValue *value;
     const uint8_t *p = NULL;
     uint64_t bits;
     RsdStatus status = RSD_OK;
 
-    TRY(take(m, &p, 8, err));
-    TRY(push_new(m, PICKLE_FLOAT, &value, err));
+    TRY(machine_take(m, &p, 8, err));
+    TRY(machine_push_new(m, PICKLE_FLOAT, &value, err));
     bits = (uint64_t)get_u32be(p) << 32 | get_u32be(p + 4);
     memcpy(&value->number, &bits, sizeof bits);
 fail:
     return status;
 }
 
-static RsdStatus push_tuple(Machine *m, PickleValue *const *items, size_t n, RsdError *err)
+static RsdStatus push_tuple(PickleMachine *m, PickleValue *const *items, size_t n, RsdError *err)
 {
     PickleValue *tuple;
     RsdStatus status = RSD_OK;
@@ -290,14 +155,14 @@ static RsdStatus push_tuple(Machine *m, PickleValue *const *items, size_t n, Rsd
     if (n > 0)
         memcpy(tuple->items, items, n * sizeof *items);
     tuple->n_items = tuple->capacity = n;
-    TRY(push(m, tuple, err));
+    TRY(machine_push(m, tuple, err));
 fail:
     return status;
 }
 
-static RsdStatus push_small_tuple(Machine *m, size_t n, RsdError *err)
+static RsdStatus push_small_tuple(PickleMachine *m, size_t n, RsdError *err)
 {
-    RsdStatus status = need(m, n, err);
+    RsdStatus status = machine_need(m, n, err);
 
     if (status != RSD_OK)
         return status;
@@ -305,33 +170,33 @@ static RsdStatus push_small_tuple(Machine *m, size_t n, RsdError *err)
     return push_tuple(m, m->stack + m->n_stack, n, err);
 }
 
-static RsdStatus append(Machine *m, PickleValue *const *items, size_t n, RsdError *err)
+static RsdStatus append(PickleMachine *m, PickleValue *const *items, size_t n, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    TRY(need(m, 1, err));
+    TRY(machine_need(m, 1, err));
     CHECK(m->stack[m->n_stack - 1]->kind == PICKLE_LIST, err, RSD_ERR_CORRUPT,
           "%s: pickle: byte %zu appends to what is no list", m->place, m->at - 1);
     for (size_t i = 0; i < n; i++)
-        TRY(add_item(m, m->stack[m->n_stack - 1], items[i], err));
+        TRY(machine_add_item(m, m->stack[m->n_stack - 1], items[i], err));
 fail:
     return status;
 }
 
-static RsdStatus set_items(Machine *m, PickleValue *const *items, size_t n, RsdError *err)
+static RsdStatus set_items(PickleMachine *m, PickleValue *const *items, size_t n, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    TRY(need(m, 1, err));
+    TRY(machine_need(m, 1, err));
     CHECK(m->stack[m->n_stack - 1]->kind == PICKLE_DICT && n % 2 == 0, err, RSD_ERR_CORRUPT,
           "%s: pickle: byte %zu sets items of what is no dictionary, or a key without a value", m->place, m->at - 1);
     for (size_t i = 0; i < n; i++)
-        TRY(add_item(m, m->stack[m->n_stack - 1], items[i], err));
+        TRY(machine_add_item(m, m->stack[m->n_stack - 1], items[i], err));
 fail:
     return status;
 }
 
-static RsdStatus push_global(Machine *m, const char *module, size_t module_len, const char *name, size_t name_len,
+static RsdStatus push_global(PickleMachine *m, const char *module, size_t module_len, const char *name, size_t name_len,
                              RsdError *err)
 {
     char full[NAME_SIZE];
@@ -346,7 +211,7 @@ static RsdStatus push_global(Machine *m, const char *module, size_t module_len, 
     for (const char *const *known = m->globals; *known; known++) {
         if (strcmp(*known, full) != 0)
             continue;
-        TRY(push_new(m, PICKLE_GLOBAL, &value, err));
+        TRY(machine_push_new(m, PICKLE_GLOBAL, &value, err));
         value->text = *known;
         value->text_size = strlen(*known);
         return RSD_OK;
@@ -364,27 +229,27 @@ fail:
     return status;
 }
 
-static RsdStatus push_global_line(Machine *m, RsdError *err)
+static RsdStatus push_global_line(PickleMachine *m, RsdError *err)
 {
     const char *module = NULL, *name = NULL;
     size_t module_len = 0, name_len = 0;
     RsdStatus status = RSD_OK;
 
-    TRY(take_line(m, &module, &module_len, err));
-    TRY(take_line(m, &name, &name_len, err));
+    TRY(machine_take_line(m, &module, &module_len, err));
+    TRY(machine_take_line(m, &name, &name_len, err));
     TRY(push_global(m, module, module_len, name, name_len, err));
 fail:
     return status;
 }
 
-static RsdStatus push_global_from_stack(Machine *m, RsdError *err)
+static RsdStatus push_global_from_stack(PickleMachine *m, RsdError *err)
 {
     PickleValue *module, *name;
     RsdStatus status = RSD_OK;
 
-    TRY(need(m, 2, err));
-    name = pop(m);
-    module = pop(m);
+    TRY(machine_need(m, 2, err));
+    name = machine_pop(m);
+    module = machine_pop(m);
     CHECK(name->kind == PICKLE_TEXT && module->kind == PICKLE_TEXT, err, RSD_ERR_CORRUPT,
           "%s: pickle: byte %zu imports what is no name", m->place, m->at - 1);
     TRY(push_global(m, module->text, module->text_size, name->text, name->text_size, err));
@@ -393,64 +258,64 @@ fail:
 }
 
 /* REDUCE and NEWOBJ: what Python would call becomes a node; an empty ordered dictionary is a dictionary. */
-static RsdStatus push_call(Machine *m, RsdError *err)
+static RsdStatus push_call(PickleMachine *m, RsdError *err)
 {
     PickleValue *callee, *args, *value;
     RsdStatus status = RSD_OK;
 
-    TRY(need(m, 2, err));
-    args = pop(m);
-    callee = pop(m);
+    TRY(machine_need(m, 2, err));
+    args = machine_pop(m);
+    callee = machine_pop(m);
     CHECK(callee->kind == PICKLE_GLOBAL && args->kind == PICKLE_TUPLE, err, RSD_ERR_CORRUPT,
           "%s: pickle: byte %zu calls what is no name", m->place, m->at - 1);
     if (pickle_is_global(callee, "collections OrderedDict") && args->n_items == 0)
-        return push_new(m, PICKLE_DICT, &value, err);
-    TRY(push_new(m, PICKLE_CALL, &value, err));
-    TRY(add_item(m, value, callee, err));
-    TRY(add_item(m, value, args, err));
+        return machine_push_new(m, PICKLE_DICT, &value, err);
+    TRY(machine_push_new(m, PICKLE_CALL, &value, err));
+    TRY(machine_add_item(m, value, callee, err));
+    TRY(machine_add_item(m, value, args, err));
 fail:
     return status;
 }
 
 /* BUILD: attributes of an object. Those of a dictionary (torch's version numbers) say nothing about its items. */
-static RsdStatus set_state(Machine *m, RsdError *err)
+static RsdStatus set_state(PickleMachine *m, RsdError *err)
 {
     PickleValue *state, *object;
     RsdStatus status = RSD_OK;
 
-    TRY(need(m, 2, err));
-    state = pop(m);
+    TRY(machine_need(m, 2, err));
+    state = machine_pop(m);
     object = m->stack[m->n_stack - 1];
     CHECK(object->kind == PICKLE_DICT || (object->kind == PICKLE_CALL && object->n_items == 2), err, RSD_ERR_CORRUPT,
           "%s: pickle: byte %zu sets the state of what is no object", m->place, m->at - 1);
     if (object->kind == PICKLE_CALL)
-        TRY(add_item(m, object, state, err));
+        TRY(machine_add_item(m, object, state, err));
 fail:
     return status;
 }
 
-static RsdStatus push_persistent(Machine *m, RsdError *err)
+static RsdStatus push_persistent(PickleMachine *m, RsdError *err)
 {
     PickleValue *id, *value;
     RsdStatus status = RSD_OK;
 
-    TRY(need(m, 1, err));
-    id = pop(m);
-    TRY(push_new(m, PICKLE_PERSISTENT, &value, err));
-    TRY(add_item(m, value, id, err));
+    TRY(machine_need(m, 1, err));
+    id = machine_pop(m);
+    TRY(machine_push_new(m, PICKLE_PERSISTENT, &value, err));
+    TRY(machine_add_item(m, value, id, err));
 fail:
     return status;
 }
 
-static RsdStatus memo_put(Machine *m, uint64_t at, RsdError *err)
+static RsdStatus memo_put(PickleMachine *m, uint64_t at, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    TRY(need(m, 1, err));
+    TRY(machine_need(m, 1, err));
     CHECK(at < MAX_MEMO && at <= m->size, err, RSD_ERR_CORRUPT, "%s: pickle: place %llu of the memo is out of reach",
           m->place, (unsigned long long)at);
     while (m->n_memo <= at) {
-        TRY(grow(m, &m->memo, m->n_memo, &m->memo_capacity, sizeof *m->memo, err));
+        TRY(machine_grow(m, &m->memo, m->n_memo, &m->memo_capacity, sizeof *m->memo, err));
         m->memo[m->n_memo++] = NULL;
     }
     m->memo[at] = m->stack[m->n_stack - 1];
@@ -458,27 +323,27 @@ fail:
     return status;
 }
 
-static RsdStatus memo_get(Machine *m, uint64_t at, RsdError *err)
+static RsdStatus memo_get(PickleMachine *m, uint64_t at, RsdError *err)
 {
     if (at >= m->n_memo || !m->memo[at])
         return error_set(err, RSD_ERR_CORRUPT, "%s: pickle: place %llu of the memo is empty", m->place,
                          (unsigned long long)at);
-    return push(m, m->memo[at], err);
+    return machine_push(m, m->memo[at], err);
 }
 
-static RsdStatus mark(Machine *m, RsdError *err)
+static RsdStatus mark(PickleMachine *m, RsdError *err)
 {
-    RsdStatus status = grow(m, &m->marks, m->n_marks, &m->marks_capacity, sizeof *m->marks, err);
+    RsdStatus status = machine_grow(m, &m->marks, m->n_marks, &m->marks_capacity, sizeof *m->marks, err);
 
     if (status == RSD_OK)
         m->marks[m->n_marks++] = m->n_stack;
     return status;
 }
 
-static RsdStatus check_protocol(Machine *m, RsdError *err)
+static RsdStatus check_protocol(PickleMachine *m, RsdError *err)
 {
     uint64_t version;
-    RsdStatus status = take_number(m, &version, 1, err);
+    RsdStatus status = machine_take_number(m, &version, 1, err);
 
     if (status == RSD_OK && (version < 2 || version > MAX_PROTOCOL))
         status = error_set(err, RSD_ERR_UNSUPPORTED, "%s: pickle protocol %d; 2 to %d are read", m->place, (int)version,
@@ -486,7 +351,7 @@ static RsdStatus check_protocol(Machine *m, RsdError *err)
     return status;
 }
 
-static RsdStatus step(Machine *m, uint8_t opcode, RsdError *err)
+static RsdStatus step(PickleMachine *m, uint8_t opcode, RsdError *err)
 {
     PickleValue *value, **items;
     uint64_t number;
@@ -497,32 +362,32 @@ static RsdStatus step(Machine *m, uint8_t opcode, RsdError *err)
     case OP_PROTO:
         return check_protocol(m, err);
     case OP_FRAME:
-        return take_number(m, &number, 8, err); /* frames only help to read ahead */
+        return machine_take_number(m, &number, 8, err); /* frames only help to read ahead */
     case OP_MARK:
         return mark(m, err);
     case OP_POP:
-        TRY(need(m, 1, err));
-        pop(m);
+        TRY(machine_need(m, 1, err));
+        machine_pop(m);
         break;
     case OP_POP_MARK:
-        return pop_to_mark(m, &items, &n, err);
+        return machine_pop_to_mark(m, &items, &n, err);
     case OP_DUP:
-        TRY(need(m, 1, err));
-        return push(m, m->stack[m->n_stack - 1], err);
+        TRY(machine_need(m, 1, err));
+        return machine_push(m, m->stack[m->n_stack - 1], err);
     case OP_NONE:
-        return push(m, m->none, err);
+        return machine_push(m, m->none, err);
     case OP_NEWTRUE:
-        return push(m, m->yes, err);
+        return machine_push(m, m->yes, err);
     case OP_NEWFALSE:
-        return push(m, m->no, err);
+        return machine_push(m, m->no, err);
     case OP_BININT:
-        TRY(take_number(m, &number, 4, err));
+        TRY(machine_take_number(m, &number, 4, err));
         return push_int(m, (int32_t)(uint32_t)number, err);
     case OP_BININT1:
-        TRY(take_number(m, &number, 1, err));
+        TRY(machine_take_number(m, &number, 1, err));
         return push_int(m, (int64_t)number, err);
     case OP_BININT2:
-        TRY(take_number(m, &number, 2, err));
+        TRY(machine_take_number(m, &number, 2, err));
         return push_int(m, (int64_t)number, err);
     case OP_LONG1:
         return push_long(m, err);
@@ -551,25 +416,25 @@ static RsdStatus step(Machine *m, uint8_t opcode, RsdError *err)
     case OP_TUPLE3:
         return push_small_tuple(m, 3, err);
     case OP_TUPLE:
-        TRY(pop_to_mark(m, &items, &n, err));
+        TRY(machine_pop_to_mark(m, &items, &n, err));
         return push_tuple(m, items, n, err);
     case OP_EMPTY_LIST:
-        return push_new(m, PICKLE_LIST, &value, err);
+        return machine_push_new(m, PICKLE_LIST, &value, err);
     case OP_APPEND:
-        TRY(need(m, 2, err));
-        value = pop(m);
+        TRY(machine_need(m, 2, err));
+        value = machine_pop(m);
         return append(m, &value, 1, err);
     case OP_APPENDS:
-        TRY(pop_to_mark(m, &items, &n, err));
+        TRY(machine_pop_to_mark(m, &items, &n, err));
         return append(m, items, n, err);
     case OP_EMPTY_DICT:
-        return push_new(m, PICKLE_DICT, &value, err);
+        return machine_push_new(m, PICKLE_DICT, &value, err);
     case OP_SETITEM:
-        TRY(need(m, 3, err));
+        TRY(machine_need(m, 3, err));
         m->n_stack -= 2;
         return set_items(m, m->stack + m->n_stack, 2, err);
     case OP_SETITEMS:
-        TRY(pop_to_mark(m, &items, &n, err));
+        TRY(machine_pop_to_mark(m, &items, &n, err));
         return set_items(m, items, n, err);
     case OP_GLOBAL:
         return push_global_line(m, err);
@@ -583,18 +448,18 @@ static RsdStatus step(Machine *m, uint8_t opcode, RsdError *err)
     case OP_BINPERSID:
         return push_persistent(m, err);
     case OP_BINPUT:
-        TRY(take_number(m, &number, 1, err));
+        TRY(machine_take_number(m, &number, 1, err));
         return memo_put(m, number, err);
     case OP_LONG_BINPUT:
-        TRY(take_number(m, &number, 4, err));
+        TRY(machine_take_number(m, &number, 4, err));
         return memo_put(m, number, err);
     case OP_MEMOIZE:
         return memo_put(m, m->n_memo, err);
     case OP_BINGET:
-        TRY(take_number(m, &number, 1, err));
+        TRY(machine_take_number(m, &number, 1, err));
         return memo_get(m, number, err);
     case OP_LONG_BINGET:
-        TRY(take_number(m, &number, 4, err));
+        TRY(machine_take_number(m, &number, 4, err));
         return memo_get(m, number, err);
     case OP_STOP:
         break; /* pickle_read */
@@ -607,7 +472,7 @@ fail:
     return status;
 }
 
-static RsdStatus make_constants(Machine *m, RsdError *err)
+static RsdStatus make_constants(PickleMachine *m, RsdError *err)
 {
     PickleValue *values;
     RsdStatus status = arena_calloc(m->arena, &values, 3, sizeof *values, err);
@@ -625,7 +490,7 @@ static RsdStatus make_constants(Machine *m, RsdError *err)
 RsdStatus pickle_read(PickleValue **out, Arena *arena, const uint8_t *data, size_t size, const char *const *globals,
                       const char *place, RsdError *err)
 {
-    Machine m = {.arena = arena, .place = place, .globals = globals, .data = data, .size = size};
+    PickleMachine m = {.arena = arena, .place = place, .globals = globals, .data = data, .size = size};
     RsdStatus status = RSD_OK;
 
     *out = NULL;

@@ -9,10 +9,14 @@
 #include <sys/stat.h>
 #include <zip.h>
 
+#include "engine/base/bytes.h"
+#include "engine/base/file_map.h"
 #include "engine/base/library.h"
 #include "engine/base/mem.h"
 
-#define MAX_ENTRIES 100000
+#define MAX_ENTRIES 65534 /* what is said without zip64; 65535 points there */
+#define END_SIZE 22        /* of the record at the end of a zip */
+#define MAX_COMMENT 65535  /* behind it */
 
 /* Loaded with the first archive: with libcrypto behind it, libzip would cost every start of the program 5 ms. */
 #define ZIP_FUNCTIONS(X) \
@@ -44,11 +48,33 @@ static RsdStatus refuse(const char *place, zip_error_t *reason, RsdError *err)
     return status;
 }
 
+/* Before libzip takes memory and time for each: whether a record at the end says that there are too many entries. */
+static RsdStatus check_end(const uint8_t *data, size_t size, const char *place, RsdError *err)
+{
+    size_t first = size > END_SIZE + MAX_COMMENT ? size - END_SIZE - MAX_COMMENT : 0;
+
+    for (size_t at = first; at + END_SIZE <= size; at++)
+        if (memcmp(data + at, "PK\5\6", 4) == 0 && get_u16le(data + at + 10) > MAX_ENTRIES)
+            return error_set(err, RSD_ERR_UNSUPPORTED, "%s: more than %d entries, which no model has", place, MAX_ENTRIES);
+    return RSD_OK;
+}
+
+static RsdStatus check_end_of_file(const char *path, RsdError *err)
+{
+    FileMap map = {0};
+    RsdStatus status = RSD_OK;
+
+    TRY(file_map_open(&map, path, err));
+    TRY(check_end(map.data, map.size, path, err));
+fail:
+    file_map_close(&map);
+    return status;
+}
+
 /* Takes the source over. */
 static RsdStatus open_source(ZipArchive *archive, zip_source_t *source, RsdError *err)
 {
     zip_error_t reason;
-    RsdStatus status = RSD_OK;
 
     libzip.zip_error_init(&reason);
     archive->zip = libzip.zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &reason);
@@ -57,11 +83,7 @@ static RsdStatus open_source(ZipArchive *archive, zip_source_t *source, RsdError
         return refuse(archive->place, &reason, err);
     }
     libzip.zip_error_fini(&reason);
-    CHECK(zip_archive_count(archive) <= MAX_ENTRIES, err, RSD_ERR_UNSUPPORTED,
-          "%s: %lld entries; at most %d are possible", archive->place, (long long)zip_archive_count(archive),
-          MAX_ENTRIES);
-fail:
-    return status;
+    return RSD_OK;
 }
 
 static RsdStatus create(ZipArchive **out, const char *place, uint64_t file_size, RsdError *err)
@@ -88,6 +110,7 @@ RsdStatus zip_archive_open(ZipArchive **out, const char *path, RsdError *err)
     *out = NULL;
     CHECK(stat(path, &info) == 0, err, RSD_ERR_IO, "%s: %s", path, strerror(errno));
     CHECK(S_ISREG(info.st_mode), err, RSD_ERR_IO, "%s: is no regular file", path);
+    TRY(check_end_of_file(path, err));
     TRY(library_need(&zip_library, err));
     TRY(create(out, path, (uint64_t)info.st_size, err));
     libzip.zip_error_init(&reason);
@@ -111,6 +134,7 @@ RsdStatus zip_archive_open_memory(ZipArchive **out, const void *data, size_t siz
     RsdStatus status = RSD_OK;
 
     *out = NULL;
+    TRY(check_end(data, size, name, err));
     TRY(library_need(&zip_library, err));
     TRY(create(out, name, size, err));
     libzip.zip_error_init(&reason);

@@ -210,6 +210,33 @@ Test(dac_job, loudness_comes_back_with_the_recording)
     rsd_model_close(&model);
 }
 
+Test(dac_job, files_that_ask_for_more_than_the_model_or_their_codes_have_are_refused)
+{
+    const int64_t n = 3000;
+    float *x, *back;
+    RsdModel *model;
+    DacFile file;
+
+    NEED_SHARED(ROOT "dacfile");
+    model = open_model();
+    ASSERT_OK(mem_calloc(&x, (size_t)n, sizeof *x, &err), err);
+    ASSERT_OK(encode(&file, model, x, 1, n, 0.0, NULL), err);
+    file.codes[5] = 65535;
+    ASSERT_FAILS(decode(&back, &file, model, "x.dac"), RSD_ERR_MODEL, err, "x.dac: code 65535 at frame 5");
+    free(back);
+    file.codes[5] = 0;
+    file.original_length = 10 * n;
+    ASSERT_FAILS(decode(&back, &file, model, "x.dac"), RSD_ERR_CORRUPT, err, "x.dac: 'original_length' is 30000");
+    free(back);
+    file.original_length = n;
+    file.n_stages = model->info.n_stages + 1;
+    ASSERT_FAILS(decode(&back, &file, model, "x.dac"), RSD_ERR_MODEL, err, "stages");
+    free(back);
+    dac_file_clear(&file);
+    mem_free(&x);
+    rsd_model_close(&model);
+}
+
 Test(dac_job, another_kind_of_model_is_refused)
 {
     float x[100] = {0};
