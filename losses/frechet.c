@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "losses/symmetric_eigen.h"
+#include "engine/dsp/symmetric_eigen.h"
 
 #define MOST_DIM 8192
 #define NO_VARIANCE 1e-12 /* of the largest variance: rounding errors of a direction that the rows do not have */

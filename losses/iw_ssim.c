@@ -9,7 +9,7 @@
 
 #include "engine/base/mem.h"
 #include "losses/plane_math.h"
-#include "losses/symmetric_eigen.h"
+#include "engine/dsp/symmetric_eigen.h"
 
 #define N_LEVELS 5
 #define WINDOW 11

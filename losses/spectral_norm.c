@@ -10,7 +10,7 @@
 #include <math.h>
 
 #include "engine/base/mem.h"
-#include "losses/symmetric_eigen.h"
+#include "engine/dsp/symmetric_eigen.h"
 
 #define MOST_STEPS 64
 #define SETTLED 1e-9

@@ -5,7 +5,8 @@
  *   picture ─ unshuffle 4 ─ conv3 ─ SB ─ unshuffle 2 ─ pw ─ SB ─ unshuffle 2 ─ pw ─ SB ─ pw ─ y        w0 /4, w1 /8, w2 /16
  *   y^ ─ pw ─ SB ─ pw, shuffle 2 ─ SB ─ pw, shuffle 2 ─ SB ─ conv3, shuffle 4 ─ picture
  *
- * The layer scale of a block, which begins at a tenth, is in the weights of its last layer.
+ * The layer scale of a block, which begins at a tenth, is in the weights of its last layer. models/image_start.c makes a better
+ * beginning than these random weights.
  *
  * [1] image.md 12.1, 12.5-F.
  *

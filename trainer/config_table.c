@@ -96,6 +96,8 @@ const ConfigKey CONFIG_KEYS[] = {
            "larger pictures are shrunk when they are read"),
     NUMBER("picture", "valid_side", INT, NONE, 64, 4096, "384", picture.valid_side,
            "validation looks at the middle of its pictures, at most so many pixels wide and high; a multiple of 64"),
+    NUMBER("picture", "start_batches", INT, NONE, 0, 1000, "16", picture.start_batches,
+           "batches whose principal components the transforms begin as; 0: they begin at random"),
     NUMBER("picture", "level_balance", FLOAT, NONE, 0, 1, "0.5", picture.level_balance,
            "crops of level l count (lambda of level 4 / lambda of l) to this power; with 0 the highest rates dominate"),
     NUMBER("picture", "early_share", FLOAT, NONE, 0, 1, "0.1", picture.early_share,

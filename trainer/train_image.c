@@ -82,6 +82,31 @@ static RsdStatus open_loader(Run *run, RsdError *err)
     return loader_create(&run->loader, &source, &run->config->data, (uint64_t)run->state->step, err);
 }
 
+/* The transforms of a new model begin as the best linear ones for the first batches. */
+static RsdStatus start_transforms(Run *run, RsdError *err)
+{
+    const TrainConfig *cfg = run->config;
+    const size_t count = (size_t)(3 * cfg->data.batch) * (size_t)(cfg->picture.crop * cfg->picture.crop);
+    float *pictures = NULL;
+    RsdStatus status = RSD_OK;
+
+    if (cfg->picture.start_batches == 0 || run->state->step > 0 || run->options->init_path)
+        return RSD_OK;
+    TRY(open_loader(run, err));
+    TRY(mem_alloc(&pictures, (size_t)cfg->picture.start_batches * count, sizeof *pictures, err));
+    for (int i = 0; i < cfg->picture.start_batches; i++) {
+        const float *batch;
+
+        TRY(loader_next(run->loader, &batch, err));
+        memcpy(pictures + (size_t)i * count, batch, count * sizeof *pictures);
+    }
+    TRY(image_codec_start(run->state->image, pictures, (int64_t)cfg->picture.start_batches * cfg->data.batch, cfg->picture.crop, err));
+fail:
+    mem_free(&pictures);
+    loader_destroy(&run->loader);
+    return status;
+}
+
 static void close_run(Run *run)
 {
     loader_destroy(&run->loader);
@@ -364,6 +389,7 @@ RsdStatus train_image(const TrainConfig *cfg, const TrainOptions *options, Train
                           picture_list_fingerprint(run.train_list), "pictures", err));
     TRY(run_folder_begin(&run.folder, err));
     log_start(&run);
+    TRY(start_transforms(&run, err));
     if (run.state->step < cfg->train.steps)
         TRY(open_loader(&run, err));
     run.log_started = step_clock();

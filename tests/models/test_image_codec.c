@@ -8,6 +8,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
+#include "engine/kernels/point.h"
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/resize2d.h"
@@ -142,6 +143,87 @@ Test(image_codec, pixels_come_from_channels_in_the_documented_order)
 }
 
 /* ---- gradients ---- */
+
+/* ---- the start ---- */
+
+/* Grey slopes of random height and direction: of three dimensions, fewer than any width of the small network. */
+static Tensor *slopes(Rig *rig, int64_t batch, int64_t side, uint32_t sample)
+{
+    Tensor *x;
+
+    ASSERT_OK(tape_tensor(rig->tape, &x, 4, (int64_t[]){batch, 3, side, side}, &rig->err), rig->err);
+    for (int64_t b = 0; b < batch; b++) {
+        Rng rng = rng_at(6, RNG_TEST, sample, (uint32_t)b);
+        const float middle = rng_between(&rng, 0.3f, 0.7f);
+        const float down = rng_between(&rng, -0.3f, 0.3f), right = rng_between(&rng, -0.3f, 0.3f);
+
+        for (int64_t i = 0; i < 3 * side * side; i++) {
+            const float row = (float)(i / side % side) / (float)side - 0.5f, col = (float)(i % side) / (float)side - 0.5f;
+
+            x->data[b * 3 * side * side + i] = middle + down * row + right * col;
+        }
+    }
+    return x;
+}
+
+static double square_error_there_and_back(Rig *rig, Tensor *x)
+{
+    const int level[] = {64, 64, 64, 64};
+    Tensor *y, *back;
+
+    ASSERT_OK(image_codec_analyse(rig->tape, rig->codec, x, &y, &rig->err), rig->err);
+    ASSERT_OK(image_codec_scale(rig->tape, rig->codec, level, y, &y, &rig->err), rig->err);
+    ASSERT_OK(image_codec_synthesise(rig->tape, rig->codec, level, y, &back, &rig->err), rig->err);
+    return kernels_pick()->point->sum_sq_diff(x->data, back->data, NULL, tensor_count(x)) / (double)tensor_count(x);
+}
+
+Test(image_codec, at_its_start_pictures_like_the_first_ones_come_back)
+{
+    double before, after;
+    Rig rig;
+
+    open_rig(&rig, 1);
+    before = square_error_there_and_back(&rig, slopes(&rig, 4, 64, 1));
+    ASSERT_OK(image_codec_start(rig.codec, slopes(&rig, 16, 64, 0)->data, 16, 64, &rig.err), rig.err);
+    after = square_error_there_and_back(&rig, slopes(&rig, 4, 64, 1));
+    cr_assert(after < 2e-4 && after < 0.02 * before, "mean square error %g, before %g", after, before);
+    close_rig(&rig);
+}
+
+Test(image_codec, at_its_start_latents_have_the_scale_that_the_prior_begins_with)
+{
+    const int64_t m = small_config().latent;
+    const int level[] = {64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64};
+    Tensor *x, *y;
+    Rig rig;
+
+    open_rig(&rig, 1);
+    x = slopes(&rig, 16, 64, 0);
+    ASSERT_OK(image_codec_start(rig.codec, x->data, 16, 64, &rig.err), rig.err);
+    ASSERT_OK(image_codec_analyse(rig.tape, rig.codec, x, &y, &rig.err), rig.err);
+    ASSERT_OK(image_codec_scale(rig.tape, rig.codec, level, y, &y, &rig.err), rig.err);
+    for (int64_t c = 0; c < 3; c++) {
+        const Tensor *bias = params_find(rig.codec->params, "prior.out.bias");
+        double power = 0.0, scale = 0.11 * pow(20.0 / 0.11, (double)bias->data[m + c] / 63.0);
+
+        for (int64_t b = 0; b < 16; b++)
+            for (int64_t i = 0; i < 16; i++)
+                power += pow((double)y->data[(b * m + c) * 16 + i], 2.0) / 256.0;
+        cr_assert(fabs(log(sqrt(power) / scale)) < 0.1 || scale > 19.9, "latent %d: deviation %g, scale %g", (int)c, sqrt(power),
+                  scale);
+    }
+    close_rig(&rig);
+}
+
+Test(image_codec, a_start_from_pictures_of_another_size_is_refused)
+{
+    Rig rig;
+
+    open_rig(&rig, 1);
+    cr_assert_eq(image_codec_start(rig.codec, slopes(&rig, 1, 24, 0)->data, 1, 24, &rig.err), RSD_ERR_ARG);
+    cr_assert(strstr(rig.err.text, "24 pixels"));
+    close_rig(&rig);
+}
 
 /* Bits of a pixel and error of one picture, with latents rounded softly: smooth in all weights but for what rounds straight
  * through, which the estimate here does not use (psi of z that is given). */

@@ -67,7 +67,7 @@ static void set_up(void)
     cr_assert_eq(train_config_parse(&cfg,
                                     "[model]\nkind = picture\nname = tiny\n"
                                     "[picture]\nlatent = 8\nhyper = 4\nwidths = 8,8,8\nencoder_blocks = 0,1,0\n"
-                                    "decoder_blocks = 0,1,0\ncontext = 4\nentropy = 12\ncrop = 64\nvalid_side = 64\nearly_share = 0.3\n"
+                                    "decoder_blocks = 0,1,0\ncontext = 4\nentropy = 12\ncrop = 64\nvalid_side = 64\nearly_share = 0.3\nstart_batches = 0\n"
                                     "soft_start = 0.5\ninteger_start = 0.7\nsynthetic = 0.2\n"
                                     "[data]\nbatch = 2\nworkers = 0\nvalid_every = 4\nvalid_clips = 1\n"
                                     "[train]\nsteps = 6\nlog_every = 1\nvalid_steps = 0\n"
@@ -300,6 +300,25 @@ Test(train_image, a_small_run_learns_goes_through_its_phases_and_leaves_a_model)
     image_codec_destroy(&codec);
     cr_assert_eq(image_codec_load(&codec, in_base("run/model-f16.safetensors"), &err), RSD_OK, "%s", err.text);
     image_codec_destroy(&codec);
+}
+
+Test(train_image, a_start_from_principal_components_is_a_good_one_and_resumes_alike)
+{
+    double at_random;
+    Outcome *outcome;
+
+    outcome = train("random", false, 1);
+    expect_ok(outcome);
+    at_random = outcome->first_loss;
+    train_config_set(&cfg, "picture.start_batches=3", NULL);
+    outcome = train("whole", false, 1);
+    expect_ok(outcome);
+    cr_assert_lt(outcome->first_loss, 0.5 * at_random, "loss %g, at random %g", outcome->first_loss, at_random);
+    stop_at = 3;
+    expect_ok(train("parts", false, 2));
+    stop_at = 0;
+    expect_ok(train("parts", true, 2));
+    expect_same_checkpoint(in_base("whole/checkpoint-000000006.safetensors"), in_base("parts/checkpoint-000000006.safetensors"));
 }
 
 Test(train_image, resuming_equals_never_having_stopped_for_any_number_of_threads)

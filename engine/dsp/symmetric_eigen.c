@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "losses/symmetric_eigen.h"
+#include "engine/dsp/symmetric_eigen.h"
 
 #include <math.h>
 #include <string.h>

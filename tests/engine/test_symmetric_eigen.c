@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "losses/symmetric_eigen.h"
+#include "engine/dsp/symmetric_eigen.h"
 
 #include <math.h>
 
