@@ -31,10 +31,11 @@ typedef struct EvalRequest {
     TextList weights;
     double rate_hz, max_delay_s, heatmap_top, frame_s, tile_side;
     const char *shard, *report, *spectrogram, *heatmap, *visqol_model;
-    int n_threads, n_details, kind;
+    int n_threads, n_details, kind, heatmap_of;
     bool no_align, per_channel, json, csv, force, embeddings, fmd;
 } EvalRequest;
 
+static const char *const HEATMAPS[] = {"ciede2000", "butteraugli", NULL}; /* as HeatmapOf */
 static const char *const KINDS[] = {"all", "audio", "image", NULL};
 
 static const Option OPTIONS[] = {
@@ -137,15 +138,22 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "FILE",
      .offset = offsetof(EvalRequest, heatmap),
-     .help = "of one pair of pictures: write a PNG of the same size that shows CIEDE2000 of each pixel, from black for 0 "
+     .help = "of one pair of pictures: write a PNG of the same size that shows the difference of each pixel, from black for 0 "
              "over violet, red and orange to light yellow"},
+    {.name = "heatmap-of",
+     .kind = OPTION_CHOICE,
+     .value = "METRIC",
+     .choices = HEATMAPS,
+     .offset = offsetof(EvalRequest, heatmap_of),
+     .help = "which difference: ciede2000, of single pixels, or butteraugli, which knows what their surroundings hide (default "
+             "ciede2000)"},
     {.name = "heatmap-top",
      .kind = OPTION_QUANTITY,
      .value = "N",
      .min = 0.01,
      .max = 100,
      .offset = offsetof(EvalRequest, heatmap_top),
-     .help = "the CIEDE2000 that gets the lightest colour; 1 is just noticeable (default 10)"},
+     .help = "the difference that gets the lightest colour; 1 is just noticeable (default 10)"},
     {.name = "embeddings",
      .offset = offsetof(EvalRequest, embeddings),
      .help = "REF and DIST are .npy files of embeddings, [rows, numbers] from a network of yours: print the Frechet distance (FID, FAD) "
@@ -261,11 +269,11 @@ static RsdStatus write_heatmap(const EvalRequest *r, const Pair *pair, RsdThread
     RsdStatus status = RSD_OK;
 
     TRY(eval_pictures_load(&p, pair, NULL, err));
-    TRY(heatmap_create(&map, &(ImagePair){p.ref, p.dist, p.height, p.width}, threads, err));
+    TRY(heatmap_create(&map, &(ImagePair){p.ref, p.dist, p.height, p.width}, (HeatmapOf)r->heatmap_of, threads, err));
     TRY(heatmap_png(&bytes, &size, &map, 0, 0, p.width, p.height, r->heatmap_top, err));
     TRY(write_bytes(r->heatmap, r->force, bytes, size, err));
-    console_say(console, LOG_INFO, "%s: CIEDE2000, black 0 to light yellow %g and more; the largest is %.2f at column %lld of "
-                "row %lld", r->heatmap, r->heatmap_top, (double)map.most, (long long)map.most_column, (long long)map.most_row);
+    console_say(console, LOG_INFO, "%s: %s, black 0 to light yellow %g and more; the largest is %.2f at column %lld of "
+                "row %lld", r->heatmap, HEATMAPS[r->heatmap_of], r->heatmap_top, (double)map.most, (long long)map.most_column, (long long)map.most_row);
 fail:
     mem_free(&bytes);
     heatmap_clear(&map);

@@ -8,6 +8,7 @@
 
 #include "cli/colour_map.h"
 #include "engine/base/mem.h"
+#include "losses/butteraugli.h"
 #include "losses/colour_metric.h"
 
 typedef struct Work {
@@ -24,14 +25,19 @@ static void row_task(void *ctx, int64_t row, int worker)
         work->map->differences[i] = (float)ciede2000_at(work->pair, i);
 }
 
-RsdStatus heatmap_create(Heatmap *map, const ImagePair *pair, RsdThreads *threads, RsdError *err)
+RsdStatus heatmap_create(Heatmap *map, const ImagePair *pair, HeatmapOf of, RsdThreads *threads, RsdError *err)
 {
     Work work = {map, pair};
     RsdStatus status = RSD_OK;
 
     *map = (Heatmap){.width = pair->w, .height = pair->h};
+    CHECK(of == HEATMAP_CIEDE2000 || (pair->w >= BUTTERAUGLI_MIN_SIDE && pair->h >= BUTTERAUGLI_MIN_SIDE), err, RSD_ERR_UNSUPPORTED,
+          "Butteraugli needs at least %d x %d pixels", BUTTERAUGLI_MIN_SIDE, BUTTERAUGLI_MIN_SIDE);
     TRY(mem_alloc(&map->differences, (size_t)(pair->w * pair->h), sizeof *map->differences, err));
-    threads_for(threads, pair->h, row_task, &work);
+    if (of == HEATMAP_BUTTERAUGLI)
+        TRY(butteraugli_map(map->differences, pair, err));
+    else
+        threads_for(threads, pair->h, row_task, &work);
     for (int64_t i = 0; i < pair->w * pair->h; i++)
         if (map->differences[i] > map->most) {
             map->most = map->differences[i];

@@ -1,4 +1,4 @@
-/* heatmap.h - where a picture is wrong: CIEDE2000 of each pixel, as a picture.
+/* heatmap.h - where a picture is wrong: CIEDE2000 or Butteraugli of each pixel, as a picture.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,13 +13,16 @@
 
 typedef struct Heatmap {
     int64_t width, height;
-    float *differences;            /* [height, width]; their mean is the metric ciede2000 */
+    float *differences;            /* [height, width]; their mean is the metric ciede2000, their largest butteraugli */
     float most;                    /* the largest, and where it is first */
     int64_t most_column, most_row;
 } Heatmap;
 
-/* Any number of threads gives the same bits. Errors: RSD_ERR_MEMORY. */
-RsdStatus heatmap_create(Heatmap *map, const ImagePair *pair, RsdThreads *threads, RsdError *err);
+typedef enum HeatmapOf { HEATMAP_CIEDE2000, HEATMAP_BUTTERAUGLI } HeatmapOf;
+
+/* Any number of threads gives the same bits. Errors: RSD_ERR_UNSUPPORTED (Butteraugli of less than 8 x 8 pixels),
+ * RSD_ERR_MEMORY. */
+RsdStatus heatmap_create(Heatmap *map, const ImagePair *pair, HeatmapOf of, RsdThreads *threads, RsdError *err);
 void heatmap_clear(Heatmap *map);
 
 /* The width x height pixels from (column, row) on, black for 0 to light yellow for top and more (cli/colour_map.h), as a PNG

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "losses/butteraugli.h"
 #include "losses/colour_metric.h"
 #include "losses/dss.h"
 #include "losses/feature_loss.h"
@@ -140,6 +141,13 @@ static const ImageMetric metrics[] = {
     {"spectral_norm", "spectral norm", "", "largest singular value of the error, over the root of its size; mean of R, G and B",
      "mean |D|_2 / sqrt(h w)", "0 to 1", "", false, 5, 1, .on_arrays = metric_spectral_norm,
      .cost = "passes over the picture until the norm stands still"},
+    {"butteraugli", "Butteraugli", "", "the most visible difference of any pixel, by receptors, bands and masking, as libjxl 0.7",
+     "max d", "0 (equal) and up, 1 is just noticeable", "", false, 3, BUTTERAUGLI_MIN_SIDE, .on_arrays = metric_butteraugli,
+     .cost = "blurs and lines in four bands at two sizes"},
+    {"butteraugli_3norm", "Butteraugli 3", "", "3-norm of the same map of differences",
+     "mean of (mean d^p)^(1/p), p = 3, 6, 12", "0 (equal) and up", "", false, 3, BUTTERAUGLI_MIN_SIDE,
+     .on_arrays = metric_butteraugli_3norm,
+     .cost = "blurs and lines in four bands at two sizes"},
 };
 
 const ImageMetric *image_metric_at(size_t i)

@@ -49,6 +49,8 @@ cmp threads1 threads3 && cmp one1 one3 && echo same
 try residua eval -q -m psnr --heatmap map.png ref.ppm dist.ppm
 try residua eval -m psnr --heatmap map.png ref.ppm dist.ppm
 try residua eval -m psnr -f --heatmap map.png --heatmap-top 3 ref.ppm dist.ppm
+try residua eval -m butteraugli,butteraugli_3norm -f --heatmap map.png --heatmap-of butteraugli ref.ppm dist.ppm
+try residua eval -q -m psnr -f --heatmap map.png --heatmap-of butteraugli one.ppm other.ppm
 try residua eval -m psnr -f --heatmap map.png a b
 try residua eval -m snr -f --heatmap map.png a.wav a.wav
 try residua eval -m psnr --spectrogram map.png ref.ppm dist.ppm

@@ -60,7 +60,7 @@ static void make(float *ref, float *dist, Heatmap *map, RsdThreads *threads)
     for (int64_t y = 50; y < 60; y++)
         for (int64_t x = 70; x < 90; x++)
             dist[y * W + x] = 1.0f;
-    ASSERT_OK(heatmap_create(map, &(ImagePair){ref, dist, H, W}, threads, &err), err);
+    ASSERT_OK(heatmap_create(map, &(ImagePair){ref, dist, H, W}, HEATMAP_CIEDE2000, threads, &err), err);
 }
 
 Test(heatmap, its_mean_is_the_metric_and_threads_do_not_matter)
