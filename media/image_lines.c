@@ -15,6 +15,7 @@
 #include "media/exif.h"
 #include "media/image_parts.h"
 #include "media/png_image.h"
+#include "media/several_pictures.h"
 
 #define HEAD_SIZE ((size_t)65536) /* looked at before it is decided; PNG and PNM need less than 100 */
 
@@ -216,6 +217,7 @@ static RsdStatus open_png(Image **whole, ImageLines *lines, int64_t size, const 
 
     TRY(png_lines_open(&lines->png, &source, max_pixels, err));
     lines->shape = png_lines_shape(lines->png, &lines->has_alpha);
+    lines->shape->has_more = several_pictures("png", lines->head, lines->head_size);
     orientation = lines->shape->exif.data ? exif_orientation(lines->shape->exif.data, lines->shape->exif.size) : 1;
     if (orientation != 1 && !o->as_stored)
         return read_whole(whole, lines, o, orientation, err);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/checksum.h"
 #include "engine/base/mem.h"
 #include "media/image_reader.h"
 #include "media/image_writer.h"
@@ -294,5 +295,49 @@ Test(pictures, grey_with_a_profile_of_rgb_is_written_in_three_channels)
     to = read_picture("b.png");
     cr_assert(to->channels == 3 && image_is_grey(to) && to->color.icc_size == 444);
     image_destroy(&to);
+    image_destroy(&image);
+}
+
+/* The header of a PNG says another size, with its checksum. */
+static void claim_size(const char *from, const char *to, uint32_t width, uint32_t height)
+{
+    static uint8_t bytes[1 << 16];
+    size_t size = fixture_size(from);
+    FILE *file = fopen(fixture_path(from), "rb");
+    uint32_t crc;
+
+    cr_assert(file && size < sizeof bytes && fread(bytes, 1, size, file) == size);
+    fclose(file);
+    for (int i = 0; i < 4; i++) {
+        bytes[16 + i] = (uint8_t)(width >> (24 - 8 * i));
+        bytes[20 + i] = (uint8_t)(height >> (24 - 8 * i));
+    }
+    crc = crc32_update(0, bytes + 12, 17);
+    for (int i = 0; i < 4; i++)
+        bytes[29 + i] = (uint8_t)(crc >> (24 - 8 * i));
+    fixture_write(to, bytes, size);
+}
+
+Test(pictures, extreme_shapes_go_through_and_bombs_and_nothing_are_refused)
+{
+    Image *image = make_picture("long.png", 30000, 2, 1, 8, false), *to;
+
+    output_of(0, "encode -q -m m.safetensors long.png");
+    output_of(0, "decode -q -m m.safetensors -o back.png long.rsd");
+    to = read_picture("back.png");
+    cr_assert(to->width == 30000 && to->height == 2);
+    image_destroy(&to);
+    image_destroy(&image);
+    image = make_picture("a.png", 40, 30, 3, 8, false);
+    claim_size("a.png", "bomb.png", 50000, 40000);
+    EXPECT_SAYS(4, "encode -m m.safetensors bomb.png", "are more than the limit");
+    claim_size("a.png", "claim.png", 20000, 10000);
+    EXPECT_SAYS(3, "encode -m m.safetensors claim.png", "cannot be in");
+    EXPECT_SAYS(3, "encode -m m.safetensors -o x.rsd - <claim.png", "cut short"); /* a pipe has no size to compare with */
+    cr_assert_neq(fixture_run("test -e x.rsd"), 0);
+    fixture_write("empty.rsd", "", 0);
+    EXPECT_SAYS(3, "decode -m m.safetensors empty.rsd", "empty.rsd");
+    fixture_write("zero.png", "\0", 1);
+    output_of(3, "encode -m m.safetensors zero.png");
     image_destroy(&image);
 }

@@ -100,6 +100,8 @@ void tiny_picture_source(PictureSource *source, const TinyPicture *picture)
                               .read = read_picture,
                               .read_alpha = picture->has_alpha ? read_alpha : NULL,
                               .ctx = (void *)(uintptr_t)picture};
+    for (int i = 0; picture->has_chunks && i < PICTURE_N_CHUNKS; i++)
+        source->chunks[i] = (PictureChunk){(const uint8_t *)"contents" + i, 8 - (size_t)i};
 }
 
 /* --- streams -------------------------------------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@ typedef struct TinyPicture {
     int64_t width, height;
     int bits;
     bool has_alpha;
+    bool has_chunks; /* one of each kind */
 } TinyPicture;
 void tiny_picture_source(PictureSource *source, const TinyPicture *picture);
 uint16_t tiny_picture_alpha(const TinyPicture *picture, int64_t x, int64_t y);

@@ -43,7 +43,7 @@ static void write_seed(const char *folder, int number, const TinyPicture *pictur
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     static const TinyPicture pictures[] = {
-        {1, 1, 8, false}, {20, 30, 8, true}, {70, 40, 16, true}, {130, 70, 8, false}, {200, 1, 8, true}};
+        {1, 1, 8, false, false}, {20, 30, 8, true, true}, {70, 40, 16, true, false}, {130, 70, 8, false, true}, {200, 1, 8, true, false}};
 
     if (*argc < 3 || strcmp((*argv)[1], "--make-corpus") != 0)
         return 0;
@@ -91,7 +91,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 static RsdStatus decode(const uint8_t *data, size_t size, bool keep_going, int64_t *n_tiles, RsdError *err)
 {
     FuzzBytes in = {.data = (uint8_t *)(uintptr_t)data, .size = size};
-    PictureDecoderOptions options = {.read = fuzz_read, .read_ctx = &in, .name = "fuzz", .keep_going = keep_going};
+    PictureDecoderOptions options = {.read = fuzz_read, .read_ctx = &in, .name = "fuzz", .keep_going = keep_going, .shrink = 1 << size % 3};
     PictureDecoder *decoder = NULL;
     const PictureInfo *info;
     PicturePixels pixels;
