@@ -60,7 +60,7 @@ fail:
 
 RsdStatus header_probe(size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], RsdError *err)
 {
-    StreamKind kind;
+    StreamKind kind = KIND_AUDIO;
     RsdStatus status = RSD_OK;
 
     TRY(header_probe_any(&kind, size, prefix, err));

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "engine/base/rng.h"
+#include "tests/codec/stream_case.h"
+#include "tests/codec/stream_vector.h"
 #include "tests/codec/tile_cases.h"
 #include "tests/codec/tile_vectors.h"
 
@@ -34,6 +36,28 @@ Test(picture_tile, every_kernel_set_writes_and_reads_the_vectors)
                       "%s by %s: %zu bytes, hash %016llx", tile_cases[i].what, set_names[s], found.size,
                       (unsigned long long)found.hash);
         }
+    tile_case_prior_destroy(&prior);
+}
+
+Test(picture_tile, every_kernel_set_writes_and_reads_the_whole_stream)
+{
+    static uint8_t written[STREAM_CASE_MAX_SIZE];
+    IntegerPrior *prior = tile_case_prior(0);
+
+    for (size_t s = 0; s < N_SETS; s++) {
+        const Kernels *set = kernels_named(set_names[s]);
+        uint64_t hash;
+        size_t size;
+        RsdError err;
+
+        if (!set)
+            continue;
+        cr_assert_eq(stream_case_write(written, &size, prior, set, &err), RSD_OK, "%s", err.text);
+        cr_assert(size == sizeof stream_vector && memcmp(written, stream_vector, size) == 0, "%s writes another stream",
+                  set_names[s]);
+        cr_assert_eq(stream_case_read(&hash, stream_vector, sizeof stream_vector, prior, set, &err), RSD_OK, "%s", err.text);
+        cr_assert_eq(hash, STREAM_HASH, "%s decodes other latents", set_names[s]);
+    }
     tile_case_prior_destroy(&prior);
 }
 

@@ -1,9 +1,11 @@
 /* main.c - what must have the same bits on every machine, in a program that needs no library: `make check-portable` builds it
  * with each compiler at -O0 and -O3, `make check-aarch64` for another processor.
  *
- *   portable             runs the cases of tests/codec/rans_cases.c and tile_cases.c against their vectors; 0 when all agree
+ *   portable             runs the cases of tests/codec/rans_cases.c and tile_cases.c against their vectors, writes the stream of
+ *                        stream_case.c and reads the one that another machine wrote; 0 when all agree
  *   portable --vectors   prints rans_vectors.h
  *   portable --tiles     prints tile_vectors.h
+ *   portable --stream    prints stream_vector.h
  *   portable --grid      prints codec/cdf_grid.c
  *
  * SPDX-License-Identifier: MIT
@@ -13,6 +15,8 @@
 
 #include "tests/codec/rans_cases.h"
 #include "tests/codec/rans_vectors.h"
+#include "tests/codec/stream_case.h"
+#include "tests/codec/stream_vector.h"
 #include "tests/codec/tile_cases.h"
 #include "tests/codec/tile_vectors.h"
 
@@ -135,6 +139,39 @@ static void print_tiles(void)
     printf("};\n\n#endif\n");
 }
 
+/* --- a whole stream ------------------------------------------------------------------------------------------------- */
+
+static RsdStatus run_stream(bool print, RsdError *err)
+{
+    static uint8_t written[STREAM_CASE_MAX_SIZE];
+    const Kernels plain = {.name = "ref", .rans = &rans_ref, .integer = &integer_ref};
+    IntegerPrior *prior = tile_case_prior(0);
+    uint64_t hash;
+    size_t size;
+    RsdStatus status = RSD_OK;
+
+    TRY(stream_case_write(written, &size, prior, &plain, err));
+    if (print) {
+        TRY(stream_case_read(&hash, written, size, prior, &plain, err));
+        printf("/* stream_vector.h - the stream of tests/codec/stream_case.c. Written by: build/tests/portable/gcc-O3 --stream\n *\n"
+               " * SPDX-License-Identifier: MIT\n */\n#ifndef RESIDUA_TESTS_STREAM_VECTOR_H\n"
+               "#define RESIDUA_TESTS_STREAM_VECTOR_H\n\n#include <stdint.h>\n\n"
+               "#define STREAM_HASH 0x%016llx /* of the latents and the opacity */\n\nstatic const uint8_t stream_vector[] = {",
+               (unsigned long long)hash);
+        for (size_t i = 0; i < size; i++)
+            printf("%s%d,", i % 32 ? "" : "\n    ", written[i]);
+        printf("\n};\n\n#endif\n");
+        goto fail; /* nothing failed: the prior is given back there */
+    }
+    expect("bytes of a stream", size, sizeof stream_vector);
+    expect("a stream", rans_hash(written, size), rans_hash(stream_vector, sizeof stream_vector));
+    TRY(stream_case_read(&hash, stream_vector, sizeof stream_vector, prior, &plain, err));
+    expect("what a stream decodes to", hash, STREAM_HASH);
+fail:
+    tile_case_prior_destroy(&prior);
+    return status;
+}
+
 static void print_shape(const char *name, CdfShape shape)
 {
     printf("\nconst uint16_t %s[] = {\n", name);
@@ -168,16 +205,20 @@ int main(int argc, char **argv)
         print_vectors();
     } else if (argc > 1 && strcmp(argv[1], "--tiles") == 0) {
         print_tiles();
+    } else if (argc > 1 && strcmp(argv[1], "--stream") == 0) {
+        if (run_stream(true, &err) != RSD_OK)
+            printf("%s\n", err.text);
     } else if (argc > 1 && strcmp(argv[1], "--grid") == 0) {
         print_grid();
     } else {
         expect("frequencies", rans_hash_rule(), RANS_RULE_HASH);
         expect("tails of the normal distribution", rans_hash_normal_tail(), RANS_NORMAL_TAIL_HASH);
-        if (run_cases(false, &err) != RSD_OK || run_tiles(false, &err) != RSD_OK) {
+        if (run_cases(false, &err) != RSD_OK || run_tiles(false, &err) != RSD_OK ||
+            run_stream(false, &err) != RSD_OK) {
             printf("%s\n", err.text);
             return 1;
         }
-        printf("%d streams of coded symbols, %d tiles of pictures: %d differences\n", n_rans_cases, n_tile_cases, n_wrong);
+        printf("%d streams of coded symbols, %d tiles and a whole stream of pictures: %d differences\n", n_rans_cases, n_tile_cases, n_wrong);
     }
     return n_wrong > 0;
 }
