@@ -10,7 +10,7 @@
 #include "cli/json_line.h"
 #include "cli/words.h"
 #include "engine/base/mem.h"
-#include "models/audio_codec.h"
+#include "models/adapter.h"
 #include "models/code_lm.h"
 
 #define HEX_SIZE (2 * 32 + 1)
@@ -18,7 +18,7 @@
 
 typedef struct ConvertRequest {
     CommonRequest common;
-    const char *output, *config, *licence, *origin;
+    const char *output, *config, *adapter, *licence, *origin;
     bool half, force, json;
 } ConvertRequest;
 
@@ -37,6 +37,12 @@ static const Option OPTIONS[] = {
      .help = "configuration as the model hub has it; without it the config.json beside the weights, if there is one, "
              "or what "
              "the published models have"},
+    {.name = "adapter",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(ConvertRequest, adapter),
+     .help = "add this addition to the decoder, made with train.adapter_rank, to the model INPUT for good; streams of INPUT decode "
+             "with the result"},
     {.name = "licence",
      .kind = OPTION_TEXT,
      .value = "TEXT",
@@ -58,6 +64,7 @@ static const Explained EXAMPLES[] = {
     {"encodec_24khz.th -o encodec24.safetensors", "weights of the EnCodec tool"},
     {"--licence CC-BY-NC-4.0 model.safetensors -o m.safetensors", "of the model hub, with config.json beside it"},
     {"encodec_lm_24khz.th", "its language model, for --lm"},
+    {"base.safetensors --adapter adapter.safetensors -o merged.safetensors", "a model and its adapter as one"},
     {NULL, NULL},
 };
 
@@ -98,6 +105,15 @@ static RsdStatus write_notes(Notes *notes, const ConvertRequest *r, const char *
     notes->pairs[n] = NULL;
 fail:
     return status;
+}
+
+/* Streams name a model by the file that its numbers come from, and those of the encoder and the codes are still the same. */
+static void keep_origin(Notes *notes, const Checkpoint *file)
+{
+    const char *first = checkpoint_metadata(file, "origin_sha256");
+
+    if (first && strlen(first) == sizeof notes->hash - 1)
+        memcpy(notes->hash, first, sizeof notes->hash);
 }
 
 /* What was made, for a person or as JSON. */
@@ -155,11 +171,16 @@ static RsdStatus convert(const ConvertRequest *r, const char *input, const char 
     if (json)
         json_line_text(json, "origin_hash", notes.hash);
     if (code_lm_is_model(file)) {
+        CHECK(!r->adapter, err, RSD_ERR_ARG, "%s: a language model has no decoder that %s could add to", input, r->adapter);
         if (r->config)
             TRY(checkpoint_add_config(file, r->config, err));
         TRY(convert_lm(file, output, &notes, json, console, err));
     } else {
         TRY(audio_codec_load_with_config(&codec, input, r->config, err));
+        if (r->adapter) {
+            TRY(adapter_apply(codec, r->adapter, err));
+            keep_origin(&notes, file);
+        }
         TRY(audio_codec_save(codec, output, r->half ? DTYPE_F16 : DTYPE_F32, false, notes.pairs, err));
         tell_codec(json, console, output, codec);
     }

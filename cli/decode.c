@@ -24,7 +24,7 @@ static const char *const SAMPLE_NAMES[] = {"16", "24", "float", NULL}; /* in the
 
 typedef struct DecodeRequest {
     CommonRequest common;
-    const char *output, *output_dir, *model, *lm;
+    const char *output, *output_dir, *model, *adapter, *lm;
     double max_bitrate_bps;
     int n_threads, format, samples, quality, scale, metadata;
     bool recursive, force, json, keep_going;
@@ -101,6 +101,11 @@ static const Option OPTIONS[] = {
      .help =
          "name of a built-in model, a model file, or published EnCodec weights; without it the built-in model that the "
          "stream names"},
+    {.name = "adapter",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(DecodeRequest, adapter),
+     .help = "with --model: an addition to its decoder that `residua train` made with train.adapter_rank"},
     {.name = "lm",
      .kind = OPTION_TEXT,
      .value = "FILE",
@@ -370,6 +375,8 @@ static int check_usage(const DecodeRequest *r, bool to_stdout)
         return command_misused(&cli_decode, "only WAV can go to standard output");
     if (r->format == FORMAT_FLAC && r->samples == SAMPLE_F32)
         return command_misused(&cli_decode, "FLAC has no float samples: --bits 16 or 24");
+    if (r->adapter && (!r->model || model_choice_is_picture(r->model)))
+        return command_misused(&cli_decode, "--adapter adds to a model of sound: name it with --model");
     return EXIT_DONE;
 }
 
@@ -389,6 +396,8 @@ static RsdStatus decode_all(void *ctx, const Batch *batch, Console *console, int
         TRY(picture_job_open_model(&work.pictures, NULL, err));
     else if (r->model)
         TRY(model_choice_open(&work.model, r->model, AUDIO_USE_DECODE, err));
+    if (r->adapter)
+        TRY(rsd_model_add_adapter(work.model, r->adapter, err));
     if (r->lm)
         TRY(rsd_language_model_open(&work.lm, r->lm, err));
     TRY(mem_alloc(&work.block, BLOCK_LEN * MAX_CHANNELS, sizeof *work.block, err));

@@ -227,8 +227,9 @@ static void print_summary(const TrainSummary *s, const TrainConfig *cfg, const T
                                          : "stopped",
             (long long)s->step, console_duration(text, s->seconds));
     if (isfinite(s->best_score))
-        fprintf(stderr, "; best %s %.4f at step %lld, model in %s/model.safetensors",
-                cfg->kind == TRAIN_PICTURE ? "score" : "mel distance", s->best_score, (long long)s->best_step, r->out);
+        fprintf(stderr, "; best %s %.4f at step %lld, %s in %s/%s.safetensors",
+                cfg->kind == TRAIN_PICTURE ? "score" : "mel distance", s->best_score, (long long)s->best_step,
+                cfg->train.adapter_rank ? "adapter" : "model", r->out, cfg->train.adapter_rank ? "adapter" : "model");
     fprintf(stderr, "%s\n", s->end == TRAIN_FINISHED ? "" : "; --resume goes on");
 }
 

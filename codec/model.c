@@ -9,6 +9,7 @@
 
 #include "codec/container.h"
 #include "engine/base/mem.h"
+#include "models/adapter.h"
 #include "models/code_lm.h"
 
 const char *rsd_version(void)
@@ -125,6 +126,13 @@ RsdStatus model_open_for(RsdModel **out, const char *path, AudioCodecUse use, Rs
     TRY(own(out, codec, err));
 fail:
     return status;
+}
+
+RsdStatus rsd_model_add_adapter(RsdModel *model, const char *path, RsdError *err)
+{
+    if (!model->owns_codec)
+        return error_set(err, RSD_ERR_ARG, "%s: the weights of this model belong to somebody else", path);
+    return adapter_apply(model->codec, path, err);
 }
 
 RsdStatus rsd_language_model_open(RsdLanguageModel **out, const char *path, RsdError *err)

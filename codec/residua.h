@@ -96,6 +96,10 @@ RSD_API RsdStatus rsd_model_open_builtin(RsdModel **out, const char *name, RsdEr
  * RSD_ERR_IO, RSD_ERR_CORRUPT, RSD_ERR_NUMERIC (damaged weights), RSD_ERR_UNSUPPORTED (sound, but of another kind or beyond
  * the format's limits). */
 RSD_API RsdStatus rsd_model_open_file(RsdModel **out, const char *path, RsdError *err);
+/* Adds an adapter's file (`residua train` with train.adapter_rank) to the decoder of the model that it was trained on; before the
+ * model is used. Streams stay valid. Errors: RSD_ERR_MODEL (made for another model), RSD_ERR_IO, RSD_ERR_CORRUPT,
+ * RSD_ERR_UNSUPPORTED, RSD_ERR_NUMERIC. */
+RSD_API RsdStatus rsd_model_add_adapter(RsdModel *model, const char *path, RsdError *err);
 /* Close after every encoder and decoder that uses it. Accepts NULL inside. */
 RSD_API void rsd_model_close(RsdModel **model);
 

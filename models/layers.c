@@ -84,16 +84,34 @@ fail:
     return status;
 }
 
+/* w + up down */
+static RsdStatus adapted_weight(Tape *tape, const ConvLayer *layer, Tensor **w, RsdError *err)
+{
+    Tensor *addition;
+    RsdStatus status = RSD_OK;
+
+    TRY(op_matmul(tape, layer->up, layer->down, &addition, err));
+    TRY(op_reshape(tape, addition, (*w)->n_dims, (*w)->shape, &addition, err));
+    TRY(op_add(tape, addition, *w, w, err));
+fail:
+    return status;
+}
+
 static RsdStatus plain_weight(Tape *tape, const ConvLayer *layer, Tensor **w, RsdError *err)
 {
+    RsdStatus status = RSD_OK;
+
     *w = layer->weight;
-    if (!layer->weight_norm)
-        return RSD_OK;
-    if (layer->folded && !tape->recording) {
+    if (layer->weight_norm && layer->folded && !tape->recording) {
         *w = layer->folded;
         return RSD_OK;
     }
-    return op_weight_norm(tape, layer->weight, layer->weight_g, w, err);
+    if (layer->weight_norm)
+        TRY(op_weight_norm(tape, layer->weight, layer->weight_g, w, err));
+    if (layer->up)
+        TRY(adapted_weight(tape, layer, w, err));
+fail:
+    return status;
 }
 
 static RsdStatus normalise(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor **y, RsdError *err)

@@ -30,6 +30,7 @@ typedef struct ConvLayer {
     Conv1dParams params;
     float init_gain; /* of the first weights, beyond handing the variance on; 0 counts as 1 */
     Tensor *weight, *weight_g, *bias, *norm_weight, *norm_bias; /* owned by the ParamSet; weight is v under weight norm */
+    Tensor *up, *down; /* an adapter's (models/adapter.h): [rows, r], [r, rest], added to the plain weight while it is trained; NULL: none */
     Tensor *folded; /* in the memory of the tape that froze the layer; NULL until then */
 } ConvLayer;
 

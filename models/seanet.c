@@ -270,6 +270,26 @@ static RsdStatus unfreeze_layer(void *ctx, ConvLayer *conv, LstmLayer *lstm, int
     return RSD_OK;
 }
 
+typedef struct ConvVisit {
+    RsdStatus (*visit)(void *ctx, ConvLayer *layer, RsdError *err);
+    void *ctx;
+} ConvVisit;
+
+static RsdStatus visit_conv(void *ctx, ConvLayer *conv, LstmLayer *lstm, int samples_per_frame, RsdError *err)
+{
+    const ConvVisit *visit = ctx;
+
+    (void)lstm, (void)samples_per_frame;
+    return conv ? visit->visit(visit->ctx, conv, err) : RSD_OK;
+}
+
+RsdStatus seanet_visit_decoder(Seanet *net, RsdStatus (*visit)(void *ctx, ConvLayer *layer, RsdError *err), void *ctx, RsdError *err)
+{
+    ConvVisit each = {visit, ctx};
+
+    return visit_decoder(net, visit_conv, &each, err);
+}
+
 /* ---- configuration ---- */
 
 RsdStatus seanet_check_config(const SeanetConfig *cfg, RsdError *err)

@@ -70,6 +70,11 @@ RsdStatus seanet_decode(Tape *tape, Seanet *net, Tensor *z, Tensor **y, RsdError
  * A tape that records goes on using v and g. After it, encode and decode of one network may run on many tapes at once. */
 RsdStatus seanet_freeze(Seanet *net, RsdError *err);
 
+/* Calls visit for each convolution of the decoder, in the order of the signal; ends at the first error. */
+struct ConvLayer; /* models/layers.h */
+RsdStatus seanet_visit_decoder(Seanet *net, RsdStatus (*visit)(void *ctx, struct ConvLayer *layer, RsdError *err), void *ctx,
+                               RsdError *err);
+
 int seanet_hop(const SeanetConfig *cfg);
 /* True when the network can run on chunks: causal, no group norm. */
 bool seanet_can_stream(const SeanetConfig *cfg);

@@ -28,7 +28,7 @@ static void freeze(ParamSet *params, const char *prefix)
 {
     for (size_t i = 0; i < params->n_items; i++)
         if (strncmp(params->items[i].name, prefix, strlen(prefix)) == 0)
-            params->items[i].trainable = false;
+            params->items[i].trainable = params->items[i].tensor->needs_grad = false;
 }
 
 static void freeze_all_but(ParamSet *params, const char *prefix)
@@ -59,6 +59,8 @@ static RsdStatus create_audio(TrainState *state, const TrainConfig *cfg, const s
         freeze(state->codec->params, "encoder.");
     if (cfg->train.frozen == FROZEN_ENCODER_AND_CODES)
         freeze(state->codec->params, "rvq.");
+    if (cfg->train.adapter_rank > 0)
+        TRY(adapter_add(state->codec, cfg->train.adapter_rank, (uint64_t)cfg->train.seed, err));
     TRY(balancer_init(&state->balancer, &balance, err));
     if (adversary_is_on(&cfg->adversary))
         TRY(adversary_create(&state->adversary, &cfg->adversary, (uint64_t)cfg->train.seed, kernels, err));
@@ -113,6 +115,31 @@ bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm
     state->norm_total = NORM_DECAY * state->norm_total + (spike ? limit : norm);
     state->norm_count = NORM_DECAY * state->norm_count + 1.0;
     return spike;
+}
+
+/* ---- the model under an adapter ---- */
+
+#define BASE_KEY "adapter.base"
+
+static RsdStatus put_base(SafetensorsWriter *writer, const uint8_t hash[MODEL_HASH_SIZE], RsdError *err)
+{
+    char text[2 * MODEL_HASH_SIZE + 1];
+
+    for (size_t i = 0; i < MODEL_HASH_SIZE; i++)
+        snprintf(text + 2 * i, 3, "%02x", hash[i]);
+    return safetensors_writer_metadata(writer, BASE_KEY, text, err);
+}
+
+static RsdStatus get_base(uint8_t hash[MODEL_HASH_SIZE], const Safetensors *st, const char *path, RsdError *err)
+{
+    const char *text = safetensors_metadata(st, BASE_KEY);
+
+    if (!text || strspn(text, "0123456789abcdef") != 2 * MODEL_HASH_SIZE || strlen(text) != 2 * MODEL_HASH_SIZE)
+        return error_set(err, RSD_ERR_MODEL, "%s: was trained without an adapter; train.adapter_rank needs a run of its own with --init",
+                         path);
+    for (size_t i = 0; i < MODEL_HASH_SIZE; i++)
+        hash[i] = (uint8_t)strtoul((char[3]){text[2 * i], text[2 * i + 1], '\0'}, NULL, 16);
+    return RSD_OK;
 }
 
 /* ---- saving ---- */
@@ -188,6 +215,8 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
     TRY(safetensors_writer_metadata(writer, "train.norm_count", best, err));
     TRY(put_int(writer, "data.fingerprint", state->data_fingerprint, err));
     TRY(safetensors_writer_metadata(writer, "config", config_text, err));
+    if (cfg->train.adapter_rank > 0)
+        TRY(put_base(writer, state->codec->hash, err));
     TRY(params_save(state->params, writer, "model.", DTYPE_F32, err));
     TRY(put_optimizer(writer, state->optimizer, "optim", "train.updates", err));
     if (state->adversary) {
@@ -391,6 +420,11 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
     state->norm_count = text ? strtod(text, NULL) : 0.0;
     TRY(get_int(&fingerprint, st, path, "data.fingerprint", err));
     state->data_fingerprint = (uint32_t)fingerprint;
+    CHECK(cfg->train.adapter_rank == was->train.adapter_rank, err, RSD_ERR_MODEL,
+          "%s: was trained with train.adapter_rank = %d, and the configuration says %d; train into another --out folder", path,
+          was->train.adapter_rank, cfg->train.adapter_rank);
+    if (cfg->train.adapter_rank > 0)
+        TRY(get_base(state->codec->hash, st, path, err));
     TRY(params_load(state->params, st, "model.", err));
     TRY(get_optimizer(state->optimizer, st, path, "optim", "train.updates", err));
     if (!state->codec)
@@ -425,6 +459,18 @@ fail:
     return status;
 }
 
+/* An adapter's file names the model that it belongs to. */
+static RsdStatus note_base(TrainState *state, const char *path, RsdError *err)
+{
+    AudioCodec *base = NULL;
+    RsdStatus status = audio_codec_load_for(&base, path, AUDIO_USE_RUN, err);
+
+    if (status == RSD_OK)
+        memcpy(state->codec->hash, base->hash, sizeof base->hash);
+    audio_codec_destroy(&base);
+    return status;
+}
+
 RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
 {
     AudioCodecConfig found;
@@ -453,6 +499,8 @@ RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, cons
     CHECK(!train_config_difference(cfg, other, "model", key), err, RSD_ERR_MODEL,
           "%s: a model with another %s than the configuration", path, key);
     TRY(params_load(state->codec->params, st, "", err));
+    if (cfg->train.adapter_rank > 0)
+        TRY(note_base(state, path, err));
     audio_codec_refresh_codes(state->codec); /* moving averages that the file has not start anew */
 fail:
     mem_free(&other);

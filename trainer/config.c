@@ -108,6 +108,8 @@ static void complete(TrainConfig *cfg)
     cfg->model.rvq.dim = cfg->model.projected_rvq.dim = cfg->model.seanet.latent_dim;
     cfg->model.projected_rvq.n_q = cfg->model.rvq.n_q;
     cfg->model.projected_rvq.codebook_size = cfg->model.rvq.codebook_size;
+    if (cfg->train.adapter_rank > 0)
+        cfg->train.frozen = FROZEN_ENCODER_AND_CODES;
     memcpy(cfg->picture.model.name, cfg->model.name, sizeof cfg->picture.model.name);
 }
 
@@ -293,6 +295,8 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
     RsdStatus status = RSD_OK;
 
     TRY(check_run(cfg, err));
+    CHECK(cfg->kind != TRAIN_PICTURE || cfg->train.adapter_rank == 0, err, RSD_ERR_ARG,
+          "train.adapter_rank = %d: adapters are for sound; a picture model has none", cfg->train.adapter_rank);
     if (cfg->kind == TRAIN_PICTURE)
         return check_picture(&cfg->picture, cfg->train.frozen, err);
     CHECK(cfg->train.frozen != FROZEN_ALL_BUT_HEADS, err, RSD_ERR_ARG, "train.freeze = trunk is for pictures");

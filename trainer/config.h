@@ -9,6 +9,7 @@
 #define RESIDUA_CONFIG_H
 
 #include "losses/balancer.h"
+#include "models/adapter.h"
 #include "models/audio_codec.h"
 #include "models/image_codec.h"
 #include "trainer/adversary.h"
@@ -56,6 +57,7 @@ typedef struct TrainRunConfig {
     int exported;        /* ExportChoice */
     int samples;         /* held-out clips written as sound at each validation */
     bool tensorboard;    /* an event file beside the log */
+    int adapter_rank;    /* above 0 the model stays as it is, and additions of this rank to its decoder learn */
     int accumulate;      /* parts of a batch that go through the network one after the other */
 } TrainRunConfig;
 

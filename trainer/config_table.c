@@ -184,6 +184,9 @@ const ConfigKey CONFIG_KEYS[] = {
            "model.safetensors is that of the best validation or of the last one", "best", "last"),
     NUMBER("train", "samples", INT, NONE, 0, 64, "2", train.samples,
            "held-out clips that validations write to RUN/samples, to be heard in `residua report`"),
+    NUMBER("train", "adapter_rank", INT, NONE, 0, ADAPTER_MAX_RANK, "0", train.adapter_rank,
+           "with --init: the model stays as it is, and additions of this rank to its decoder learn (LoRA), which become the small file "
+           "adapter.safetensors; 0 is off"),
     NUMBER("train", "accumulate", INT, NONE, 1, 4096, "1", train.accumulate,
            "a batch goes through the network in so many parts, whose gradients add up: less memory"),
     FLAG("train", "tensorboard", "yes", train.tensorboard, "a TensorBoard event file is written beside the log"),

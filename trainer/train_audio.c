@@ -144,9 +144,11 @@ static void close_run(Run *run)
 
 /* ---- saving ---- */
 
-/* The averaged weights as a model file. */
+/* The averaged weights as a model file, or an adapter's. */
 static RsdStatus export_model(Run *run, RsdError *err)
 {
+    static const char *const names[2][2] = {{"model.safetensors", "model-f16.safetensors"},
+                                            {"adapter.safetensors", "adapter-f16.safetensors"}};
     char path[CHECKPOINT_PATH_SIZE], step_text[32], score_text[32];
     const char *const notes[] = {"train.step", step_text, "train.score", score_text, NULL};
     RsdStatus status = RSD_OK;
@@ -154,11 +156,12 @@ static RsdStatus export_model(Run *run, RsdError *err)
     snprintf(step_text, sizeof step_text, "%lld", (long long)run->state->step);
     snprintf(score_text, sizeof score_text, "%.6g", run->state->best_score);
     optimizer_swap_average(run->state->optimizer);
-    TRY(run_folder_path(path, &run->folder, "model.safetensors", err));
-    TRY(audio_codec_save(run->state->codec, path, DTYPE_F32, false, notes, err));
-    if (run->options->export_half) {
-        TRY(run_folder_path(path, &run->folder, "model-f16.safetensors", err));
-        TRY(audio_codec_save(run->state->codec, path, DTYPE_F16, false, notes, err));
+    for (int half = 0; half <= run->options->export_half; half++) {
+        TRY(run_folder_path(path, &run->folder, names[run->config->train.adapter_rank > 0][half], err));
+        if (run->config->train.adapter_rank > 0)
+            TRY(adapter_save(run->state->codec, path, half ? DTYPE_F16 : DTYPE_F32, notes, err));
+        else
+            TRY(audio_codec_save(run->state->codec, path, half ? DTYPE_F16 : DTYPE_F32, false, notes, err));
     }
 fail:
     optimizer_swap_average(run->state->optimizer);
@@ -462,8 +465,14 @@ fail:
 
 static RsdStatus resume(Run *run, RsdError *err)
 {
-    return run_folder_resume(&run->folder, run->state, run->options->resume, run->options->init_path,
-                             media_list_fingerprint(run->train_list), "recordings", err);
+    RsdStatus status = RSD_OK;
+
+    TRY(run_folder_resume(&run->folder, run->state, run->options->resume, run->options->init_path,
+                          media_list_fingerprint(run->train_list), "recordings", err));
+    CHECK(run->config->train.adapter_rank == 0 || run->options->init_path || run->folder.first_step > 0, err, RSD_ERR_ARG,
+          "train.adapter_rank = %d adds to a trained model: name it with --init MODEL", run->config->train.adapter_rank);
+fail:
+    return status;
 }
 
 RsdStatus train_audio(const TrainConfig *cfg, const TrainOptions *options, TrainSummary *summary, RsdError *err)

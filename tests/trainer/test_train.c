@@ -222,6 +222,47 @@ Test(train, a_projected_quantiser_learns_and_resumes_to_the_bit)
     cr_expect_eq(train("refused", false, 1)->status, RSD_ERR_ARG, "codes of moving averages have no gradient to share");
 }
 
+Test(train, an_adapter_learns_beside_a_model_that_stays_as_it_is)
+{
+    AudioCodec *plain, *adapted;
+    RsdError err = {0};
+    Outcome *outcome;
+    int n_same = 0;
+
+    train_config_set(&cfg, "train.steps=20", NULL);
+    expect_ok(train("base", false, 2));
+    init_path = run_path("base/model.safetensors");
+    train_config_set(&cfg, "train.adapter_rank=2", NULL);
+    train_config_set(&cfg, "train.steps=40", NULL);
+    train_config_set(&cfg, "train.stages=all", NULL);
+    outcome = train("whole", false, 2);
+    expect_ok(outcome);
+    cr_expect_lt(outcome->last_loss, outcome->first_loss, "loss %g at first, %g at last", outcome->first_loss, outcome->last_loss);
+    stop_at = 25;
+    expect_ok(train("parts", false, 1));
+    stop_at = 0;
+    init_path = NULL;
+    expect_ok(train("parts", true, 1));
+    expect_same_state(checkpoint("whole", 40), checkpoint("parts", 40));
+    cr_expect(exists("whole", "adapter.safetensors") && !exists("whole", "model.safetensors"));
+    outcome = train("nothing", false, 1);
+    cr_expect(outcome->status == RSD_ERR_ARG && strstr(outcome->err.text, "name it with --init"), "%s", outcome->err.text);
+
+    cr_assert_eq(audio_codec_load(&plain, run_path("base/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(audio_codec_load(&adapted, run_path("base/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(adapter_apply(adapted, run_path("whole/adapter.safetensors"), &err), RSD_OK, "%s", err.text);
+    for (size_t i = 0; i < plain->params->n_items; i++) {
+        const Param *a = &plain->params->items[i], *b = &adapted->params->items[i];
+        bool same = !memcmp(a->tensor->data, b->tensor->data, (size_t)tensor_count(a->tensor) * sizeof(float));
+
+        cr_expect(same || !strncmp(a->name, "decoder.", 8), "%s has changed", a->name);
+        n_same += same;
+    }
+    cr_expect_lt(n_same, (int)plain->params->n_items - 8, "hardly anything was added");
+    audio_codec_destroy(&plain);
+    audio_codec_destroy(&adapted);
+}
+
 Test(train, resuming_equals_never_having_stopped)
 {
     expect_ok(train("whole", false, 1));
