@@ -162,7 +162,7 @@ RsdStatus tape_grad_pass(Tape *tape, Node *node, Tensor *x, RsdError *err)
     return status;
 }
 
-static RsdStatus replay(Tape *tape, RsdError *err)
+RsdStatus tape_replay(Tape *tape, RsdError *err)
 {
     for (Node *node = tape->last; node; node = node->previous) {
         if (node->out->grad) {
@@ -186,7 +186,7 @@ RsdStatus tape_backward_from(Tape *tape, Tensor *y, const float *dy, RsdError *e
     TRY(tape_grad(tape, y, &grad, &add, err));
     CHECK(grad, err, RSD_ERR_ARG, "backward was asked for a tensor that depends on nothing that needs a gradient");
     add_array(tape, dy, grad, tensor_count(y), add);
-    TRY(replay(tape, err));
+    TRY(tape_replay(tape, err));
 fail:
     return status;
 }

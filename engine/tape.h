@@ -22,11 +22,19 @@ struct StreamState; /* engine/stream.h */
 
 typedef struct Node Node;
 
+/* What a recording tape keeps of a chain of blocks (engine/chain.h). */
+typedef enum ChainPolicy {
+    CHAIN_ALL, /* everything, as of any other ops */
+    CHAIN_F32, /* the blocks' inputs */
+    CHAIN_BF16 /* the same in 16 bits */
+} ChainPolicy;
+
 typedef struct Tape {
     Arena *arena;
     RsdThreads *threads;            /* borrowed; never NULL */
     const struct Kernels *kernels;  /* set picked at start */
     bool recording;
+    ChainPolicy chain;              /* while recording */
     struct StreamState *stream;     /* borrowed; NULL for whole signals */
     Node *last;                     /* nodes are linked backwards */
 } Tape;
@@ -81,6 +89,9 @@ RsdStatus tape_backward(Tape *tape, Tensor *loss, RsdError *err);
 /* The same from a given gradient dy [shape of y], which is copied; nodes recorded after y are skipped as long as no
  * gradient reached them. This is how a balancer feeds combined loss gradients into the codec. */
 RsdStatus tape_backward_from(Tape *tape, Tensor *y, const float *dy, RsdError *err);
+
+/* For rules that record a part of the graph anew: calls the rules of all nodes, last to first, whose outputs have a gradient. */
+RsdStatus tape_replay(Tape *tape, RsdError *err);
 
 /* Norm of the gradient that dy [shape of y] gives to the weight of the op that made y, its second input: a convolution's.
  * Nothing else gets a gradient, and this one is gone afterwards. What losses weigh in the last layer of a decoder.

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "engine/chain.h"
 #include "engine/ops/activation.h"
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/resize2d.h"
@@ -12,8 +13,9 @@
 #include "models/image_net.h"
 
 /* x is a result that nothing else reads. */
-static RsdStatus run_block(Tape *tape, const ImageBlock *block, Tensor *x, Tensor **y, RsdError *err)
+static RsdStatus run_block(Tape *tape, const void *ctx, Tensor *x, Tensor **y, RsdError *err)
 {
+    const ImageBlock *block = ctx;
     const ArenaMark mark = arena_mark(tape->arena);
     Tensor *h;
     RsdStatus status = RSD_OK;
@@ -34,13 +36,12 @@ fail:
 
 static RsdStatus run_blocks(Tape *tape, const ImageScale *scale, Tensor *x, Tensor **y, RsdError *err)
 {
-    RsdStatus status = RSD_OK;
+    ChainBlock blocks[IMAGE_MAX_BLOCKS];
 
-    *y = x;
     for (int j = 0; j < scale->n_blocks; j++)
-        TRY(run_block(tape, &scale->blocks[j], *y, y, err));
-fail:
-    return status;
+        blocks[j] = (ChainBlock){run_block, &scale->blocks[j]};
+    *y = x;
+    return scale->n_blocks ? chain_run(tape, blocks, scale->n_blocks, x, y, err) : RSD_OK;
 }
 
 RsdStatus image_codec_analyse(Tape *tape, const ImageCodec *codec, Tensor *x, Tensor **y, RsdError *err)

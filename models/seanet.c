@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/chain.h"
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/in_place.h"
 #include "engine/stream.h"
@@ -476,6 +477,63 @@ static RsdStatus check_input(const Tape *t, const Seanet *net, const ConvLayer *
     return RSD_OK;
 }
 
+/* A stage of one direction as a block of a chain. */
+typedef struct StageRun {
+    const SeanetConfig *config;
+    const Stage *stage;
+} StageRun;
+
+static RsdStatus run_units(Tape *t, const StageRun *run, Tensor *x, Tensor **y, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    *y = x;
+    for (int j = 0; j < run->config->n_residual; j++)
+        TRY(residual_unit(t, run->config, &run->stage->units[j], *y, y, err));
+fail:
+    return status;
+}
+
+static RsdStatus run_down(Tape *t, const void *ctx, Tensor *x, Tensor **y, RsdError *err)
+{
+    const StageRun *run = ctx;
+    RsdStatus status = RSD_OK;
+
+    TRY(run_units(t, run, x, y, err));
+    TRY(conv1d(t, &run->stage->resample, *y, y, err));
+fail:
+    return status;
+}
+
+static RsdStatus run_up(Tape *t, const void *ctx, Tensor *x, Tensor **y, RsdError *err)
+{
+    const StageRun *run = ctx;
+    RsdStatus status = RSD_OK;
+
+    TRY(conv_transpose1d(t, &run->stage->resample, x, y, err));
+    TRY(run_units(t, run, *y, y, err));
+fail:
+    return status;
+}
+
+/* All stages as a chain, which keeps less of them than a plain record. */
+static RsdStatus run_chain(Tape *t, const SeanetConfig *cfg, const Direction *direction, ChainRun run, Tensor *x, Tensor **y,
+                           RsdError *err)
+{
+    ChainBlock blocks[SEANET_MAX_STAGES];
+    StageRun *stages;
+    RsdStatus status = RSD_OK;
+
+    TRY(arena_alloc(t->arena, &stages, (size_t)cfg->n_ratios, sizeof *stages, err));
+    for (int i = 0; i < cfg->n_ratios; i++) {
+        stages[i] = (StageRun){cfg, &direction->stages[i]};
+        blocks[i] = (ChainBlock){run, &stages[i]};
+    }
+    TRY(chain_run(t, blocks, cfg->n_ratios, x, y, err));
+fail:
+    return status;
+}
+
 RsdStatus seanet_encode(Tape *t, Seanet *net, Tensor *x, Tensor **z, RsdError *err)
 {
     const SeanetConfig *cfg = &net->config;
@@ -486,10 +544,10 @@ RsdStatus seanet_encode(Tape *t, Seanet *net, Tensor *x, Tensor **z, RsdError *e
 
     TRY(check_input(t, net, &encoder->in, x, cfg->channels, seanet_hop(cfg), "encoder input", err));
     TRY(conv1d(t, &encoder->in, x, &h, err));
-    for (int i = 0; i < cfg->n_ratios; i++) {
-        for (int j = 0; j < cfg->n_residual; j++)
-            TRY(residual_unit(t, cfg, &encoder->stages[i].units[j], h, &h, err));
-        TRY(conv1d(t, &encoder->stages[i].resample, h, &h, err));
+    if (t->recording)
+        TRY(run_chain(t, cfg, encoder, run_down, h, &h, err));
+    for (int i = 0; i < cfg->n_ratios && !t->recording; i++) {
+        TRY(run_down(t, &(StageRun){cfg, &encoder->stages[i]}, h, &h, err));
         TRY(tape_keep(t, mark, &h, err));
     }
     TRY(lstm_with_skip(t, &encoder->lstm, h, &h, err));
@@ -509,11 +567,12 @@ RsdStatus seanet_decode(Tape *t, Seanet *net, Tensor *z, Tensor **y, RsdError *e
     TRY(check_input(t, net, &decoder->in, z, cfg->latent_dim, 1, "decoder input", err));
     TRY(conv1d(t, &decoder->in, z, &h, err));
     TRY(lstm_with_skip(t, &decoder->lstm, h, &h, err));
-    for (int i = 0; i < cfg->n_ratios; i++) {
+    if (t->recording)
+        TRY(run_chain(t, cfg, decoder, run_up, h, &h, err));
+    for (int i = 0; i < cfg->n_ratios && !t->recording; i++) {
         TRY(conv_transpose1d(t, &decoder->stages[i].resample, h, &h, err));
         TRY(tape_keep(t, mark, &h, err));
-        for (int j = 0; j < cfg->n_residual; j++)
-            TRY(residual_unit(t, cfg, &decoder->stages[i].units[j], h, &h, err));
+        TRY(run_units(t, &(StageRun){cfg, &decoder->stages[i]}, h, &h, err));
     }
     TRY(conv1d(t, &decoder->out, h, y, err));
 fail:

@@ -41,6 +41,7 @@ typedef struct StepReport {
     float lr;
     bool spike;                        /* the norm stood out: weights are as they were */
     bool skipped; /* the gradient was not finite; weights are as they were */
+    ExchangeReport exchange; /* with train.exchange, of several processes */
     RvqStats rvq;
     AdversaryReport adversary;
     double phase_s[N_PHASES]; /* wall time; PHASE_DATA is the caller's */
@@ -55,6 +56,7 @@ typedef struct AudioStep {
     int64_t segment_len;
     AudioLoss *losses[BALANCER_MAX_LOSSES];
     AudioLoss *distance; /* mel_dac, for validation */
+    Exchange *exchange;  /* NULL before the first step that has several processes and train.exchange */
     LayerNorms *layers;  /* of the last step with measure_layers; NULL before the first */
     bool measure_layers; /* for the next step; the caller's */
 } AudioStep;

@@ -74,6 +74,21 @@ static void sum_f64(Group *group, double *x, size_t n)
     sum_array(group, (char *)x, n, sizeof *x, MPI_DOUBLE);
 }
 
+/* Piece by piece, through the room for sums: the pieces of all members come together, and go to where each belongs. */
+static void gather(Group *group, const void *bytes, size_t size, void *all)
+{
+    MpiGroup *mpi = (MpiGroup *)group;
+    const size_t most = PIECE_SIZE / (size_t)group->size;
+
+    for (size_t at = 0; at < size; at += most) {
+        const size_t n = size - at < most ? size - at : most;
+
+        MPI_Allgather((const char *)bytes + at, (int)n, MPI_BYTE, mpi->parts, (int)n, MPI_BYTE, MPI_COMM_WORLD);
+        for (int r = 0; r < group->size; r++)
+            memcpy((char *)all + (size_t)r * size + at, mpi->parts + (size_t)r * n, n);
+    }
+}
+
 RsdStatus comm_open(Group **group, RsdError *err)
 {
     MpiGroup *mpi = NULL;
@@ -86,7 +101,7 @@ RsdStatus comm_open(Group **group, RsdError *err)
         return RSD_OK;
     CHECK(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) == MPI_SUCCESS, err, RSD_ERR_IO, "MPI does not start");
     TRY(mem_calloc(&mpi, 1, sizeof *mpi, err));
-    mpi->group = (Group){.sum_f32 = sum_f32, .sum_f64 = sum_f64};
+    mpi->group = (Group){.sum_f32 = sum_f32, .sum_f64 = sum_f64, .gather = gather};
     MPI_Comm_rank(MPI_COMM_WORLD, &mpi->group.rank);
     MPI_Comm_size(MPI_COMM_WORLD, &mpi->group.size);
     size = (size_t)mpi->group.size;

@@ -312,6 +312,11 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
     CHECK(cfg->optimizer.sam_radius <= 0.0f || !adversary_is_on(&cfg->adversary), err, RSD_ERR_ARG,
           "optim.sam = %g does not work with an adversary, whose critics judge a batch once",
           (double)cfg->optimizer.sam_radius);
+    CHECK(cfg->optimizer.sam_radius <= 0.0f || cfg->train.exchange.kind == EXCHANGE_ALL, err, RSD_ERR_ARG,
+          "train.exchange does not work with optim.sam, which exchanges two gradients a step; use train.exchange = all");
+    CHECK(!cfg->train.exchange.adaptive || cfg->train.exchange.kind == EXCHANGE_TOP ||
+              cfg->train.exchange.kind == EXCHANGE_LOW_RANK, err, RSD_ERR_ARG,
+          "train.exchange_adaptive has a choice with train.exchange = top or low_rank only");
     CHECK(cfg->optimizer.kind != OPTIMIZER_MOMO ||
               (cfg->loss.balance == BALANCE_FIXED && !adversary_is_on(&cfg->adversary)), err, RSD_ERR_ARG,
           "optim.method = momo needs the loss that its gradient belongs to: loss.balance = fixed and no adversary");

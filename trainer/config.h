@@ -14,6 +14,7 @@
 #include "models/image_codec.h"
 #include "trainer/adversary.h"
 #include "trainer/dataset.h"
+#include "trainer/exchange.h"
 #include "trainer/optimizer.h"
 #include "trainer/schedule.h"
 
@@ -58,6 +59,8 @@ typedef struct TrainRunConfig {
     int samples;         /* held-out clips written as sound at each validation */
     bool tensorboard;    /* an event file beside the log */
     int adapter_rank;    /* above 0 the model stays as it is, and additions of this rank to its decoder learn */
+    int memory;          /* ChainPolicy of the network's tape */
+    ExchangeConfig exchange; /* between processes */
     int accumulate;      /* parts of a batch that go through the network one after the other */
 } TrainRunConfig;
 

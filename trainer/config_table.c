@@ -68,8 +68,8 @@ const ConfigKey CONFIG_KEYS[] = {
            "an entry used less than this share of its fair part is drawn anew"),
 
     CHOICE("model", "quantizer", "rvq", model.quantizer,
-           "rvq: codes are moving averages of what chose them; projected: each stage searches code_dim projected numbers by "
-           "direction, and codes are learned by gradient (DAC)", "rvq", "projected"),
+           "rvq: codes are moving averages of what chose them; projected: each stage searches a few projected numbers by direction, "
+           "codes are learned by gradient (DAC)", "rvq", "projected"),
     NUMBER("model", "code_dim", INT, NONE, 1, 64, "8", model.projected_rvq.code_dim, "numbers in a code of quantizer = projected"),
 
     NUMBER("picture", "latent", INT, NONE, 1, 1024, "192", picture.model.latent, "channels of what is coded, at 1/16 of a side"),
@@ -185,8 +185,17 @@ const ConfigKey CONFIG_KEYS[] = {
     NUMBER("train", "samples", INT, NONE, 0, 64, "2", train.samples,
            "held-out clips that validations write to RUN/samples, to be heard in `residua report`"),
     NUMBER("train", "adapter_rank", INT, NONE, 0, ADAPTER_MAX_RANK, "0", train.adapter_rank,
-           "with --init: the model stays as it is, and additions of this rank to its decoder learn (LoRA), which become the small file "
-           "adapter.safetensors; 0 is off"),
+           "with --init: the model stays as it is, and additions of this rank to its decoder learn (LoRA): adapter.safetensors; 0 is off"),
+    CHOICE("train", "memory", "all", train.memory,
+           "what is kept for the way back: all, or the inputs of stages, the rest being computed again: less memory, more time, the same "
+           "bits; inputs16: these in 16 bits", "all", "inputs", "inputs16"),
+    CHOICE("train", "exchange", "all", train.exchange.kind,
+           "what processes send each other of a gradient: all of it, the largest numbers, a product of low rank, or bytes; the rest is "
+           "sent later", "all", "top", "low_rank", "bytes"),
+    NUMBER("train", "exchange_keep", FLOAT, NONE, 0.0001, 0.5, "0.01", train.exchange.keep, "share of a layer that exchange = top sends"),
+    NUMBER("train", "exchange_rank", INT, NONE, 1, 16, "2", train.exchange.rank, "rank of what exchange = low_rank sends"),
+    FLAG("train", "exchange_adaptive", "no", train.exchange.adaptive,
+         "layers share out the bytes of top and low_rank: fewer in all for no more error (L-GreCo)"),
     NUMBER("train", "accumulate", INT, NONE, 1, 4096, "1", train.accumulate,
            "a batch goes through the network in so many parts, whose gradients add up: less memory"),
     FLAG("train", "tensorboard", "yes", train.tensorboard, "a TensorBoard event file is written beside the log"),

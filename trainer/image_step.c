@@ -34,6 +34,7 @@ RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThrea
     step->config = config;
     step->threads = threads;
     TRY(tape_create(&step->tape, threads, 0, err));
+    step->tape->chain = (ChainPolicy)config->train.memory;
     *out = step;
     return RSD_OK;
 fail:

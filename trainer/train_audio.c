@@ -292,6 +292,13 @@ static void log_step(Run *run, const StepReport *report)
     run_log_numbers(log, "perplexity", report->rvq.perplexity, report->rvq.n_q);
     run_log_numbers(log, "usage", report->rvq.usage, report->rvq.n_q);
     run_log_number(log, "quantizer_error", (double)report->rvq.relative_error);
+    if (report->exchange.whole > 0.0) {
+        run_log_open_object(log, "exchange");
+        run_log_number(log, "sent", report->exchange.sent);
+        run_log_number(log, "whole", report->exchange.whole);
+        run_log_number(log, "held_back", report->exchange.error);
+        run_log_close_object(log);
+    }
     run_log_number(log, "audio_per_s", run->audio_per_s);
     run_log_open_object(log, "ms");
     for (int i = 0; i < N_PHASES; i++)

@@ -23,7 +23,7 @@ _residua()
     if [[ -z $words && $word == -* ]]; then
         case $command in
         encode) words='--output -o --output-dir --recursive -r --force -f --bitrate -b --model -m --quality -Q --bpp --max-size --target --effort --drop-profile --metadata --drop-alpha --format --lm --threads -t --keep-going -k --json --shard --quiet -q --verbose -v --help -h' ;;
-        decode) words='--output -o --output-dir --recursive -r --force -f --format --quality -Q --scale --metadata --bits --max-bitrate -b --keep-going -k --model -m --lm --threads -t --json --quiet -q --verbose -v --help -h' ;;
+        decode) words='--output -o --output-dir --recursive -r --force -f --format --quality -Q --scale --metadata --bits --max-bitrate -b --keep-going -k --model -m --adapter --lm --threads -t --json --quiet -q --verbose -v --help -h' ;;
         info) words='--test --json --quiet -q --verbose -v --help -h' ;;
         cut) words='--bitrate -b --layers -l --output -o --output-dir --recursive -r --force -f --json --quiet -q --verbose -v --help -h' ;;
         tokens) words='--output -o --from-tokens --model -m --bitrate -b --stages --channels --format --bits --force -f --threads -t --json --quiet -q --verbose -v --help -h' ;;
@@ -32,7 +32,7 @@ _residua()
         losses) words='--json --quiet -q --verbose -v --help -h' ;;
         train) words='--data -d --valid --out -o --resume --init --set --steps --time-limit --threads -t --dry-run -n --print-config --f16 --quiet -q --verbose -v --help -h' ;;
         report) words='--out -o --force -f --watch -w --no-sound --tensorboard --quiet -q --verbose -v --help -h' ;;
-        convert) words='--output -o --force -f --config --licence --origin --half --json --quiet -q --verbose -v --help -h' ;;
+        convert) words='--output -o --force -f --config --adapter --licence --origin --half --json --quiet -q --verbose -v --help -h' ;;
         esac
     fi
     if [[ -n $words ]]; then

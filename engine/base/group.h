@@ -10,6 +10,7 @@
 #define RESIDUA_GROUP_H
 
 #include <stddef.h>
+#include <string.h>
 
 typedef struct Group Group;
 struct Group {
@@ -17,6 +18,8 @@ struct Group {
     /* x [n] becomes the sum over all members. All of them call it, in the same order, with the same n. */
     void (*sum_f32)(Group *group, float *x, size_t n);
     void (*sum_f64)(Group *group, double *x, size_t n);
+    /* all [size members] becomes everyone's bytes [size], by rank. All of them call it with the same size. */
+    void (*gather)(Group *group, const void *bytes, size_t size, void *all);
 };
 
 static inline int group_rank(const Group *group)
@@ -39,6 +42,14 @@ static inline void group_sum_f64(Group *group, double *x, size_t n)
 {
     if (group_size(group) > 1)
         group->sum_f64(group, x, n);
+}
+
+static inline void group_gather(Group *group, const void *bytes, size_t size, void *all)
+{
+    if (group_size(group) > 1)
+        group->gather(group, bytes, size, all);
+    else
+        memcpy(all, bytes, size);
 }
 
 #endif

@@ -254,3 +254,50 @@ Test(group, a_loss_that_is_not_finite_ends_all)
         cr_expect_eq(job->statuses[r], RSD_ERR_NUMERIC, "%s", job->errors[r].text);
     cr_expect_eq(job->summaries[0].step, job->summaries[1].step);
 }
+
+/* The last number of this name in a run's log. */
+static double last_number(const Job *job, const char *name)
+{
+    char path[2 * RECORDINGS_PATH_SIZE + 32], line[8192], key[64];
+    double value = NAN;
+    FILE *log;
+
+    snprintf(path, sizeof path, "%s/log.jsonl", job->run_dir);
+    snprintf(key, sizeof key, "\"%s\": ", name);
+    log = fopen(path, "r");
+    cr_assert_not_null(log);
+    while (fgets(line, sizeof line, log))
+        if (strstr(line, key))
+            value = strtod(strstr(line, key) + strlen(key), NULL);
+    fclose(log);
+    return value;
+}
+
+Test(group, gradients_of_which_less_is_sent_train_about_as_well)
+{
+    static const char *const kinds[] = {"all", "top", "low_rank", "bytes"};
+    double whole_loss = 0.0;
+
+    train_config_set(&cfg, "train.steps=60", NULL);
+    train_config_set(&cfg, "train.stages=all", NULL);
+    train_config_set(&cfg, "train.log_every=20", NULL);
+    train_config_set(&cfg, "train.exchange_keep=0.05", NULL);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        char setting[64];
+        double loss, sent, whole;
+        Job *job;
+
+        snprintf(setting, sizeof setting, "train.exchange=%s", kinds[i]);
+        cr_assert_eq(train_config_set(&cfg, setting, NULL), RSD_OK);
+        job = start(kinds[i], 2);
+        finish(job, 2);
+        loss = last_number(job, cfg.loss.names[0]);
+        sent = last_number(job, "sent"), whole = last_number(job, "whole");
+        whole_loss = i ? whole_loss : loss;
+        cr_expect_lt(loss, 1.25 * whole_loss, "%s: loss %g, of whole gradients %g", kinds[i], loss, whole_loss);
+        cr_expect(i ? sent < 0.7 * whole : isnan(sent), "%s: %g of %g bytes", kinds[i], sent, whole);
+        printf("%s: loss %.4f, %.0f of %.0f bytes a step\n", kinds[i], loss, sent, whole);
+    }
+    cr_assert_eq(train_config_set(&cfg, "optim.sam=0.05", NULL), RSD_OK);
+    cr_expect_eq(train_config_check(&cfg, NULL), RSD_ERR_ARG, "two gradients a step are not exchanged in part");
+}

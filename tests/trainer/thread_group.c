@@ -64,6 +64,20 @@ static void sum_f64(Group *group, double *x, size_t n)
     meet(group, x, n, sizeof *x, add_f64);
 }
 
+static void gather(Group *group, const void *bytes, size_t size, void *all)
+{
+    Meeting *meeting = ((Member *)group)->meeting;
+
+    meeting->arrays[group->rank] = (void *)bytes;
+    meeting->n[group->rank] = size;
+    pthread_barrier_wait(&meeting->barrier);
+    for (int r = 0; r < group->size; r++) {
+        cr_assert_eq(meeting->n[r], size, "members gather different sizes: %zu and %zu bytes", meeting->n[r], size);
+        memcpy((char *)all + (size_t)r * size, meeting->arrays[r], size);
+    }
+    pthread_barrier_wait(&meeting->barrier);
+}
+
 static void *member_main(void *arg)
 {
     Member *member = arg;
@@ -81,7 +95,7 @@ void thread_group_run(int size, void (*run)(void *ctx, Group *group), void *ctx)
     cr_assert_leq(size, MAX_MEMBERS);
     cr_assert_eq(pthread_barrier_init(&meeting.barrier, NULL, (unsigned)size), 0);
     for (int r = 0; r < size; r++) {
-        members[r] = (Member){{.rank = r, .size = size, .sum_f32 = sum_f32, .sum_f64 = sum_f64}, &meeting};
+        members[r] = (Member){{.rank = r, .size = size, .sum_f32 = sum_f32, .sum_f64 = sum_f64, .gather = gather}, &meeting};
         cr_assert_eq(pthread_create(&threads[r], NULL, member_main, &members[r]), 0);
     }
     for (int r = 0; r < size; r++)

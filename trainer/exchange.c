@@ -1,0 +1,418 @@
+/* exchange.c - three ways to send less of a gradient, and the choice of how much of each layer.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "trainer/exchange.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/rng.h"
+
+#define BLOCK 4096            /* numbers that share a scale */
+#define N_LEVELS 5            /* of a layer: keep times 1/4, 1/2, 1, 2, 4; ranks the same way */
+#define USUAL_LEVEL 2
+#define CHOICE_EVERY 50       /* steps between choices of levels, from the second step on: the first knows no directions yet */
+#define FIRST_SAMPLE 3000     /* of RNG_INIT */
+#define LEAST_LENGTH 1e-20
+
+/* The largest numbers of a layer on their way. */
+typedef struct Pick {
+    uint32_t at;
+    float value;
+} Pick;
+
+typedef struct Layer {
+    Tensor *tensor;
+    int64_t count, rows, columns;
+    bool whole;  /* sent as it is */
+    float *held; /* [count] */
+    float *q;    /* [columns, max_rank] */
+    int level, max_rank;
+    double size[N_LEVELS], error[N_LEVELS]; /* bytes, and energy held back */
+} Layer;
+
+struct Exchange {
+    ExchangeConfig config;
+    int n_layers;
+    Layer *layers;
+    int64_t n_steps;
+    float *room;   /* [largest layer] */
+    float *p;      /* [most rows, EXCHANGE_MAX_RANK] */
+    char *message; /* what this member sends, */
+    char *messages; /* and what all do; grown when there is a group */
+    size_t message_size, messages_size;
+};
+
+/* ---- life ---- */
+
+static double times_of(int level)
+{
+    return ldexp(1.0, level - USUAL_LEVEL);
+}
+
+static int64_t picks_of(const Exchange *x, const Layer *layer, int level)
+{
+    int64_t k = (int64_t)ceil((double)x->config.keep * times_of(level) * (double)layer->count);
+
+    return k < 1 ? 1 : k > layer->count ? layer->count : k;
+}
+
+static int rank_of(const Exchange *x, const Layer *layer, int level)
+{
+    int r = (int)ceil((double)x->config.rank * times_of(level));
+
+    return r > layer->max_rank ? layer->max_rank : r;
+}
+
+static double bytes_of(const Exchange *x, const Layer *layer, int level)
+{
+    if (layer->whole)
+        return 4.0 * (double)layer->count;
+    if (x->config.kind == EXCHANGE_TOP)
+        return (double)sizeof(Pick) * (double)picks_of(x, layer, level);
+    if (x->config.kind == EXCHANGE_LOW_RANK)
+        return 4.0 * rank_of(x, layer, level) * (double)(layer->rows + layer->columns);
+    return (double)layer->count + 4.0 * (double)((layer->count + BLOCK - 1) / BLOCK);
+}
+
+static RsdStatus open_layer(Exchange *x, Layer *layer, Tensor *tensor, uint64_t seed, RsdError *err)
+{
+    Rng rng = rng_at(seed, RNG_INIT, 2, FIRST_SAMPLE + (uint32_t)(layer - x->layers));
+    RsdStatus status = RSD_OK;
+
+    *layer = (Layer){.tensor = tensor, .count = tensor_count(tensor), .rows = tensor->shape[0], .level = USUAL_LEVEL};
+    layer->columns = layer->count / layer->rows;
+    layer->max_rank = (int)fmin(EXCHANGE_MAX_RANK, fmin(4.0 * x->config.rank, fmin((double)layer->rows, (double)layer->columns)));
+    layer->whole = tensor->n_dims < 2 || layer->rows < 2 || layer->columns < 2;
+    if (!layer->whole && bytes_of(x, layer, USUAL_LEVEL) >= 4.0 * (double)layer->count)
+        layer->whole = true;
+    if (layer->whole)
+        return RSD_OK;
+    TRY(mem_calloc(&layer->held, (size_t)layer->count, sizeof(float), err));
+    if (x->config.kind == EXCHANGE_LOW_RANK) {
+        TRY(mem_alloc(&layer->q, (size_t)(layer->columns * layer->max_rank), sizeof(float), err));
+        for (int64_t i = 0; i < layer->columns * layer->max_rank; i++)
+            layer->q[i] = rng_normal(&rng);
+    }
+fail:
+    return status;
+}
+
+RsdStatus exchange_create(Exchange **out, const ExchangeConfig *config, const ParamSet *params, uint64_t seed, RsdError *err)
+{
+    Exchange *x = NULL;
+    int64_t largest = 1, most_rows = 1;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&x, 1, sizeof *x, err));
+    x->config = *config;
+    TRY(mem_calloc(&x->layers, params->n_items + 1, sizeof *x->layers, err));
+    for (size_t i = 0; i < params->n_items; i++) {
+        if (!params->items[i].trainable)
+            continue;
+        TRY(open_layer(x, &x->layers[x->n_layers], params->items[i].tensor, seed, err));
+        largest = x->layers[x->n_layers].count > largest ? x->layers[x->n_layers].count : largest;
+        most_rows = x->layers[x->n_layers].rows > most_rows ? x->layers[x->n_layers].rows : most_rows;
+        x->n_layers++;
+    }
+    TRY(mem_alloc(&x->room, (size_t)largest, sizeof(float), err));
+    TRY(mem_alloc(&x->p, (size_t)(most_rows * EXCHANGE_MAX_RANK), sizeof(float), err));
+    x->message_size = (size_t)largest * sizeof(Pick) + BLOCK;
+    TRY(mem_alloc(&x->message, x->message_size, 1, err));
+    *out = x;
+    return RSD_OK;
+fail:
+    exchange_destroy(&x);
+    return status;
+}
+
+void exchange_destroy(Exchange **exchange)
+{
+    if (!*exchange)
+        return;
+    for (int i = 0; (*exchange)->layers && i < (*exchange)->n_layers; i++) {
+        mem_free(&(*exchange)->layers[i].held);
+        mem_free(&(*exchange)->layers[i].q);
+    }
+    mem_free(&(*exchange)->layers);
+    mem_free(&(*exchange)->room);
+    mem_free(&(*exchange)->p);
+    mem_free(&(*exchange)->message);
+    mem_free(&(*exchange)->messages);
+    mem_free(exchange);
+}
+
+/* ---- the largest numbers ---- */
+
+/* Larger first, then the earlier: one order for any sort. */
+static int larger_first(const void *a, const void *b)
+{
+    const Pick *x = a, *y = b;
+    float size_x = fabsf(x->value), size_y = fabsf(y->value);
+
+    return size_x != size_y ? (size_x < size_y ? 1 : -1) : (x->at > y->at) - (x->at < y->at);
+}
+
+/* held = a. Picks the k largest into the message and takes them out of held; the errors of all levels on the way. */
+static void send_top(Exchange *x, Layer *layer, Group *group)
+{
+    const int64_t k = picks_of(x, layer, layer->level);
+    const size_t size = (size_t)k * sizeof(Pick);
+    Pick *picks = (Pick *)x->message;
+    float *sum = layer->tensor->grad;
+    double left = 0.0;
+    int level = N_LEVELS - 1;
+
+    for (int64_t i = 0; i < layer->count; i++)
+        picks[i] = (Pick){(uint32_t)i, layer->held[i]};
+    qsort(picks, (size_t)layer->count, sizeof *picks, larger_first);
+    for (int64_t i = layer->count; i >= 0; i--) { /* from the smallest up: what each level would leave */
+        while (level >= 0 && picks_of(x, layer, level) >= i)
+            layer->error[level--] = left;
+        if (i > 0)
+            left += (double)picks[i - 1].value * (double)picks[i - 1].value;
+    }
+    for (int64_t i = 0; i < k; i++)
+        layer->held[picks[i].at] = 0.0f;
+    group_gather(group, picks, size, x->messages);
+    memset(sum, 0, (size_t)layer->count * sizeof *sum);
+    for (int64_t i = 0; i < k * group_size(group); i++)
+        sum[((const Pick *)x->messages)[i].at] += ((const Pick *)x->messages)[i].value;
+}
+
+/* ---- low rank ---- */
+
+/* Columns of p [rows, r] become orthonormal, one after the other (Gram-Schmidt, in double). */
+static void orthonormalise(float *p, int64_t rows, int r)
+{
+    for (int j = 0; j < r; j++) {
+        double length = 0.0;
+
+        for (int pass = 0; pass < 2; pass++) /* once more, for what rounding left */
+            for (int k = 0; k < j; k++) {
+                double dot = 0.0;
+
+                for (int64_t i = 0; i < rows; i++)
+                    dot += (double)p[i * r + k] * (double)p[i * r + j];
+                for (int64_t i = 0; i < rows; i++)
+                    p[i * r + j] -= (float)dot * p[i * r + k];
+            }
+        for (int64_t i = 0; i < rows; i++)
+            length += (double)p[i * r + j] * (double)p[i * r + j];
+        length = length > LEAST_LENGTH * LEAST_LENGTH ? 1.0 / sqrt(length) : 0.0;
+        for (int64_t i = 0; i < rows; i++)
+            p[i * r + j] *= (float)length;
+    }
+}
+
+/* m [rows, columns] += sign p q^T */
+static void add_product(float *m, const float *p, const float *q, int64_t rows, int64_t columns, int r, float sign)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            float sum = 0.0f;
+
+            for (int k = 0; k < r; k++)
+                sum += p[i * r + k] * q[j * r + k];
+            m[i * columns + j] += sign * sum;
+        }
+}
+
+/* q [columns, r] = m^T p */
+static void project(const float *m, const float *p, float *q, int64_t rows, int64_t columns, int r)
+{
+    memset(q, 0, (size_t)(columns * r) * sizeof *q);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            for (int k = 0; k < r; k++)
+                q[j * r + k] += m[i * columns + j] * p[i * r + k];
+}
+
+/* held = a. Between choices the first r columns of q are the state; at a choice all of max_rank are sent, which tells what each level
+ * would leave. */
+static void send_low_rank(Exchange *x, Layer *layer, Group *group, bool choosing)
+{
+    const int64_t rows = layer->rows, columns = layer->columns;
+    const int r = choosing ? layer->max_rank : rank_of(x, layer, layer->level);
+    double energy = 0.0;
+
+    memset(x->p, 0, (size_t)(rows * r) * sizeof *x->p);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            for (int k = 0; k < r; k++)
+                x->p[i * r + k] += layer->held[i * columns + j] * layer->q[j * layer->max_rank + k];
+    group_sum_f32(group, x->p, (size_t)(rows * r));
+    orthonormalise(x->p, rows, r);
+    for (int64_t i = 0; i < layer->count; i++)
+        energy += (double)layer->held[i] * (double)layer->held[i];
+    project(layer->held, x->p, x->room, rows, columns, r);
+    for (int level = 0; choosing && level < N_LEVELS; level++) {
+        double told = 0.0;
+
+        for (int64_t j = 0; j < columns; j++)
+            for (int k = 0; k < rank_of(x, layer, level); k++)
+                told += (double)x->room[j * r + k] * (double)x->room[j * r + k];
+        layer->error[level] = fmax(energy - told, 0.0);
+    }
+    add_product(layer->held, x->p, x->room, rows, columns, r, -1.0f);
+    group_sum_f32(group, x->room, (size_t)(columns * r));
+    for (int64_t j = 0; j < columns; j++)
+        memcpy(layer->q + j * layer->max_rank, x->room + j * r, (size_t)r * sizeof(float));
+    memset(layer->tensor->grad, 0, (size_t)layer->count * sizeof(float));
+    add_product(layer->tensor->grad, x->p, x->room, rows, columns, r, 1.0f);
+}
+
+/* ---- bytes ---- */
+
+static void send_bytes(Exchange *x, Layer *layer, Group *group)
+{
+    const int64_t n_blocks = (layer->count + BLOCK - 1) / BLOCK;
+    const size_t size = (size_t)n_blocks * sizeof(float) + (size_t)layer->count;
+    float *scales = (float *)x->message, *sum = layer->tensor->grad;
+    int8_t *numbers = (int8_t *)(scales + n_blocks);
+
+    for (int64_t b = 0; b < n_blocks; b++) {
+        const int64_t end = (b + 1) * BLOCK < layer->count ? (b + 1) * BLOCK : layer->count;
+        float largest = 0.0f;
+
+        for (int64_t i = b * BLOCK; i < end; i++)
+            largest = fmaxf(largest, fabsf(layer->held[i]));
+        scales[b] = largest / 127.0f;
+        for (int64_t i = b * BLOCK; i < end; i++) {
+            numbers[i] = (int8_t)(scales[b] > 0.0f ? lrintf(layer->held[i] / scales[b]) : 0);
+            layer->held[i] -= (float)numbers[i] * scales[b];
+        }
+    }
+    group_gather(group, x->message, size, x->messages);
+    memset(sum, 0, (size_t)layer->count * sizeof *sum);
+    for (int r = 0; r < group_size(group); r++) {
+        const char *message = x->messages + (size_t)r * size;
+        const int8_t *theirs = (const int8_t *)(message + (size_t)n_blocks * sizeof(float));
+        float scale = 0.0f;
+
+        for (int64_t i = 0; i < layer->count; i++) {
+            if (i % BLOCK == 0)
+                memcpy(&scale, message + (size_t)(i / BLOCK) * sizeof scale, sizeof scale);
+            sum[i] += (float)theirs[i] * scale;
+        }
+    }
+}
+
+/* ---- how much of each layer ---- */
+
+/* Levels that cost least at this price of an error; returns the error of all. */
+static double choose_at(Exchange *x, double price)
+{
+    double error = 0.0;
+
+    for (int i = 0; i < x->n_layers; i++) {
+        Layer *layer = &x->layers[i];
+
+        for (int level = 0; level < N_LEVELS && !layer->whole; level++)
+            if (level == 0 || layer->size[level] + price * layer->error[level] <
+                                  layer->size[layer->level] + price * layer->error[layer->level])
+                layer->level = level;
+        error += layer->whole ? 0.0 : layer->error[layer->level];
+    }
+    return error;
+}
+
+/* The cheapest levels with no more error than the usual one everywhere: the price is found by halving, on a scale of powers of 2. All
+ * members have the same sums and so the same levels. */
+static void choose_levels(Exchange *x, Group *group)
+{
+    double allowed = 0.0, low = -100.0, high = 100.0;
+
+    for (int i = 0; i < x->n_layers; i++) {
+        Layer *layer = &x->layers[i];
+
+        if (layer->whole)
+            continue;
+        group_sum_f64(group, layer->error, N_LEVELS);
+        for (int level = 0; level < N_LEVELS; level++)
+            layer->size[level] = bytes_of(x, layer, level);
+        allowed += layer->error[USUAL_LEVEL];
+    }
+    for (int i = 0; i < 60; i++) {
+        double middle = 0.5 * (low + high);
+
+        if (choose_at(x, exp2(middle)) > allowed)
+            low = middle;
+        else
+            high = middle;
+    }
+    choose_at(x, exp2(high));
+}
+
+/* ---- a step ---- */
+
+static bool all_finite(const Exchange *x, Group *group)
+{
+    double n_bad = 0.0;
+
+    for (int i = 0; i < x->n_layers && n_bad == 0.0; i++)
+        for (int64_t k = 0; k < x->layers[i].count; k++)
+            n_bad += !isfinite(x->layers[i].tensor->grad[k]);
+    group_sum_f64(group, &n_bad, 1);
+    return n_bad == 0.0;
+}
+
+static RsdStatus make_room(Exchange *x, Group *group)
+{
+    const size_t needed = x->message_size * (size_t)group_size(group);
+    RsdStatus status = RSD_OK;
+
+    if (x->messages_size >= needed)
+        return RSD_OK;
+    mem_free(&x->messages);
+    x->messages_size = 0;
+    status = mem_alloc(&x->messages, needed, 1, NULL);
+    if (status == RSD_OK)
+        x->messages_size = needed;
+    return status;
+}
+
+void exchange_sum(Exchange *x, Group *group, ExchangeReport *report)
+{
+    const bool choosing = x->config.adaptive && x->config.kind != EXCHANGE_BYTES && x->n_steps % CHOICE_EVERY == 1;
+    double failed, energies[2] = {0.0, 0.0};
+    bool compress;
+
+    memset(report, 0, sizeof *report);
+    failed = make_room(x, group) != RSD_OK;
+    group_sum_f64(group, &failed, 1);
+    compress = failed == 0.0 && all_finite(x, group);
+    for (int i = 0; i < x->n_layers; i++) {
+        Layer *layer = &x->layers[i];
+
+        report->whole += 4.0 * (double)layer->count;
+        if (layer->whole || !compress) {
+            group_sum_f32(group, layer->tensor->grad, (size_t)layer->count);
+            report->sent += 4.0 * (double)layer->count;
+            continue;
+        }
+        for (int64_t k = 0; k < layer->count; k++) {
+            layer->held[k] += layer->tensor->grad[k];
+            energies[0] += (double)layer->held[k] * (double)layer->held[k];
+        }
+        report->sent += choosing && x->config.kind == EXCHANGE_LOW_RANK ? 4.0 * layer->max_rank * (double)(layer->rows + layer->columns)
+                                                                        : bytes_of(x, layer, layer->level);
+        if (x->config.kind == EXCHANGE_TOP)
+            send_top(x, layer, group);
+        else if (x->config.kind == EXCHANGE_LOW_RANK)
+            send_low_rank(x, layer, group, choosing);
+        else
+            send_bytes(x, layer, group);
+        for (int64_t k = 0; k < layer->count; k++)
+            energies[1] += (double)layer->held[k] * (double)layer->held[k];
+    }
+    if (compress && choosing)
+        choose_levels(x, group);
+    x->n_steps += compress;
+    group_sum_f64(group, energies, 2);
+    report->error = energies[0] > 0.0 ? energies[1] / energies[0] : 0.0;
+}
