@@ -87,7 +87,8 @@ ISA_FLAGS = $(if $(filter %_avx2.o,$@),$(ISA_avx2))$(if $(filter %_avx512.o,$@),
 TEST_FLAGS = $(if $(findstring /tests/,$@),$(TEST_CFLAGS) -Wno-missing-prototypes -Wno-missing-field-initializers)
 # clang needs a quarter of an hour for tiles that are instrumented for fuzzing; make check SANITIZE= has them.
 PLAIN_FLAGS = $(if $(findstring fuzzer,$(SANITIZE)),$(if $(findstring /kernels/x86/,$@),-fno-sanitize=all))
-COMPILE = $(CC) $(BASE_FLAGS) $(SPEED_FLAGS) $(ISA_FLAGS) $(TEST_FLAGS) $(CPPFLAGS) $(PLAIN_FLAGS)
+MODULE_FLAGS = $(if $(findstring /media/libav/,$@),$(MODULE_CFLAGS))
+COMPILE = $(CC) $(BASE_FLAGS) $(SPEED_FLAGS) $(ISA_FLAGS) $(TEST_FLAGS) $(MODULE_FLAGS) $(CPPFLAGS) $(PLAIN_FLAGS)
 LINK_FLAGS = -pthread $(SANITIZE_FLAGS) -Wl,--as-needed $(LDFLAGS)
 
 # make V=1 shows whole commands
@@ -183,7 +184,7 @@ SAME_BUILD = make BUILD=$B CC=$(CC) SANITIZE=$(SANITIZE) WERROR=$(WERROR) EXTRA_
 RUN_TESTS = RESIDUA_CC='$(CC) $(SANITIZE_FLAGS)' RESIDUA_MAKE='$(SAME_BUILD)' ASAN_OPTIONS=allocator_may_return_null=1:$$ASAN_OPTIONS TSAN_OPTIONS=allocator_may_return_null=1:$$TSAN_OPTIONS \
             RESIDUA_BUILD='$(abspath $B)' RESIDUA_SOURCE='$(CURDIR)' $(RUNNER) $(TEST_ARGS)
 
-.PHONY: check check-long bench quality fuzz demo check-layers
+.PHONY: check check-long bench quality quality-images fuzz demo check-layers
 check: all $(RUNNER)
 	$Q$(RUN_TESTS)
 
@@ -195,6 +196,11 @@ bench: all $(if $(BENCH_SRC),$B/tests/bench/bench)
 
 quality: all $(if $(QUALITY_SRC),$B/tests/quality/quality)
 	$(if $(QUALITY_SRC),$B/tests/quality/quality $(QUALITY_ARGS),@echo "no quality measurements in this tree"; exit 1)
+
+# Our model of pictures beside others: make quality-images MODEL=FILE.
+IMAGES ?= $(or $(RESIDUA_SHARED),../shared)/data/images-val
+quality-images: all
+	$QBUILD='$(abspath $B)' sh tests/quality/images.sh $(IMAGES) $(MODEL)
 
 # libFuzzer in its own folder, FUZZ_TIME seconds for each target of tests/fuzz/fuzz_*.c; a target writes its own first inputs.
 FUZZ_TIME ?= 60
@@ -335,6 +341,7 @@ help:
 	@echo 'make bench        time the kernels, the ops, a training step and the codec'
 	@echo 'make fuzz         feed the readers mutated input, FUZZ_TIME seconds each (clang)'
 	@echo 'make quality      measure the built-in models against other codecs'
+	@echo 'make quality-images  the same for pictures; MODEL=FILE IMAGES=FOLDER'
 	@echo 'make check-portable, make check-aarch64   what must have the same bits, from each compiler and on an emulated processor'
 	@echo 'make check-mpi    train by two processes (./configure --enable-mpi)'
 	@echo 'make check-layers print includes that cross the layers of docs/house-style.md'

@@ -1,26 +1,28 @@
-/* bench.c - `residua bench rd FOLDER`: rate and distortion of our codec beside others, on the user's own recordings.
+/* bench.c - `residua bench rd FOLDER`: rate and distortion of our codec beside others, on the user's own recordings or pictures.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
-#include "cli/eval_kind.h"
-#include "cli/model_choice.h"
 #include "cli/rd_run.h"
-#include "cli/shard.h"
 #include "cli/report.h"
+#include "cli/shard.h"
+#include "engine/base/atomic_file.h"
+#include "engine/base/mem.h"
+#include "trainer/folder_walk.h"
+#include "trainer/media_list.h"
+#include "trainer/pictures.h"
 
-#define DEFAULT_METRICS "estoi,mel,lsd,segsnr"
 #define DEFAULT_SECONDS 10.0
-#define DEFAULT_ANCHOR "opus"
 
 typedef struct BenchRequest {
     CommonRequest common;
-    const char *shard, *metrics, *codecs, *model, *anchor, *report;
-    double rate_hz, seconds;
+    const char *shard, *kind, *metrics, *codecs, *model, *anchor, *report, *svg, *csv_file;
+    double rate_hz, seconds, max_bpp;
     int n_threads;
     bool json, csv, force;
 } BenchRequest;
@@ -31,12 +33,18 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "NAMES",
      .offset = offsetof(BenchRequest, metrics),
-     .help = "names divided by commas, as for residua eval (default " DEFAULT_METRICS ")"},
+     .help = "names divided by commas, as for residua eval (default estoi,mel,lsd,segsnr; psnr,ms-ssim,ssimulacra2)"},
+    {.name = "kind",
+     .kind = OPTION_TEXT,
+     .value = "KIND",
+     .offset = offsetof(BenchRequest, kind),
+     .help = "audio or image, for folders that hold both"},
     {.name = "codecs",
      .kind = OPTION_TEXT,
      .value = "NAMES",
      .offset = offsetof(BenchRequest, codecs),
-     .help = "some of residua, opus, opus-speech, aac, mp3, vorbis, divided by commas (default all)"},
+     .help = "some of residua, opus, opus-speech, aac, mp3, vorbis, or of residua, jpeg, webp, jpeg2000, jxl, avif, "
+             "divided by commas (default all)"},
     {.name = "model",
      .kind = OPTION_TEXT,
      .value = "MODEL",
@@ -44,9 +52,9 @@ static const Option OPTIONS[] = {
      .help = "name of a built-in model, or a model file"},
     {.name = "anchor",
      .kind = OPTION_TEXT,
-     .value = "NAME",
+     .value = "NAMES",
      .offset = offsetof(BenchRequest, anchor),
-     .help = "the codec whose bits the others are compared with (default " DEFAULT_ANCHOR ", or the first)"},
+     .help = "the codecs whose bits the others are compared with, up to 4 (default opus or avif, or the first)"},
     {.name = "rate",
      .kind = OPTION_QUANTITY,
      .value = "RATE",
@@ -54,7 +62,7 @@ static const Option OPTIONS[] = {
      .min = 8000,
      .max = 48000,
      .offset = offsetof(BenchRequest, rate_hz),
-     .help = "code and compare at this sampling rate (default that of the model, else 48k)"},
+     .help = "recordings: code and compare at this sampling rate (default that of the model, else 48k)"},
     {.name = "seconds",
      .kind = OPTION_QUANTITY,
      .value = "TIME",
@@ -62,7 +70,15 @@ static const Option OPTIONS[] = {
      .min = 0.5,
      .max = 600,
      .offset = offsetof(BenchRequest, seconds),
-     .help = "use so much of each recording (default 10s)"},
+     .help = "recordings: use so much of each (default 10s)"},
+    {.name = "max-bpp",
+     .kind = OPTION_QUANTITY,
+     .value = "BITS",
+     .unit = UNIT_NONE,
+     .min = 0.01,
+     .max = 24,
+     .offset = offsetof(BenchRequest, max_bpp),
+     .help = "pictures: leave out settings that take more bits per pixel in the mean"},
     THREADS_OPTION(BenchRequest,
                    "codecs at work at once, each on one thread; 0, the default, takes one per processor"),
     {.name = "report",
@@ -70,10 +86,20 @@ static const Option OPTIONS[] = {
      .value = "FILE",
      .offset = offsetof(BenchRequest, report),
      .help = "write a page for a browser with the curves"},
-    {.letter = 'f', .name = "force", .offset = offsetof(BenchRequest, force), .help = "overwrite a page that exists"},
+    {.name = "svg",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(BenchRequest, svg),
+     .help = "draw the curves as an SVG picture"},
+    {.name = "csv-file",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(BenchRequest, csv_file),
+     .help = "write what --csv prints to a file, beside the table"},
+    {.letter = 'f', .name = "force", .offset = offsetof(BenchRequest, force), .help = "overwrite files that exist"},
     {.name = "json",
      .offset = offsetof(BenchRequest, json),
-     .help = "one JSON object per point and per comparison on standard output"},
+     .help = "one JSON object per codec, per point and per comparison on standard output"},
     {.name = "csv", .offset = offsetof(BenchRequest, csv), .help = "a table for spreadsheets on standard output"},
     SHARD_OPTION(BenchRequest),
     COMMON_OPTIONS(BenchRequest),
@@ -83,20 +109,28 @@ static const Explained EXAMPLES[] = {
     {"rd --report curves.html recordings", "all codecs on every recording of a folder"},
     {"rd --codecs residua,opus -m estoi talk.wav", "two of them on one recording"},
     {"rd --codecs opus,aac,mp3,vorbis --rate 48k music", "only the others, in full band"},
+    {"rd --model photo.safetensors --svg curves.svg photos", "our model of pictures beside JPEG, WebP, AVIF and others"},
+    {"rd --codecs webp,avif,jpeg --anchor jpeg,avif photos", "two comparisons of three codecs"},
     {NULL, NULL},
 };
 
 static const Explained JSON_FIELDS[] = {
     {"schema", "1; a field changes its meaning only together with this number"},
-    {"type", "point or bd_rate"},
-    {"codec, setting, bitrate_bps", "of a point: all bytes of all files by their duration"},
-    {"encode_speed, decode_speed", "seconds of sound for each second of one processor"},
-    {"metrics", "for each name an object: mean over the recordings, half_width_95, unit"},
-    {"error", "instead of the rest when a codec refuses the setting"},
+    {"type", "codec, point or bd_rate"},
+    {"title, settings, kind, files", "of a codec: encoder and options; audio or image; how many were coded"},
+    {"codec, setting, bitrate_bps", "of a point of sound: all bytes of all files by their duration"},
+    {"bpp", "instead of bitrate_bps for pictures: bits per pixel, the mean of the pictures"},
+    {"encode_speed, decode_speed", "seconds of sound, or million pixels, for each second of one processor"},
+    {"encode_s, decode_s", "mean processor time of one recording or picture"},
+    {"metrics", "for each name an object: mean over the files, half_width_95, unit"},
+    {"error", "instead of the rest when a codec refuses the setting, or it is above --max-bpp"},
     {"anchor, metric, percent", "of a comparison: bits more (below 0: less) than the anchor at equal quality, or null"},
     {"from, to, overlap, why", "the values both reach, their share of the shorter range, and the reason for null"},
+    {"each_percent, each_n", "mean of what each file gives alone, each_half_width_95, and of how many files"},
     {NULL, NULL},
 };
+
+/* ---- codecs ---- */
 
 static bool is_named(const char *list, const char *name)
 {
@@ -110,116 +144,269 @@ static bool is_named(const char *list, const char *name)
     return false;
 }
 
-/* Every name of the list must be known. */
-static RsdStatus check_names(const char *list, const char *option, RsdError *err)
+/* A name of a list must be that of a codec of this kind. */
+static RsdStatus check_name(const char *name, const char *option, const RdKind *kind, RsdError *err)
 {
-    const char *names[RD_MAX_CODECS] = {"residua"}, *near;
+    const char *names[RD_MAX_CODECS] = {RD_OURS}, *near;
+    char all[160] = RD_OURS;
     size_t n = 1;
 
-    for (size_t i = 0; rd_peer_at(i) && n < RD_MAX_CODECS; i++)
-        names[n++] = rd_peer_at(i)->name;
-    for (const char *at = list; at && *at;) {
-        char name[40];
-        size_t len = strcspn(at, ","), i = 0;
+    if (strcmp(name, RD_OURS) == 0)
+        return RSD_OK;
+    for (size_t i = 0; rd_peer_at(i); i++) {
+        const RdCodec *peer = rd_peer_at(i);
 
-        snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), at);
-        while (i < n && strcmp(names[i], name) != 0)
-            i++;
-        near = i < n ? NULL : text_nearest(name, names, n);
-        if (i == n)
-            return error_set(err, RSD_ERR_ARG, "%s: there is no codec '%s'%s%s%s", option, name,
-                             near ? "; did you mean " : "; there are residua, opus, opus-speech, aac, mp3 and vorbis",
-                             near ? near : "", near ? "?" : "");
-        at += len + (at[len] == ',');
+        if (strcmp(peer->name, name) == 0)
+            return peer->kind == kind->eval
+                       ? RSD_OK
+                       : error_set(err, RSD_ERR_ARG, "%s: %s codes %s, and these are %s", option, name,
+                                   peer->kind->things, kind->eval->things);
+        if (peer->kind != kind->eval || n == RD_MAX_CODECS)
+            continue;
+        names[n++] = peer->name;
+        snprintf(all + strlen(all), sizeof all - strlen(all), ", %s", peer->name);
     }
-    return RSD_OK;
+    near = text_nearest(name, names, n);
+    return error_set(err, RSD_ERR_ARG, "%s: there is no codec '%s'%s%s%s", option, name,
+                     near ? "; did you mean " : "; there are ", near ? near : all, near ? "?" : "");
 }
 
-typedef struct Codecs {
-    RdCodec items[RD_MAX_CODECS];
-    size_t n, anchor;
-    RsdModel *model;
-    char settings[160];
-} Codecs;
-
-static RsdStatus choose_codecs(Codecs *codecs, const BenchRequest *r, RsdError *err)
+static RsdStatus check_names(const char *list, const char *option, const RdKind *kind, RsdError *err)
 {
-    const char *anchor = r->anchor ? r->anchor : DEFAULT_ANCHOR;
-    size_t i = 0;
     RsdStatus status = RSD_OK;
 
-    TRY(check_names(r->codecs, "--codecs", err));
-    TRY(check_names(r->anchor, "--anchor", err));
-    if (is_named(r->codecs, "residua")) {
-        TRY(model_choice_open(&codecs->model, r->model, AUDIO_USE_RUN, err));
-        rd_describe_ours(&codecs->items[codecs->n++], codecs->model, codecs->settings);
+    for (const char *at = list; at && *at;) {
+        char name[40];
+        size_t len = strcspn(at, ",");
+
+        snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), at);
+        TRY(check_name(name, option, kind, err));
+        at += len + (at[len] == ',');
     }
-    for (size_t k = 0; rd_peer_at(k); k++)
-        if (is_named(r->codecs, rd_peer_at(k)->name))
-            codecs->items[codecs->n++] = *rd_peer_at(k);
-    CHECK(codecs->n, err, RSD_ERR_ARG, "--codecs: no name was given");
-    while (i < codecs->n && strcmp(codecs->items[i].name, anchor) != 0)
-        i++;
-    CHECK(i < codecs->n || !r->anchor, err, RSD_ERR_ARG, "--anchor %s: is not among the codecs", anchor);
-    codecs->anchor = i < codecs->n ? i : 0;
 fail:
     return status;
 }
 
-static RsdStatus check_output(const BenchRequest *r, RsdError *err)
+/* Ours, unless it was not asked for by name and there is no model for pictures yet. */
+static RsdStatus add_ours(RdRun *run, RdCodec *codec, char settings[RD_SETTINGS_SIZE], const BenchRequest *r, RsdError *err)
 {
-    if (r->report && !r->force && access(r->report, F_OK) == 0)
-        return error_set(err, RSD_ERR_EXISTS, "%s: exists already; -f overwrites it", r->report);
+    const bool may_miss = run->kind == &rd_kind_picture && !r->model && !r->codecs && !image_codec_builtin_name(0);
+    RsdStatus status = RSD_OK;
+
+    if (!is_named(r->codecs, RD_OURS))
+        return RSD_OK;
+    if (may_miss) {
+        console_say(run->console, LOG_WARNING,
+                    "residua is left out: no picture model is built into this program yet; name a model file with --model FILE");
+        return RSD_OK;
+    }
+    TRY(rd_model_open(&run->model, run->kind->eval, r->model, err));
+    rd_describe_ours(codec, &run->model, settings);
+    run->n_codecs++;
+fail:
+    return status;
+}
+
+static RsdStatus choose_anchors(RdRun *run, const BenchRequest *r, RsdError *err)
+{
+    const char *names = r->anchor ? r->anchor : run->kind->anchor;
+    RsdStatus status = RSD_OK;
+
+    for (const char *at = names; *at;) {
+        const size_t len = strcspn(at, ",");
+        size_t i = 0;
+
+        while (i < run->n_codecs && (strlen(run->codecs[i].name) != len || strncmp(run->codecs[i].name, at, len) != 0))
+            i++;
+        CHECK(i < run->n_codecs || !r->anchor, err, RSD_ERR_ARG, "--anchor: %.*s is not among the codecs", (int)len, at);
+        CHECK(run->n_anchors < RD_MAX_ANCHORS, err, RSD_ERR_ARG, "--anchor: more than %d names", RD_MAX_ANCHORS);
+        run->anchors[run->n_anchors++] = i < run->n_codecs ? i : 0;
+        at += len + (at[len] == ',');
+    }
+    CHECK(run->n_anchors, err, RSD_ERR_ARG, "--anchor: no name was given");
+fail:
+    return status;
+}
+
+static RsdStatus choose_codecs(RdRun *run, RdCodec *codecs, char settings[RD_SETTINGS_SIZE], const BenchRequest *r, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(check_names(r->codecs, "--codecs", run->kind, err));
+    TRY(check_names(r->anchor, "--anchor", run->kind, err));
+    run->codecs = codecs;
+    TRY(add_ours(run, codecs, settings, r, err));
+    for (size_t k = 0; rd_peer_at(k); k++)
+        if (rd_peer_at(k)->kind == run->kind->eval && is_named(r->codecs, rd_peer_at(k)->name))
+            codecs[run->n_codecs++] = *rd_peer_at(k);
+    CHECK(run->n_codecs, err, RSD_ERR_ARG, "--codecs: no name was given");
+    TRY(choose_anchors(run, r, err));
+fail:
+    return status;
+}
+
+/* ---- recordings or pictures ---- */
+
+typedef struct Census {
+    size_t n_sounds, n_pictures;
+} Census;
+
+static RsdStatus count_file(void *ctx, const char *path, int64_t size, bool named, RsdError *err)
+{
+    Census *census = ctx;
+
+    (void)size, (void)err;
+    if (eval_kind_of(path) == &eval_kind_image)
+        census->n_pictures++;
+    else if (named || media_list_is_recording(path))
+        census->n_sounds++;
     return RSD_OK;
 }
 
-static RsdStatus bench_rd(const BenchRequest *r, char **paths, size_t n_paths, Console *console, RsdError *err)
+static RsdStatus choose_kind(const RdKind **kind, const BenchRequest *r, const char *const *paths, size_t n_paths, RsdError *err)
 {
-    Codecs codecs = {0};
-    EvalSet set;
-    EvalLimits limits;
-    const EvalWishes wishes = {.metrics = r->metrics ? r->metrics : DEFAULT_METRICS};
-    const EvalOptions options = {0};
-    MediaList *files = NULL;
-    RsdThreads *threads = NULL;
+    Census census = {0};
+    RsdStatus status = RSD_OK;
+
+    if (r->kind) {
+        *kind = strcmp(r->kind, eval_kind_audio.name) == 0   ? &rd_kind_sound
+                : strcmp(r->kind, eval_kind_image.name) == 0 ? &rd_kind_picture
+                                                             : NULL;
+        CHECK(*kind, err, RSD_ERR_ARG, "--kind %s: there are audio and image", r->kind);
+    } else {
+        TRY(folder_walk(paths, n_paths, count_file, &census, err));
+        CHECK(!census.n_sounds || !census.n_pictures, err, RSD_ERR_ARG,
+              "%zu recordings and %zu pictures cannot be compared at once: --kind audio or --kind image takes one of them",
+              census.n_sounds, census.n_pictures);
+        *kind = census.n_pictures ? &rd_kind_picture : &rd_kind_sound;
+    }
+    CHECK(*kind == &rd_kind_sound || (r->rate_hz <= 0 && r->seconds <= 0), err, RSD_ERR_ARG,
+          "--rate and --seconds are for recordings, and these are pictures");
+    CHECK(*kind == &rd_kind_picture || r->max_bpp <= 0, err, RSD_ERR_ARG,
+          "--max-bpp is for pictures, and these are recordings");
+fail:
+    return status;
+}
+
+typedef struct Files {
+    MediaList *sounds;
+    PictureList *pictures;
+    const char **paths;
+} Files;
+
+/* Those of this process. */
+static RsdStatus list_files(Files *files, RdRun *run, const BenchRequest *r, const char *const *paths, size_t n_paths,
+                            RsdThreads *threads, RsdError *err)
+{
     Shard shard;
-    RdRun run = {.set = &set, .seconds = r->seconds, .console = console, .channels = 1};
+    size_t n_all;
     RsdStatus status = RSD_OK;
 
     TRY(shard_parse(&shard, r->shard, err));
+    if (run->kind == &rd_kind_sound)
+        TRY(media_list_scan(&files->sounds, paths, n_paths, run->rate_hz, threads, err));
+    else
+        TRY(picture_list_scan(&files->pictures, paths, n_paths, err));
+    n_all = files->sounds ? files->sounds->n_files : files->pictures->n_files;
+    TRY(mem_alloc(&files->paths, n_all, sizeof *files->paths, err));
+    for (size_t i = 0; i < n_all; i++)
+        if (shard_has(&shard, i))
+            files->paths[run->n_files++] = files->sounds ? files->sounds->files[i].path : files->pictures->files[i].path;
+    CHECK(run->n_files, err, RSD_ERR_ARG, "--shard %zu/%zu: there are fewer %s than parts", shard.index + 1, shard.n,
+          run->kind->eval->things);
+    run->paths = files->paths;
+fail:
+    return status;
+}
+
+static void clear_files(Files *files)
+{
+    media_list_destroy(&files->sounds);
+    picture_list_destroy(&files->pictures);
+    mem_free(&files->paths);
+}
+
+/* ---- results ---- */
+
+static RsdStatus check_output(const BenchRequest *r, RsdError *err)
+{
+    const char *const paths[] = {r->report, r->svg, r->csv_file};
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (paths[i] && !r->force && access(paths[i], F_OK) == 0)
+            return error_set(err, RSD_ERR_EXISTS, "%s: exists already; -f overwrites it", paths[i]);
+    return RSD_OK;
+}
+
+/* What `print` prints, at `path` (NULL: nowhere), complete or not at all. */
+static RsdStatus save(const char *path, bool overwrite, void (*print)(const RdRun *, FILE *), const RdRun *run, RsdError *err)
+{
+    AtomicFile *file = NULL;
+    FILE *memory = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    RsdStatus status = RSD_OK;
+
+    if (!path)
+        return RSD_OK;
+    TRY(atomic_file_open(&file, path, overwrite, err));
+    memory = open_memstream(&text, &size);
+    CHECK(memory, err, RSD_ERR_MEMORY, "%s: no memory", path);
+    print(run, memory);
+    CHECK(fclose(memory) == 0, err, RSD_ERR_MEMORY, "%s: no memory", path);
+    TRY(atomic_file_write(file, text, size, err));
+    TRY(atomic_file_commit(file, err));
+fail:
+    free(text);
+    atomic_file_close(&file);
+    return status;
+}
+
+static RsdStatus bench_rd(const BenchRequest *r, char **operands, size_t n_paths, Console *console, RsdError *err)
+{
+    const char *const *paths = (const char *const *)operands;
+    RdCodec codecs[RD_MAX_CODECS];
+    char settings[RD_SETTINGS_SIZE];
+    EvalSet set;
+    EvalLimits limits;
+    EvalWishes wishes = {.metrics = r->metrics};
+    const EvalOptions options = {0};
+    Files files = {0};
+    RsdThreads *threads = NULL;
+    RdRun run = {.set = &set, .console = console, .channels = 1, .max_rate = r->max_bpp};
+    RsdStatus status = RSD_OK;
+
     TRY(check_output(r, err));
-    TRY(eval_wishes_check(&wishes, (const EvalKind *const[]){&eval_kind_audio}, 1, err));
-    TRY(eval_set_choose(&set, &limits, &eval_kind_audio, &wishes, &options, err));
-    TRY(choose_codecs(&codecs, r, err));
+    TRY(choose_kind(&run.kind, r, paths, n_paths, err));
+    if (!r->metrics)
+        wishes.metrics = run.kind->metrics;
+    TRY(eval_wishes_check(&wishes, &run.kind->eval, 1, err));
+    TRY(eval_set_choose(&set, &limits, run.kind->eval, &wishes, &options, err));
+    TRY(choose_codecs(&run, codecs, settings, r, err));
     TRY(rsd_threads_create(&threads, r->n_threads, err));
-    run.codecs = codecs.items;
-    run.n_codecs = codecs.n;
-    run.anchor = codecs.anchor;
-    run.model = codecs.model;
-    run.rate_hz = r->rate_hz > 0 ? (int)r->rate_hz : codecs.model ? rsd_model_info(codecs.model)->rate_hz : 48000;
-    if (codecs.model)
-        run.channels = rsd_model_info(codecs.model)->channels;
-    TRY(media_list_scan(&files, (const char *const *)paths, n_paths, run.rate_hz, threads, err));
-    media_list_keep_part(files, shard.index, shard.n);
-    CHECK(files->n_files, err, RSD_ERR_ARG, "--shard %zu/%zu: there are fewer recordings than parts", shard.index + 1,
-          shard.n);
-    run.files = files;
+    run.seconds = r->seconds > 0 ? r->seconds : DEFAULT_SECONDS;
+    run.rate_hz = r->rate_hz > 0 ? (int)r->rate_hz : run.model.sound ? rsd_model_info(run.model.sound)->rate_hz : 48000;
+    if (run.model.sound)
+        run.channels = rsd_model_info(run.model.sound)->channels;
+    TRY(list_files(&files, &run, r, paths, n_paths, threads, err));
     TRY(rd_run(&run, threads, err));
-    (r->json ? rd_print_json : r->csv ? rd_print_csv : rd_print_table)(&run);
+    (r->json ? rd_print_json : r->csv ? rd_print_csv : rd_print_table)(&run, stdout);
     fflush(stdout);
+    TRY(save(r->svg, r->force, rd_print_svg, &run, err));
+    TRY(save(r->csv_file, r->force, rd_print_csv, &run, err));
     if (r->report)
         TRY(report_write(r->report, r->force, REPORT_RD, rd_fill_report, &run, err));
 fail:
     rd_run_clear(&run);
-    media_list_destroy(&files);
+    rd_model_close(&run.model);
+    clear_files(&files);
     rsd_threads_destroy(&threads);
-    rsd_model_close(&codecs.model);
     return status;
 }
 
 static int run(int argc, char **argv)
 {
-    BenchRequest r = {.seconds = DEFAULT_SECONDS};
+    BenchRequest r = {0};
     Console console;
     size_t n_operands;
     int code;
@@ -229,7 +416,7 @@ static int run(int argc, char **argv)
     if (!command_begin(&cli_bench, &r, argc, argv, &n_operands, &console, &code))
         return code;
     if (n_operands < 2 || strcmp(argv[0], "rd") != 0)
-        code = command_misused(&cli_bench, "what and on which recordings: residua bench %s", cli_bench.usage);
+        code = command_misused(&cli_bench, "what and on which recordings or pictures: residua bench %s", cli_bench.usage);
     else if (r.json && r.csv)
         code = command_misused(&cli_bench, "--json and --csv both write to standard output: give one of them");
     else {
@@ -246,15 +433,17 @@ const Command cli_bench = {
     .name = "bench",
     .summary = "rate and distortion beside other codecs",
     .usage = "rd [options] FOLDER...",
-    .description = "Codes every recording of the folders (or the recordings named) with our model and with Opus, AAC, "
-                   "MP3 and Vorbis "
-                   "through libavcodec, each at several rates, decodes the files again and measures them. Rates are "
-                   "those of whole "
-                   "files. The table ends with the bits that each codec needs for the same quality as the anchor "
-                   "(BD-rate), where the "
-                   "curves overlap.\n\nAll codecs get the same samples, at the rate and the channels of the model; "
-                   "--codecs without "
-                   "residua compares the others at 48 kHz in mono.",
+    .description = "Codes every recording or picture of the folders (or those named) with our model and with others, each at "
+                   "several "
+                   "settings, decodes the files again and measures them: recordings with Opus, AAC, MP3 and Vorbis, pictures "
+                   "with JPEG, "
+                   "WebP, JPEG 2000, JPEG XL and AVIF. Rates are those of whole files. The table ends with the quality of each "
+                   "codec at equal "
+                   "rates, the bits that each needs for the same quality as the anchor (BD-rate) where the curves overlap, and "
+                   "the settings of "
+                   "each encoder.\n\nAll codecs get the same samples: recordings at the rate and the channels of the model "
+                   "(--codecs "
+                   "without residua: 48 kHz, mono), pictures with 8 bits and without opacity, which is laid on grey.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

@@ -1,106 +1,159 @@
-/* rd_print.c - rate-distortion results as a table, CSV, JSON and the data of the page.
+/* rd_print.c - rate-distortion results as a table, CSV and JSON.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/json_line.h"
 #include "cli/rd_run.h"
-#include "cli/report.h"
-#include "cli/words.h"
 
 #define CODEC_COLUMNS 12
 #define RD_SCHEMA 1
-
-static const char bd_note[] = "Mean difference of the bits at equal quality (Bjontegaard, monotone cubics of log rate "
-                              "over quality, files averaged "
-                              "at each setting); below 0 needs less. From and to are the qualities both reach, overlap "
-                              "their share of the shorter "
-                              "range; 4 points each and 60 % are asked for, otherwise n/a.";
 
 static double value_of(const RdPoint *point, size_t m)
 {
     return point->usable && point->values[m].n ? point->values[m].mean : NAN;
 }
 
-void rd_print_table(const RdRun *run)
+/* ---- table ---- */
+
+static void print_comparison(const RdRun *run, size_t a, size_t c, size_t m, FILE *out)
 {
-    char setting[RD_SETTING_SIZE];
+    const RdComparison *both = rd_comparison(run, a, c, m);
+    const BdRate *bd = &both->curve;
+    const int digits = run->set->items[m].n_digits;
 
-    printf("%-*s %-14s %8s", CODEC_COLUMNS, "codec", "setting", "kbit/s");
-    for (size_t m = 0; m < run->set->n; m++)
-        printf(" %13s", run->set->items[m].title);
-    printf(" %10s %10s\n", "encodes", "decodes");
-    for (size_t p = 0; p < run->n_points; p++) {
-        const RdPoint *point = &run->points[p];
-
-        if (!point->usable)
-            continue;
-        printf("%-*s %-14s %8.2f", CODEC_COLUMNS, point->codec->title, rd_setting_text(setting, point->setting),
-               point->kbps);
-        for (size_t m = 0; m < run->set->n; m++)
-            printf(" %13.*f", run->set->items[m].n_digits, value_of(point, m));
-        printf(" %8.0f x %8.0f x\n", point->encode_speed, point->decode_speed);
+    fprintf(out, "  %-*s %-14s ", CODEC_COLUMNS, run->codecs[c].title, run->set->items[m].title);
+    if (!bd->known) {
+        fprintf(out, "    n/a: %s\n", bd->why);
+        return;
     }
-    printf("\nBits for the same quality, against %s\n", run->codecs[run->anchor].title);
-    for (size_t c = 0; c < run->n_codecs; c++)
-        for (size_t m = 0; m < run->set->n; m++) {
-            const BdRate *bd = &run->bd[c][m];
-            int digits = run->set->items[m].n_digits;
-
-            if (c == run->anchor)
-                continue;
-            printf("  %-*s %-14s ", CODEC_COLUMNS, run->codecs[c].title, run->set->items[m].title);
-            if (bd->known)
-                printf("%+7.1f %% between %.*f and %.*f, overlap %.0f %%\n", bd->percent, digits, bd->from, digits,
-                       bd->to, 100 * bd->overlap);
-            else
-                printf("    n/a: %s\n", bd->why);
-        }
-    printf("\nBytes are those of whole files. Speeds are seconds of sound for each second of one processor.\n");
+    fprintf(out, "%+7.1f %% between %.*f and %.*f, overlap %.0f %%", bd->percent, digits, bd->from, digits, bd->to,
+            100 * bd->overlap);
+    if (both->each.n > 1)
+        fprintf(out, "; each by itself %+.1f +- %.1f %% (%zu)", both->each.mean, both->each.half_width, both->each.n);
+    fputc('\n', out);
 }
 
-void rd_print_csv(const RdRun *run)
+static void print_marks(const RdRun *run, FILE *out)
 {
+    fprintf(out, "\nQuality at equal rates\n  %-*s %-14s", CODEC_COLUMNS, "codec", run->kind->rate_unit);
+    for (size_t k = 0; k < RD_N_MARKS; k++)
+        fprintf(out, " %9g", run->kind->marks[k]);
+    fputc('\n', out);
+    for (size_t m = 0; m < run->set->n; m++)
+        for (size_t c = 0; c < run->n_codecs; c++) {
+            fprintf(out, "  %-*s %-14s", CODEC_COLUMNS, run->codecs[c].title, run->set->items[m].title);
+            for (size_t k = 0; k < RD_N_MARKS; k++) {
+                double value = rd_at_mark(run, c, m, k);
+
+                if (isfinite(value))
+                    fprintf(out, " %9.*f", run->set->items[m].n_digits, value);
+                else
+                    fprintf(out, " %9s", "-");
+            }
+            fputc('\n', out);
+        }
+}
+
+void rd_print_table(const RdRun *run, FILE *out)
+{
+    const RdKind *kind = run->kind;
     char setting[RD_SETTING_SIZE];
 
-    fputs("codec,setting,bitrate_kbps", stdout);
+    fprintf(out, "%-*s %-14s %8s", CODEC_COLUMNS, "codec", "setting", kind->rate_unit);
     for (size_t m = 0; m < run->set->n; m++)
-        printf(",%s,%s_half_width_95", run->set->items[m].name, run->set->items[m].name);
-    fputs(",encode_speed,decode_speed\r\n", stdout);
+        fprintf(out, " %13s", run->set->items[m].title);
+    fprintf(out, " %*s %*s\n", 9 + (int)strlen(kind->speed_unit), "encodes", 9 + (int)strlen(kind->speed_unit), "decodes");
     for (size_t p = 0; p < run->n_points; p++) {
         const RdPoint *point = &run->points[p];
 
         if (!point->usable)
             continue;
-        printf("%s,%s,%.6g", point->codec->name, rd_setting_text(setting, point->setting), point->kbps);
+        fprintf(out, "%-*s %-14s %8.*f", CODEC_COLUMNS, point->codec->title,
+                rd_setting_text(setting, point->codec, point->setting), kind->rate_digits, point->rate);
+        for (size_t m = 0; m < run->set->n; m++)
+            fprintf(out, " %13.*f", run->set->items[m].n_digits, value_of(point, m));
+        fprintf(out, " %8.*f %s %8.*f %s\n", kind->speed_digits, point->encode_speed, kind->speed_unit, kind->speed_digits,
+                point->decode_speed, kind->speed_unit);
+    }
+    print_marks(run, out);
+    for (size_t a = 0; a < run->n_anchors; a++) {
+        fprintf(out, "\nBits for the same quality, against %s\n", run->codecs[run->anchors[a]].title);
+        for (size_t c = 0; c < run->n_codecs; c++)
+            for (size_t m = 0; m < run->set->n && c != run->anchors[a]; m++)
+                print_comparison(run, a, c, m, out);
+    }
+    fputc('\n', out);
+    for (size_t c = 0; c < run->n_codecs; c++)
+        fprintf(out, "%-*s %s\n", CODEC_COLUMNS, run->codecs[c].title, run->codecs[c].settings);
+    fprintf(out, "Bytes are those of whole files. Speeds are %s.\n", kind->speed_words);
+}
+
+/* ---- CSV ---- */
+
+void rd_print_csv(const RdRun *run, FILE *out)
+{
+    char setting[RD_SETTING_SIZE];
+
+    fprintf(out, "codec,setting,%s", run->kind->csv_rate);
+    for (size_t m = 0; m < run->set->n; m++)
+        fprintf(out, ",%s,%s_half_width_95", run->set->items[m].name, run->set->items[m].name);
+    fputs(",encode_speed,decode_speed\r\n", out);
+    for (size_t p = 0; p < run->n_points; p++) {
+        const RdPoint *point = &run->points[p];
+
+        if (!point->usable)
+            continue;
+        fprintf(out, "%s,%s,%.6g", point->codec->name, rd_setting_text(setting, point->codec, point->setting),
+                point->rate);
         for (size_t m = 0; m < run->set->n; m++)
             if (point->values[m].n)
-                printf(",%.9g,%.9g", point->values[m].mean, point->values[m].half_width);
+                fprintf(out, ",%.9g,%.9g", point->values[m].mean, point->values[m].half_width);
             else
-                fputs(",,", stdout);
-        printf(",%.4g,%.4g\r\n", point->encode_speed, point->decode_speed);
+                fputs(",,", out);
+        fprintf(out, ",%.4g,%.4g\r\n", point->encode_speed, point->decode_speed);
     }
 }
 
-static void json_point(JsonLine *line, const RdRun *run, const RdPoint *point)
+/* ---- JSON ---- */
+
+static void begin_object(JsonLine *line, FILE *out, const char *type, const RdCodec *codec)
+{
+    json_line_begin(line, out);
+    json_line_integer(line, "schema", RD_SCHEMA);
+    json_line_text(line, "type", type);
+    json_line_text(line, "codec", codec->name);
+}
+
+static void json_codec(JsonLine *line, const RdRun *run, size_t c, FILE *out)
+{
+    begin_object(line, out, "codec", &run->codecs[c]);
+    json_line_text(line, "title", run->codecs[c].title);
+    json_line_text(line, "settings", run->codecs[c].settings);
+    json_line_text(line, "kind", run->kind->eval->name);
+    json_line_integer(line, "files", (int64_t)(run->n_files - run->n_missing));
+    json_line_end(line);
+}
+
+static void json_point(JsonLine *line, const RdRun *run, const RdPoint *point, FILE *out)
 {
     char setting[RD_SETTING_SIZE];
 
-    json_line_begin(line, stdout);
-    json_line_integer(line, "schema", RD_SCHEMA);
-    json_line_text(line, "type", "point");
-    json_line_text(line, "codec", point->codec->name);
-    json_line_text(line, "setting", rd_setting_text(setting, point->setting));
+    begin_object(line, out, "point", point->codec);
+    json_line_text(line, "setting", rd_setting_text(setting, point->codec, point->setting));
     if (!point->usable) {
         json_line_text(line, "error", point->err.text);
         json_line_end(line);
         return;
     }
-    json_line_real(line, "bitrate_bps", 1000 * point->kbps);
+    json_line_real(line, run->kind->json_rate, run->kind->json_scale * point->rate);
     json_line_real(line, "encode_speed", point->encode_speed);
     json_line_real(line, "decode_speed", point->decode_speed);
+    json_line_real(line, "encode_s", point->encode_s);
+    json_line_real(line, "decode_s", point->decode_s);
     json_line_open(line, "metrics", '{');
     for (size_t m = 0; m < run->set->n; m++) {
         json_line_open(line, run->set->items[m].name, '{');
@@ -113,91 +166,35 @@ static void json_point(JsonLine *line, const RdRun *run, const RdPoint *point)
     json_line_end(line);
 }
 
-static void json_bd_fields(JsonLine *line, const BdRate *bd)
+void rd_json_comparison(JsonLine *line, const RdComparison *both)
 {
+    const BdRate *bd = &both->curve;
+
     json_line_real(line, "percent", bd->known ? bd->percent : NAN);
     json_line_real(line, "from", bd->overlap > 0 ? bd->from : NAN);
     json_line_real(line, "to", bd->overlap > 0 ? bd->to : NAN);
     json_line_real(line, "overlap", bd->n_test && bd->n_anchor ? bd->overlap : NAN);
     json_line_text(line, "why", bd->why);
+    json_line_real(line, "each_percent", both->each.n ? both->each.mean : NAN);
+    json_line_real(line, "each_half_width_95", both->each.n > 1 ? both->each.half_width : NAN);
+    json_line_integer(line, "each_n", (int64_t)both->each.n);
 }
 
-void rd_print_json(const RdRun *run)
+void rd_print_json(const RdRun *run, FILE *out)
 {
     JsonLine line;
 
+    for (size_t c = 0; c < run->n_codecs; c++)
+        json_codec(&line, run, c, out);
     for (size_t p = 0; p < run->n_points; p++)
-        json_point(&line, run, &run->points[p]);
-    for (size_t c = 0; c < run->n_codecs; c++)
-        for (size_t m = 0; m < run->set->n && c != run->anchor; m++) {
-            json_line_begin(&line, stdout);
-            json_line_integer(&line, "schema", RD_SCHEMA);
-            json_line_text(&line, "type", "bd_rate");
-            json_line_text(&line, "codec", run->codecs[c].name);
-            json_line_text(&line, "anchor", run->codecs[run->anchor].name);
-            json_line_text(&line, "metric", run->set->items[m].name);
-            json_bd_fields(&line, &run->bd[c][m]);
-            json_line_end(&line);
-        }
-}
-
-static void write_codec(JsonLine *data, const RdRun *run, size_t c)
-{
-    char text[64];
-
-    json_line_open(data, NULL, '{');
-    json_line_text(data, "name", run->codecs[c].title);
-    json_line_text(data, "settings", run->codecs[c].settings);
-    json_line_open(data, "points", '[');
-    for (size_t p = 0; p < run->n_points; p++) {
-        const RdPoint *point = &run->points[p];
-
-        if (point->codec != &run->codecs[c] || !point->usable)
-            continue;
-        json_line_open(data, NULL, '{');
-        json_line_text(data, "setting", rd_setting_text(text, point->setting));
-        json_line_real(data, "rate", point->kbps);
-        json_line_real(data, "encode_rate", point->encode_speed);
-        json_line_real(data, "decode_rate", point->decode_speed);
-        snprintf(text, sizeof text, "%.0f x", point->encode_speed);
-        json_line_text(data, "encode_speed", text);
-        snprintf(text, sizeof text, "%.0f x", point->decode_speed);
-        json_line_text(data, "decode_speed", text);
-        json_line_open(data, "values", '[');
-        for (size_t m = 0; m < run->set->n; m++)
-            json_line_real(data, NULL, value_of(point, m));
-        json_line_close(data, ']');
-        json_line_close(data, '}');
-    }
-    json_line_close(data, ']');
-    json_line_open(data, "bd", '[');
-    for (size_t m = 0; m < run->set->n; m++) {
-        json_line_open(data, NULL, '{');
-        json_bd_fields(data, &run->bd[c][m]);
-        json_line_close(data, '}');
-    }
-    json_line_close(data, ']');
-    json_line_close(data, '}');
-}
-
-RsdStatus rd_fill_report(void *ctx, JsonLine *data, RsdError *err)
-{
-    const RdRun *run = ctx;
-    char subject[160], rate[RATE_TEXT_SIZE], channels[CHANNELS_TEXT_SIZE];
-
-    (void)err;
-    snprintf(subject, sizeof subject,
-             "%zu recordings, %.0f s, compared at %s %s; bytes of whole files; speeds on one processor",
-             run->files->n_files, run->total_s, rate_text(rate, run->rate_hz), channels_text(channels, run->channels));
-    json_line_text(data, "subject", subject);
-    json_line_text(data, "rate_title", "kbit/s");
-    json_line_text(data, "rate_unit", "kbit/s");
-    json_line_text(data, "anchor", run->codecs[run->anchor].title);
-    json_line_text(data, "bd_note", bd_note);
-    report_metrics(data, run->set);
-    json_line_open(data, "codecs", '[');
-    for (size_t c = 0; c < run->n_codecs; c++)
-        write_codec(data, run, c);
-    json_line_close(data, ']');
-    return RSD_OK;
+        json_point(&line, run, &run->points[p], out);
+    for (size_t a = 0; a < run->n_anchors; a++)
+        for (size_t c = 0; c < run->n_codecs; c++)
+            for (size_t m = 0; m < run->set->n && c != run->anchors[a]; m++) {
+                begin_object(&line, out, "bd_rate", &run->codecs[c]);
+                json_line_text(&line, "anchor", run->codecs[run->anchors[a]].name);
+                json_line_text(&line, "metric", run->set->items[m].name);
+                rd_json_comparison(&line, rd_comparison(run, a, c, m));
+                json_line_end(&line);
+            }
 }

@@ -1,4 +1,4 @@
-/* rd_run.c - tasks of one recording and one codec, then means, then curves.
+/* rd_run.c - tasks of one thing and one codec, then means, then curves.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -6,135 +6,154 @@
 
 #include <math.h>
 #include <pthread.h>
-#include <string.h>
+#include <time.h>
 
 #include "engine/base/mem.h"
-#include "losses/align.h"
-#include "media/audio_reader.h"
 
-#define MAX_DELAY_S 0.1 /* what a codec may leave after its declared delay is gone */
-
-/* One recording at one point. */
-typedef struct Trial {
-    RsdStatus status;
-    RsdError err;
-    int64_t n_bytes;
-    double seconds, encode_s, decode_s;
-    MetricValue *values; /* [n_metrics] */
-} Trial;
+typedef struct Desk {
+    RsdThreads *threads; /* of one */
+    Tape *tape;
+} Desk;
 
 typedef struct Work {
     RdRun *run;
-    Trial *trials;       /* [n_files, n_points] */
+    RdTrial *trials;     /* [n_files, n_points] */
     MetricValue *values; /* [n_files, n_points, n_metrics] */
-    pthread_mutex_t saying;
-    size_t n_done;
+    Desk *desks;         /* [n_desks] */
+    int n_desks;
+    pthread_mutex_t saying, large;
+    double began_s;
+    size_t n_done; /* trials */
 } Work;
 
-static RsdStatus read_begin(float **samples, int64_t *n, const char *path, const RdRun *run, RsdError *err)
+double rd_thread_time_s(void)
 {
-    AudioReaderOptions options = {.rate_hz = run->rate_hz, .channels = run->channels};
-    size_t most = (size_t)(run->seconds * run->rate_hz), got = 0;
-    AudioReader *reader = NULL;
-    RsdStatus status = RSD_OK;
+    struct timespec t;
 
-    *samples = NULL;
-    TRY(audio_reader_open(&reader, path, &options, err));
-    TRY(mem_alloc(samples, most * (size_t)run->channels, sizeof **samples, err));
-    TRY(audio_reader_read(reader, *samples, most, &got, err));
-    CHECK(got > 0, err, RSD_ERR_CORRUPT, "%s: holds no samples", path);
-    for (int c = 1; c < run->channels; c++)
-        memmove(*samples + (size_t)c * got, *samples + (size_t)c * most, got * sizeof **samples);
-    *n = (int64_t)got;
-fail:
-    audio_reader_close(&reader);
-    if (status != RSD_OK)
-        mem_free(samples);
-    return status;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static RsdStatus measure(Trial *t, const RdRun *run, const float *x, int64_t n, const RdCoded *coded, RsdError *err)
+const RdComparison *rd_comparison(const RdRun *run, size_t anchor, size_t codec, size_t metric)
 {
-    Alignment found;
-    int64_t ref_from, dist_from, n_common;
-    MetricChannels both;
-    RsdStatus status = RSD_OK;
-
-    TRY(align_find(&found, x, n, coded->samples, coded->n, run->rate_hz, (int64_t)(MAX_DELAY_S * run->rate_hz), err));
-    align_overlap(found.lag_samples, n, coded->n, &ref_from, &dist_from, &n_common);
-    both = (MetricChannels){x + ref_from,  coded->samples + dist_from,
-                            (size_t)n,     (size_t)coded->n,
-                            run->channels, n_common,
-                            run->rate_hz,  &run->aids};
-    for (size_t m = 0; m < run->set->n; m++)
-        TRY(audio_metric_measure(&t->values[m], NULL, run->set->items[m].of_kind, &both, err));
-fail:
-    return status;
+    return &run->comparisons[(anchor * run->n_codecs + codec) * run->set->n + metric];
 }
 
-static RsdStatus try_point(Trial *t, const RdRun *run, const RdPoint *point, const float *x, int64_t n, RsdError *err)
+double rd_at_mark(const RdRun *run, size_t codec, size_t metric, size_t mark)
 {
-    RdCoded coded = {0};
-    RsdStatus status = RSD_OK;
-
-    TRY(rd_code(&coded, point->codec, point->setting, run->model, x, run->channels, n, run->rate_hz, err));
-    t->n_bytes = coded.n_bytes;
-    t->encode_s = coded.encode_s;
-    t->decode_s = coded.decode_s;
-    t->seconds = (double)n / run->rate_hz;
-    TRY(measure(t, run, x, n, &coded, err));
-fail:
-    mem_free(&coded.samples);
-    return status;
+    return run->at_marks[(codec * run->set->n + metric) * RD_N_MARKS + mark];
 }
+
+/* ---- trials ---- */
 
 static void tell_progress(Work *work)
 {
     RdRun *run = work->run;
+    const size_t n_trials = run->n_files * run->n_points;
+    double spent_s;
+    char left[DURATION_TEXT_SIZE];
 
     pthread_mutex_lock(&work->saying);
     work->n_done++;
-    if (console_wants_progress(run->console))
-        console_progress(run->console, "%zu of %zu", work->n_done, run->files->n_files * run->n_codecs);
+    if (console_wants_progress(run->console)) {
+        spent_s = console_clock() - work->began_s;
+        console_progress(run->console, "%zu of %zu, %s left", work->n_done, n_trials,
+                         console_duration(left, spent_s * (double)(n_trials - work->n_done) / (double)work->n_done));
+    }
     pthread_mutex_unlock(&work->saying);
+}
+
+static void clear_thing(RdThing *thing)
+{
+    mem_free(&thing->samples);
+    image_destroy(&thing->image);
+}
+
+static void try_points(Work *work, size_t file, const RdCodec *codec, const RdThing *thing, RsdStatus opened,
+                       const RsdError *why, Tape *tape)
+{
+    const RdRun *run = work->run;
+
+    for (size_t p = 0; p < run->n_points; p++) {
+        RdTrial *t = &work->trials[file * run->n_points + p];
+
+        if (run->points[p].codec != codec)
+            continue;
+        t->is_missing = opened != RSD_OK;
+        t->amount = thing->amount;
+        if (t->is_missing) {
+            t->err = *why;
+            for (size_t m = 0; m < run->set->n; m++)
+                t->values[m].flags = METRIC_NOT_APPLICABLE;
+        } else {
+            t->status = run->kind->try(t, run, codec, run->points[p].setting, thing, tape, &t->err);
+        }
+        tell_progress(work);
+    }
 }
 
 static void codec_task(void *ctx, int64_t i, int worker)
 {
     Work *work = ctx;
-    RdRun *run = work->run;
-    size_t file = (size_t)i / run->n_codecs;
-    const RdCodec *codec = &run->codecs[(size_t)i % run->n_codecs];
-    const char *path = run->files->files[file].path;
-    float *x = NULL;
-    int64_t n = 0;
+    const RdRun *run = work->run;
+    const size_t file = (size_t)i / run->n_codecs;
+    RdThing thing = {0};
     RsdError err = {0};
-    RsdStatus status = read_begin(&x, &n, path, run, &err);
+    const RsdStatus opened = run->kind->open(&thing, run->paths[file], run, &err);
 
-    (void)worker;
-    for (size_t p = 0; p < run->n_points; p++) {
-        Trial *t = &work->trials[file * run->n_points + p];
+    if (thing.is_large)
+        pthread_mutex_lock(&work->large);
+    try_points(work, file, &run->codecs[(size_t)i % run->n_codecs], &thing, opened, &err, work->desks[worker].tape);
+    if (thing.is_large)
+        pthread_mutex_unlock(&work->large);
+    clear_thing(&thing);
+}
 
-        if (run->points[p].codec != codec)
-            continue;
-        t->err = err;
-        t->status = status == RSD_OK ? try_point(t, run, &run->points[p], x, n, &t->err) : status;
+static RsdStatus open_desks(Work *work, RsdThreads *threads, RsdError *err)
+{
+    const int n = rsd_threads_count(threads);
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_calloc(&work->desks, (size_t)n, sizeof *work->desks, err));
+    work->n_desks = n;
+    for (int i = 0; i < n; i++) {
+        TRY(rsd_threads_create(&work->desks[i].threads, 1, err));
+        TRY(tape_create(&work->desks[i].tape, work->desks[i].threads, 0, err));
     }
-    mem_free(&x);
-    tell_progress(work);
+fail:
+    return status;
+}
+
+static void close_desks(Work *work)
+{
+    for (int i = 0; i < work->n_desks; i++) {
+        tape_destroy(&work->desks[i].tape);
+        rsd_threads_destroy(&work->desks[i].threads);
+    }
+    mem_free(&work->desks);
 }
 
 /* ---- means ---- */
+
+static double rate_of(const RdRun *run, const RdTrial *t)
+{
+    return 8.0 * (double)t->n_bytes / t->amount * run->kind->rate_scale;
+}
+
+static bool is_value(const MetricValue *value)
+{
+    return !value->flags && isfinite(value->value);
+}
 
 static Interval mean_of(const Work *work, size_t p, size_t m, double *scratch)
 {
     const RdRun *run = work->run;
     size_t n = 0;
 
-    for (size_t f = 0; f < run->files->n_files; f++) {
+    for (size_t f = 0; f < run->n_files; f++) {
         const MetricValue *value = &work->trials[f * run->n_points + p].values[m];
 
-        if (!value->flags && isfinite(value->value))
+        if (is_value(value))
             scratch[n++] = value->value;
     }
     return interval_of(scratch, n);
@@ -144,67 +163,179 @@ static void sum_point(const Work *work, size_t p, double *scratch)
 {
     RdRun *run = work->run;
     RdPoint *point = &run->points[p];
-    double bytes = 0, seconds = 0, encode_s = 0, decode_s = 0;
+    const double n = (double)(run->n_files - run->n_missing);
+    double bytes = 0, amount = 0, encode_s = 0, decode_s = 0, rates = 0;
 
-    for (size_t f = 0; f < run->files->n_files; f++) {
-        const Trial *t = &work->trials[f * run->n_points + p];
+    for (size_t f = 0; f < run->n_files; f++) {
+        const RdTrial *t = &work->trials[f * run->n_points + p];
 
+        if (t->is_missing)
+            continue;
         if (t->status != RSD_OK) {
             point->err = t->err;
             return;
         }
         bytes += (double)t->n_bytes;
-        seconds += t->seconds;
+        amount += t->amount;
         encode_s += t->encode_s;
         decode_s += t->decode_s;
+        rates += rate_of(run, t);
     }
     point->usable = true;
-    point->kbps = 8e-3 * bytes / seconds;
-    point->encode_speed = seconds / (encode_s + 1e-9);
-    point->decode_speed = seconds / (decode_s + 1e-9);
-    run->total_s = seconds;
+    point->rate = run->kind->mean_of_rates ? rates / n : 8.0 * bytes / amount * run->kind->rate_scale;
+    point->encode_s = encode_s / n;
+    point->decode_s = decode_s / n;
+    point->encode_speed = run->kind->speed_scale * amount / (encode_s + 1e-9);
+    point->decode_speed = run->kind->speed_scale * amount / (decode_s + 1e-9);
+    run->total_amount = amount;
     for (size_t m = 0; m < run->set->n; m++)
         point->values[m] = mean_of(work, p, m, scratch);
 }
 
+static RsdStatus count_missing(const Work *work, RsdError *err)
+{
+    RdRun *run = work->run;
+
+    for (size_t f = 0; f < run->n_files; f++) {
+        const RdTrial *t = &work->trials[f * run->n_points];
+
+        run->n_missing += t->is_missing;
+        if (t->is_missing)
+            console_say(run->console, LOG_WARNING, "left out: %s", t->err.text);
+    }
+    if (run->n_missing == run->n_files)
+        return error_set(err, RSD_ERR_CORRUPT, "none of %zu %s could be read: %s", run->n_files, run->kind->eval->things,
+                         work->trials[0].err.text);
+    return RSD_OK;
+}
+
+/* Says what is left out, and why. */
+static void judge_point(RdRun *run, RdPoint *point)
+{
+    char text[RD_SETTING_SIZE];
+
+    if (!point->usable) {
+        console_say(run->console, LOG_WARNING, "%s at %s is left out: %s", point->codec->title,
+                    rd_setting_text(text, point->codec, point->setting), point->err.text);
+    } else if (run->max_rate > 0 && point->rate > run->max_rate) {
+        point->usable = false;
+        error_set(&point->err, RSD_ERR_ARG, "%.*f %s are more than was asked for", run->kind->rate_digits, point->rate,
+                  run->kind->rate_unit);
+    }
+}
+
+/* ---- curves ---- */
+
+static double sign_of(const EvalMetric *metric)
+{
+    return metric->better == METRIC_LOWER ? -1 : 1;
+}
+
+/* Of the means. */
 static size_t curve_of(BdPoint *curve, const RdRun *run, const RdCodec *codec, size_t m)
 {
-    double sign = run->set->items[m].better == METRIC_LOWER ? -1 : 1;
     size_t n = 0;
 
     for (size_t p = 0; p < run->n_points; p++)
         if (run->points[p].codec == codec && run->points[p].usable && run->points[p].values[m].n)
-            curve[n++] = (BdPoint){run->points[p].kbps, sign * run->points[p].values[m].mean};
+            curve[n++] = (BdPoint){run->points[p].rate, sign_of(&run->set->items[m]) * run->points[p].values[m].mean};
     return n;
 }
 
-static RsdStatus compare_codecs(RdRun *run, RsdError *err)
+/* Of one file. */
+static size_t curve_of_file(BdPoint *curve, const Work *work, size_t file, const RdCodec *codec, size_t m)
 {
-    BdPoint test[RD_MAX_SETTINGS], anchor[RD_MAX_SETTINGS];
+    const RdRun *run = work->run;
+    size_t n = 0;
+
+    for (size_t p = 0; p < run->n_points; p++) {
+        const RdTrial *t = &work->trials[file * run->n_points + p];
+
+        if (run->points[p].codec == codec && run->points[p].usable && is_value(&t->values[m]))
+            curve[n++] = (BdPoint){rate_of(run, t), sign_of(&run->set->items[m]) * t->values[m].value};
+    }
+    return n;
+}
+
+static RsdStatus compare_each(Interval *out, const Work *work, const RdCodec *codec, const RdCodec *anchor, size_t m,
+                              double *scratch, RsdError *err)
+{
+    BdPoint test[RD_MAX_SETTINGS], other[RD_MAX_SETTINGS];
+    size_t n = 0;
+    BdRate bd;
     RsdStatus status = RSD_OK;
 
-    for (size_t m = 0; m < run->set->n; m++) {
-        size_t n_anchor = curve_of(anchor, run, &run->codecs[run->anchor], m);
+    for (size_t f = 0; f < work->run->n_files; f++) {
+        const size_t n_other = curve_of_file(other, work, f, anchor, m);
 
-        for (size_t c = 0; c < run->n_codecs; c++) {
-            BdRate *bd = &run->bd[c][m];
-
-            if (run->set->items[m].better == METRIC_NEAR_ZERO) {
-                *bd = (BdRate){.why = "not a quality"};
-                continue;
-            }
-            TRY(bd_rate(bd, test, curve_of(test, run, &run->codecs[c], m), anchor, n_anchor, err));
-            if (run->set->items[m].better == METRIC_LOWER) { /* back to the values that people see */
-                double from = bd->from;
-
-                bd->from = -bd->to;
-                bd->to = -from;
-            }
-        }
+        TRY(bd_rate(&bd, test, curve_of_file(test, work, f, codec, m), other, n_other, err));
+        if (bd.known)
+            scratch[n++] = bd.percent;
     }
+    *out = interval_of(scratch, n);
 fail:
     return status;
 }
+
+static RsdStatus compare(RdComparison *out, const Work *work, const RdCodec *codec, const RdCodec *anchor, size_t m,
+                         double *scratch, RsdError *err)
+{
+    const RdRun *run = work->run;
+    BdPoint test[RD_MAX_SETTINGS], other[RD_MAX_SETTINGS];
+    BdRate *bd = &out->curve;
+    RsdStatus status = RSD_OK;
+
+    if (run->set->items[m].better == METRIC_NEAR_ZERO) {
+        *bd = (BdRate){.why = "not a quality"};
+        return RSD_OK;
+    }
+    TRY(bd_rate(bd, test, curve_of(test, run, codec, m), other, curve_of(other, run, anchor, m), err));
+    if (run->set->items[m].better == METRIC_LOWER) { /* back to the values that people see */
+        double from = bd->from;
+
+        bd->from = -bd->to;
+        bd->to = -from;
+    }
+    TRY(compare_each(&out->each, work, codec, anchor, m, scratch, err));
+fail:
+    return status;
+}
+
+static RsdStatus read_marks(const RdRun *run, RsdError *err)
+{
+    BdPoint curve[RD_MAX_SETTINGS];
+    double *at = run->at_marks;
+    RsdStatus status = RSD_OK;
+
+    for (size_t c = 0; c < run->n_codecs; c++)
+        for (size_t m = 0; m < run->set->n; m++) {
+            const size_t n = curve_of(curve, run, &run->codecs[c], m);
+
+            for (size_t k = 0; k < RD_N_MARKS; k++, at++) {
+                TRY(bd_quality_at(at, curve, n, run->kind->marks[k], err));
+                *at *= sign_of(&run->set->items[m]);
+            }
+        }
+fail:
+    return status;
+}
+
+static RsdStatus compare_all(const Work *work, double *scratch, RsdError *err)
+{
+    const RdRun *run = work->run;
+    RdComparison *out = run->comparisons;
+    RsdStatus status = RSD_OK;
+
+    for (size_t a = 0; a < run->n_anchors; a++)
+        for (size_t c = 0; c < run->n_codecs; c++)
+            for (size_t m = 0; m < run->set->n; m++)
+                TRY(compare(out++, work, &run->codecs[c], &run->codecs[run->anchors[a]], m, scratch, err));
+    TRY(read_marks(run, err));
+fail:
+    return status;
+}
+
+/* ---- the run ---- */
 
 static RsdStatus list_points(RdRun *run, RsdError *err)
 {
@@ -217,35 +348,40 @@ static RsdStatus list_points(RdRun *run, RsdError *err)
     for (size_t c = 0; c < run->n_codecs; c++)
         for (size_t s = 0; s < run->codecs[c].n_settings; s++)
             run->points[run->n_points++] = (RdPoint){.codec = &run->codecs[c], .setting = &run->codecs[c].ladder[s]};
+    TRY(mem_calloc(&run->comparisons, run->n_anchors * run->n_codecs * run->set->n, sizeof *run->comparisons, err));
+    TRY(mem_calloc(&run->at_marks, run->n_codecs * run->set->n * RD_N_MARKS, sizeof *run->at_marks, err));
 fail:
     return status;
 }
 
 RsdStatus rd_run(RdRun *run, RsdThreads *threads, RsdError *err)
 {
-    Work work = {.run = run, .saying = PTHREAD_MUTEX_INITIALIZER};
-    size_t n_files = run->files->n_files, n_trials;
+    Work work = {.run = run,
+                 .saying = PTHREAD_MUTEX_INITIALIZER,
+                 .large = PTHREAD_MUTEX_INITIALIZER,
+                 .began_s = console_clock()};
+    size_t n_trials;
     double *scratch = NULL;
-    char text[RD_SETTING_SIZE];
     RsdStatus status = RSD_OK;
 
     TRY(list_points(run, err));
-    n_trials = n_files * run->n_points;
+    n_trials = run->n_files * run->n_points;
     TRY(mem_calloc(&work.trials, n_trials, sizeof *work.trials, err));
     TRY(mem_calloc(&work.values, n_trials * run->set->n, sizeof *work.values, err));
-    TRY(mem_alloc(&scratch, n_files, sizeof *scratch, err));
+    TRY(mem_alloc(&scratch, run->n_files, sizeof *scratch, err));
+    TRY(open_desks(&work, threads, err));
     for (size_t i = 0; i < n_trials; i++)
         work.trials[i].values = work.values + i * run->set->n;
-    threads_for(threads, (int64_t)(n_files * run->n_codecs), codec_task, &work);
+    threads_for(threads, (int64_t)(run->n_files * run->n_codecs), codec_task, &work);
     console_clear_line(run->console);
+    TRY(count_missing(&work, err));
     for (size_t p = 0; p < run->n_points; p++) {
         sum_point(&work, p, scratch);
-        if (!run->points[p].usable)
-            console_say(run->console, LOG_WARNING, "%s at %s is left out: %s", run->points[p].codec->title,
-                        rd_setting_text(text, run->points[p].setting), run->points[p].err.text);
+        judge_point(run, &run->points[p]);
     }
-    TRY(compare_codecs(run, err));
+    TRY(compare_all(&work, scratch, err));
 fail:
+    close_desks(&work);
     mem_free(&work.trials);
     mem_free(&work.values);
     mem_free(&scratch);
@@ -255,4 +391,6 @@ fail:
 void rd_run_clear(RdRun *run)
 {
     mem_free(&run->points);
+    mem_free(&run->comparisons);
+    mem_free(&run->at_marks);
 }

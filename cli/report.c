@@ -16,7 +16,7 @@
 
 #define DATA_MARK "@DATA@"
 #define SCRIPT_MARK "@SCRIPT@" /* behind the other one */
-#define REPORT_SCHEMA 2
+#define REPORT_SCHEMA 3
 
 /* The files as they are, copied by the assembler. */
 #define EMBED(symbol, path)                                                                                            \

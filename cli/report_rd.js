@@ -38,7 +38,8 @@ function curves(m, hidden) {
 
 function rdPage() {
     const hidden = new Set(), chart = make("div");
-    const bd = make("div", {class: "scroll"});
+    const bd = make("div", {class: "scroll"}), marks = make("div", {class: "scroll"});
+    const anchors = make("select", {id: "anchor", "aria-label": "anchor", onchange: draw}, data.anchors.map((name, a) => make("option", {value: a}, name)));
     const picker = make("select", {id: "metric", "aria-label": "metric", onchange: draw}, data.metrics.map((m, i) => make("option", {value: i}, withUnit(m))));
     const legend = make("div", {class: "legend"}, data.codecs.map((c, i) => make("button", {"aria-pressed": "true", title: c.settings, onclick: e => {
         hidden.has(i) ? hidden.delete(i) : hidden.add(i);
@@ -48,13 +49,17 @@ function rdPage() {
     function draw() {
         const m = +picker.value;
         chart.replaceChildren(curves(m, hidden));
-        bd.replaceChildren(make("table", {id: "bd"}, make("thead", {}, make("tr", {}, ["codec", "BD-rate", "from", "to", "overlap", ""].map(h => make("th", {}, h)))),
+        bd.replaceChildren(make("table", {id: "bd"}, make("thead", {}, make("tr", {}, ["codec", "BD-rate", "from", "to", "overlap", "each by itself", ""].map(h => make("th", {}, h)))),
             make("tbody", {}, data.codecs.map(c => {
-                const b = c.bd[m], digits = data.metrics[m].digits;
-                return make("tr", {}, make("td", {}, c.name), make("td", {}, b.percent === null ? "n/a" : (b.percent > 0 ? "+" : "") + b.percent.toFixed(1) + " %"),
+                const b = c.bd[+anchors.value][m], digits = data.metrics[m].digits;
+                const signed = v => v === null ? "n/a" : (v > 0 ? "+" : "") + v.toFixed(1) + " %";
+                return make("tr", {}, make("td", {}, c.name), make("td", {}, signed(b.percent)),
                     make("td", {}, show(b.from, digits)), make("td", {}, show(b.to, digits)),
-                    make("td", {}, b.overlap === null ? "\u2013" : (100 * b.overlap).toFixed(0) + " %"), make("td", {class: "failed soft"}, b.why || ""));
+                    make("td", {}, b.overlap === null ? "\u2013" : (100 * b.overlap).toFixed(0) + " %"),
+                    make("td", {}, b.each_n > 1 ? signed(b.each_percent) + " \u00b1 " + b.each_half_width_95.toFixed(1) + " (" + b.each_n + ")" : "\u2013"), make("td", {class: "failed soft"}, b.why || ""));
             }))));
+        marks.replaceChildren(make("table", {id: "marks"}, make("thead", {}, make("tr", {}, make("th", {}, data.rate_unit), data.marks.map(k => make("th", {}, String(k))))),
+            make("tbody", {}, data.codecs.map(c => make("tr", {}, make("td", {}, c.name), c.at_marks[m].map(v => make("td", {}, v === null ? "\u2013" : show(v, data.metrics[m].digits))))))));
     }
     const rows = data.codecs.flatMap(c => c.points.map(p => ({c, p})));
     const columns = [{title: "codec", value: r => r.c.name}, {title: "setting", value: r => r.p.setting}, {title: data.rate_unit, value: r => r.p.rate}]
@@ -65,7 +70,8 @@ function rdPage() {
     main.append(make("header", {}, make("div", {}, make("h1", {}, "Rate and distortion"),
         make("div", {class: "soft"}, data.subject + " \u00b7 residua " + data.version)), themeButton()),
         card("Curves", make("div", {class: "controls"}, picker, legend), chart),
-        card("Bits for the same quality, against " + data.anchor, make("p", {class: "soft"}, data.bd_note), bd),
+        card("Bits for the same quality", make("div", {class: "controls"}, make("label", {}, "against ", anchors)), make("p", {class: "soft"}, data.bd_note), bd),
+        card("Quality at equal rates", make("p", {class: "soft"}, "Read off the curves; nothing beyond their ends."), marks),
         card("Every point", make("div", {class: "scroll"}, sortable("points", columns, rows, {row, column: 0}))),
         card("Settings", make("table", {}, make("tbody", {}, data.codecs.map(c => make("tr", {}, make("td", {}, c.name), make("td", {class: "failed", style: "color:inherit"}, c.settings)))))));
     draw();

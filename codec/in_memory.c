@@ -8,7 +8,7 @@
 
 #include "engine/base/mem.h"
 
-static RsdStatus append(void *ctx, const void *data, size_t size, RsdError *err)
+RsdStatus memory_stream_write(void *ctx, const void *data, size_t size, RsdError *err)
 {
     MemoryStream *stream = ctx;
 
@@ -26,7 +26,7 @@ static RsdStatus append(void *ctx, const void *data, size_t size, RsdError *err)
     return RSD_OK;
 }
 
-static RsdStatus take(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err)
+RsdStatus memory_stream_read(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err)
 {
     MemoryStream *stream = ctx;
 
@@ -47,7 +47,7 @@ RsdStatus memory_stream_encode(MemoryStream *stream, const RsdModel *model, int 
 
     rsd_encoder_default_options(&options);
     options.model = model;
-    options.write = append;
+    options.write = memory_stream_write;
     options.write_ctx = stream;
     options.bitrate_bps = bitrate_bps;
     options.n_samples = n;
@@ -68,7 +68,7 @@ RsdStatus memory_stream_decode(MemoryStream *stream, const RsdModel *model, floa
 
     rsd_decoder_default_options(&options);
     options.model = model;
-    options.read = take;
+    options.read = memory_stream_read;
     options.read_ctx = stream;
     TRY(rsd_decoder_open(&decoder, &options, err));
     TRY(rsd_decoder_read(decoder, y, (size_t)n, (size_t)n, &got, err));

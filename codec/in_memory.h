@@ -12,6 +12,10 @@ typedef struct MemoryStream {
     size_t size, capacity, at;
 } MemoryStream;
 
+/* RsdWriteFn and RsdReadFn; ctx is a MemoryStream. Errors: RSD_ERR_MEMORY. */
+RsdStatus memory_stream_write(void *ctx, const void *data, size_t size, RsdError *err);
+RsdStatus memory_stream_read(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err);
+
 /* Appends the stream of x, [channels of the model, n] at its rate, at most `bitrate_bps` (0: the model's full rate).
  * Errors: those of rsd_encoder_open(), _write() and _finish(), RSD_ERR_MEMORY. */
 RsdStatus memory_stream_encode(MemoryStream *stream, const RsdModel *model, int bitrate_bps, const float *x, int64_t n,

@@ -189,3 +189,20 @@ fail:
     clear_curve(&anchor_curve);
     return status;
 }
+
+RsdStatus bd_quality_at(double *quality, const BdPoint *points, size_t n, double rate, RsdError *err)
+{
+    const double at = log10(rate);
+    Curve curve = {0};
+    RsdStatus status = RSD_OK;
+
+    *quality = NAN;
+    TRY(make_curve(&curve, points, n, err));
+    if (curve.n >= 2 && at >= curve.log_rate[0] && at <= curve.log_rate[curve.n - 1]) {
+        pchip_slopes(curve.slopes, curve.log_rate, curve.quality, curve.n);
+        *quality = pchip_value(curve.log_rate, curve.quality, curve.slopes, curve.n, at);
+    }
+fail:
+    clear_curve(&curve);
+    return status;
+}

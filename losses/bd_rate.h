@@ -35,6 +35,10 @@ typedef struct BdRate {
 RsdStatus bd_rate(BdRate *out, const BdPoint *test, size_t n_test, const BdPoint *anchor, size_t n_anchor,
                   RsdError *err);
 
+/* Quality at a rate by the same cubics over log10 of the rate; NaN outside of the curve or of fewer than two points that rise.
+ * Errors as bd_rate. */
+RsdStatus bd_quality_at(double *quality, const BdPoint *points, size_t n, double rate, RsdError *err);
+
 /* Slopes d [n] of the monotone cubic through (x, y) [n], x rising, n >= 2. */
 void pchip_slopes(double *d, const double *x, const double *y, size_t n);
 /* Value at, and integral from x[0] to, `at` inside x[0] .. x[n - 1]. */

@@ -16,6 +16,24 @@
 
 #include "config.h"
 
+RsdStatus av_picture_of(AvPicture *out, const Image *image, bool drop_alpha, RsdError *err)
+{
+    const size_t line = (size_t)image->width * (size_t)image->bits / 8, plane = line * (size_t)image->height;
+
+    if (image->width > INT_MAX / 16 || image->height > INT_MAX)
+        return error_set(err, RSD_ERR_UNSUPPORTED, "%lld x %lld pixels are more than libavcodec takes; write PNG",
+                         (long long)image->width, (long long)image->height);
+    *out = (AvPicture){
+        .width = (int)image->width, .height = (int)image->height, .channels = image->channels, .bits = image->bits};
+    for (int c = 0; c < image->channels; c++)
+        out->plane[c] = (const uint8_t *)image->planes + (size_t)c * plane;
+    if (!drop_alpha)
+        out->plane[3] = image->alpha;
+    for (int i = 0; i < 4; i++)
+        out->stride[i] = (ptrdiff_t)line;
+    return RSD_OK;
+}
+
 static struct {
     pthread_mutex_t lock;
     const AvModule *module;

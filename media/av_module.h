@@ -19,7 +19,7 @@
 
 #define AV_MODULE_FILE "residua-av.so"
 #define AV_MODULE_SYMBOL "residua_av_module"
-#define AV_MODULE_VERSION 5 /* goes up with any change of AvModule, AudioSource, PeerOptions or AvPicture */
+#define AV_MODULE_VERSION 6 /* goes up with any change of AvModule, AudioSource, PeerOptions, PeerFormat or AvPicture */
 
 /* A picture on its way between residua and libavcodec. Samples are 8 bits, or 16 in host order, full range; lines of plane i
  * are stride[i] bytes apart. */
@@ -68,12 +68,18 @@ typedef struct AvModule {
     RsdStatus (*picture_encode)(uint8_t **bytes, size_t *size, const AvPicture *picture, const char *format, int quality,
                                 bool reduce, RsdError *err);
     void (*bytes_free)(uint8_t *bytes);
+    /* peer_file.h; *bytes is freed with bytes_free. */
+    RsdStatus (*picture_file)(uint8_t **bytes, size_t *size, const PeerFormat *format, const AvPicture *picture,
+                              RsdError *err);
 
     /* "libavformat 59.27.100, libavcodec 59.37.100", for --version -v. */
     const char *(*describe)(void);
 } AvModule;
 
 typedef const AvModule *(*AvModuleEntry)(void);
+
+/* The samples of an image, borrowed. Errors: RSD_ERR_UNSUPPORTED (more pixels a side than libavcodec takes). */
+RsdStatus av_picture_of(AvPicture *out, const Image *image, bool drop_alpha, RsdError *err);
 
 /* The table, opened on the first call; any thread. Errors: RSD_ERR_UNSUPPORTED listing where it was looked for. */
 RsdStatus av_module_get(const AvModule **out, RsdError *err);

@@ -4,7 +4,6 @@
  */
 #include "media/image_writer.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -50,33 +49,18 @@ static RsdStatus choose_format(const char **format, const char *path, const Imag
 
 /* --- writing ---------------------------------------------------------------------------------------------------------------- */
 
-static AvPicture picture_of(const Image *image, bool drop_alpha, bool drop_profile)
-{
-    const size_t line = (size_t)image->width * (size_t)image->bits / 8, plane = line * (size_t)image->height;
-    AvPicture picture = {.width = (int)image->width, .height = (int)image->height, .channels = image->channels, .bits = image->bits};
-
-    for (int c = 0; c < image->channels; c++)
-        picture.plane[c] = (const uint8_t *)image->planes + (size_t)c * plane;
-    if (!drop_alpha)
-        picture.plane[3] = image->alpha;
-    for (int i = 0; i < 4; i++)
-        picture.stride[i] = (ptrdiff_t)line;
-    if (!drop_profile) {
-        picture.icc = image->color.icc;
-        picture.icc_size = image->color.icc_size;
-    }
-    return picture;
-}
-
 static RsdStatus encode(uint8_t **bytes, size_t *size, const AvModule *module, const Image *image, const char *format,
                         const ImageWriteOptions *o, RsdError *err)
 {
     AvPicture picture;
+    RsdStatus status = av_picture_of(&picture, image, o->drop_alpha, err);
 
-    if (image->width > INT_MAX / 16 || image->height > INT_MAX)
-        return error_set(err, RSD_ERR_UNSUPPORTED, "%lld x %lld pixels are more than libavcodec takes; write PNG",
-                         (long long)image->width, (long long)image->height);
-    picture = picture_of(image, o->drop_alpha, o->drop_profile);
+    if (status != RSD_OK)
+        return status;
+    if (!o->drop_profile) {
+        picture.icc = image->color.icc;
+        picture.icc_size = image->color.icc_size;
+    }
     return module->picture_encode(bytes, size, &picture, format, o->quality ? o->quality : QUALITY_USUAL, o->reduce, err);
 }
 

@@ -37,3 +37,24 @@ fail:
         module->file_free(made);
     return status;
 }
+
+RsdStatus peer_picture_encode(uint8_t **bytes, size_t *size, const PeerFormat *format, const Image *image, RsdError *err)
+{
+    const AvModule *module;
+    AvPicture picture;
+    uint8_t *made = NULL; /* by the module's allocator */
+    RsdStatus status = RSD_OK;
+
+    *bytes = NULL;
+    *size = 0;
+    CHECK(image->bits == 8 && !image->alpha, err, RSD_ERR_ARG, "%s: pictures of 8 bits without alpha are compared", format->encoder);
+    TRY(av_module_get(&module, err));
+    TRY(av_picture_of(&picture, image, false, err));
+    TRY(module->picture_file(&made, size, format, &picture, err));
+    TRY(mem_alloc(bytes, *size, 1, err));
+    memcpy(*bytes, made, *size);
+fail:
+    if (made)
+        module->bytes_free(made);
+    return status;
+}

@@ -37,6 +37,7 @@ const AvModule *residua_av_module(void)
         .picture_free = av_picture_free,
         .picture_encode = av_picture_encode,
         .bytes_free = av_bytes_free,
+        .picture_file = av_picture_file,
         .describe = describe,
     };
 

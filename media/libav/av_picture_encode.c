@@ -49,7 +49,7 @@ static int kind_of(const AvPicture *picture)
 /* --- frames ---------------------------------------------------------------------------------------------------------------- */
 
 /* Our planes as a frame of green, blue, red and alpha (grey: three times the same). The frame borrows the planes. */
-static RsdStatus frame_of(AVFrame **out, const AvPicture *picture, RsdError *err)
+RsdStatus av_picture_frame(AVFrame **out, const AvPicture *picture, RsdError *err)
 {
     static const int order[] = {1, 2, 0, 3};
     const bool is_deep = picture->bits == 16, has_alpha = picture->plane[3] != NULL;
@@ -185,7 +185,7 @@ static RsdStatus open_encoder(AVCodecContext **out, const Format *format, const 
     return code < 0 ? av_failure(code, NULL, "the encoder refuses this picture", err) : RSD_OK;
 }
 
-static RsdStatus encode_packet(AVCodecContext *encoder, AVFrame *frame, AVPacket *packet, RsdError *err)
+RsdStatus av_picture_packet(AVCodecContext *encoder, AVFrame *frame, AVPacket *packet, RsdError *err)
 {
     int code;
 
@@ -199,7 +199,7 @@ static RsdStatus encode_packet(AVCodecContext *encoder, AVFrame *frame, AVPacket
 }
 
 /* An AVIF file around the packet, in memory. */
-static RsdStatus wrap_avif(uint8_t **bytes, size_t *size, const AVCodecContext *encoder, AVPacket *packet, RsdError *err)
+RsdStatus av_picture_wrap_avif(uint8_t **bytes, size_t *size, const AVCodecContext *encoder, AVPacket *packet, RsdError *err)
 {
     AVFormatContext *format = NULL;
     AVStream *stream;
@@ -248,15 +248,15 @@ RsdStatus av_picture_encode(uint8_t **bytes, size_t *size, const AvPicture *pict
     CHECK(packet, err, RSD_ERR_MEMORY, "no memory for an encoder");
     CHECK(f, err, RSD_ERR_UNSUPPORTED, "pictures cannot be written as '%s'", format);
     TRY(choose(f, picture, quality, reduce, &pixel_format, err));
-    TRY(frame_of(&planes, picture, err));
+    TRY(av_picture_frame(&planes, picture, err));
     TRY(av_picture_from_planes(&frame, planes, pixel_format, err));
     TRY(attach_profile(frame, f, picture, err));
     TRY(open_encoder(&encoder, f, picture, frame, quality, err));
     if (encoder->flags & AV_CODEC_FLAG_QSCALE)
         frame->quality = encoder->global_quality;
-    TRY(encode_packet(encoder, frame, packet, err));
+    TRY(av_picture_packet(encoder, frame, packet, err));
     if (strcmp(f->name, "avif") == 0) {
-        TRY(wrap_avif(bytes, size, encoder, packet, err));
+        TRY(av_picture_wrap_avif(bytes, size, encoder, packet, err));
     } else {
         *bytes = av_memdup(packet->data, (size_t)packet->size);
         *size = (size_t)packet->size;

@@ -8,8 +8,8 @@ columns() { awk '{ print $1, $2, $3, NF }'; }
 rd --codecs residua,opus | sed -n '1,/^$/p' | columns
 rd --codecs residua,opus | grep n/a
 rd --codecs residua,mp3 --anchor mp3 --csv | cut -d, -f1,2 | tr -d '\r'
-rd --codecs opus,vorbis --rate 16k -t 1 --json | sed 's/"\(encode\|decode\)_speed": [^,]*, //g' >one
-rd --codecs opus,vorbis --rate 16k -t 3 --json | sed 's/"\(encode\|decode\)_speed": [^,]*, //g' >three
+rd --codecs opus,vorbis --rate 16k -t 1 --json | sed 's/"\(encode\|decode\)_\(speed\|s\)": [^,]*, //g' >one
+rd --codecs opus,vorbis --rate 16k -t 3 --json | sed 's/"\(encode\|decode\)_\(speed\|s\)": [^,]*, //g' >three
 cmp one three && echo same
 grep -c '"type": "point"' one
 grep -c '"type": "bd_rate"' one

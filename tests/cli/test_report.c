@@ -329,11 +329,14 @@ Test(report, curves_can_be_hidden_and_chosen_in_a_browser, .timeout = 600)
 
     need_chromium();
     make_pairs();
-    cr_assert_eq(run_in_folder("residua bench rd -q --codecs opus,mp3 --seconds 1 --report r.html a >out"), 0);
+    make_pictures();
+    cr_assert_eq(run_in_folder("residua bench rd -q --kind image -m psnr,gmsd --codecs jpeg,webp --anchor jpeg,webp --report r.html a >out"), 0);
     drive("r.html");
     dom = read_page("dom");
     expect_line(dom, "1280 curves: 2, one hidden: 1");
-    expect_line(dom, "420 metric: ESTOI over rate becomes mel distance over rate");
+    expect_line(dom, "420 metric: PSNR over rate becomes GMSD over rate");
+    expect_line(dom, "1280 anchor: JPEG, another comparison: true");
+    expect_line(dom, "420 quality at 4 rates of 2 codecs");
     expect_line(dom, "1280 fits: true");
     expect_line(dom, "420 fits: true");
     expect_line(dom, "done");

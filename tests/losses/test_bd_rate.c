@@ -77,3 +77,23 @@ Test(bd_rate, says_why_there_is_none)
     high[1] = (BdPoint){1, NAN};
     ASSERT_FAILS(bd_rate(&bd, high, N(anchor), anchor, N(anchor), &err), RSD_ERR_ARG, err, "nan");
 }
+
+Test(bd_rate, quality_is_read_off_at_a_rate_and_never_beyond_the_ends)
+{
+    static const BdPoint straight[] = {{0.1, 20}, {1, 30}, {0.5, 10}, {10, 40}}; /* the third is worse and dearer than the first */
+    double quality;
+    RsdError err = {0};
+
+    for (size_t i = 0; i < N(anchor); i++) {
+        ASSERT_OK(bd_quality_at(&quality, anchor, N(anchor), anchor[i].rate, &err), err);
+        ASSERT_CLOSE("quality", quality, anchor[i].quality, ((Tolerance){.rel = 1e-13}));
+    }
+    ASSERT_OK(bd_quality_at(&quality, straight, N(straight), sqrt(10), &err), err);
+    ASSERT_CLOSE("quality", quality, 35, ((Tolerance){.rel = 1e-13}));
+    ASSERT_OK(bd_quality_at(&quality, anchor, N(anchor), 0.19, &err), err);
+    cr_expect(isnan(quality));
+    ASSERT_OK(bd_quality_at(&quality, anchor, N(anchor), 2.6, &err), err);
+    cr_expect(isnan(quality));
+    ASSERT_OK(bd_quality_at(&quality, anchor, 1, 0.2, &err), err);
+    cr_expect(isnan(quality));
+}

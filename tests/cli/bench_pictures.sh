@@ -1,0 +1,30 @@
+# Rate-distortion of pictures: which points there are, files that are written, and what is refused.
+. "$SOURCE/tests/cli/setup/tools.sh"
+mkdir pictures both
+ppm 80 64 255 "$scene" >pictures/1.ppm
+ppm 64 96 65535 "1 - ($scene)" >pictures/2.ppm
+cp pictures/1.ppm both
+wav 8000 1 8000 "$speech" >both/1.wav
+rd() { residua bench rd -q -m psnr,gmsd "$@"; }
+rd --codecs webp,jpeg --csv-file points.csv --svg curves.svg --anchor jpeg,webp pictures >table
+awk '/^$/ { exit } { print $1, $2, $3 }' table
+grep -c 'overlap\|n/a' table
+sed -n '/^WebP  *lib/,$p' table
+cut -d, -f1,2 points.csv | tr -d '\r' | head -3
+grep -c '<polyline' curves.svg
+rd --codecs webp --json pictures | sed 's/"\(encode\|decode\)_\(speed\|s\)": [^,]*, //g' >one
+rd --codecs webp --json -t 3 pictures | sed 's/"\(encode\|decode\)_\(speed\|s\)": [^,]*, //g' >three
+cmp one three && echo same
+rd --codecs jpeg --kind image both | grep -c '^JPEG  *quality'
+try rd both
+try rd --codecs opus pictures
+try rd --codecs webb pictures
+try rd --codecs webp both/1.wav
+try rd --kind film pictures
+try rd --rate 16k pictures
+try rd --max-bpp 1 both/1.wav
+try rd --codecs webp --anchor jpeg,webp pictures
+try rd --codecs webp --svg curves.svg pictures
+try residua bench rd -m estoi pictures
+head -c 200 pictures/1.ppm >cut.ppm
+try rd --codecs jpeg cut.ppm

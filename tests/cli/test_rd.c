@@ -1,0 +1,299 @@
+/* test_rd.c - `residua bench rd`: the table of codecs, real files of each of them, curves against themselves, and what it says.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/rd_run.h"
+#include "engine/base/mem.h"
+#include "media/image_reader.h"
+#include "media/image_writer.h"
+#include "tests/codec/tiny_picture.h"
+#include "tests/losses/pictures.h"
+#include "tests/media/fixture.h"
+
+#define SIDE_X 96
+#define SIDE_Y 80
+#define N_PIXELS (SIDE_X * SIDE_Y)
+
+static Image *make_picture(int channels)
+{
+    static float samples[3 * N_PIXELS];
+    Image *image;
+    RsdError err = {0};
+
+    picture_natural(samples, SIDE_Y, SIDE_X, 7);
+    ASSERT_OK(image_from_float(&image, samples, NULL, SIDE_X, SIDE_Y, channels, 8, &err), err);
+    return image;
+}
+
+static double psnr(const Image *a, const Image *b)
+{
+    static float x[3 * N_PIXELS], y[3 * N_PIXELS];
+    double sum = 0;
+
+    image_to_float(a, 3, x);
+    image_to_float(b, 3, y);
+    for (size_t i = 0; i < 3 * N_PIXELS; i++)
+        sum += (double)(x[i] - y[i]) * (double)(x[i] - y[i]);
+    return -10 * log10(sum / (3 * N_PIXELS));
+}
+
+static PeerFormat at_quality(const RdCodec *codec, size_t setting)
+{
+    PeerFormat format = *codec->peer;
+
+    format.quality = codec->ladder[setting].quality;
+    return format;
+}
+
+Test(rd, table_of_codecs_serves_sound_and_pictures)
+{
+    size_t n_sound = 0, n_pictures = 0;
+
+    for (size_t i = 0; rd_peer_at(i); i++) {
+        const RdCodec *codec = rd_peer_at(i);
+
+        n_sound += codec->kind == &eval_kind_audio;
+        n_pictures += codec->kind == &eval_kind_image;
+        cr_expect(codec->peer && codec->title && strlen(codec->settings) > 10 && codec->dial, "%s", codec->name);
+        cr_expect_geq(codec->n_settings, BD_MIN_POINTS, "%s", codec->name);
+        for (size_t k = 0; k < i; k++)
+            cr_expect_str_neq(codec->name, rd_peer_at(k)->name);
+    }
+    cr_expect_eq(n_sound, 5);
+    cr_expect_eq(n_pictures, 5);
+    cr_expect_leq(n_sound + 1, RD_MAX_CODECS);
+}
+
+/* The file is one of its format, and the dial from its first to its last position costs bytes and gives quality. */
+static void expect_round_trips(const RdCodec *codec, int channels)
+{
+    Image *original = make_picture(channels), *decoded;
+    double before_db = 0;
+    size_t before = 0;
+
+    for (size_t s = 0; s < codec->n_settings; s += codec->n_settings - 1) {
+        const PeerFormat format = at_quality(codec, s);
+        uint8_t *bytes;
+        size_t size;
+        RsdError err = {0};
+        const RsdStatus status = peer_picture_encode(&bytes, &size, &format, original, &err);
+        const char *name;
+
+        if (status == RSD_ERR_UNSUPPORTED) {
+            fprintf(stderr, "skipped: %s: %s\n", codec->name, err.text);
+            break;
+        }
+        ASSERT_OK(status, err);
+        name = image_format_of(bytes, size);
+        cr_expect(name && strncmp(name, codec->name, 2) == 0, "%s: the file is %s", codec->name, name ? name : "unknown");
+        ASSERT_OK(image_read_bytes(&decoded, bytes, size, NULL, &err), err);
+        cr_assert(decoded->width == SIDE_X && decoded->height == SIDE_Y, "%s", codec->name);
+        cr_expect(psnr(original, decoded) > before_db + 3 && size > before, "%s at %g: %g dB in %zu bytes, before %g dB in %zu",
+                  codec->name, format.quality, psnr(original, decoded), size, before_db, before);
+        before_db = psnr(original, decoded);
+        before = size;
+        image_destroy(&decoded);
+        mem_free(&bytes);
+    }
+    image_destroy(&original);
+}
+
+Test(rd, each_codec_of_pictures_gives_them_back)
+{
+    for (size_t i = 0; rd_peer_at(i); i++)
+        if (rd_peer_at(i)->kind == &eval_kind_image) {
+            expect_round_trips(rd_peer_at(i), 3);
+            expect_round_trips(rd_peer_at(i), 1);
+        }
+}
+
+Test(rd, peers_refuse_what_they_are_not_given)
+{
+    Image *image;
+    const PeerFormat unknown = {.encoder = "no-such-encoder", .dial = "q", .pixels = "rgb24"};
+    const PeerFormat option = {.encoder = "libwebp", .dial = "no_such_option", .pixels = "bgra"};
+    PeerFormat format;
+    uint8_t *bytes;
+    size_t size;
+    RsdError err = {0};
+
+    image = make_picture(3);
+    ASSERT_FAILS(peer_picture_encode(&bytes, &size, &unknown, image, &err), RSD_ERR_UNSUPPORTED, err, "no-such-encoder");
+    ASSERT_FAILS(peer_picture_encode(&bytes, &size, &option, image, &err), RSD_ERR_UNSUPPORTED, err, "no_such_option");
+    image_destroy(&image);
+    ASSERT_OK(image_create(&image, 16, 16, 3, 16, false, &err), err);
+    format = at_quality(rd_peer_at(0), 0);
+    ASSERT_FAILS(peer_picture_encode(&bytes, &size, &format, image, &err), RSD_ERR_ARG, err, "8 bits");
+    image_destroy(&image);
+}
+
+/* ---- runs ---- */
+
+/* All that a run of two pictures through ours and JPEG needs. */
+typedef struct Bench {
+    RdRun run;
+    RdCodec codecs[2];
+    char settings[RD_SETTINGS_SIZE];
+    EvalSet set;
+    Console console;
+    char path[512];
+    const char *paths[2];
+} Bench;
+
+static void open_bench(Bench *b)
+{
+    Image *image = make_picture(3);
+    EvalLimits limits;
+    const EvalOptions options = {0};
+    RsdError err = {0};
+
+    fixture_open();
+    snprintf(b->path, sizeof b->path, "%s", fixture_path("a.png"));
+    ASSERT_OK(image_write(image, b->path, NULL, &err), err);
+    image_destroy(&image);
+    ASSERT_OK(eval_set_choose(&b->set, &limits, &eval_kind_image, &(EvalWishes){.metrics = "psnr,gmsd"}, &options, &err), err);
+    b->run = (RdRun){.kind = &rd_kind_picture, .paths = b->paths, .n_files = 2, .set = &b->set, .codecs = b->codecs,
+                     .n_codecs = 2, .n_anchors = 2, .anchors = {1, 0}, .console = &b->console};
+    b->paths[0] = b->paths[1] = b->path;
+    b->console.quiet = true;
+    b->run.model.picture = (PictureModel *)(uintptr_t)tiny_picture_model();
+    b->run.model.image = (ImageCodec *)(uintptr_t)tiny_picture_model()->codec;
+    rd_describe_ours(&b->codecs[0], &b->run.model, b->settings);
+    for (size_t i = 0; rd_peer_at(i); i++)
+        if (strcmp(rd_peer_at(i)->name, "webp") == 0)
+            b->codecs[1] = *rd_peer_at(i);
+}
+
+Test(rd, a_curve_against_itself_needs_no_more_bits, .fini = fixture_close)
+{
+    static Bench b;
+    RsdError err = {0};
+
+    open_bench(&b);
+    ASSERT_OK(rd_run(&b.run, NULL, &err), err);
+    cr_assert_eq(b.run.n_points, IMAGE_LEVELS + b.codecs[1].n_settings);
+    for (size_t p = 0; p < b.run.n_points; p++)
+        cr_expect(b.run.points[p].usable && b.run.points[p].rate > 0 && b.run.points[p].decode_s > 0, "point %zu: %s", p,
+                  b.run.points[p].err.text);
+    for (size_t m = 0; m < 2; m++) {
+        const RdComparison *itself = rd_comparison(&b.run, 0, 1, m);
+
+        cr_expect(itself->curve.known && fabs(itself->curve.percent) < 1e-9 && itself->curve.overlap == 1);
+        cr_expect(itself->each.n == 2 && fabs(itself->each.mean) < 1e-9);
+    }
+    /* the same pictures: each rate is that of both, and a curve is read off where it has a point */
+    for (size_t k = 0; k < RD_N_MARKS; k++) {
+        const double at = b.run.kind->marks[k];
+        const bool is_inside = at >= b.run.points[IMAGE_LEVELS].rate && at <= b.run.points[b.run.n_points - 1].rate;
+
+        cr_expect_eq(isfinite(rd_at_mark(&b.run, 1, 0, k)), is_inside, "mark %g", at);
+    }
+    rd_run_clear(&b.run);
+}
+
+Test(rd, points_do_not_depend_on_threads_and_a_broken_picture_is_left_out, .fini = fixture_close)
+{
+    static Bench one, three;
+    RsdThreads *threads;
+    RsdError err = {0};
+
+    open_bench(&one);
+    three = one;
+    three.run.set = &three.set;
+    three.run.codecs = three.codecs;
+    three.run.paths = three.paths;
+    three.run.console = &three.console;
+    ASSERT_OK(rsd_threads_create(&threads, 3, &err), err);
+    ASSERT_OK(rd_run(&one.run, NULL, &err), err);
+    ASSERT_OK(rd_run(&three.run, threads, &err), err);
+    for (size_t p = 0; p < one.run.n_points; p++)
+        cr_expect(one.run.points[p].rate == three.run.points[p].rate &&
+                  one.run.points[p].values[1].mean == three.run.points[p].values[1].mean, "point %zu", p);
+    rd_run_clear(&one.run);
+    rd_run_clear(&three.run);
+    one.run.n_points = 0;
+    one.paths[1] = "/nonexistent.png";
+    one.run.points = NULL;
+    ASSERT_OK(rd_run(&one.run, threads, &err), err);
+    cr_expect_eq(one.run.n_missing, 1);
+    for (size_t p = 0; p < one.run.n_points; p++)
+        cr_expect(one.run.points[p].usable && one.run.points[p].values[0].n == 1, "point %zu", p);
+    rd_run_clear(&one.run);
+    one.run.n_points = one.run.n_missing = 0;
+    one.paths[0] = "/nonexistent.png";
+    ASSERT_FAILS(rd_run(&one.run, threads, &err), RSD_ERR_CORRUPT, err, "none of 2 pictures");
+    rd_run_clear(&one.run);
+    rsd_threads_destroy(&threads);
+}
+
+Test(rd, json_has_codecs_points_and_comparisons, .fini = fixture_close)
+{
+    static Bench b;
+    size_t n_codecs = 0, n_points = 0, n_comparisons = 0, size = 0;
+    char *text = NULL;
+    FILE *out = open_memstream(&text, &size);
+    RsdError err = {0};
+
+    open_bench(&b);
+    b.run.max_rate = 1.0;
+    ASSERT_OK(rd_run(&b.run, NULL, &err), err);
+    rd_print_json(&b.run, out);
+    fclose(out);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        json_t *object = json_loads(line, 0, NULL);
+        const char *type = json_string_value(json_object_get(object, "type"));
+
+        cr_assert(object && type, "%s", line);
+        cr_expect_eq(json_integer_value(json_object_get(object, "schema")), 1);
+        cr_expect(json_is_string(json_object_get(object, "codec")));
+        if (strcmp(type, "codec") == 0) {
+            n_codecs++;
+            cr_expect(json_is_string(json_object_get(object, "settings")));
+            cr_expect_str_eq(json_string_value(json_object_get(object, "kind")), "image");
+        } else if (strcmp(type, "point") == 0 && !json_object_get(object, "error")) {
+            n_points++;
+            cr_expect_leq(json_number_value(json_object_get(object, "bpp")), 1.0);
+            cr_expect(json_is_real(json_object_get(json_object_get(json_object_get(object, "metrics"), "gmsd"), "mean")));
+            cr_expect_gt(json_number_value(json_object_get(object, "encode_s")), 0);
+        } else if (strcmp(type, "bd_rate") == 0) {
+            n_comparisons++;
+            cr_expect(json_is_string(json_object_get(object, "anchor")) && json_object_get(object, "each_percent"));
+        } else {
+            cr_expect(strstr(json_string_value(json_object_get(object, "error")), "more than was asked for"));
+        }
+        json_decref(object);
+    }
+    free(text);
+    cr_expect_eq(n_codecs, 2);
+    cr_expect_geq(n_points, 2);
+    cr_expect_eq(n_comparisons, 4, "2 anchors, 1 other codec, 2 metrics; not %zu", n_comparisons);
+    rd_run_clear(&b.run);
+}
+
+Test(rd, svg_has_a_line_for_each_codec_in_each_panel, .fini = fixture_close)
+{
+    static Bench b;
+    size_t n_lines = 0, size = 0;
+    char *text = NULL;
+    FILE *out = open_memstream(&text, &size);
+    RsdError err = {0};
+
+    open_bench(&b);
+    ASSERT_OK(rd_run(&b.run, NULL, &err), err);
+    rd_print_svg(&b.run, out);
+    fclose(out);
+    for (const char *at = text; (at = strstr(at, "<polyline")) != NULL; at++)
+        n_lines++;
+    cr_expect_eq(n_lines, 4);
+    cr_expect(strstr(text, "bits per pixel") && strstr(text, "PSNR (dB)") && strstr(text, "</svg>"));
+    cr_expect_null(strstr(text, "nan"));
+    free(text);
+    rd_run_clear(&b.run);
+}
