@@ -17,15 +17,34 @@
 #define FEWEST_BANDS 5
 #define LARGEST_WIN (SHORTEST_WIN << (N_SCALES - 1))
 #define MAGNITUDE_FLOOR 1e-5
+#define LARGE_PRODUCT 1e100 /* one more ratio fits: magnitudes of float samples are below 1e42, the floor is 1e-5 */
 
-static double log_band(const BandMatrix *m, int k, const double *magnitude)
+static double band(const BandMatrix *m, int k, const double *magnitude)
 {
     const float *weights = m->weights + m->offset[k];
     double sum = 0;
 
     for (int i = 0; i < m->count[k]; i++)
         sum += weights[i] * magnitude[m->first[k] + i];
-    return log10(fmax(sum, MAGNITUDE_FLOOR));
+    return fmax(sum, MAGNITUDE_FLOOR);
+}
+
+/* Sum over the bands of |log10 M - log10 M'|: logarithms of products of some ratios M / M' above 1, since a logarithm takes
+ * longer than all else. */
+static double log_ratios(const BandMatrix *m, int n_bands, const double *ref, const double *dist)
+{
+    double product = 1, sum = 0;
+
+    for (int b = 0; b < n_bands; b++) {
+        const double x = band(m, b, ref), y = band(m, b, dist);
+
+        product *= x > y ? x / y : y / x;
+        if (product > LARGE_PRODUCT) {
+            sum += log10(product);
+            product = 1;
+        }
+    }
+    return sum + log10(product);
 }
 
 static RsdStatus distance_at(double *out, const MetricSignals *s, int win_len, int n_bands, RsdError *err)
@@ -49,8 +68,7 @@ static RsdStatus distance_at(double *out, const MetricSignals *s, int win_len, i
         power_frames_get(frames, s->dist, s->n, k, dist);
         for (int b = 0; b < 2 * n_bins; b++)
             ref[b] = sqrt(ref[b]);
-        for (int b = 0; b < n_bands; b++)
-            sum += fabs(log_band(&bank->filters, b, ref) - log_band(&bank->filters, b, dist));
+        sum += log_ratios(&bank->filters, n_bands, ref, dist);
     }
     *out = sum / (double)n_frames / n_bands;
 fail:

@@ -147,6 +147,9 @@ def main():
     for n in [int(t) for t in a.threads.split(",")]:
         torch.set_num_threads(n)
         for name in a.only.split(","):
+            small = x[:, :, :192, :192]
+            losses[name](small, y[:, :, :192, :192]).backward()  # threads and kernels are made once
+
             def value():
                 with torch.no_grad():
                     losses[name](x, y)
