@@ -253,7 +253,7 @@ static void note_lost_metadata(const Encoding *e)
 {
     if (e->image->lost_metadata)
         console_say(e->job->console, LOG_WARNING,
-                    "%s: EXIF or XMP are left out: they are too large, or stand behind the pixels", e->name);
+                    "%s: EXIF or XMP are left out: they are too large, stand behind the pixels, or are those of AVIF", e->name);
 }
 
 static void describe(const Encoding *e, JsonLine *json)

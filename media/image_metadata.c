@@ -139,6 +139,14 @@ static void walk_jxl(MetadataPlaces *places, const uint8_t *data, size_t size)
     }
 }
 
+/* Names of items in the boxes at the start of the file. */
+static bool names_items(const uint8_t *data, size_t size)
+{
+    const size_t head = size < 65536 ? size : 65536;
+
+    return memmem(data, head, "Exif", 4) || memmem(data, head, "application/rdf+xml", 19);
+}
+
 void image_metadata_find(MetadataPlaces *places, const char *format, const uint8_t *data, size_t size)
 {
     memset(places, 0, sizeof *places);
@@ -152,6 +160,8 @@ void image_metadata_find(MetadataPlaces *places, const char *format, const uint8
         walk_png(places, data, size);
     else if (strcmp(format, "jxl") == 0)
         walk_jxl(places, data, size);
+    else if (strcmp(format, "avif") == 0)
+        places->not_read = names_items(data, size);
     else if (strcmp(format, "tiff") == 0)
         exif_find(data, size, EXIF_TAG_XMP, &places->xmp, &places->xmp_size);
 }
@@ -187,6 +197,7 @@ RsdStatus image_metadata_take(Image *image, const MetadataPlaces *places, RsdErr
 {
     RsdStatus status = RSD_OK;
 
+    image->lost_metadata |= places->not_read;
     TRY(copy_blob(&image->exif, places->exif, places->exif_size, &image->lost_metadata, err));
     TRY(copy_blob(&image->xmp, places->xmp, places->xmp_size, &image->lost_metadata, err));
 fail:

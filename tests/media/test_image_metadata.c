@@ -182,6 +182,25 @@ Test(image_metadata, profiles_that_are_damaged_or_of_other_colours_are_left_out_
     free(grey);
 }
 
+Test(image_metadata, exif_of_avif_is_not_read_and_that_is_told)
+{
+    static const uint8_t box[] = {0, 0, 0, 12, 'f', 'r', 'e', 'e', 'E', 'x', 'i', 'f'};
+    Image *image = make_picture(3), *back;
+    RsdError err = {0};
+    FILE *file;
+
+    ASSERT_OK(image_write(image, fixture_path("a.avif"), NULL, &err), err);
+    ASSERT_OK(image_read(&back, fixture_path("a.avif"), NULL, &err), err);
+    cr_assert(!back->lost_metadata);
+    image_destroy(&back);
+    file = fopen(fixture_path("a.avif"), "ab");
+    cr_assert(file && fwrite(box, 1, sizeof box, file) == sizeof box && fclose(file) == 0);
+    ASSERT_OK(image_read(&back, fixture_path("a.avif"), NULL, &err), err);
+    cr_assert(back->lost_metadata && !back->exif.data);
+    image_destroy(&back);
+    image_destroy(&image);
+}
+
 Test(image_metadata, numbers_of_the_colour_space_stay_in_png)
 {
     Image *image = make_picture(3), *back;
