@@ -81,6 +81,8 @@ RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const str
         state->params = state->image->params;
         if (cfg->train.frozen == FROZEN_ALL_BUT_HEADS)
             freeze_all_but(state->params, "heads.");
+        if (cfg->train.frozen == FROZEN_PRIOR)
+            freeze(state->params, "prior.");
     } else {
         TRY(create_audio(state, cfg, kernels, err));
     }

@@ -10,8 +10,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef RESIDUA_CHECKPOINT_H
-#define RESIDUA_CHECKPOINT_H
+#ifndef RESIDUA_TRAINER_CHECKPOINT_H
+#define RESIDUA_TRAINER_CHECKPOINT_H
 
 #include "trainer/config.h"
 

@@ -13,11 +13,12 @@
 #include "engine/base/mem.h"
 #include "engine/base/text.h"
 #include "losses/audio_loss.h"
+#include "losses/image_loss.h"
 #include "trainer/config_table.h"
 
 /* ---- keys by name ---- */
 
-static bool is_loss_name(const char *name)
+static bool is_audio_loss(const char *name)
 {
     for (size_t i = 0; audio_loss_name(i); i++)
         if (!strcmp(audio_loss_name(i), name))
@@ -25,7 +26,13 @@ static bool is_loss_name(const char *name)
     return false;
 }
 
-#define N_NAMES_MAX (CONFIG_N_KEYS + 64)
+/* Whether it suits what is trained shows when the whole configuration is checked. */
+static bool is_loss_name(const char *name)
+{
+    return is_audio_loss(name) || image_loss_find(name);
+}
+
+#define N_NAMES_MAX (CONFIG_N_KEYS + 128)
 
 static RsdStatus refuse_key(const char *section, const char *name, RsdError *err)
 {
@@ -46,6 +53,8 @@ static RsdStatus refuse_key(const char *section, const char *name, RsdError *err
             names[n++] = CONFIG_KEYS[i].name;
     for (size_t i = 0; !strcmp(section, "loss") && audio_loss_name(i) && n < N_NAMES_MAX; i++)
         names[n++] = audio_loss_name(i);
+    for (size_t i = 0; !strcmp(section, "loss") && image_loss_at(i) && n < N_NAMES_MAX; i++)
+        names[n++] = image_loss_at(i)->name;
     near = text_nearest(name, names, n);
     if (near)
         return error_set(err, RSD_ERR_ARG, "[%s] has no key '%.40s'; did you mean '%s'?", section, name, near);
@@ -278,11 +287,26 @@ static RsdStatus check_picture(const PictureConfig *cfg, int frozen, RsdError *e
     CHECK(cfg->crop % IMAGE_HYPER_STRIDE == 0 && cfg->valid_side % IMAGE_HYPER_STRIDE == 0, err, RSD_ERR_ARG,
           "picture.crop = %d and picture.valid_side = %d must be multiples of %d", cfg->crop, cfg->valid_side,
           IMAGE_HYPER_STRIDE);
-    CHECK(frozen == FROZEN_NOTHING || frozen == FROZEN_ALL_BUT_HEADS, err, RSD_ERR_ARG,
-          "train.freeze: of pictures, nothing or trunk");
-    CHECK(frozen == FROZEN_NOTHING || cfg->model.heads, err, RSD_ERR_ARG,
+    CHECK(frozen != FROZEN_ALL_BUT_HEADS || cfg->model.heads, err, RSD_ERR_ARG,
           "train.freeze = trunk leaves nothing to train without picture.heads = 1");
     TRY(image_codec_check_config(&cfg->model, err));
+fail:
+    return status;
+}
+
+/* Losses and frozen parts of the kind of run. */
+static RsdStatus check_kind(const TrainConfig *cfg, RsdError *err)
+{
+    const bool is_picture = cfg->kind == TRAIN_PICTURE;
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < cfg->loss.n_losses; i++)
+        CHECK(is_picture ? image_loss_find(cfg->loss.names[i]) != NULL : is_audio_loss(cfg->loss.names[i]), err, RSD_ERR_ARG,
+              "loss.%s is no loss of %s; `residua losses` lists them", cfg->loss.names[i], is_picture ? "pictures" : "sound");
+    CHECK(cfg->train.frozen == FROZEN_NOTHING ||
+              is_picture == (cfg->train.frozen == FROZEN_PRIOR || cfg->train.frozen == FROZEN_ALL_BUT_HEADS),
+          err, RSD_ERR_ARG,
+          "train.freeze: a picture codec can keep its prior or its trunk, a sound codec its encoder or encoder and codes");
 fail:
     return status;
 }
@@ -297,9 +321,9 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
     TRY(check_run(cfg, err));
     CHECK(cfg->kind != TRAIN_PICTURE || cfg->train.adapter_rank == 0, err, RSD_ERR_ARG,
           "train.adapter_rank = %d: adapters are for sound; a picture model has none", cfg->train.adapter_rank);
+    TRY(check_kind(cfg, err));
     if (cfg->kind == TRAIN_PICTURE)
         return check_picture(&cfg->picture, cfg->train.frozen, err);
-    CHECK(cfg->train.frozen != FROZEN_ALL_BUT_HEADS, err, RSD_ERR_ARG, "train.freeze = trunk is for pictures");
     CHECK((k & (k - 1)) == 0, err, RSD_ERR_ARG, "model.codebook_size = %d is not a power of two", k);
     CHECK(cfg->loss.n_losses, err, RSD_ERR_ARG, "[loss] switches no loss on; add for example 'mel_dac = 1'");
     CHECK(cfg->train.codes.sync <= 0.0f || cfg->model.quantizer == AUDIO_PROJECTED, err, RSD_ERR_ARG,
@@ -348,6 +372,26 @@ static bool concerns(const TrainConfig *cfg, const ConfigKey *key)
     return strcmp(key->section, "model") != 0 || !strcmp(key->name, "name") || !strcmp(key->name, "kind");
 }
 
+static const char *loss_summary(const TrainConfig *cfg, const char *name)
+{
+    return cfg->kind == TRAIN_PICTURE && image_loss_find(name) ? image_loss_find(name)->summary : audio_loss_summary(name);
+}
+
+/* Returns the bytes added. */
+static size_t print_losses(char *out, size_t size, const TrainConfig *cfg, bool with_help)
+{
+    char value[CONFIG_VALUE_SIZE];
+    size_t used = 0;
+
+    for (int i = 0; i < cfg->loss.n_losses; i++) {
+        config_float_print(value, cfg->loss.weights[i], UNIT_NONE);
+        if (with_help)
+            used += (size_t)snprintf(out + used, size - used, "; %s\n", loss_summary(cfg, cfg->loss.names[i]));
+        used += (size_t)snprintf(out + used, size - used, "%s = %s\n", cfg->loss.names[i], value);
+    }
+    return used;
+}
+
 RsdStatus train_config_print(char **text, const TrainConfig *cfg, bool with_help, RsdError *err)
 {
     char *out = NULL;
@@ -364,18 +408,17 @@ RsdStatus train_config_print(char **text, const TrainConfig *cfg, bool with_help
         if (strcmp(section, CONFIG_KEYS[i].section)) {
             section = CONFIG_KEYS[i].section;
             used += (size_t)snprintf(out + used, PRINT_SIZE - used, "%s[%s]\n", used ? "\n" : "", section);
-            for (int j = 0; !strcmp(section, "loss") && j < cfg->loss.n_losses; j++) {
-                config_float_print(value, cfg->loss.weights[j], UNIT_NONE);
-                if (with_help)
-                    used += (size_t)snprintf(out + used, PRINT_SIZE - used, "; %s\n",
-                                             audio_loss_summary(cfg->loss.names[j]));
-                used += (size_t)snprintf(out + used, PRINT_SIZE - used, "%s = %s\n", cfg->loss.names[j], value);
-            }
+            if (!strcmp(section, "loss"))
+                used += print_losses(out + used, PRINT_SIZE - used, cfg, with_help);
         }
         config_value_print(value, cfg, &CONFIG_KEYS[i]);
         if (with_help)
             used += (size_t)snprintf(out + used, PRINT_SIZE - used, "; %s\n", CONFIG_KEYS[i].help);
         used += (size_t)snprintf(out + used, PRINT_SIZE - used, "%s = %s\n", CONFIG_KEYS[i].name, value);
+    }
+    if (cfg->kind == TRAIN_PICTURE && cfg->loss.n_losses) { /* the other keys of [loss] are for sound */
+        used += (size_t)snprintf(out + used, PRINT_SIZE - used, "\n[loss]\n");
+        print_losses(out + used, PRINT_SIZE - used, cfg, with_help);
     }
     *text = out;
     return RSD_OK;

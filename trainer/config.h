@@ -28,9 +28,15 @@ typedef enum StageChoice {
     STAGES_MIXED    /* a coin decides between the two */
 } StageChoice;
 
-/* What a run leaves as it is. With the encoder frozen, old streams stay valid as long as the codebooks stay, too. The last is for
- * pictures: only the heads for small ones are trained. */
-typedef enum FrozenPart { FROZEN_NOTHING, FROZEN_ENCODER, FROZEN_ENCODER_AND_CODES, FROZEN_ALL_BUT_HEADS } FrozenPart;
+/* What a run leaves as it is. With the encoder frozen, old streams stay valid as long as the codebooks stay, too. The last two are for
+ * pictures: only the heads for small ones are trained; or all but the prior, which makes codecs with one entropy model. */
+typedef enum FrozenPart {
+    FROZEN_NOTHING,
+    FROZEN_ENCODER,
+    FROZEN_ENCODER_AND_CODES,
+    FROZEN_ALL_BUT_HEADS,
+    FROZEN_PRIOR
+} FrozenPart;
 
 /* Which weights become RUN/model.safetensors. */
 typedef enum ExportChoice {
@@ -66,7 +72,7 @@ typedef struct TrainRunConfig {
 
 typedef struct LossConfig {
     int n_losses;
-    char names[BALANCER_MAX_LOSSES][32]; /* of losses/audio_loss.h */
+    char names[BALANCER_MAX_LOSSES][32]; /* of losses/audio_loss.h or, for pictures, losses/image_loss.h */
     float weights[BALANCER_MAX_LOSSES];  /* > 0 */
     float commitment;
     int balance; /* BalanceKind */

@@ -151,8 +151,8 @@ const ConfigKey CONFIG_KEYS[] = {
          "target bitrates: weighted in training, reported in validation"),
     CHOICE("train", "freeze", "nothing", train.frozen,
            "what stays as it is: nothing, the encoder, or the encoder and the codes (old streams stay valid); of pictures: all "
-           "but the heads",
-           "nothing", "encoder", "codes", "trunk"),
+           "but the heads, or the prior (codecs with one entropy model)",
+           "nothing", "encoder", "codes", "trunk", "prior"),
     NUMBER("train", "quantizer_start", INT64, NONE, 0, 1e12, "0", train.quantizer_start,
            "steps before the quantiser joins: until then the decoder gets the latents as they are"),
     NUMBER("train", "kmeans_batches", INT, NONE, 1, 1000, "8", train.kmeans_batches,

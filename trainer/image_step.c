@@ -12,7 +12,9 @@
 #include "engine/kernels/point.h"
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/distance.h"
+#include "engine/ops/quantise.h"
 #include "engine/ops/reduce.h"
+#include "engine/ops/shape.h"
 #include "models/image_prior.h"
 #include "trainer/step_clock.h"
 
@@ -35,6 +37,8 @@ RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThrea
     step->threads = threads;
     TRY(tape_create(&step->tape, threads, 0, err));
     step->tape->chain = (ChainPolicy)config->train.memory;
+    for (int i = 0; i < config->loss.n_losses; i++)
+        TRY(image_loss_create(&step->losses[i], config->loss.names[i], NULL, err));
     *out = step;
     return RSD_OK;
 fail:
@@ -47,6 +51,8 @@ void image_step_destroy(ImageStep **step)
     if (!*step)
         return;
     tape_destroy(&(*step)->tape);
+    for (int i = 0; i < BALANCER_MAX_LOSSES; i++)
+        image_loss_destroy(&(*step)->losses[i]);
     mem_free(step);
 }
 
@@ -84,8 +90,11 @@ static PriorOptions options_at(const TrainConfig *cfg, int64_t step)
 
 /* ---- loss ---- */
 
+#define WHITE_SQUARED (255.0 * 255.0)
+
 typedef struct Weights {
     int *level;        /* [batch] */
+    double *of_error;  /* [batch]: of a crop's weighted losses */
     Tensor *of_bits;   /* [batch, 1, 1, 1]: per bit */
     Tensor *of_square; /* [batch, 3, crop, crop]: op_mse takes them element by element */
 } Weights;
@@ -96,6 +105,7 @@ static RsdStatus make_weights(Tape *tape, const TrainConfig *cfg, int64_t step, 
     RsdStatus status = RSD_OK;
 
     TRY(arena_alloc(tape->arena, &weights->level, (size_t)batch, sizeof *weights->level, err));
+    TRY(arena_alloc(tape->arena, &weights->of_error, (size_t)batch, sizeof *weights->of_error, err));
     TRY(tape_tensor(tape, &weights->of_bits, 4, (int64_t[]){batch, 1, 1, 1}, err));
     TRY(tape_tensor(tape, &weights->of_square, 4, (int64_t[]){batch, 3, side, side}, err));
     for (int64_t b = 0; b < batch; b++) {
@@ -104,8 +114,9 @@ static RsdStatus make_weights(Tape *tape, const TrainConfig *cfg, int64_t step, 
         const double weight = pow(image_codec_lambda(BALANCE_LEVEL) / lambda, (double)cfg->picture.level_balance);
 
         weights->level[b] = level;
+        weights->of_error[b] = weight * lambda * WHITE_SQUARED / (double)batch;
         weights->of_bits->data[b] = (float)(weight / (double)(side * side * batch));
-        tape->kernels->point->fill(weights->of_square->data + b * n, (float)(weight * lambda * 255.0 * 255.0), n, false);
+        tape->kernels->point->fill(weights->of_square->data + b * n, (float)(weight * lambda * WHITE_SQUARED), n, false);
     }
 fail:
     return status;
@@ -128,6 +139,49 @@ static RsdStatus add_bits(Tape *tape, const Weights *weights, Tensor *bits, Tens
         TRY(op_add(tape, *loss, part, loss, err));
     else
         *loss = part;
+fail:
+    return status;
+}
+
+/* The losses of [loss] with their weights. */
+static RsdStatus weigh_losses(const ImageStep *step, Tape *tape, Tensor *estimate, Tensor *target, Tensor **sum, RsdError *err)
+{
+    Tensor *value;
+    RsdStatus status = RSD_OK;
+
+    *sum = NULL;
+    for (int i = 0; i < step->config->loss.n_losses; i++) {
+        TRY(image_loss_apply(tape, step->losses[i], estimate, target, &value, err));
+        TRY(op_scale(tape, value, step->config->loss.weights[i], &value, err));
+        if (*sum)
+            TRY(op_add(tape, *sum, value, sum, err));
+        else
+            *sum = value;
+    }
+fail:
+    return status;
+}
+
+/* What stands beside the bits: each crop's error counts for its level. */
+static RsdStatus weigh_errors(const ImageStep *step, Tape *tape, const Weights *weights, Tensor *estimate, Tensor *target,
+                              Tensor **sum, RsdError *err)
+{
+    Tensor *value, *crop, *original;
+    RsdStatus status = RSD_OK;
+
+    if (step->config->loss.n_losses == 0)
+        return op_mse(tape, estimate, target, weights->of_square, sum, err);
+    *sum = NULL;
+    for (int64_t b = 0; b < estimate->shape[0]; b++) {
+        TRY(op_slice(tape, estimate, 0, b, 1, &crop, err));
+        TRY(op_slice(tape, target, 0, b, 1, &original, err));
+        TRY(weigh_losses(step, tape, crop, original, &value, err));
+        TRY(op_scale(tape, value, (float)weights->of_error[b], &value, err));
+        if (*sum)
+            TRY(op_add(tape, *sum, value, sum, err));
+        else
+            *sum = value;
+    }
 fail:
     return status;
 }
@@ -234,7 +288,7 @@ RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch,
     end_phase(report, PHASE_PRIOR, &since);
     TRY(image_codec_synthesise_with_features(tape, codec, weights.level, prior.y_hat, features, &back, err));
     if (!heads_alone) {
-        TRY(op_mse(tape, back, x, weights.of_square, &part, err));
+        TRY(weigh_errors(step, tape, &weights, back, x, &part, err));
         for (int i = 0; i < 2; i++)
             TRY(add_bits(tape, &weights, prior.y_bits[i], &loss, err));
         TRY(add_bits(tape, &weights, prior.z_bits, &loss, err));
@@ -322,14 +376,14 @@ fail:
 }
 
 /* One level; x and y stay in the arena, so nothing is reset. */
-static RsdStatus evaluate_level(Tape *tape, const ImageCodec *codec, int level, Tensor *x, Tensor *y, PictureReport *report,
-                                uint8_t *alive, RsdError *err)
+static RsdStatus evaluate_level(const ImageStep *step, Tape *tape, const ImageCodec *codec, int level, Tensor *x, Tensor *y,
+                                PictureReport *report, uint8_t *alive, RsdError *err)
 {
     const PriorOptions as_float = {.rounding = ROUND_COINCIDE}, as_integer = {.as_integer = true, .rounding = ROUND_COINCIDE};
     const double pixels = (double)(x->shape[2] * x->shape[3]);
     const int l = level / 16;
     PriorResult prior;
-    Tensor *scaled, *z, *back, *features[IMAGE_HEADS];
+    Tensor *scaled, *z, *back, *features[IMAGE_HEADS], *error;
     RsdStatus status = RSD_OK;
 
     TRY(image_codec_scale(tape, codec, &level, y, &scaled, err));
@@ -346,7 +400,13 @@ static RsdStatus evaluate_level(Tape *tape, const ImageCodec *codec, int level, 
     if (codec->config.heads)
         TRY(evaluate_heads(tape, codec, x, back, features, report, err));
     report->mse[l] = mse_of_bytes(x->data, back->data, tensor_count(x));
-    report->psnr_db[l] = 10.0 * log10(255.0 * 255.0 / fmax(report->mse[l], 1e-10));
+    report->psnr_db[l] = 10.0 * log10(WHITE_SQUARED / fmax(report->mse[l], 1e-10));
+    report->error[l] = report->mse[l];
+    if (step->config->loss.n_losses > 0) {
+        TRY(op_bound(tape, back, 0.0f, 1.0f, &back, err));
+        TRY(weigh_losses(step, tape, back, x, &error, err));
+        report->error[l] = WHITE_SQUARED * (double)error->data[0];
+    }
 fail:
     return status;
 }
@@ -367,7 +427,7 @@ RsdStatus image_step_evaluate(ImageStep *step, const TrainState *state, const fl
         tape_reset(tape);
         TRY(tape_input(tape, &x, 4, shape, picture, err));
         TRY(image_codec_analyse(tape, codec, x, &y, err));
-        TRY(evaluate_level(tape, codec, 16 * l, x, y, report, alive, err));
+        TRY(evaluate_level(step, tape, codec, 16 * l, x, y, report, alive, err));
     }
 fail:
     tape_reset(tape);

@@ -14,6 +14,7 @@
 #ifndef RESIDUA_IMAGE_STEP_H
 #define RESIDUA_IMAGE_STEP_H
 
+#include "losses/image_loss.h"
 #include "trainer/checkpoint.h"
 
 #define IMAGE_N_PHASES 6
@@ -32,8 +33,10 @@ typedef struct ImageStep {
     const TrainConfig *config; /* borrowed */
     RsdThreads *threads;       /* borrowed */
     Tape *tape;
+    ImageLoss *losses[BALANCER_MAX_LOSSES]; /* of [loss]; none: the squared error alone */
 } ImageStep;
 
+/* Errors: those of image_loss_create, RSD_ERR_MEMORY. */
 RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThreads *threads, RsdError *err);
 void image_step_destroy(ImageStep **step);
 
@@ -46,6 +49,7 @@ RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch,
 typedef struct PictureReport {
     double bpp[IMAGE_LEVELS], psnr_db[IMAGE_LEVELS]; /* of clamped samples of 8 bits */
     double mse[IMAGE_LEVELS];                        /* of the same, samples in 0 .. 255 */
+    double error[IMAGE_LEVELS];                      /* what is trained: mse, or 255^2 times the weighted losses of [loss] */
     double float_bpp[IMAGE_LEVELS];                  /* with the float form */
     double z_bpp;                                    /* mean over levels */
     float max_activation;

@@ -77,6 +77,7 @@ static void add_picture(ImageValidReport *report, const PictureReport *one, int 
         mean->float_bpp[l] += one->float_bpp[l] / n;
         mean->psnr_db[l] += one->psnr_db[l] / n;
         mean->mse[l] += one->mse[l] / n;
+        mean->error[l] += one->error[l] / n;
     }
     for (int i = 0; i < IMAGE_HEADS; i++) {
         mean->head_db[i] += one->head_db[i] / n;
@@ -109,7 +110,7 @@ static void summarise(ImageValidReport *report, const uint8_t *alive, int64_t ch
             n_alive += alive[l * channels + c];
         report->dead[l] = 1.0 - (double)n_alive / (double)channels;
         report->integer_gap += (mean->bpp[l] / mean->float_bpp[l] - 1.0) / IMAGE_LEVELS;
-        report->score += (mean->bpp[l] + lambda * mean->mse[l]) / sqrt(lambda / image_codec_lambda(64)) / IMAGE_LEVELS;
+        report->score += (mean->bpp[l] + lambda * mean->error[l]) / sqrt(lambda / image_codec_lambda(64)) / IMAGE_LEVELS;
     }
     if (heads_alone)
         report->score = loss_of_heads(mean);
@@ -160,6 +161,7 @@ void image_validation_log(RunLog *log, int64_t step, const ImageValidReport *rep
     run_log_int(log, "pictures", report->n_pictures);
     log_levels(log, "bpp", report->mean.bpp);
     log_levels(log, "psnr_db", report->mean.psnr_db);
+    log_levels(log, "error", report->mean.error);
     log_levels(log, "dead", report->dead);
     for (int i = 0; i < IMAGE_HEADS && report->mean.shrunk_db[0] > 0.0; i++) {
         run_log_number(log, i ? "quarter_db" : "half_db", report->mean.head_db[i]);

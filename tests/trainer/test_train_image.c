@@ -279,6 +279,67 @@ static void expect_same_checkpoint(const char *path_a, const char *path_b)
     safetensors_close(&b);
 }
 
+/* The integers of the prior, the tables of z, and how much of the rest moved. */
+static void expect_twins(const ImageCodec *one, const ImageCodec *other)
+{
+    const IntegerPrior *a = one->prior, *b = other->prior;
+    int n_moved = 0;
+
+    for (int i = 0; i < PRIOR_N_LAYERS; i++) {
+        cr_assert_eq(a->layers[i].shift, b->layers[i].shift);
+        cr_assert_arr_eq(a->layers[i].weight, b->layers[i].weight, (size_t)(a->layers[i].n_out * a->layers[i].n_in));
+        cr_assert_arr_eq(a->layers[i].bias, b->layers[i].bias, (size_t)a->layers[i].n_out * sizeof *a->layers[i].bias);
+        cr_assert_arr_eq(a->layers[i].mult, b->layers[i].mult, (size_t)a->layers[i].n_out * sizeof *a->layers[i].mult);
+    }
+    cr_assert_arr_eq(a->level_bias, b->level_bias, (size_t)(IMAGE_LEVELS * one->config.latent) * sizeof *a->level_bias);
+    cr_assert_arr_eq(a->tables.weight, b->tables.weight, (size_t)(one->config.hyper * (IMAGE_Z_SYMBOLS + 1)) * sizeof(int32_t));
+    for (size_t i = 0; i < one->params->n_items; i++)
+        n_moved += strncmp(one->params->items[i].name, "prior.", 6) != 0 &&
+                   memcmp(one->params->items[i].tensor->data, other->params->items[i].tensor->data,
+                          (size_t)tensor_count(one->params->items[i].tensor) * sizeof(float)) != 0;
+    cr_assert_gt(n_moved, 20);
+}
+
+Test(train_image, a_twin_for_another_loss_keeps_the_prior_to_the_bit)
+{
+    char first[2 * RECORDINGS_PATH_SIZE];
+    ImageCodec *from, *twin;
+    RsdError err = {0};
+
+    train_config_set(&cfg, "train.steps=20", NULL);
+    expect_ok(train("first", false, 2));
+    snprintf(first, sizeof first, "%s", in_base("first/model.safetensors"));
+    train_config_set(&cfg, "train.steps=8", NULL);
+    train_config_set(&cfg, "train.freeze=prior", NULL);
+    train_config_set(&cfg, "picture.integer_start=0", NULL);
+    train_config_set(&cfg, "picture.early_share=0", NULL);
+    train_config_set(&cfg, "loss.ms_ssim_3=0.02", NULL);
+    train_config_set(&cfg, "loss.mse=0.02", NULL);
+    cr_assert_eq(train_config_set(&cfg, "model.name=tiny-msssim3", &err), RSD_OK, "%s", err.text);
+    init_path = first;
+    expect_ok(train("twin", false, 2));
+    init_path = NULL;
+    cr_assert_eq(image_codec_load(&from, first, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(image_codec_load(&twin, in_base("twin/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_str_eq(twin->config.name, "tiny-msssim3");
+    expect_twins(from, twin);
+    image_codec_destroy(&from);
+    image_codec_destroy(&twin);
+}
+
+Test(train_image, losses_and_frozen_parts_are_those_of_pictures)
+{
+    RsdError err = {0};
+
+    cr_assert_eq(train_config_set(&cfg, "loss.mel_dac=1", NULL), RSD_OK);
+    cr_assert_eq(train_config_check(&cfg, &err), RSD_ERR_ARG);
+    cr_assert(strstr(err.text, "loss.mel_dac is no loss of pictures"), "%s", err.text);
+    train_config_set(&cfg, "loss.mel_dac=0", NULL);
+    train_config_set(&cfg, "train.freeze=encoder", NULL);
+    cr_assert_eq(train_config_check(&cfg, &err), RSD_ERR_ARG);
+    cr_assert(strstr(err.text, "keep its prior"), "%s", err.text);
+}
+
 Test(train_image, a_small_run_learns_goes_through_its_phases_and_leaves_a_model)
 {
     Outcome *outcome;
