@@ -15,12 +15,28 @@
 
 #define PATH_SIZE 4096
 
+static volatile sig_atomic_t is_deferred, is_interrupted; /* a signal handler can be told by nothing else */
+
 /* An output under its temporary name goes; whoever sent the signal sees that it ended the program. */
 static void on_signal(int number)
 {
+    if (number == SIGINT && is_deferred && !is_interrupted) {
+        is_interrupted = 1;
+        return;
+    }
     atomic_file_remove_pending();
     signal(number, SIG_DFL);
     raise(number);
+}
+
+void batch_defer_interrupt(bool deferred)
+{
+    is_deferred = deferred;
+}
+
+bool batch_was_interrupted(void)
+{
+    return is_interrupted;
 }
 
 /* Folders above an output, like mkdir -p. */
@@ -119,7 +135,7 @@ int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console 
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
     signal(SIGHUP, on_signal);
-    for (size_t i = 0; i < batch->n_items; i++) {
+    for (size_t i = 0; i < batch->n_items && !is_interrupted; i++) {
         const BatchItem *item = &batch->items[i];
         BatchResult result = {0};
         RsdError err = {0};
@@ -152,6 +168,8 @@ int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console 
         else if (console->verbose)
             summarise_one(console, item, &result, console_clock() - item_began_s);
     }
+    if (is_interrupted && status == RSD_OK)
+        return EXIT_INTERRUPTED;
     if (batch->n_items == 1)
         return cli_exit_code(status);
     summarise_all(console, batch, n_failed, &sound, &pictures, console_clock() - began_s);

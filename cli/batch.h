@@ -68,6 +68,11 @@ bool batch_is_rsd_name(const char *path); /* *.rsd alone */
 /* Returns the exit code: of the only input its own, of several EXIT_SOME_FAILED if any failed. */
 int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console *console);
 
+/* While deferred, the first Ctrl-C is only noted: work ends early with what it has, batch_run leaves the inputs that follow and returns
+ * EXIT_INTERRUPTED. The second ends the program at once, as the first does at other times. */
+void batch_defer_interrupt(bool deferred);
+bool batch_was_interrupted(void);
+
 /* "12%  3:04 of 25:00  85 times real time  0:20 left" for the item in work; total_s below 0 when unknown. */
 void batch_progress(Console *console, const BatchItem *item, double done_s, double total_s, double started_s);
 

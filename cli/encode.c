@@ -99,11 +99,20 @@ static const Option OPTIONS[] = {
      .offset = offsetof(EncodeRequest, picture.target),
      .help = "of pictures: as few bytes as reach this, ms-ssim=0.97, psnr=35, or an image loss by its name"},
     {.name = "effort",
-     .kind = OPTION_CHOICE,
-     .value = "1|4",
-     .choices = PICTURE_EFFORTS,
+     .kind = OPTION_COUNT,
+     .value = "N",
+     .min = 1,
+     .max = SEARCH_LAST_EFFORT,
      .offset = offsetof(EncodeRequest, picture.effort),
-     .help = "of pictures: 1 rounds to the nearest, 4 (default) weighs each value's bits against its error"},
+     .help = "of pictures: 1 rounds to the nearest, 2 (default) weighs each value's bits against its error; 3 to 9 search for values "
+             "that make fewer bits of the same picture, each longer than the one before: by 1, 2, 4, 60, 150, "
+             "400 and 1000 sweeps"},
+    {.name = "tune",
+     .kind = OPTION_TEXT,
+     .value = "LOSS",
+     .offset = offsetof(EncodeRequest, picture.tune),
+     .help = "of pictures: what errors are measured by: mse (default), ms-ssim, or another image loss that `residua losses` lists; a "
+             "built-in model made for it is taken, and from --effort 3 on the search follows it"},
     {.name = "drop-profile",
      .offset = offsetof(EncodeRequest, picture.drop_profile),
      .help = "of pictures: leave out the colour profile"},
@@ -146,6 +155,7 @@ static const Explained EXAMPLES[] = {
     {"- < talk.wav | residua decode - > back.wav", "in a pipe"},
     {"-m encodec_24khz.th -b 6k -o song.ecdc song.flac", "with published weights, as the EnCodec tool would"},
     {"-m photo.safetensors --max-size 40k photo.jpg", "a picture in at most 40 KiB"},
+    {"-m photo.safetensors --effort 8 --max-size 40k photo.jpg", "the same after minutes of search, and better to look at"},
     {NULL, NULL},
 };
 
@@ -159,6 +169,11 @@ static const Explained JSON_FIELDS[] = {
     {"bytes, bitrate_bps", "size of the stream, and size by duration"},
     {"width, height, bits, alpha, level, tiles, bpp", "of pictures, instead of what sound has; bpp: bits per pixel"},
     {"trials, measured", "of pictures: settings tried; what --target came to"},
+    {"limit, unused", "of pictures, with --bpp and --max-size: bytes allowed, and those of them that were left"},
+    {"effort, interrupted", "of pictures: as asked for; whether Ctrl-C ended the search"},
+    {"objective, objective_rounded, search_bpp, search_psnr_db, estimated_bpp",
+     "of pictures, after a search: bits per pixel + weight times loss, found and of --effort 2; bits per pixel and PSNR of what was "
+     "found, without headers; what the search's estimate says of the bits"},
     {"status, error", "instead of the rest when the input failed"},
     {NULL, NULL},
 };
@@ -346,7 +361,7 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
     if (!w->model || picture_is_file(item->input))
         return encode_picture_item(w, item, result, json, err);
     CHECK(picture_wish_is_empty(&w->request->picture), err, RSD_ERR_ARG,
-          "%s: is no picture; --quality, --bpp, --max-size, --target and --drop-... are for pictures", item->input);
+          "%s: is no picture; --quality, --bpp, --max-size, --target, --tune and --drop-... are for pictures", item->input);
     if (is_dac_name(item->output))
         return encode_dac_item(w, item, result, json, err);
     model = rsd_model_info(w->model);
@@ -392,7 +407,7 @@ static RsdStatus encode_all(void *ctx, const Batch *batch, Console *console, int
     RsdStatus status = RSD_OK;
 
     TRY(rsd_threads_create(&work.threads, r->n_threads, err));
-    work.pictures = (PictureJob){.model_choice = r->model, .threads = work.threads, .console = console, .force = r->force};
+    work.pictures = (PictureJob){.model_choice = r->model, .tune = r->picture.tune, .threads = work.threads, .console = console, .force = r->force};
     if (r->model && model_choice_is_picture(r->model)) {
         TRY(picture_job_open_model(&work.pictures, NULL, err));
     } else {
@@ -435,7 +450,7 @@ static int choose_format(EncodeRequest *r)
 
 static int run(int argc, char **argv)
 {
-    EncodeRequest r = {.format = FORMAT_BY_NAME, .picture = {.quality = QUALITY_NOT_GIVEN, .effort = PICTURE_EFFORT_4}};
+    EncodeRequest r = {.format = FORMAT_BY_NAME, .picture = {.quality = QUALITY_NOT_GIVEN, .effort = PICTURE_EFFORT_USUAL}};
     Console console;
     BatchOptions plan = {.command = &cli_encode, .inputs = argv, .to_stdout = true, .accepts = media_list_is_recording};
     int code;
@@ -468,7 +483,10 @@ const Command cli_encode = {
         "Pictures (PNG, JPEG, WebP, AVIF, JPEG XL, TIFF, BMP and others) are coded with a picture model, which --model must name: none "
         "is built in yet. Opacity is coded without loss, grey as grey. Colour profile, EXIF and XMP (not those of AVIF) are kept, see --metadata, after the "
         "orientation was applied; of a profile that is damaged or does not fit the colours, of all pictures of an animation or film "
-        "but the first, and of samples of more than 16 bits the loss is told.",
+        "but the first, and of samples of more than 16 bits the loss is told.\n\n"
+        "A search (--effort 3 to 9) changes no decoder: it looks for values whose bits and errors together weigh less, which takes seconds "
+        "to many minutes for a million pixels and up to a gigabyte of memory. Ctrl-C ends it: the best found until then is written, the "
+        "inputs that follow are left, and the exit status is 130. A second Ctrl-C leaves no output.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

@@ -12,7 +12,8 @@ enum {
     EXIT_SOME_FAILED = 1, /* some input failed */
     EXIT_USAGE = 2,       /* wrong usage */
     EXIT_DAMAGED = 3,     /* damaged or unsupported input */
-    EXIT_SYSTEM = 4       /* input, output or memory */
+    EXIT_SYSTEM = 4,      /* input, output or memory */
+    EXIT_INTERRUPTED = 130 /* Ctrl-C ended a search early, and its output is complete; what follows was left */
 };
 
 int cli_exit_code(RsdStatus status);

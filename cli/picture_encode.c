@@ -9,6 +9,7 @@
 
 #include "cli/picture_job.h"
 #include "cli/picture_measure.h"
+#include "cli/picture_tune.h"
 #include "cli/picture_window.h"
 #include "engine/base/atomic_file.h"
 #include "engine/base/mem.h"
@@ -16,7 +17,13 @@
 
 #define QUALITY_USUAL 50
 #define LARGE_PIXELS ((int64_t)1 << 25) /* from here on a picture is coded while it is read, where that is possible */
-#define STRENGTH_USUAL 12 /* of rounding towards the mean; 16 is the balance of a fine quantiser */
+#define MOST_LEVELS_AWAY 8  /* from the level without a search, to look for the one with it, in sixteenths */
+
+/* A stream that grows in memory. */
+typedef struct Buffer {
+    uint8_t *bytes;
+    size_t size, capacity, at;
+} Buffer;
 
 typedef struct Encoding {
     PictureJob *job;
@@ -29,8 +36,38 @@ typedef struct Encoding {
     PictureSetting setting;
     int64_t size;
     int n_trials;
+    int64_t limit;   /* of --bpp and --max-size; 0: none */
     double measured; /* of --target */
+    Buffer reached;  /* the stream that reached it, in the end */
+    PictureFound found;
+    PictureTune tune;
 } Encoding;
+
+static RsdStatus buffer_write(void *ctx, const void *data, size_t size, RsdError *err)
+{
+    Buffer *buffer = ctx;
+    RsdStatus status = RSD_OK;
+
+    if (buffer->size + size > buffer->capacity) {
+        TRY(mem_resize(&buffer->bytes, buffer->capacity, 2 * buffer->size + size, 1, err));
+        buffer->capacity = 2 * buffer->size + size;
+    }
+    memcpy(buffer->bytes + buffer->size, data, size);
+    buffer->size += size;
+fail:
+    return status;
+}
+
+static RsdStatus buffer_read(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err)
+{
+    Buffer *buffer = ctx;
+
+    (void)err;
+    *n_read = buffer->size - buffer->at < size ? buffer->size - buffer->at : size;
+    memcpy(data, buffer->bytes + buffer->at, *n_read);
+    buffer->at += *n_read;
+    return RSD_OK;
+}
 
 /* --- the picture as a source ---------------------------------------------------------------------------------------- */
 
@@ -117,9 +154,17 @@ static void read_through_window(PictureSource *source, const Encoding *e)
 
 /* --- settings ------------------------------------------------------------------------------------------------------- */
 
-static int strength_of(const PictureWish *wish)
+/* As it is rounded without a search. */
+static PictureSetting rounded_at(const PictureWish *wish, int level)
 {
-    return wish->effort == PICTURE_EFFORT_1 ? 0 : STRENGTH_USUAL;
+    return (PictureSetting){.level = level, .strength = wish->effort == 1 ? 0 : SEARCH_ROUNDING};
+}
+
+static PictureSetting setting_at(const PictureWish *wish, int level)
+{
+    if (wish->effort < SEARCH_FIRST_EFFORT)
+        return rounded_at(wish, level);
+    return (PictureSetting){.level = level, .effort = wish->effort};
 }
 
 static double pixels_of(const Encoding *e)
@@ -139,78 +184,82 @@ static RsdStatus show_trial(void *ctx, PictureSetting setting, int64_t size, Rsd
     return RSD_OK;
 }
 
-/* A stream that grows in memory. */
-typedef struct Buffer {
-    uint8_t *bytes;
-    size_t size, capacity, at;
-} Buffer;
-
-static RsdStatus buffer_write(void *ctx, const void *data, size_t size, RsdError *err)
+/* What a setting comes to, by decoding it. */
+static RsdStatus measure_setting(Encoding *e, PictureMeasure *measure, PictureSetting setting, double *value, RsdError *err)
 {
-    Buffer *buffer = ctx;
+    Buffer stream = {0};
     RsdStatus status = RSD_OK;
 
-    if (buffer->size + size > buffer->capacity) {
-        TRY(mem_resize(&buffer->bytes, buffer->capacity, 2 * buffer->size + size, 1, err));
-        buffer->capacity = 2 * buffer->size + size;
-    }
-    memcpy(buffer->bytes + buffer->size, data, size);
-    buffer->size += size;
-fail:
-    return status;
-}
-
-static RsdStatus buffer_read(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err)
-{
-    Buffer *buffer = ctx;
-
-    (void)err;
-    *n_read = buffer->size - buffer->at < size ? buffer->size - buffer->at : size;
-    memcpy(data, buffer->bytes + buffer->at, *n_read);
-    buffer->at += *n_read;
-    return RSD_OK;
-}
-
-/* What a level comes to, by decoding it. */
-static RsdStatus measure_level(Encoding *e, PictureMeasure *measure, int level, double *value, RsdError *err)
-{
-    PictureSetting setting = {level, strength_of(e->wish)};
-    Buffer buffer = {0};
-    RsdStatus status = RSD_OK;
-
-    TRY(picture_encoder_run(e->encoder, setting, buffer_write, &buffer, &e->size, err));
-    TRY(picture_measure_stream(measure, e->job->model, buffer_read, &buffer, value, err));
+    TRY(picture_encoder_run(e->encoder, setting, buffer_write, &stream, &e->size, err));
+    TRY(picture_measure_stream(measure, e->job->model, buffer_read, &stream, value, err));
     TRY(show_trial(e, setting, e->size, err));
+    if (picture_measure_reached(measure, *value)) { /* the last that does is the one that stays */
+        Buffer old = e->reached;
+
+        e->reached = stream;
+        stream = old;
+        e->setting = setting;
+        e->measured = *value;
+        e->found = picture_encoder_found(e->encoder);
+    }
 fail:
-    mem_free(&buffer.bytes);
+    mem_free(&stream.bytes);
     return status;
 }
 
-/* The lowest level that reaches the target. */
+/* The lowest level that reaches the target without a search; IMAGE_LEVEL_MAX + 1 when none does. */
+static RsdStatus find_level(Encoding *e, PictureMeasure *measure, int *level, double *value, RsdError *err)
+{
+    int low = -1; /* low does not reach it, *level does */
+    RsdStatus status = RSD_OK;
+
+    *level = IMAGE_LEVEL_MAX + 1;
+    while (*level - low > 1) {
+        int middle = (low + *level) / 2;
+
+        TRY(measure_setting(e, measure, rounded_at(e->wish, middle), value, err));
+        *(picture_measure_reached(measure, *value) ? level : &low) = middle;
+    }
+fail:
+    return status;
+}
+
+/* From there, with the search: downwards to the last level that reaches it, or upwards to the first. */
+static RsdStatus search_level(Encoding *e, PictureMeasure *measure, int level, double *value, RsdError *err)
+{
+    const int first = level <= IMAGE_LEVEL_MAX ? level : IMAGE_LEVEL_MAX;
+    int step;
+    bool began, reached;
+    RsdStatus status = RSD_OK;
+
+    level = first;
+    TRY(measure_setting(e, measure, setting_at(e->wish, level), value, err));
+    began = reached = picture_measure_reached(measure, *value);
+    step = began ? -1 : 1;
+    while (reached == began && level + step >= 0 && level + step <= IMAGE_LEVEL_MAX &&
+           abs(level + step - first) <= MOST_LEVELS_AWAY && !batch_was_interrupted()) {
+        level += step;
+        TRY(measure_setting(e, measure, setting_at(e->wish, level), value, err));
+        reached = picture_measure_reached(measure, *value);
+    }
+fail:
+    return status;
+}
+
 static RsdStatus reach_target(Encoding *e, RsdError *err)
 {
     PictureSource source = source_of(e->image);
     PictureMeasure *measure = NULL;
-    int low = -1, high = IMAGE_LEVEL_MAX + 1; /* low does not reach it, high does */
     double value = NAN;
+    int level;
     RsdStatus status = RSD_OK;
 
     TRY(picture_measure_create(&measure, e->wish->target, &source, e->job->threads, err));
-    while (high - low > 1) {
-        int middle = (low + high) / 2;
-
-        TRY(measure_level(e, measure, middle, &value, err));
-        if (picture_measure_reached(measure, value)) {
-            high = middle;
-            e->measured = value;
-        } else {
-            low = middle;
-        }
-    }
-    CHECK(high <= IMAGE_LEVEL_MAX, err, RSD_ERR_ARG,
-          "--target %s cannot be reached: the best possible is %.4f, in %lld bytes", e->wish->target, value,
-          (long long)e->size);
-    e->setting = (PictureSetting){high, strength_of(e->wish)};
+    TRY(find_level(e, measure, &level, &value, err));
+    if (e->wish->effort >= SEARCH_FIRST_EFFORT)
+        TRY(search_level(e, measure, level, &value, err));
+    CHECK(e->reached.bytes, err, RSD_ERR_ARG, "--target %s cannot be reached: the best possible is %.4f, in %lld bytes",
+          e->wish->target, value, (long long)e->size);
 fail:
     picture_measure_destroy(&measure);
     return status;
@@ -219,16 +268,33 @@ fail:
 static RsdStatus choose_setting(Encoding *e, RsdError *err)
 {
     const PictureWish *wish = e->wish;
-    double limit = wish->bpp > 0 ? floor(wish->bpp * pixels_of(e) / 8.0) : wish->max_size;
+    PictureSetting least = rounded_at(wish, 0);
     int quality = wish->quality == QUALITY_NOT_GIVEN ? QUALITY_USUAL : wish->quality;
 
     e->measured = NAN;
-    if (limit > 0)
-        return picture_fit(e->encoder, (int64_t)limit, strength_of(wish), show_trial, e, &e->setting, &e->size, err);
+    e->limit = (int64_t)(wish->bpp > 0 ? floor(wish->bpp * pixels_of(e) / 8.0) : wish->max_size);
+    if (e->limit > 0) {
+        least.effort = wish->effort >= SEARCH_FIRST_EFFORT ? wish->effort : 0;
+        return picture_fit(e->encoder, e->limit, least, show_trial, e, &e->setting, &e->size, err);
+    }
     if (wish->target)
         return reach_target(e, err);
-    e->setting = (PictureSetting){(quality * IMAGE_LEVEL_MAX + 50) / 100, strength_of(wish)};
+    e->setting = setting_at(wish, (quality * IMAGE_LEVEL_MAX + 50) / 100);
     return RSD_OK;
+}
+
+static RsdStatus write_stream(Encoding *e, AtomicFile *file, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (e->reached.bytes) {
+        e->size = (int64_t)e->reached.size;
+        return atomic_file_write(file, e->reached.bytes, e->reached.size, err);
+    }
+    TRY(picture_encoder_run(e->encoder, e->setting, byte_sink_write, file, &e->size, err));
+    e->found = picture_encoder_found(e->encoder);
+fail:
+    return status;
 }
 
 /* --- one picture ---------------------------------------------------------------------------------------------------- */
@@ -256,6 +322,16 @@ static void note_lost_metadata(const Encoding *e)
                     "%s: EXIF or XMP are left out: they are too large, stand behind the pixels, or are those of AVIF", e->name);
 }
 
+static void describe_search(PictureFound found, JsonLine *json)
+{
+    json_line_number(json, "objective", found.best.objective, 6);
+    json_line_number(json, "objective_rounded", found.rounded.objective, 6);
+    json_line_number(json, "search_bpp", found.best.bpp, 6);
+    json_line_number(json, "search_psnr_db", -10.0 * log10(fmax(found.best.mse, 1e-12)), 4);
+    json_line_number(json, "estimated_bpp", found.estimated_bpp, 6);
+    json_line_bool(json, "interrupted", found.stopped);
+}
+
 static void describe(const Encoding *e, JsonLine *json)
 {
     const PictureInfo *info = picture_encoder_info(e->encoder);
@@ -267,9 +343,16 @@ static void describe(const Encoding *e, JsonLine *json)
     json_line_integer(json, "channels", info->channels);
     json_line_integer(json, "bits", info->bits);
     json_line_bool(json, "alpha", info->has_alpha);
-    json_line_number(json, "level", info->level / 16.0, 4);
+    json_line_number(json, "level", e->setting.level / 16.0, 4);
     json_line_integer(json, "tiles", info->n_tiles);
+    json_line_integer(json, "effort", e->wish->effort);
     json_line_integer(json, "trials", e->n_trials);
+    if (e->limit > 0) {
+        json_line_integer(json, "limit", e->limit);
+        json_line_integer(json, "unused", e->limit - e->size);
+    }
+    if (e->setting.effort >= SEARCH_FIRST_EFFORT)
+        describe_search(e->found, json);
     if (e->wish->target)
         json_line_real(json, "measured", e->measured);
     json_line_integer(json, "bytes", e->size);
@@ -284,12 +367,15 @@ static RsdStatus encode_image(Encoding *e, const BatchItem *item, RsdError *err)
 
     if (e->window)
         read_through_window(&options.source, e);
+    TRY(picture_tune_open(&e->tune, e->job, e->wish, e->name, &options, err));
     TRY(atomic_file_open(&file, item->output, e->job->force, err));
     TRY(picture_encoder_open(&e->encoder, &options, err));
+    batch_defer_interrupt(options.searches);
     TRY(choose_setting(e, err));
-    TRY(picture_encoder_run(e->encoder, e->setting, byte_sink_write, file, &e->size, err));
+    TRY(write_stream(e, file, err));
     TRY(atomic_file_commit(file, err));
 fail:
+    batch_defer_interrupt(false);
     atomic_file_close(&file);
     return status;
 }
@@ -297,7 +383,7 @@ fail:
 /* Whether the pixels are looked at but once. */
 static bool is_coded_once(const PictureWish *wish)
 {
-    return wish->bpp <= 0 && wish->max_size <= 0 && !wish->target;
+    return wish->effort < SEARCH_FIRST_EFFORT && wish->bpp <= 0 && wish->max_size <= 0 && !wish->target;
 }
 
 RsdStatus picture_job_encode(PictureJob *job, const PictureWish *wish, const BatchItem *item, BatchResult *result,
@@ -344,6 +430,8 @@ fail:
     picture_encoder_close(&e.encoder);
     picture_window_close(&e.window);
     image_lines_close(&lines);
+    picture_tune_close(&e.tune);
+    mem_free(&e.reached.bytes);
     image_destroy(&image);
     return status;
 }

@@ -13,8 +13,6 @@
 #include "codec/container.h"
 #include "media/image_reader.h"
 
-const char *const PICTURE_EFFORTS[] = {"1", "4", NULL};
-
 const char *const PICTURE_METADATA[] = {"keep", "drop", NULL};
 const char *const PICTURE_SCALES[] = {"1", "1/2", "1/4", NULL}; /* decoder's shrink: 1 << index */
 
@@ -28,7 +26,12 @@ const char *picture_wish_problem(const PictureWish *wish)
 bool picture_wish_is_empty(const PictureWish *wish)
 {
     return wish->quality == QUALITY_NOT_GIVEN && wish->bpp <= 0 && wish->max_size <= 0 && !wish->target &&
-           !wish->drop_profile && !wish->drop_alpha && wish->metadata == PICTURE_METADATA_KEEP;
+           !wish->tune && !wish->drop_profile && !wish->drop_alpha && wish->metadata == PICTURE_METADATA_KEEP;
+}
+
+bool picture_is_tuned(const char *tune)
+{
+    return tune && strcmp(tune, "mse") != 0;
 }
 
 /* --- which files ---------------------------------------------------------------------------------------------------- */
@@ -95,12 +98,41 @@ bool picture_is_stream_file(const char *path)
 
 /* --- models --------------------------------------------------------------------------------------------------------- */
 
+/* "photo-msssim" was made for "ms-ssim": what follows the last dash of a name, without dashes. */
+static bool is_made_for(const char *name, const char *tune)
+{
+    const char *ending = strrchr(name, '-');
+
+    if (!ending || !picture_is_tuned(tune))
+        return false;
+    for (ending++; *tune; tune++)
+        if (*tune != '-' && *tune != '_' && *ending++ != *tune)
+            return false;
+    return !*ending;
+}
+
+bool picture_is_twin(const ImageCodec *codec, const char *tune)
+{
+    return is_made_for(codec->config.name, tune);
+}
+
+/* NULL when there is none. */
+static const char *builtin_twin(const char *tune)
+{
+    for (size_t i = 0; image_codec_builtin_name(i); i++)
+        if (is_made_for(image_codec_builtin_name(i), tune))
+            return image_codec_builtin_name(i);
+    return NULL;
+}
+
 RsdStatus picture_job_open_model(PictureJob *job, const char *name, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
     if (job->model)
         return RSD_OK;
+    if (!name && !job->model_choice)
+        name = builtin_twin(job->tune);
     if (!job->codec)
         TRY(picture_choice_open(&job->codec, job->model_choice, name, err));
     TRY(picture_model_create(&job->model, job->codec, err));

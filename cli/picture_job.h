@@ -17,13 +17,13 @@ typedef struct PictureWish {
     double bpp;         /* most bits per pixel, 0 for none */
     double max_size;    /* bytes, 0 for none */
     const char *target; /* "ms-ssim=0.97", NULL for none */
-    int effort;         /* index into PICTURE_EFFORTS */
+    int effort;         /* 1 .. 9 (codec/tile_search.h) */
+    const char *tune;   /* name of an image loss, NULL for the squared error */
     bool drop_profile, drop_alpha;
     int metadata;               /* index into PICTURE_METADATA */
 } PictureWish;
 
-enum { PICTURE_EFFORT_1, PICTURE_EFFORT_4 };
-extern const char *const PICTURE_EFFORTS[];
+#define PICTURE_EFFORT_USUAL 2
 enum { PICTURE_METADATA_KEEP, PICTURE_METADATA_DROP };
 extern const char *const PICTURE_METADATA[];
 
@@ -43,6 +43,7 @@ RsdStatus picture_is_stream(bool *is, ByteSource *source, RsdError *err);
 /* A model, opened on first use and shared by the items of a batch. */
 typedef struct PictureJob {
     const char *model_choice; /* NULL: the built-in one, or the one that a stream names */
+    const char *tune;         /* NULL, or the loss whose built-in model is preferred to the first, when there is one */
     RsdThreads *threads;
     Console *console;
     bool force, keep_going;
@@ -50,6 +51,11 @@ typedef struct PictureJob {
     PictureModel *model;
 } PictureJob;
 void picture_job_clear(PictureJob *job);
+
+/* Whether the tune of a wish is another than the squared error. */
+bool picture_is_tuned(const char *tune);
+/* Whether a model was made for it, by its name: photo-msssim for ms-ssim. */
+bool picture_is_twin(const ImageCodec *codec, const char *tune);
 
 /* Opens the model named. Errors: RSD_ERR_MODEL (none is built in), those of image_codec_load. */
 RsdStatus picture_job_open_model(PictureJob *job, const char *name, RsdError *err);

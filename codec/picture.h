@@ -13,6 +13,7 @@
 
 #include "codec/picture_net.h"
 #include "codec/picture_reader.h"
+#include "codec/picture_search.h"
 
 /* --- encoding ------------------------------------------------------------------------------------------------------- */
 
@@ -37,7 +38,13 @@ typedef struct PictureEncoderOptions {
     const PictureModel *model; /* kept */
     RsdThreads *threads;       /* kept; NULL: the calling thread alone */
     PictureSource source;
-    int tile_exponent; /* 0: 10, and 9 for more than 2^25 pixels */
+    int tile_exponent; /* 0: 10, and 9 for more than 2^25 pixels, or more than 2^19 that are searched */
+    bool searches;     /* efforts of SEARCH_FIRST_EFFORT and more will be asked for; what follows is for them */
+    PictureLossFn loss; /* NULL: the mean squared error; kept, with loss_ctx */
+    void *loss_ctx;
+    SearchProgressFn on_progress; /* NULL: none */
+    void *progress_ctx;
+    uint64_t seed;
 } PictureEncoderOptions;
 
 typedef struct PictureEncoder PictureEncoder;
@@ -46,26 +53,33 @@ typedef struct PictureEncoder PictureEncoder;
 RsdStatus picture_encoder_open(PictureEncoder **out, const PictureEncoderOptions *options, RsdError *err);
 void picture_encoder_close(PictureEncoder **encoder);
 
-/* How a stream is made: level in sixteenths, 0 .. IMAGE_LEVEL_MAX, and the strength of tile_encode. */
+/* How a stream is made. */
 typedef struct PictureSetting {
-    int level, strength;
+    int level;    /* in sixteenths, 0 .. IMAGE_LEVEL_MAX */
+    int effort;   /* of tile_search.h; 0 .. 2: no search. What a search found is rounded with `strength`, 0 as a rule */
+    int strength; /* of tile_encode */
+    int share;    /* in 1 / PICTURE_SHARES: of each tile's latents, those that get one more of it */
 } PictureSetting;
+#define PICTURE_SHARES 1024
 
-/* Codes everything and writes it (write NULL: only counts). *size gets the bytes of the stream. Of pictures up to 64 million pixels the latents are kept, so
- * that a second call need not analyse them again. Errors: RSD_ERR_UNSUPPORTED (a tile too large for a packet), RSD_ERR_MEMORY,
- * those of source and write. */
+/* Codes everything and writes it (write NULL: only counts). *size gets the bytes of the stream. Of pictures up to 64 million pixels
+ * the latents are kept, so that a second call need not analyse them again, and what was found for a level and an effort serves until
+ * another is asked for. Errors: RSD_ERR_UNSUPPORTED (a tile too large for a packet), RSD_ERR_MEMORY, those of source and write. */
 RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, RsdWriteFn write, void *write_ctx,
                               int64_t *size, RsdError *err);
 /* Of the last run. */
 const PictureInfo *picture_encoder_info(const PictureEncoder *encoder);
+/* Of the last search; zeros when there was none. */
+PictureFound picture_encoder_found(const PictureEncoder *encoder);
 
 /* --- to a given size ------------------------------------------------------------------------------------------------ */
 
-/* The setting with the most bytes that are not more than max_size: highest level with strength `strength` or more, and the least strength
- * there that fits. *size: its real size. on_trial (may be NULL) is told of every trial. Errors: RSD_ERR_ARG naming the least size that is
- * possible, those of picture_encoder_run, that of on_trial. */
+/* The setting with the most bytes that are not more than max_size, within half a percent of it where the picture allows: by level, by
+ * strength from least.strength on, and by its share. least.effort: of the search, whose result is then made to fit; the stream must be
+ * made before anything else is searched. *size: its real size. on_trial (may be NULL) is told of every trial. Errors: RSD_ERR_ARG naming
+ * the least size that is possible, those of picture_encoder_run, that of on_trial. */
 typedef RsdStatus (*PictureTrialFn)(void *ctx, PictureSetting setting, int64_t size, RsdError *err);
-RsdStatus picture_fit(PictureEncoder *encoder, int64_t max_size, int strength, PictureTrialFn on_trial, void *trial_ctx,
+RsdStatus picture_fit(PictureEncoder *encoder, int64_t max_size, PictureSetting least, PictureTrialFn on_trial, void *trial_ctx,
                       PictureSetting *setting, int64_t *size, RsdError *err);
 
 /* --- decoding ------------------------------------------------------------------------------------------------------- */

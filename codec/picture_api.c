@@ -9,7 +9,6 @@
 #include "codec/residua.h"
 #include "engine/base/mem.h"
 
-#define STRENGTH_USUAL 12 /* of rounding towards the mean, as the tool has it without a search */
 #define QUALITY_USUAL 50.0
 #define MAX_GAMMA 40000.0
 
@@ -203,7 +202,7 @@ RsdStatus rsd_picture_encode(const RsdPictureEncodeOptions *options, RsdPictureI
                              RsdError *err)
 {
     PictureEncoderOptions encoding = {.threads = options->threads};
-    PictureSetting setting = {.strength = STRENGTH_USUAL};
+    PictureSetting setting = {.strength = SEARCH_ROUNDING};
     PictureEncoder *encoder = NULL;
     Samples samples;
     int64_t size;
@@ -215,7 +214,7 @@ RsdStatus rsd_picture_encode(const RsdPictureEncodeOptions *options, RsdPictureI
     setting.level = (int)lrint(options->quality * IMAGE_LEVEL_MAX / 100.0);
     TRY(picture_encoder_open(&encoder, &encoding, err));
     if (options->max_size > 0)
-        TRY(picture_fit(encoder, options->max_size, STRENGTH_USUAL, NULL, NULL, &setting, &size, err));
+        TRY(picture_fit(encoder, options->max_size, setting, NULL, NULL, &setting, &size, err));
     TRY(picture_encoder_run(encoder, setting, options->write, options->write_ctx, &size, err));
     fill_info(info, picture_encoder_info(encoder));
     if (report)

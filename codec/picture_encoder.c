@@ -14,6 +14,7 @@
 #define KEPT_MAX_SIZE ((int64_t)192 << 20) /* bytes of latents kept between runs */
 #define LATENT_LIMIT 32767.0f
 #define LARGE_PIXELS ((int64_t)1 << 25) /* from here on tiles are smaller, which keeps memory within bounds and costs time */
+#define LARGE_SEARCHED_PIXELS ((int64_t)1 << 19)
 
 /* What one thread works with. */
 typedef struct Worker {
@@ -44,6 +45,7 @@ struct PictureEncoder {
     float *row_y;   /* latents of a row of tiles; not when all are kept */
     float *kept;    /* of all, tile by tile, NULL when they are too many */
     int64_t n_kept; /* tiles analysed so far */
+    PictureSearch *search; /* NULL: none was asked for */
     PictureSetting setting;
     int64_t row_first; /* number of the first tile of the row in work */
 };
@@ -92,10 +94,13 @@ fail:
     return status;
 }
 
-/* Networks take hundreds of megabytes for a tile of 1024 pixels on each side with its margins, a third of that for 512. */
-static int usual_exponent(const PictureSource *source)
+/* Networks take hundreds of megabytes for a tile of 1024 pixels on each side with its margins, a third of that for 512; with gradients
+ * a kilobyte a pixel. */
+static int usual_exponent(const PictureEncoderOptions *options)
 {
-    return PICTURE_MAX_EXPONENT - (source->height > LARGE_PIXELS / source->width);
+    const int64_t large = options->searches ? LARGE_SEARCHED_PIXELS : LARGE_PIXELS;
+
+    return PICTURE_MAX_EXPONENT - (options->source.height > large / options->source.width);
 }
 
 static RsdStatus describe(PictureInfo *info, const PictureEncoderOptions *options, RsdError *err)
@@ -110,10 +115,27 @@ static RsdStatus describe(PictureInfo *info, const PictureEncoderOptions *option
                           .has_alpha = source->read_alpha != NULL,
                           .colour = source->colour,
                           .gamma = source->gamma,
-                          .tile_exponent = options->tile_exponent ? options->tile_exponent : usual_exponent(source)};
+                          .tile_exponent = options->tile_exponent ? options->tile_exponent : usual_exponent(options)};
     memcpy(info->model_name, options->model->codec->config.name, sizeof info->model_name);
     memcpy(info->model_hash, options->model->codec->hash, sizeof info->model_hash);
     return picture_info_complete(info, RSD_ERR_ARG, err);
+}
+
+static RsdStatus open_search(PictureEncoder *encoder, RsdError *err)
+{
+    const PictureEncoderOptions *options = &encoder->options;
+    const TileSearchOptions search = {.objective = {.model = options->model,
+                                                    .info = &encoder->info,
+                                                    .threads = options->threads,
+                                                    .read = options->source.read,
+                                                    .read_ctx = options->source.ctx,
+                                                    .loss = options->loss,
+                                                    .loss_ctx = options->loss_ctx},
+                                      .on_progress = options->on_progress,
+                                      .progress_ctx = options->progress_ctx,
+                                      .seed = options->seed};
+
+    return options->searches ? picture_search_create(&encoder->search, &search, encoder->kept != NULL, err) : RSD_OK;
 }
 
 RsdStatus picture_encoder_open(PictureEncoder **out, const PictureEncoderOptions *options, RsdError *err)
@@ -142,6 +164,7 @@ RsdStatus picture_encoder_open(PictureEncoder **out, const PictureEncoderOptions
     else
         TRY(mem_alloc(&encoder->row_y, (size_t)(n_latents * picture_tile(&encoder->info, 0).latent_h),
                       sizeof *encoder->row_y, err));
+    TRY(open_search(encoder, err));
     *out = encoder;
     return RSD_OK;
 fail:
@@ -162,6 +185,7 @@ void picture_encoder_close(PictureEncoder **encoder)
     tape_destroy(&old->tape);
     rsd_threads_destroy(&old->own_threads);
     mem_free(&old->workers);
+    picture_search_destroy(&old->search);
     mem_free(&old->row);
     mem_free(&old->row_y);
     mem_free(&old->kept);
@@ -178,6 +202,11 @@ static float *latents_at(const PictureEncoder *encoder, const PictureTile *tile)
     float *row = encoder->kept ? encoder->kept + m * w * tile->latent_y : encoder->row_y;
 
     return row + m * tile->latent_h * tile->latent_x;
+}
+
+static bool is_search(const PictureSetting *setting)
+{
+    return setting->effort >= SEARCH_FIRST_EFFORT;
 }
 
 static RsdStatus analyse_row(PictureEncoder *encoder, RsdError *err)
@@ -257,13 +286,18 @@ static RsdStatus code_tile(PictureEncoder *encoder, Worker *worker, int64_t i, R
     int64_t number = encoder->row_first + i;
     PictureTile tile = picture_tile(&encoder->info, number);
     CodedTile *coded = &encoder->row[i];
+    const TileRounding rounding = {.strength = encoder->setting.strength,
+                                   .from = (int64_t)latent_size(encoder, &tile) * encoder->setting.share / PICTURE_SHARES};
     TileCode code;
     RsdStatus status = RSD_OK;
 
     coded->size = 0;
-    TRY(quantise(encoder, worker, &tile, latents_at(encoder, &tile), err));
-    TRY(tile_encode(worker->coder, encoder->setting.level, encoder->setting.strength, worker->z, worker->y,
-                    tile.latent_h, tile.latent_w, &code, err));
+    if (!is_search(&encoder->setting))
+        TRY(quantise(encoder, worker, &tile, latents_at(encoder, &tile), err));
+    TRY(tile_encode(worker->coder, encoder->setting.level, &rounding,
+                    is_search(&encoder->setting) ? picture_search_z(encoder->search, &tile) : worker->z,
+                    is_search(&encoder->setting) ? picture_search_y(encoder->search, &tile) : worker->y, tile.latent_h,
+                    tile.latent_w, &code, err));
     TRY(add_packet(coded, PICTURE_PACKET_TILE, number, &code, err));
     if (source->read_alpha) {
         TRY(source->read_alpha(source->ctx, tile.x, tile.y, tile.w, tile.h, worker->alpha, err));
@@ -341,8 +375,10 @@ RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, R
 
     *size = 0;
     CHECK(setting.level >= 0 && setting.level <= IMAGE_LEVEL_MAX && setting.strength >= 0 &&
-              setting.strength <= TILE_MAX_STRENGTH,
-          err, RSD_ERR_ARG, "level %d, strength %d: out of range", setting.level, setting.strength);
+              setting.strength <= TILE_MAX_STRENGTH && setting.share >= 0 && setting.share < PICTURE_SHARES,
+          err, RSD_ERR_ARG, "level %d, strength %d, share %d: out of range", setting.level, setting.strength, setting.share);
+    CHECK(setting.effort >= 0 && setting.effort <= (encoder->search ? SEARCH_LAST_EFFORT : SEARCH_FIRST_EFFORT - 1), err,
+          RSD_ERR_ARG, "effort %d: out of range", setting.effort);
     encoder->setting = setting;
     encoder->info.level = setting.level;
     TRY(put(&sink, header, picture_header_write(&encoder->info, header), err));
@@ -350,7 +386,10 @@ RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, R
         TRY(put_chunk(encoder, (PictureChunkKind)kind, &sink, err));
     for (encoder->row_first = 0; encoder->row_first < encoder->info.n_tiles;
          encoder->row_first += encoder->info.n_across) {
-        TRY(analyse_row(encoder, err));
+        if (is_search(&setting))
+            TRY(picture_search_row(encoder->search, encoder->row_first, setting.level, setting.effort, err));
+        else
+            TRY(analyse_row(encoder, err));
         TRY(code_row(encoder, err));
         for (int64_t i = 0; i < encoder->info.n_across; i++)
             TRY(put(&sink, encoder->row[i].bytes, encoder->row[i].size, err));
@@ -362,4 +401,9 @@ fail:
 const PictureInfo *picture_encoder_info(const PictureEncoder *encoder)
 {
     return &encoder->info;
+}
+
+PictureFound picture_encoder_found(const PictureEncoder *encoder)
+{
+    return encoder->search ? picture_search_found(encoder->search) : (PictureFound){0};
 }

@@ -1,14 +1,24 @@
 /* picture_fit.c - the setting that comes closest to a size from below, by real sizes.
  *
- * Size grows with the level and shrinks with the strength, as a rule. The level is found by halving; then the next higher level is
- * made small enough by its strength. What is kept is always the largest stream seen that fits, so an exception to the rule costs
- * bytes, never the limit.
+ *   level      halving among the levels, each rounded with the least strength
+ *   search     the lowest level that is too large once it was searched; what one search saved foretells which that is
+ *   strength   the next higher level is made small enough by its strength, and what a whole step of strength leaves over goes to a
+ *              share of the latents; or the level that fits is made larger by less strength
+ *
+ * Size grows with the level and shrinks with the strength, as a rule. What is kept is always the largest stream seen that fits, so
+ * an exception to the rule costs bytes, never the limit.
+ *
+ * [1] image.md 9.4.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "codec/picture.h"
 
-typedef struct Search {
+#define FORETELLING_EFFORT 6 /* at most this, to learn what a search saves */
+#define MAX_SEARCHES 4       /* at the effort asked for; as a rule one is enough, or two */
+#define FINEST (TILE_MAX_STRENGTH * PICTURE_SHARES)
+
+typedef struct Fit {
     PictureEncoder *encoder;
     int64_t max_size;
     PictureTrialFn on_trial;
@@ -16,65 +26,154 @@ typedef struct Search {
     PictureSetting best;
     int64_t best_size; /* 0: nothing fits yet */
     int64_t least_size;
-} Search;
+    int64_t sizes[IMAGE_LEVEL_MAX + 1]; /* rounded with the least strength; 0: not tried */
+} Fit;
 
-static RsdStatus try(Search *search, PictureSetting setting, bool *fits, RsdError *err)
+static RsdStatus try(Fit *fit, PictureSetting setting, int64_t *size, RsdError *err)
 {
-    int64_t size;
     RsdError local;
     RsdStatus status = RSD_OK;
 
-    TRY(picture_encoder_run(search->encoder, setting, NULL, NULL, &size, err));
-    *fits = size <= search->max_size;
-    if (*fits && size > search->best_size) {
-        search->best = setting;
-        search->best_size = size;
+    TRY(picture_encoder_run(fit->encoder, setting, NULL, NULL, size, err));
+    if (*size <= fit->max_size && *size > fit->best_size) {
+        fit->best = setting;
+        fit->best_size = *size;
     }
-    if (search->least_size == 0 || size < search->least_size)
-        search->least_size = size;
-    if (search->on_trial)
-        TRY(search->on_trial(search->trial_ctx, setting, size, err ? err : &local));
+    if (fit->least_size == 0 || *size < fit->least_size)
+        fit->least_size = *size;
+    if (fit->on_trial)
+        TRY(fit->on_trial(fit->trial_ctx, setting, *size, err ? err : &local));
 fail:
     return status;
 }
 
 /* Close enough: within half a percent. */
-static bool is_done(const Search *search)
+static bool is_done(const Fit *fit)
 {
-    return search->best_size * 200 >= search->max_size * 199;
+    return fit->best_size * 200 >= fit->max_size * 199;
 }
 
-RsdStatus picture_fit(PictureEncoder *encoder, int64_t max_size, int strength, PictureTrialFn on_trial, void *trial_ctx,
-                      PictureSetting *setting, int64_t *size, RsdError *err)
+static RsdStatus try_level(Fit *fit, int level, int strength, RsdError *err)
 {
-    Search search = {.encoder = encoder, .max_size = max_size, .on_trial = on_trial, .trial_ctx = trial_ctx};
-    int low = -1, high = IMAGE_LEVEL_MAX + 1; /* low fits, high does not */
-    bool fits;
+    return fit->sizes[level] ? RSD_OK : try(fit, (PictureSetting){.level = level, .strength = strength}, &fit->sizes[level], err);
+}
+
+/* *low: the highest level that fits, -1 for none. */
+static RsdStatus find_level(Fit *fit, int strength, int *low, RsdError *err)
+{
+    int high = IMAGE_LEVEL_MAX + 1;
     RsdStatus status = RSD_OK;
 
-    while (high - low > 1 && !is_done(&search)) {
-        int middle = (low + high) / 2;
+    *low = -1;
+    while (high - *low > 1) {
+        int middle = (*low + high) / 2;
 
-        TRY(try(&search, (PictureSetting){middle, strength}, &fits, err));
-        *(fits ? &low : &high) = middle;
+        TRY(try_level(fit, middle, strength, err));
+        *(fit->sizes[middle] <= fit->max_size ? low : &high) = middle;
     }
+fail:
+    return status;
+}
+
+/* Between a strength (in shares) that is too weak, or -1, and one that may be strong enough. */
+static RsdStatus find_strength(Fit *fit, PictureSetting setting, int weak, int strong, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    while (strong - weak > 1 && !is_done(fit)) {
+        int middle = weak + (strong - weak) / 2;
+        int64_t size;
+
+        setting.strength = middle / PICTURE_SHARES;
+        setting.share = middle % PICTURE_SHARES;
+        TRY(try(fit, setting, &size, err));
+        *(size <= fit->max_size ? &strong : &weak) = middle;
+    }
+fail:
+    return status;
+}
+
+static RsdStatus fit_rounded(Fit *fit, int low, int strength, RsdError *err)
+{
+    const int usual = strength * PICTURE_SHARES;
+    int64_t size;
+    RsdStatus status = RSD_OK;
+
     if (low < 0) {
-        TRY(try(&search, (PictureSetting){0, TILE_MAX_STRENGTH}, &fits, err));
-        CHECK(fits, err, RSD_ERR_ARG, "%lld bytes are too few: the smallest possible is %lld", (long long)max_size,
-              (long long)search.least_size);
+        TRY(try(fit, (PictureSetting){.strength = TILE_MAX_STRENGTH}, &size, err));
+        CHECK(size <= fit->max_size, err, RSD_ERR_ARG, "%lld bytes are too few: the smallest possible is %lld",
+              (long long)fit->max_size, (long long)fit->least_size);
     }
-    if (high <= IMAGE_LEVEL_MAX && !is_done(&search)) {
-        int weak = strength, strong = TILE_MAX_STRENGTH; /* weak does not fit */
+    if (low == IMAGE_LEVEL_MAX)
+        return RSD_OK;
+    TRY(find_strength(fit, (PictureSetting){.level = low + 1}, usual, FINEST, err));
+    if (low >= 0)
+        TRY(find_strength(fit, (PictureSetting){.level = low}, -1, usual, err));
+fail:
+    return status;
+}
 
-        while (strong - weak > 1 && !is_done(&search)) {
-            int middle = (weak + strong) / 2;
+/* The level after the highest that fits when a search makes sizes `ratio` times as large. */
+static RsdStatus foretell(Fit *fit, double ratio, int strength, int *level, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
 
-            TRY(try(&search, (PictureSetting){high, middle}, &fits, err));
-            *(fits ? &strong : &weak) = middle;
-        }
+    while (*level < IMAGE_LEVEL_MAX) {
+        TRY(try_level(fit, *level, strength, err));
+        if ((double)fit->sizes[*level] * ratio > (double)fit->max_size)
+            break;
+        ++*level;
     }
-    *setting = search.best;
-    *size = search.best_size;
+fail:
+    return status;
+}
+
+/* What was found stands for one level and effort only, so all that counts happens at the last level searched. */
+static RsdStatus fit_searched(Fit *fit, int low, int strength, int effort, RsdError *err)
+{
+    const Fit rounded = *fit;
+    int level = low < IMAGE_LEVEL_MAX ? low + 1 : low;
+    double ratio;
+    int64_t size;
+    RsdStatus status = RSD_OK;
+
+    TRY(try_level(fit, level, strength, err));
+    TRY(try(fit, (PictureSetting){.level = level, .effort = effort < FORETELLING_EFFORT ? effort : FORETELLING_EFFORT}, &size, err));
+    ratio = (double)size / (double)fit->sizes[level];
+    TRY(foretell(fit, ratio, strength, &level, err));
+    for (int i = 0; i < MAX_SEARCHES; i++) {
+        fit->best_size = 0;
+        TRY(try(fit, (PictureSetting){.level = level, .effort = effort}, &size, err));
+        if (size > fit->max_size || is_done(fit) || level == IMAGE_LEVEL_MAX || i + 1 == MAX_SEARCHES)
+            break;
+        ratio = (double)size / (double)fit->sizes[level++];
+        TRY(foretell(fit, ratio, strength, &level, err));
+    }
+    if (size > fit->max_size)
+        TRY(find_strength(fit, (PictureSetting){.level = level, .effort = effort}, 0, FINEST, err));
+    if (fit->best_size == 0) {
+        fit->best = rounded.best;
+        fit->best_size = rounded.best_size;
+    }
+fail:
+    return status;
+}
+
+RsdStatus picture_fit(PictureEncoder *encoder, int64_t max_size, PictureSetting least, PictureTrialFn on_trial, void *trial_ctx,
+                      PictureSetting *setting, int64_t *size, RsdError *err)
+{
+    Fit fit = {.encoder = encoder, .max_size = max_size, .on_trial = on_trial, .trial_ctx = trial_ctx};
+    const bool searches = least.effort >= SEARCH_FIRST_EFFORT;
+    int low;
+    RsdStatus status = RSD_OK;
+
+    TRY(find_level(&fit, least.strength, &low, err));
+    if (!searches || low < 0)
+        TRY(fit_rounded(&fit, low, least.strength, err));
+    if (searches)
+        TRY(fit_searched(&fit, low, least.strength, least.effort, err));
+    *setting = fit.best;
+    *size = fit.best_size;
 fail:
     return status;
 }

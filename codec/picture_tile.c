@@ -16,6 +16,7 @@
 #define ONE_LANE_MAX_SIZE 2048 /* bytes: eight lanes cost 28 more, one lane eight times the work */
 #define ONE_LANE_MAX_SYMBOLS 65536
 #define FINE_BALANCE 139 /* 16 * 6 / ln 2: bits per squared step that a fine quantiser trades, in 1/16 */
+#define BALANCE_SCALE (16 * (int64_t)TILE_FRACTION * TILE_FRACTION / CDF_COST_UNIT) /* see choose */
 
 struct TileModel {
     const IntegerPrior *prior;
@@ -181,8 +182,8 @@ static int32_t cost_at(const TileModel *model, int index, int k)
     return model->cost[index][table->n_values] + CDF_COST_UNIT * (2 * (31 - __builtin_clz((uint32_t)at)) + 2);
 }
 
-/* y and mean in 1/1024. */
-static int16_t choose(const TileModel *model, int index, int32_t y, int strength)
+/* y, less its mean, in 1/1024. */
+static int16_t choose(const TileModel *model, int index, int32_t y, int64_t strength, int64_t weight)
 {
     int32_t half = TILE_FRACTION / 2, k = (y >= 0 ? y + half : y - half) / TILE_FRACTION, cost;
 
@@ -195,8 +196,9 @@ static int16_t choose(const TileModel *model, int index, int32_t y, int strength
         int32_t nearer = k > 0 ? k - 1 : k + 1, cheaper = cost_at(model, index, nearer);
         int64_t error = y - k * TILE_FRACTION, more = y - nearer * TILE_FRACTION;
 
-        /* (cost - cheaper) / 256 strength / 16 > FINE_BALANCE / 16 (more^2 - error^2) / 2^20 */
-        if ((int64_t)(cost - cheaper) * strength * 4096 <= FINE_BALANCE * (more * more - error * error))
+        /* bits saved * strength > FINE_BALANCE / 16 * weight * squared steps, all in their units */
+        if ((cost - cheaper) * strength * BALANCE_SCALE / TILE_STRENGTH_UNIT * TILE_WEIGHT_UNIT <=
+            FINE_BALANCE * weight * (more * more - error * error))
             break;
         k = nearer;
         cost = cheaper;
@@ -209,17 +211,18 @@ typedef struct Cost {
     int64_t sum, n_symbols;
 } Cost;
 
-/* Fills k of a pass. */
-static void choose_all(TileCoder *coder, int pass, int strength, const int32_t *y, int64_t h, int64_t w, Cost *cost)
+/* Fills k of a pass; `before` latents were coded before it. */
+static void choose_all(TileCoder *coder, int pass, const TileRounding *rounding, int64_t before, const int32_t *y, int64_t h,
+                       int64_t w, Cost *cost)
 {
     const TileModel *model = coder->model;
 
     FOR_PASS(h, w, pass, model->m)
     {
-        int index = coder->index[pass][i_];
+        int index = coder->index[pass][i_], strength = rounding->strength + (before + i_ < rounding->from);
 
-        coder->k[pass][i_] =
-            choose(model, index, y[at_] - coder->mean[pass][i_] * (TILE_FRACTION / PRIOR_FRACTION), strength);
+        coder->k[pass][i_] = choose(model, index, y[at_] - coder->mean[pass][i_] * (TILE_FRACTION / PRIOR_FRACTION), strength,
+                                    rounding->weight ? rounding->weight[c_] : TILE_WEIGHT_UNIT);
         if (index > 0) {
             cost->sum += cost_at(model, index, coder->k[pass][i_]);
             cost->n_symbols++;
@@ -227,7 +230,7 @@ static void choose_all(TileCoder *coder, int pass, int strength, const int32_t *
     }
 }
 
-RsdStatus tile_encode(TileCoder *coder, int level, int strength, const int16_t *z, const int32_t *y, int64_t h,
+RsdStatus tile_encode(TileCoder *coder, int level, const TileRounding *rounding, const int16_t *z, const int32_t *y, int64_t h,
                       int64_t w, TileCode *code, RsdError *err)
 {
     int64_t n_z = z_count(coder->model, h, w);
@@ -237,13 +240,13 @@ RsdStatus tile_encode(TileCoder *coder, int level, int strength, const int16_t *
     RansEncoder *encoder;
     RsdStatus status = RSD_OK;
 
-    assert(strength >= 0 && strength <= TILE_MAX_STRENGTH);
+    assert(rounding->strength >= 0 && rounding->strength <= TILE_MAX_STRENGTH);
     prior_run_begin(coder->prior, level, z, h, w);
     prior_run_anchors(coder->prior, coder->mean[0], coder->index[0]);
-    choose_all(coder, 0, strength, y, h, w, &cost);
+    choose_all(coder, 0, rounding, 0, y, h, w, &cost);
     take_anchors(coder, (int64_t)n[0]);
     prior_run_others(coder->prior, coder->anchors, coder->mean[1], coder->index[1]);
-    choose_all(coder, 1, strength, y, h, w, &cost);
+    choose_all(coder, 1, rounding, (int64_t)n[0], y, h, w, &cost);
     code->n_lanes =
         cost.sum <= 8 * CDF_COST_UNIT * ONE_LANE_MAX_SIZE && cost.n_symbols <= ONE_LANE_MAX_SYMBOLS ? 1 : RANS_LANES;
     encoder = code->n_lanes == 1 ? coder->short_encoder : coder->encoder;
@@ -263,6 +266,12 @@ static void place(const TileCoder *coder, int pass, int64_t h, int64_t w, int32_
 {
     FOR_PASS(h, w, pass, coder->model->m)
     y[at_] = prior_latent(coder->k[pass][i_], coder->mean[pass][i_]);
+}
+
+void tile_encoded(const TileCoder *coder, int64_t h, int64_t w, int32_t *y)
+{
+    for (int pass = 0; pass < 2; pass++)
+        place(coder, pass, h, w, y);
 }
 
 RsdStatus tile_decode(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y,

@@ -12,8 +12,11 @@
 #include "engine/kernels/kernels.h"
 #include "models/prior_run.h"
 
-#define TILE_FRACTION 1024   /* latents that are to be coded count 1/1024 */
-#define TILE_MAX_STRENGTH 64 /* of tile_encode */
+#define TILE_FRACTION 1024        /* latents that are to be coded count 1/1024 */
+#define TILE_STRENGTH_UNIT 1024   /* strength that is the balance of a fine quantiser */
+#define TILE_MAX_STRENGTH 4096
+#define TILE_WEIGHT_UNIT 4096     /* weight of an error of that balance */
+#define TILE_MAX_WEIGHT (1 << 18)
 
 /* What all tiles of a model share; any number of threads. prior is kept. Errors: RSD_ERR_UNSUPPORTED (more than 192 channels
  * of z), RSD_ERR_MEMORY. */
@@ -34,11 +37,22 @@ typedef struct TileCode {
     int n_lanes; /* 8, or 1 for a short stream */
 } TileCode;
 
-/* z [H, ceil(h / 4), ceil(w / 4)] within IMAGE_Z_LIMIT; y [M, h, w] in 1/1024, scaled for the level. strength 0 rounds to the
- * nearest; up to TILE_MAX_STRENGTH a value goes towards the mean where the bits this saves, times strength / 16, are worth more
- * than the squared error it makes, 16 being the balance of a fine quantiser. Errors: RSD_ERR_MEMORY. */
-RsdStatus tile_encode(TileCoder *coder, int level, int strength, const int16_t *z, const int32_t *y, int64_t h,
+/* How latents become whole numbers. strength 0: the nearest. Up to TILE_MAX_STRENGTH a value goes towards the mean where the bits this
+ * saves, times strength / TILE_STRENGTH_UNIT, are worth more than the squared error it makes; an error of channel c counts
+ * weight[c] / TILE_WEIGHT_UNIT. Below `from`, counted in latents in the order of coding, the strength is one more: that makes sizes
+ * that lie between those of two strengths. */
+typedef struct TileRounding {
+    int strength;
+    int64_t from;          /* 0: the same strength everywhere */
+    const int32_t *weight; /* [M], 0 .. TILE_MAX_WEIGHT; NULL: TILE_WEIGHT_UNIT for all */
+} TileRounding;
+
+/* z [H, ceil(h / 4), ceil(w / 4)] within IMAGE_Z_LIMIT; y [M, h, w] in 1/1024, scaled for the level. Errors: RSD_ERR_MEMORY. */
+RsdStatus tile_encode(TileCoder *coder, int level, const TileRounding *rounding, const int16_t *z, const int32_t *y, int64_t h,
                       int64_t w, TileCode *code, RsdError *err);
+/* y^ [M, h, w] in 1/64 of the last tile_encode. Given to tile_encode as y (times TILE_FRACTION / 64) with the same z and strength 0,
+ * they make the same code. */
+void tile_encoded(const TileCoder *coder, int64_t h, int64_t w, int32_t *y);
 /* code -> y^ [M, h, w] in 1/64. Any bytes are safe. Errors: RSD_ERR_CORRUPT; y is then undefined. */
 RsdStatus tile_decode(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y,
                       RsdError *err);

@@ -240,6 +240,8 @@ static RsdStatus run_pass(Tape *tape, const ImageCodec *codec, Tensor *y, bool o
     TRY(op_checkerboard_pack(tape, y, odd, &packed, err));
     TRY(image_prior_params(tape, codec, psi, context, options, &mean, &index, err));
     TRY(round_latents(tape, packed, mean, index, options, odd ? NOISE_SAMPLE_ODD : NOISE_SAMPLE_Y, y_hat, &estimated, err));
+    if (options->by_context)
+        TRY(tape_leaf(tape, estimated, false, &estimated, err));
     TRY(op_affine(tape, index, (float)LOG_SCALE_STEP, (float)LOG_SCALE_FIRST, &scale, err));
     TRY(op_exp(tape, scale, &scale, err));
     TRY(op_bits(tape, DENSITY_NORMAL, estimated, mean, scale, PRIOR_FLOOR, &result->y_bits[odd], err));

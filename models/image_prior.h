@@ -26,6 +26,7 @@ typedef enum LatentRounding {
 
 typedef struct PriorOptions {
     bool as_integer;
+    bool by_context; /* gradients of a latent's bits go to its mean and scale alone, not to the latent itself */
     LatentRounding rounding;
     float temperature;   /* ROUND_SOFT */
     uint64_t seed, step; /* ROUND_NOISE */

@@ -141,8 +141,24 @@ Test(pictures, a_size_is_never_exceeded_and_the_least_is_named)
     EXPECT_SAYS(2, "encode -f -m m.safetensors --target psnr=99 a.png", "the best possible is");
     EXPECT_SAYS(2, "encode -f -m m.safetensors --target beauty=1 a.png", "beauty");
     EXPECT_SAYS(2, "encode -f -m m.safetensors --target psnr a.png", "expected NAME=VALUE");
-    EXPECT_SAYS(2, "encode -f -m m.safetensors --effort 9 a.png", "effort");
+    EXPECT_SAYS(2, "encode -f -m m.safetensors --effort 10 a.png", "effort");
     EXPECT_SAYS(0, "encode -f -m m.safetensors --target psnr=1 a.png", "level 0.00, psnr=1 is");
+    image_destroy(&image);
+}
+
+Test(pictures, searches_are_reported_and_meet_limits_too)
+{
+    Image *image = make_picture("a.png", 100, 70, 3, 8, false);
+
+    EXPECT_SAYS(0, "encode --json -q -f -m m.safetensors --effort 4 a.png", "\"objective_rounded\"");
+    output_of(0, "encode -q -f -m m.safetensors --effort 4 --max-size 450 -o s.rsd a.png");
+    cr_assert(fixture_size("s.rsd") <= 450 && fixture_size("s.rsd") > 430, "%zu bytes", fixture_size("s.rsd"));
+    output_of(0, "decode -q -f -m m.safetensors s.rsd");
+    EXPECT_SAYS(0, "encode --json -q -f -m m.safetensors --effort 3 --tune ms-ssim a.png", "\"effort\": 3");
+    EXPECT_SAYS(2, "encode -f -m m.safetensors --tune ms-ssim a.png", "give --effort 3 or more");
+    EXPECT_SAYS(2, "encode -f -m m.safetensors --effort 3 --tune beauty a.png", "--tune beauty");
+    EXPECT_SAYS(0, "encode -f -m m.safetensors --effort 3 --target psnr=5 -o t.rsd a.png", "psnr=5 is");
+    output_of(0, "decode -q -f -m m.safetensors t.rsd");
     image_destroy(&image);
 }
 

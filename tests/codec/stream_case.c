@@ -73,7 +73,7 @@ RsdStatus stream_case_write(uint8_t *dst, size_t *size, const IntegerPrior *prio
             z[i] = (int16_t)((int)rng_below(&rng, 9) - 4);
         for (int64_t i = 0; i < tile.h * tile.w; i++)
             alpha[i] = (uint16_t)(i % tile.w < 30 ? 65535 : i * 257);
-        TRY(tile_encode(coders.tile, info.level, t % 2 ? 12 : 0, z, y, tile.latent_h, tile.latent_w, &code, err));
+        TRY(tile_encode(coders.tile, info.level, &(TileRounding){.strength = t % 2 ? 12 * (TILE_STRENGTH_UNIT / 16) : 0}, z, y, tile.latent_h, tile.latent_w, &code, err));
         put_packet(dst, size, PICTURE_PACKET_TILE, (uint32_t)t, code.n_lanes, code.data, code.size);
         TRY(alpha_encode(coders.alpha, alpha, tile.w, info.bits, tile.h, tile.w, &code, err));
         put_packet(dst, size, PICTURE_PACKET_ALPHA, (uint32_t)t, code.n_lanes, code.data, code.size);

@@ -12,7 +12,7 @@
 #include "engine/base/mem.h"
 #include "tests/codec/tiny_picture.h"
 
-#define SETTING ((PictureSetting){48, 16})
+#define SETTING ((PictureSetting){.level = 48, .strength = TILE_STRENGTH_UNIT})
 
 /* A decoded picture. */
 typedef struct Decoded {
@@ -396,22 +396,22 @@ Test(picture, a_size_is_met_from_below_or_the_least_is_named)
 
     tiny_picture_source(&options.source, &picture);
     cr_assert_eq(picture_encoder_open(&encoder, &options, NULL), RSD_OK);
-    cr_assert_eq(picture_encoder_run(encoder, (PictureSetting){0, TILE_MAX_STRENGTH}, NULL, NULL, &least, NULL),
+    cr_assert_eq(picture_encoder_run(encoder, (PictureSetting){.strength = TILE_MAX_STRENGTH}, NULL, NULL, &least, NULL),
                  RSD_OK);
-    cr_assert_eq(picture_encoder_run(encoder, (PictureSetting){IMAGE_LEVEL_MAX, 0}, NULL, NULL, &most, NULL), RSD_OK);
+    cr_assert_eq(picture_encoder_run(encoder, (PictureSetting){.level = IMAGE_LEVEL_MAX}, NULL, NULL, &most, NULL), RSD_OK);
     cr_assert_gt(most, 2 * least);
     for (int64_t wanted = least; wanted < most + 1000; wanted += (most - least) / 15 + 1) {
-        cr_assert_eq(picture_fit(encoder, wanted, 0, NULL, NULL, &setting, &size, &err), RSD_OK, "%s", err.text);
+        cr_assert_eq(picture_fit(encoder, wanted, (PictureSetting){0}, NULL, NULL, &setting, &size, &err), RSD_OK, "%s", err.text);
         cr_assert_leq(size, wanted);
         if (wanted > least && wanted < most)
             cr_assert_geq((double)size, 0.97 * (double)wanted, "%lld of %lld bytes", (long long)size,
                           (long long)wanted);
         cr_assert_eq(picture_encoder_run(encoder, setting, NULL, NULL, &most, NULL), RSD_OK);
         cr_assert_eq(most, size);
-        cr_assert_eq(picture_encoder_run(encoder, (PictureSetting){IMAGE_LEVEL_MAX, 0}, NULL, NULL, &most, NULL),
+        cr_assert_eq(picture_encoder_run(encoder, (PictureSetting){.level = IMAGE_LEVEL_MAX}, NULL, NULL, &most, NULL),
                      RSD_OK);
     }
-    cr_assert_eq(picture_fit(encoder, least - 1, 0, NULL, NULL, &setting, &size, &err), RSD_ERR_ARG);
+    cr_assert_eq(picture_fit(encoder, least - 1, (PictureSetting){0}, NULL, NULL, &setting, &size, &err), RSD_ERR_ARG);
     cr_assert(strstr(err.text, "smallest possible"), "%s", err.text);
     picture_encoder_close(&encoder);
 }

@@ -112,11 +112,11 @@ Test(picture_tile, strength_trades_nearness_for_bytes)
     int n_near = M * H * W + 1;
     size_t size = SIZE_MAX;
 
-    for (int strength = 0; strength <= TILE_MAX_STRENGTH; strength += 16) {
+    for (int strength = 0; strength <= TILE_MAX_STRENGTH; strength += TILE_STRENGTH_UNIT) {
         TileCode code;
         int now;
 
-        cr_assert_eq(tile_encode(f->coder, 50, strength, f->z, f->y, H, W, &code, NULL), RSD_OK);
+        cr_assert_eq(tile_encode(f->coder, 50, &(TileRounding){.strength = strength}, f->z, f->y, H, W, &code, NULL), RSD_OK);
         cr_assert_eq(tile_decode(f->coder, 50, &code, H, W, f->decoded, NULL), RSD_OK);
         now = count_near(f);
         cr_assert_lt(code.size, size, "strength %d: %zu bytes after %zu", strength, code.size, size);
@@ -136,7 +136,7 @@ Test(picture_tile, flipped_and_cut_streams_end_in_an_error_or_other_latents)
     size_t size;
     int n_unnoticed = 0;
 
-    cr_assert_eq(tile_encode(f->coder, 50, 0, f->z, f->y, H, W, &code, NULL), RSD_OK);
+    cr_assert_eq(tile_encode(f->coder, 50, &(TileRounding){0}, f->z, f->y, H, W, &code, NULL), RSD_OK);
     size = code.size;
     for (size_t i = 0; i < size; i++) {
         TileCode bad = {.size = size, .n_lanes = code.n_lanes};

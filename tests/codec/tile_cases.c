@@ -126,7 +126,7 @@ static RsdStatus run_latents(TileVector *found, const TileCase *c, Rng *rng, con
     TRY(tile_model_create(&model, prior, err));
     TRY(tile_coder_create(&encoder, model, c->h, c->w, encoding, err));
     TRY(tile_coder_create(&decoder, model, c->h, c->w, decoding, err));
-    TRY(tile_encode(encoder, c->level, c->strength, z, y, c->h, c->w, &code, err));
+    TRY(tile_encode(encoder, c->level, &(TileRounding){.strength = c->strength * (TILE_STRENGTH_UNIT / 16)}, z, y, c->h, c->w, &code, err));
     TRY(tile_decode(decoder, c->level, &code, c->h, c->w, decoded, err));
     *found = (TileVector){code.size, code.n_lanes, rans_hash(code.data, code.size), hash_latents(decoded, n)};
 fail:

@@ -48,7 +48,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     if (*argc < 3 || strcmp((*argv)[1], "--make-corpus") != 0)
         return 0;
     for (int i = 0; i < 10; i++)
-        write_seed((*argv)[2], i, &pictures[i / 2], (PictureSetting){i * 12, i % 2 ? 16 : 0});
+        write_seed((*argv)[2], i, &pictures[i / 2], (PictureSetting){.level = i * 12, .strength = i % 2 ? TILE_STRENGTH_UNIT : 0});
     exit(0);
 }
 

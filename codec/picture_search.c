@@ -1,0 +1,151 @@
+/* picture_search.c - see picture_search.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "codec/picture_search.h"
+
+#include "engine/base/mem.h"
+
+#define HYPER_PER_LATENT (IMAGE_HYPER_STRIDE / IMAGE_STRIDE)
+
+struct PictureSearch {
+    TileSearchOptions options;
+    TileSearch *tiles;
+    bool keeps_all;
+    int32_t *y;
+    int16_t *z;
+    int level, effort;
+    int64_t n_found; /* tiles */
+    PictureFound found; /* sums until they are asked for */
+    bool stopped;
+};
+
+static int64_t latents_for(int64_t pixels)
+{
+    return (pixels + IMAGE_STRIDE - 1) / IMAGE_STRIDE;
+}
+
+static int64_t hypers_for(int64_t latents)
+{
+    return (latents + HYPER_PER_LATENT - 1) / HYPER_PER_LATENT;
+}
+
+RsdStatus picture_search_create(PictureSearch **out, const TileSearchOptions *options, bool keeps_all, RsdError *err)
+{
+    const PictureInfo *info = options->objective.info;
+    const ImageCodecConfig *config = &options->objective.model->codec->config;
+    const int64_t w = latents_for(info->width), h = keeps_all ? latents_for(info->height) : picture_tile(info, 0).latent_h;
+    PictureSearch *search = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&search, 1, sizeof *search, err));
+    search->options = *options;
+    search->keeps_all = keeps_all;
+    TRY(tile_search_create(&search->tiles, options, err));
+    TRY(mem_alloc(&search->y, (size_t)(config->latent * w * h), sizeof *search->y, err));
+    TRY(mem_alloc(&search->z, (size_t)(config->hyper * hypers_for(w) * hypers_for(h)), sizeof *search->z, err));
+    *out = search;
+    return RSD_OK;
+fail:
+    picture_search_destroy(&search);
+    return status;
+}
+
+void picture_search_destroy(PictureSearch **search)
+{
+    if (!*search)
+        return;
+    tile_search_destroy(&(*search)->tiles);
+    mem_free(&(*search)->y);
+    mem_free(&(*search)->z);
+    mem_free(search);
+}
+
+/* Tiles of a row follow each other, rows too when all are kept; a tile begins at a multiple of the hyper latents' stride. */
+static int64_t y_at(const PictureSearch *search, const PictureTile *tile)
+{
+    const int64_t above = search->keeps_all ? tile->latent_y : 0;
+
+    return search->options.objective.model->codec->config.latent *
+           (above * latents_for(search->options.objective.info->width) + tile->latent_h * tile->latent_x);
+}
+
+static int64_t z_at(const PictureSearch *search, const PictureTile *tile)
+{
+    const int64_t above = search->keeps_all ? hypers_for(tile->latent_y) : 0;
+
+    return search->options.objective.model->codec->config.hyper *
+           (above * hypers_for(latents_for(search->options.objective.info->width)) +
+            hypers_for(tile->latent_h) * hypers_for(tile->latent_x));
+}
+
+const int16_t *picture_search_z(const PictureSearch *search, const PictureTile *tile)
+{
+    return search->z + z_at(search, tile);
+}
+
+const int32_t *picture_search_y(const PictureSearch *search, const PictureTile *tile)
+{
+    return search->y + y_at(search, tile);
+}
+
+/* ---- searching ---- */
+
+static void add_value(TileValue *sum, const TileValue *value, double weight)
+{
+    sum->bpp += weight * value->bpp;
+    sum->mse += weight * value->mse;
+    sum->loss += weight * value->loss;
+    sum->objective += weight * value->objective;
+}
+
+static void add_found(PictureFound *sum, const TileFound *found, int64_t n_pixels)
+{
+    add_value(&sum->rounded, &found->rounded, (double)n_pixels);
+    add_value(&sum->best, &found->best, (double)n_pixels);
+    sum->estimated_bpp += found->estimated_bpp * (double)n_pixels;
+    sum->n_pixels += n_pixels;
+}
+
+static void begin(PictureSearch *search, int level, int effort)
+{
+    search->level = level;
+    search->effort = effort;
+    search->n_found = 0;
+    search->found = (PictureFound){0};
+}
+
+RsdStatus picture_search_row(PictureSearch *search, int64_t first, int level, int effort, RsdError *err)
+{
+    const PictureInfo *info = search->options.objective.info;
+    RsdStatus status = RSD_OK;
+
+    if (level != search->level || effort != search->effort || (first == 0 && !search->keeps_all))
+        begin(search, level, effort);
+    if (search->n_found > first)
+        return RSD_OK;
+    for (int64_t i = first; i < first + info->n_across; i++) {
+        const PictureTile tile = picture_tile(info, i);
+        TileFound found;
+
+        TRY(tile_search_run(search->tiles, i, level, search->stopped ? SEARCH_FIRST_EFFORT - 1 : effort,
+                            search->z + z_at(search, &tile), search->y + y_at(search, &tile), &found, err));
+        search->stopped = search->stopped || found.stopped;
+        add_found(&search->found, &found, tile.w * tile.h);
+    }
+    search->n_found = first + info->n_across;
+fail:
+    return status;
+}
+
+PictureFound picture_search_found(const PictureSearch *search)
+{
+    PictureFound mean = {.stopped = search->stopped, .n_pixels = search->found.n_pixels};
+    const double scale = 1.0 / (double)(mean.n_pixels ? mean.n_pixels : 1);
+
+    add_value(&mean.rounded, &search->found.rounded, scale);
+    add_value(&mean.best, &search->found.best, scale);
+    mean.estimated_bpp = search->found.estimated_bpp * scale;
+    return mean;
+}

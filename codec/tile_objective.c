@@ -1,0 +1,346 @@
+/* tile_objective.c - a tile, what is around it, and the way from latents to J.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "codec/tile_objective.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/kernels/kernels.h"
+#include "engine/kernels/point.h"
+#include "engine/ops/arithmetic.h"
+#include "engine/ops/distance.h"
+#include "engine/ops/quantise.h"
+#include "engine/ops/reduce.h"
+#include "engine/ops/shape.h"
+
+#define WHITE_SQUARED (255.0 * 255.0)
+#define LEAST_LOSS 1e-6 /* a weight is not made of less: flat tiles are coded without any */
+#define PROBE_SEED 1
+
+static int64_t channels_of(const TileObjective *o)
+{
+    return o->options.model->codec->config.latent;
+}
+
+/* ---- life ---- */
+
+static int64_t latents_for(int64_t pixels)
+{
+    return (pixels + PICTURE_LATENT - 1) / PICTURE_LATENT;
+}
+
+/* A tile with its ring, inside the picture. */
+static PictureTile with_ring(const PictureInfo *info, const PictureTile *tile)
+{
+    const int64_t right = tile->latent_x + tile->latent_w + TILE_RING, bottom = tile->latent_y + tile->latent_h + TILE_RING;
+    const int64_t w = latents_for(info->width), h = latents_for(info->height);
+    PictureTile region = *tile;
+
+    region.latent_x = tile->latent_x > TILE_RING ? tile->latent_x - TILE_RING : 0;
+    region.latent_y = tile->latent_y > TILE_RING ? tile->latent_y - TILE_RING : 0;
+    region.latent_w = (right < w ? right : w) - region.latent_x;
+    region.latent_h = (bottom < h ? bottom : h) - region.latent_y;
+    return region;
+}
+
+static int64_t z_count(const TileObjective *o, const PictureTile *tile)
+{
+    return o->options.model->codec->config.hyper * ((tile->latent_h + 3) / 4) * ((tile->latent_w + 3) / 4);
+}
+
+RsdStatus tile_objective_create(TileObjective **out, const TileObjectiveOptions *options, RsdError *err)
+{
+    const PictureTile largest = picture_tile(options->info, 0);
+    const size_t m = (size_t)options->model->codec->config.latent, n_y = m * (size_t)(largest.latent_h * largest.latent_w);
+    const size_t ringed = m * (size_t)((largest.latent_h + 2 * TILE_RING) * (largest.latent_w + 2 * TILE_RING));
+    TileObjective *o = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&o, 1, sizeof *o, err));
+    o->options = *options;
+    TRY(tape_create(&o->tape, options->threads, 0, err));
+    TRY(tile_coder_create(&o->coder, options->model->tiles, largest.latent_h, largest.latent_w, kernels_pick(), err));
+    TRY(mem_alloc(&o->y, n_y, sizeof *o->y, err));
+    TRY(mem_alloc(&o->z, (size_t)z_count(o, &largest), sizeof *o->z, err));
+    TRY(mem_alloc(&o->coded, n_y, sizeof *o->coded, err));
+    TRY(mem_alloc(&o->around, ringed, sizeof *o->around, err));
+    TRY(mem_alloc(&o->target, (size_t)(3 * largest.h * largest.w), sizeof *o->target, err));
+    *out = o;
+    return RSD_OK;
+fail:
+    tile_objective_destroy(&o);
+    return status;
+}
+
+void tile_objective_destroy(TileObjective **objective)
+{
+    TileObjective *o = *objective;
+
+    if (!o)
+        return;
+    tape_destroy(&o->tape);
+    tile_coder_destroy(&o->coder);
+    mem_free(&o->y);
+    mem_free(&o->z);
+    mem_free(&o->coded);
+    mem_free(&o->around);
+    mem_free(&o->target);
+    mem_free(objective);
+}
+
+/* ---- a tile ---- */
+
+/* Rows and columns of the region to a tensor of their own. */
+static RsdStatus cut(const TileObjective *o, int64_t y, int64_t h, int64_t x, int64_t w, Tensor **out, RsdError *err)
+{
+    float *to;
+    RsdStatus status = RSD_OK;
+
+    TRY(tape_tensor(o->tape, out, 4, (int64_t[]){1, channels_of(o), h, w}, err));
+    to = (*out)->data;
+    for (int64_t c = 0; c < channels_of(o); c++)
+        for (int64_t row = y; row < y + h; row++, to += w)
+            memcpy(to, o->around + (c * o->region.latent_h + row) * o->region.latent_w + x, (size_t)w * sizeof *to);
+fail:
+    return status;
+}
+
+RsdStatus tile_objective_begin(TileObjective *o, int64_t number, int level, RsdError *err)
+{
+    const TileObjectiveOptions *options = &o->options;
+    const ImageCodec *codec = options->model->codec;
+    int64_t n;
+    Tensor *x, *scaled, *z;
+    RsdStatus status = RSD_OK;
+
+    o->tile = picture_tile(options->info, number);
+    o->region = with_ring(options->info, &o->tile);
+    o->level = level;
+    o->weight = 0;
+    o->n_pixels = o->tile.w * o->tile.h;
+    n = channels_of(o) * o->region.latent_h * o->region.latent_w;
+    TRY(picture_analyse(options->model, o->tape, options->info, &o->region, options->read, options->read_ctx, o->around, err));
+    TRY(options->read(options->read_ctx, o->tile.x, o->tile.y, o->tile.w, o->tile.h, o->target, o->tile.w, o->n_pixels, err));
+    tape_reset(o->tape);
+    TRY(tape_input(o->tape, &x, 4, (int64_t[]){1, channels_of(o), o->region.latent_h, o->region.latent_w}, o->around, err));
+    TRY(image_codec_scale(o->tape, codec, &level, x, &scaled, err));
+    memcpy(o->around, scaled->data, (size_t)n * sizeof *o->around);
+    TRY(cut(o, o->tile.latent_y - o->region.latent_y, o->tile.latent_h, o->tile.latent_x - o->region.latent_x, o->tile.latent_w,
+            &x, err));
+    TRY(image_codec_hyper(o->tape, codec, x, &z, err));
+    o->n_y = tensor_count(x);
+    o->n_z = tensor_count(z);
+    memcpy(o->y, x->data, (size_t)o->n_y * sizeof *o->y);
+    memcpy(o->z, z->data, (size_t)o->n_z * sizeof *o->z);
+fail:
+    return status;
+}
+
+/* ---- from y^ to pixels ---- */
+
+static RsdStatus put_around(const TileObjective *o, Tensor *y, Tensor **whole, RsdError *err)
+{
+    const int64_t top = o->tile.latent_y - o->region.latent_y, left = o->tile.latent_x - o->region.latent_x;
+    const int64_t below = top + o->tile.latent_h, beside = left + o->tile.latent_w;
+    Tensor *parts[3];
+    int n = 0;
+    RsdStatus status = RSD_OK;
+
+    if (left > 0)
+        TRY(cut(o, top, o->tile.latent_h, 0, left, &parts[n++], err));
+    parts[n++] = y;
+    if (beside < o->region.latent_w)
+        TRY(cut(o, top, o->tile.latent_h, beside, o->region.latent_w - beside, &parts[n++], err));
+    if (n > 1)
+        TRY(op_concat(o->tape, n, parts, 3, &y, err));
+    n = 0;
+    if (top > 0)
+        TRY(cut(o, 0, top, 0, o->region.latent_w, &parts[n++], err));
+    parts[n++] = y;
+    if (below < o->region.latent_h)
+        TRY(cut(o, below, o->region.latent_h - below, 0, o->region.latent_w, &parts[n++], err));
+    if (n > 1)
+        TRY(op_concat(o->tape, n, parts, 2, &y, err));
+    *whole = y;
+fail:
+    return status;
+}
+
+/* y^ [1, M, h, w] in steps of 1 -> pixels of the tile [1, 3, tile.h, tile.w], not clamped. */
+static RsdStatus make_pixels(const TileObjective *o, Tensor *y, Tensor **pixels, RsdError *err)
+{
+    const int64_t top = o->tile.latent_y - o->region.latent_y, left = o->tile.latent_x - o->region.latent_x;
+    Tensor *x;
+    RsdStatus status = RSD_OK;
+
+    TRY(put_around(o, y, &y, err));
+    TRY(image_codec_synthesise(o->tape, o->options.model->codec, &o->level, y, &x, err));
+    if (x->shape[2] != o->tile.h)
+        TRY(op_slice(o->tape, x, 2, top * IMAGE_STRIDE, o->tile.h, &x, err));
+    if (x->shape[3] != o->tile.w)
+        TRY(op_slice(o->tape, x, 3, left * IMAGE_STRIDE, o->tile.w, &x, err));
+    *pixels = x;
+fail:
+    return status;
+}
+
+static RsdStatus apply_loss(const TileObjective *o, Tensor *pixels, Tensor **loss, double *mse, RsdError *err)
+{
+    Tensor *target;
+    RsdStatus status = RSD_OK;
+
+    TRY(tape_input(o->tape, &target, 4, (int64_t[]){1, 3, o->tile.h, o->tile.w}, o->target, err));
+    *mse = o->tape->kernels->point->sum_sq_diff(pixels->data, target->data, NULL, tensor_count(target)) /
+           (double)tensor_count(target);
+    if (o->options.loss)
+        TRY(o->options.loss(o->options.loss_ctx, o->tape, pixels, target, loss, err));
+    else
+        TRY(op_mse(o->tape, pixels, target, NULL, loss, err));
+fail:
+    return status;
+}
+
+/* The choice coded last, in steps of 1. */
+static RsdStatus input_coded(const TileObjective *o, Tensor **out, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(tape_tensor(o->tape, out, 4, (int64_t[]){1, channels_of(o), o->tile.latent_h, o->tile.latent_w}, err));
+    for (int64_t i = 0; i < o->n_y; i++)
+        (*out)->data[i] = (float)o->coded[i] * (1.0f / PRIOR_FRACTION);
+fail:
+    return status;
+}
+
+static void begin_record(TileObjective *o)
+{
+    tape_reset(o->tape);
+    o->tape->recording = true;
+}
+
+/* ---- coded choices ---- */
+
+static void set_weight(TileObjective *o, const TileValue *value)
+{
+    o->weight = image_codec_lambda(o->level) * WHITE_SQUARED;
+    if (o->options.loss)
+        o->weight *= value->mse / fmax(value->loss, LEAST_LOSS);
+}
+
+RsdStatus tile_objective_code(TileObjective *o, const TileRounding *rounding, const int16_t *z, const int32_t *y, TileValue *value,
+                              RsdError *err)
+{
+    TileCode code;
+    Tensor *coded, *pixels, *loss;
+    RsdStatus status = RSD_OK;
+
+    TRY(tile_encode(o->coder, o->level, rounding, z, y, o->tile.latent_h, o->tile.latent_w, &code, err));
+    tile_encoded(o->coder, o->tile.latent_h, o->tile.latent_w, o->coded);
+    tape_reset(o->tape);
+    TRY(input_coded(o, &coded, err));
+    TRY(make_pixels(o, coded, &pixels, err));
+    TRY(op_bound(o->tape, pixels, 0.0f, 1.0f, &pixels, err));
+    TRY(apply_loss(o, pixels, &loss, &value->mse, err));
+    value->loss = (double)loss->data[0];
+    value->bpp = 8.0 * (double)code.size / (double)o->n_pixels;
+    if (o->weight == 0)
+        set_weight(o, value);
+    value->objective = value->bpp + o->weight * value->loss;
+    if (!isfinite(value->objective)) /* only a damaged model comes to this */
+        value->objective = INFINITY;
+fail:
+    return status;
+}
+
+/* ---- slope ---- */
+
+static RsdStatus sum_bits(const TileObjective *o, const PriorResult *prior, Tensor **sum, RsdError *err)
+{
+    Tensor *parts[3] = {prior->y_bits[0], prior->y_bits[1], prior->z_bits};
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < 3; i++)
+        TRY(op_sum(o->tape, parts[i], &parts[i], err));
+    TRY(op_add(o->tape, parts[0], parts[1], sum, err));
+    TRY(op_add(o->tape, *sum, parts[2], sum, err));
+    TRY(op_scale(o->tape, *sum, 1.0f / (float)o->n_pixels, sum, err));
+fail:
+    return status;
+}
+
+static RsdStatus input_hyper(const TileObjective *o, const int16_t *z, Tensor **out, RsdError *err)
+{
+    const int64_t shape[] = {1, o->options.model->codec->config.hyper, (o->tile.latent_h + 3) / 4, (o->tile.latent_w + 3) / 4};
+    RsdStatus status = RSD_OK;
+
+    TRY(tape_tensor(o->tape, out, 4, shape, err));
+    for (int64_t i = 0; i < o->n_z; i++)
+        (*out)->data[i] = (float)z[i];
+fail:
+    return status;
+}
+
+RsdStatus tile_objective_slope(TileObjective *o, const int16_t *z, float *dy, double *bpp, RsdError *err)
+{
+    const PriorOptions options = {.as_integer = true, .by_context = true, .rounding = ROUND_COINCIDE};
+    Tensor *coded, *hyper, *pixels, *loss, *bits, *objective;
+    PriorResult prior;
+    double mse;
+    RsdStatus status = RSD_OK;
+
+    begin_record(o);
+    TRY(input_coded(o, &coded, err));
+    TRY(input_hyper(o, z, &hyper, err));
+    coded->needs_grad = true;
+    TRY(image_prior_estimate(o->tape, o->options.model->codec, &o->level, coded, hyper, &options, &prior, err));
+    TRY(make_pixels(o, prior.y_hat, &pixels, err));
+    TRY(apply_loss(o, pixels, &loss, &mse, err));
+    TRY(sum_bits(o, &prior, &bits, err));
+    *bpp = (double)bits->data[0];
+    TRY(op_scale(o->tape, loss, (float)o->weight, &loss, err));
+    TRY(op_add(o->tape, bits, loss, &objective, err));
+    TRY(tape_backward(o->tape, objective, err));
+    if (coded->grad)
+        memcpy(dy, coded->grad, (size_t)o->n_y * sizeof *dy);
+    else
+        memset(dy, 0, (size_t)o->n_y * sizeof *dy);
+fail:
+    o->tape->recording = false;
+    return status;
+}
+
+/* ---- curvature ---- */
+
+/* With random signs s on all pixels, the square of (J^T s) at a latent is, in the mean, the sum over pixels of (d pixel / d latent)^2. */
+RsdStatus tile_objective_curvature(TileObjective *o, double *curvature, RsdError *err)
+{
+    const int64_t n = o->n_y / channels_of(o);
+    const double scale = 2.0 * image_codec_lambda(o->level) * WHITE_SQUARED / (3.0 * (double)o->n_pixels);
+    Rng rng = rng_at(PROBE_SEED, RNG_MODEL, 0, 0);
+    Tensor *coded, *pixels;
+    float *signs;
+    RsdStatus status = RSD_OK;
+
+    begin_record(o);
+    TRY(input_coded(o, &coded, err));
+    coded->needs_grad = true;
+    TRY(make_pixels(o, coded, &pixels, err));
+    TRY(arena_alloc(o->tape->arena, &signs, (size_t)tensor_count(pixels), sizeof *signs, err));
+    for (int64_t i = 0; i < tensor_count(pixels); i++)
+        signs[i] = rng_u32(&rng) & 1 ? 1.0f : -1.0f;
+    TRY(tape_backward_from(o->tape, pixels, signs, err));
+    for (int64_t c = 0; c < channels_of(o); c++) {
+        double sum = 0;
+
+        for (int64_t i = c * n; i < (c + 1) * n && coded->grad; i++)
+            sum += (double)coded->grad[i] * (double)coded->grad[i];
+        curvature[c] = scale * sum / (double)n;
+    }
+fail:
+    o->tape->recording = false;
+    return status;
+}

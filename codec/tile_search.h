@@ -1,0 +1,61 @@
+/* tile_search.h - the encoder's search: latents of a tile whose bits and errors together weigh less than those of rounding.
+ *
+ * Nothing here changes what a decoder does. An effort says how much is tried, and each effort tries what the smaller ones do:
+ *
+ *   1      the nearest whole numbers
+ *   2      each value's bits against its squared error among the latents
+ *   3 .. 5 1, 2, 4 sweeps: the slope of the loss at the pixels says where each latent wants to go, the curvature how much that is worth
+ *          against its bits; all are rounded anew                                              one backward pass for each sweep
+ *   6 .. 9 60, 150, 400, 1000 sweeps with noise that fades
+ *
+ * What counts is J of real bytes with the integer prior and of the pixels of what was rounded: the best choice ever coded is kept.
+ * The same picture, setting and seed give the same latents for any number of threads.
+ *
+ * [1] image.md 9.1 to 9.3.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RESIDUA_TILE_SEARCH_H
+#define RESIDUA_TILE_SEARCH_H
+
+#include "codec/tile_objective.h"
+
+#define SEARCH_FIRST_EFFORT 3
+#define SEARCH_LAST_EFFORT 9
+#define SEARCH_ROUNDING (TILE_STRENGTH_UNIT * 3 / 4) /* strength of effort 2 */
+
+typedef struct SearchProgress {
+    int64_t tile, n_tiles;
+    int step, n_steps; /* of this tile, each about as long */
+    TileValue best;    /* so far, of this tile */
+} SearchProgress;
+
+/* Called after each step; false ends the search, with the best so far. */
+typedef bool (*SearchProgressFn)(void *ctx, const SearchProgress *progress);
+
+typedef struct TileSearchOptions {
+    TileObjectiveOptions objective;
+    SearchProgressFn on_progress; /* NULL: none */
+    void *progress_ctx;
+    uint64_t seed;
+} TileSearchOptions;
+
+typedef struct TileSearch TileSearch;
+
+/* Errors: RSD_ERR_MEMORY. */
+RsdStatus tile_search_create(TileSearch **out, const TileSearchOptions *options, RsdError *err);
+void tile_search_destroy(TileSearch **search);
+
+typedef struct TileFound {
+    TileValue rounded;      /* effort 2 */
+    TileValue best;
+    double estimated_bpp;   /* of the best, as training estimates it; 0 below effort 3 */
+    bool stopped;           /* on_progress said so */
+} TileFound;
+
+/* Searches tile `number` at a level with an effort of 1 .. 9. z [H, ceil(h/4), ceil(w/4)] and y [M, h, w] in 1/1024 get the best choice:
+ * tile_encode makes it of them with strength 0. Errors: those of the source, RSD_ERR_MEMORY, RSD_ERR_NUMERIC. */
+RsdStatus tile_search_run(TileSearch *search, int64_t number, int level, int effort, int16_t *z, int32_t *y, TileFound *found,
+                          RsdError *err);
+
+#endif

@@ -1,0 +1,269 @@
+/* test_picture_search.c - the encoder's search: never worse, decodable, repeatable, and sizes met from below.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/rng.h"
+#include "engine/ops/distance.h"
+#include "tests/codec/tiny_picture.h"
+
+static ImageCodec *codec;
+static PictureModel *model;
+
+/* The tiny model as a file has it: without gradients for its weights. */
+static void set_up(void)
+{
+    char path[] = "/tmp/residua-search-XXXXXX";
+    RsdError err;
+
+    close(mkstemp(path));
+    cr_assert_eq(tiny_picture_save(path, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(image_codec_load(&codec, path, &err), RSD_OK, "%s", err.text);
+    unlink(path);
+    cr_assert_eq(picture_model_create(&model, codec, &err), RSD_OK, "%s", err.text);
+}
+
+static void tear_down(void)
+{
+    picture_model_destroy(&model);
+    image_codec_destroy(&codec);
+}
+
+TestSuite(picture_search, .init = set_up, .fini = tear_down);
+
+/* ---- pictures: waves and edges, another for each number ---- */
+
+typedef struct Scene {
+    int64_t width, height;
+    uint32_t number;
+} Scene;
+
+static RsdStatus read_scene(void *ctx, int64_t x, int64_t y, int64_t w, int64_t h, float *rgb, int64_t pitch, int64_t plane,
+                            RsdError *err)
+{
+    const Scene *scene = ctx;
+    const float a = 0.03f + 0.011f * (float)(scene->number % 7), b = 0.05f + 0.007f * (float)(scene->number % 11);
+
+    (void)err;
+    for (int c = 0; c < 3; c++)
+        for (int64_t row = 0; row < h; row++)
+            for (int64_t col = 0; col < w; col++) {
+                const float u = (float)(x + col), v = (float)(y + row), n = (float)scene->number;
+
+                rgb[c * plane + row * pitch + col] =
+                    0.5f + 0.2f * sinf(a * u + n + (float)c) + 0.15f * sinf(b * v - n) + (u + 2 * v > 100 + n ? 0.12f : -0.12f);
+            }
+    return RSD_OK;
+}
+
+static PictureEncoderOptions options_for(const Scene *scene)
+{
+    return (PictureEncoderOptions){.model = model,
+                                   .source = {.width = scene->width,
+                                              .height = scene->height,
+                                              .channels = 3,
+                                              .bits = 8,
+                                              .read = read_scene,
+                                              .ctx = (void *)(uintptr_t)scene},
+                                   .tile_exponent = 7,
+                                   .searches = true,
+                                   .seed = 3};
+}
+
+static PictureFound encode(const PictureEncoderOptions *options, PictureSetting setting, TinyStream *stream)
+{
+    PictureEncoder *encoder;
+    PictureFound found;
+    int64_t size;
+    RsdError err;
+
+    *stream = (TinyStream){0};
+    cr_assert_eq(picture_encoder_open(&encoder, options, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(picture_encoder_run(encoder, setting, tiny_stream_write, stream, &size, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(size, (int64_t)stream->size);
+    found = picture_encoder_found(encoder);
+    picture_encoder_close(&encoder);
+    return found;
+}
+
+/* Mean squared error of what a decoder makes of a stream. */
+static double decoded_mse(TinyStream *stream, const Scene *scene)
+{
+    PictureDecoderOptions options = {.read = tiny_stream_read, .read_ctx = stream, .name = "x.rsd"};
+    float *original = malloc((size_t)(3 << 14) * sizeof *original);
+    PictureDecoder *decoder;
+    PicturePixels pixels;
+    double sum = 0;
+    bool found;
+    RsdError err;
+
+    stream->at = 0;
+    cr_assert_eq(picture_decoder_open(&decoder, &options, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(picture_decoder_use(decoder, model, &err), RSD_OK, "%s", err.text);
+    for (;;) {
+        cr_assert_eq(picture_decoder_next(decoder, &pixels, &found, &err), RSD_OK, "%s", err.text);
+        if (!found)
+            break;
+        const PictureTile *t = &pixels.tile;
+
+        read_scene((void *)(uintptr_t)scene, t->x, t->y, t->w, t->h, original, t->w, t->w * t->h, NULL);
+        for (int64_t i = 0; i < 3 * t->w * t->h; i++)
+            sum += (double)(pixels.rgb[i] - original[i]) * (double)(pixels.rgb[i] - original[i]);
+    }
+    cr_assert(picture_decoder_report(decoder)->complete);
+    picture_decoder_close(&decoder);
+    free(original);
+    return sum / (3.0 * (double)(scene->width * scene->height));
+}
+
+/* ---- what a search comes to ---- */
+
+Test(picture_search, more_effort_is_never_worse_and_says_what_a_decoder_finds)
+{
+    for (uint32_t number = 0; number < 3; number++) {
+        const Scene scene = {.width = 120, .height = 90 + 10 * number, .number = number};
+        const PictureEncoderOptions options = options_for(&scene);
+        double before = INFINITY;
+
+        for (int effort = SEARCH_FIRST_EFFORT; effort <= 6; effort++) {
+            TinyStream stream;
+            PictureFound found = encode(&options, (PictureSetting){.level = 70, .effort = effort}, &stream);
+            double mse = decoded_mse(&stream, &scene);
+
+            cr_assert_leq(found.best.objective, found.rounded.objective);
+            cr_assert_leq(found.best.objective, before, "picture %u, effort %d: J %.6f after %.6f", number, effort,
+                          found.best.objective, before);
+            cr_assert_float_eq(mse, found.best.mse, 1e-5 * mse, "effort %d: error %g, said %g", effort, mse, found.best.mse);
+            before = found.best.objective;
+            free(stream.bytes);
+            if (effort == 6)
+                cr_assert_lt(found.best.objective, 0.998 * found.rounded.objective);
+        }
+    }
+}
+
+/* Where no latent is so far out that its escape is cheaper than the tail of a normal distribution. */
+Test(picture_search, the_estimate_of_the_bits_is_near_the_bytes)
+{
+    const Scene scene = {.width = 256, .height = 256, .number = 1};
+    PictureEncoderOptions options = options_for(&scene);
+    TinyStream stream;
+    PictureFound found;
+
+    options.tile_exponent = 8;
+    found = encode(&options, (PictureSetting){.level = 0, .effort = 3}, &stream);
+    cr_assert_float_eq(found.estimated_bpp, found.best.bpp, 0.01 * found.best.bpp, "%.5f bits per pixel, estimated %.5f",
+                       found.best.bpp, found.estimated_bpp);
+    free(stream.bytes);
+}
+
+Test(picture_search, the_same_seed_and_any_threads_make_the_same_file)
+{
+    const Scene scene = {.width = 200, .height = 140, .number = 4};
+    PictureEncoderOptions options = options_for(&scene);
+    const PictureSetting setting = {.level = 60, .effort = 6};
+    TinyStream one, three;
+    RsdThreads *threads;
+
+    encode(&options, setting, &one);
+    cr_assert_eq(rsd_threads_create(&threads, 3, NULL), RSD_OK);
+    options.threads = threads;
+    encode(&options, setting, &three);
+    cr_assert(one.size == three.size && memcmp(one.bytes, three.bytes, one.size) == 0, "%zu and %zu bytes", one.size, three.size);
+    cr_assert_gt(decoded_mse(&three, &scene), 0);
+    free(one.bytes);
+    free(three.bytes);
+    rsd_threads_destroy(&threads);
+}
+
+static bool stop_after_five(void *ctx, const SearchProgress *progress)
+{
+    int *n = ctx;
+
+    cr_assert(progress->step >= 1 && progress->step <= progress->n_steps && progress->tile < progress->n_tiles);
+    return ++*n < 5;
+}
+
+Test(picture_search, an_end_before_its_time_keeps_the_best_and_the_stream_is_whole)
+{
+    const Scene scene = {.width = 150, .height = 130, .number = 5};
+    PictureEncoderOptions options = options_for(&scene);
+    TinyStream stream;
+    PictureFound found;
+    int n = 0;
+
+    options.on_progress = stop_after_five;
+    options.progress_ctx = &n;
+    found = encode(&options, (PictureSetting){.level = 60, .effort = 9}, &stream);
+    cr_assert(found.stopped && n == 5, "%d steps", n);
+    cr_assert_lt(found.best.objective, found.rounded.objective);
+    decoded_mse(&stream, &scene);
+    free(stream.bytes);
+}
+
+static RsdStatus absolute(void *ctx, Tape *tape, Tensor *estimate, Tensor *target, Tensor **value, RsdError *err)
+{
+    (void)ctx;
+    return op_l1(tape, estimate, target, NULL, value, err);
+}
+
+Test(picture_search, another_loss_is_followed)
+{
+    const Scene scene = {.width = 120, .height = 100, .number = 6};
+    PictureEncoderOptions options = options_for(&scene);
+    const PictureSetting setting = {.level = 70, .effort = 6};
+    TinyStream stream;
+    PictureFound found;
+
+    options.loss = absolute;
+    found = encode(&options, setting, &stream);
+    cr_assert_lt(found.best.objective, found.rounded.objective);
+    cr_assert_float_eq(sqrt(found.best.mse) / found.best.loss, 1.3, 0.5); /* it is the mean of absolute values indeed */
+    free(stream.bytes);
+}
+
+/* ---- sizes ---- */
+
+static void meet_sizes(int n, int effort)
+{
+    int n_near = 0;
+
+    for (int i = 0; i < n; i++) {
+        Rng rng = rng_at(17, RNG_TEST, (uint64_t)i, 0);
+        const Scene scene = {.width = 64 + rng_below(&rng, 150), .height = 64 + rng_below(&rng, 100), .number = rng_below(&rng, 60)};
+        PictureEncoderOptions options = options_for(&scene);
+        PictureEncoder *encoder;
+        PictureSetting setting;
+        int64_t size, least, most, wanted, again;
+        TinyStream stream = {0};
+        RsdError err;
+
+        cr_assert_eq(picture_encoder_open(&encoder, &options, NULL), RSD_OK);
+        cr_assert_eq(picture_encoder_run(encoder, (PictureSetting){.strength = TILE_MAX_STRENGTH}, NULL, NULL, &least, NULL), RSD_OK);
+        cr_assert_eq(picture_encoder_run(encoder, (PictureSetting){.level = IMAGE_LEVEL_MAX}, NULL, NULL, &most, NULL), RSD_OK);
+        wanted = least + rng_below(&rng, (uint32_t)(most - least));
+        cr_assert_eq(picture_fit(encoder, wanted, (PictureSetting){.strength = SEARCH_ROUNDING, .effort = effort}, NULL, NULL,
+                                 &setting, &size, &err),
+                     RSD_OK, "%s", err.text);
+        cr_assert_eq(picture_encoder_run(encoder, setting, tiny_stream_write, &stream, &again, &err), RSD_OK, "%s", err.text);
+        cr_assert(again == size && (int64_t)stream.size == size && size <= wanted, "pair %d, %lld x %lld: %lld and %zu of %lld bytes",
+                  i, (long long)scene.width, (long long)scene.height, (long long)size, stream.size, (long long)wanted);
+        n_near += size * 200 >= wanted * 199 || setting.level == IMAGE_LEVEL_MAX;
+        free(stream.bytes);
+        picture_encoder_close(&encoder);
+    }
+    cr_assert_geq(n_near, n * 9 / 10, "%d of %d within half a percent", n_near, n);
+}
+
+Test(picture_search, sizes_are_never_exceeded_and_nearly_reached)
+{
+    const bool is_long = getenv("RESIDUA_LONG") != NULL;
+
+    meet_sizes(is_long ? 500 : 30, 0);
+    meet_sizes(is_long ? 40 : 3, 4);
+}
