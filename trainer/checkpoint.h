@@ -13,33 +13,9 @@
 #ifndef RESIDUA_TRAINER_CHECKPOINT_H
 #define RESIDUA_TRAINER_CHECKPOINT_H
 
-#include "trainer/config.h"
-
-/* All that changes in the course of a run. */
-typedef struct TrainState {
-    AudioCodec *codec; /* one of the two, by cfg->kind; the other is NULL */
-    ImageCodec *image;
-    ParamSet *params;  /* of it */
-    Optimizer *optimizer;
-    Adversary *adversary; /* NULL when none is switched on */
-    Balancer balancer;
-    double norm_total, norm_count; /* moving average of the gradient's norm */
-    int64_t step;      /* steps done */
-    double best_score; /* lowest validation score so far; infinite before the first */
-    int64_t best_step;
-    uint32_t data_fingerprint;
-} TrainState;
+#include "trainer/train_state.h"
 
 #define CHECKPOINT_PATH_SIZE 4096
-
-/* Step 0: random weights from cfg->train.seed. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
-RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err);
-void train_state_destroy(TrainState **state);
-/* Whether a step whose gradient has this norm should be skipped (train.spike); follows the usual norm. */
-bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm);
-/* Weights and codebooks of a model file in place of the random ones; the optimiser and moving averages that the file has
- * not start anew. Errors: RSD_ERR_MODEL (another architecture: names the key), those of audio_codec_load. */
-RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err);
 
 /* Writes beside the name and renames, so that an older file of that name survives a full disk or a kill. Errors:
  * RSD_ERR_IO, RSD_ERR_MEMORY. */

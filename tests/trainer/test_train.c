@@ -17,6 +17,7 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "tests/trainer/recordings.h"
+#include "tests/trainer/state_files.h"
 #include "trainer/train_audio.h"
 
 static char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE];
@@ -134,29 +135,6 @@ static bool exists(const char *run, const char *name)
     return access(path, F_OK) == 0;
 }
 
-/* All tensors of two checkpoints have the same bits. */
-static void expect_same_state(const char *path_a, const char *path_b)
-{
-    Safetensors *a, *b;
-    RsdError err = {0};
-
-    cr_assert_eq(safetensors_open(&a, path_a, &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(safetensors_open(&b, path_b, &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(safetensors_count(a), safetensors_count(b));
-    cr_assert_gt(safetensors_count(a), 20);
-    for (size_t i = 0; i < safetensors_count(a); i++) {
-        const SafetensorsEntry *x = safetensors_entry(a, i), *y = safetensors_find(b, x->name);
-
-        cr_assert_not_null(y, "%s", x->name);
-        cr_assert_eq(x->size, y->size);
-        cr_expect_eq(memcmp(x->data, y->data, x->size), 0, "%s differs", x->name);
-    }
-    cr_expect_str_eq(safetensors_metadata(a, "train.step"), safetensors_metadata(b, "train.step"));
-    cr_expect_str_eq(safetensors_metadata(a, "train.updates"), safetensors_metadata(b, "train.updates"));
-    safetensors_close(&a);
-    safetensors_close(&b);
-}
-
 static const char *checkpoint(const char *run, int step)
 {
     static char paths[2][3 * RECORDINGS_PATH_SIZE];
@@ -210,7 +188,7 @@ Test(train, a_projected_quantiser_learns_and_resumes_to_the_bit)
     expect_ok(train("parts", false, 1));
     stop_at = 0;
     expect_ok(train("parts", true, 1));
-    expect_same_state(checkpoint("whole", 60), checkpoint("parts", 60));
+    state_files_expect_same(checkpoint("whole", 60), checkpoint("parts", 60));
     cr_assert_eq(audio_codec_load(&codec, run_path("whole/model.safetensors"), &err), RSD_OK, "%s", err.text);
     cr_expect(audio_codec_is_projected(&codec->config) && codec->config.projected_rvq.code_dim == 3);
     audio_codec_destroy(&codec);
@@ -243,7 +221,7 @@ Test(train, an_adapter_learns_beside_a_model_that_stays_as_it_is)
     stop_at = 0;
     init_path = NULL;
     expect_ok(train("parts", true, 1));
-    expect_same_state(checkpoint("whole", 40), checkpoint("parts", 40));
+    state_files_expect_same(checkpoint("whole", 40), checkpoint("parts", 40));
     cr_expect(exists("whole", "adapter.safetensors") && !exists("whole", "model.safetensors"));
     outcome = train("nothing", false, 1);
     cr_expect(outcome->status == RSD_ERR_ARG && strstr(outcome->err.text, "name it with --init"), "%s", outcome->err.text);
@@ -279,7 +257,7 @@ Test(train, resuming_equals_never_having_stopped)
     expect_ok(outcome);
     cr_expect_eq(outcome->summary.first_step, 3);
     cr_expect_eq(outcome->summary.step, 6);
-    expect_same_state(checkpoint("whole", 6), checkpoint("parts", 6));
+    state_files_expect_same(checkpoint("whole", 6), checkpoint("parts", 6));
 }
 
 Test(train, a_quantiser_that_joins_later_resumes_exactly_too)
@@ -292,7 +270,7 @@ Test(train, a_quantiser_that_joins_later_resumes_exactly_too)
     expect_ok(train("parts", false, 1));
     stop_at = 0;
     expect_ok(train("parts", true, 2));
-    expect_same_state(checkpoint("whole", 6), checkpoint("parts", 6));
+    state_files_expect_same(checkpoint("whole", 6), checkpoint("parts", 6));
 }
 
 Test(train, validation_and_checkpoints_change_no_bit)
@@ -303,7 +281,7 @@ Test(train, validation_and_checkpoints_change_no_bit)
     train_config_set(&cfg, "train.checkpoint_steps=1", NULL);
     train_config_set(&cfg, "train.keep=2", NULL);
     expect_ok(train("busy", false, 2));
-    expect_same_state(checkpoint("plain", 6), checkpoint("busy", 6));
+    state_files_expect_same(checkpoint("plain", 6), checkpoint("busy", 6));
     cr_expect(exists("busy", "checkpoint-000000005.safetensors"));
     cr_expect_not(exists("busy", "checkpoint-000000004.safetensors"), "only the newest two are kept");
 }
@@ -347,29 +325,6 @@ Test(train, a_run_can_start_from_the_weights_of_a_model)
     init_path = NULL;
 }
 
-/* How many arrays whose name holds `part` differ between two model files. */
-static int count_changed(const char *path_a, const char *path_b, const char *part)
-{
-    Safetensors *a, *b;
-    int n = 0, n_changed = 0;
-
-    cr_assert_eq(safetensors_open(&a, path_a, NULL), RSD_OK);
-    cr_assert_eq(safetensors_open(&b, path_b, NULL), RSD_OK);
-    for (size_t i = 0; i < safetensors_count(a); i++) {
-        const SafetensorsEntry *x = safetensors_entry(a, i), *y = safetensors_find(b, x->name);
-
-        if (!strstr(x->name, part))
-            continue;
-        cr_assert_not_null(y, "%s", x->name);
-        n++;
-        n_changed += memcmp(x->data, y->data, x->size) != 0;
-    }
-    cr_expect_gt(n, 0, "no array is called %s", part);
-    safetensors_close(&a);
-    safetensors_close(&b);
-    return n_changed;
-}
-
 Test(train, a_frozen_part_keeps_every_bit_while_the_rest_learns)
 {
     static const char *const freeze[] = {"train.freeze=encoder", "train.freeze=codes"};
@@ -384,9 +339,9 @@ Test(train, a_frozen_part_keeps_every_bit_while_the_rest_learns)
         cr_assert_eq(train_config_set(&cfg, freeze[i], NULL), RSD_OK);
         expect_ok(train(run, false, 1));
         snprintf(tuned, sizeof tuned, "%s/model.safetensors", run_path(run));
-        cr_expect_eq(count_changed(model, tuned, "encoder."), 0, "%s", freeze[i]);
-        cr_expect_gt(count_changed(model, tuned, "decoder."), 4, "%s", freeze[i]);
-        cr_expect_eq(count_changed(model, tuned, "embed") == 0, i == 1, "%s", freeze[i]);
+        cr_expect_eq(state_files_count_changed(model, tuned, "encoder."), 0, "%s", freeze[i]);
+        cr_expect_gt(state_files_count_changed(model, tuned, "decoder."), 4, "%s", freeze[i]);
+        cr_expect_eq(state_files_count_changed(model, tuned, "embed") == 0, i == 1, "%s", freeze[i]);
     }
     init_path = NULL;
 }
@@ -489,30 +444,6 @@ Test(train, a_loss_that_is_not_finite_stops_the_run_with_a_reason)
     cr_expect_not_null(strstr(outcome->err.text, "the last checkpoint is "), "%s", outcome->err.text);
 }
 
-/* The largest difference between the weights of two checkpoints, over their largest number. */
-static double weights_apart(const char *path_a, const char *path_b)
-{
-    Safetensors *a, *b;
-    double most = 0.0, scale = 0.0;
-
-    cr_assert_eq(safetensors_open(&a, path_a, NULL), RSD_OK);
-    cr_assert_eq(safetensors_open(&b, path_b, NULL), RSD_OK);
-    for (size_t i = 0; i < safetensors_count(a); i++) {
-        const SafetensorsEntry *x = safetensors_entry(a, i), *y = safetensors_find(b, x->name);
-        const float *u = (const void *)x->data, *v = (const void *)y->data;
-
-        if (strncmp(x->name, "model.", 6) || x->dtype != DTYPE_F32)
-            continue;
-        for (size_t j = 0; j < x->size / sizeof *u; j++) {
-            most = fmax(most, fabs((double)u[j] - (double)v[j]));
-            scale = fmax(scale, fabs((double)u[j]));
-        }
-    }
-    safetensors_close(&a);
-    safetensors_close(&b);
-    return most / scale;
-}
-
 Test(train, parts_of_a_batch_add_up_to_the_whole)
 {
     static const char *const settings[] = {"loss.balance=fixed", "train.quantizer_start=100", "optim.epsilon=0.001"};
@@ -524,10 +455,10 @@ Test(train, parts_of_a_batch_add_up_to_the_whole)
     snprintf(whole, sizeof whole, "%s", checkpoint("whole", 6));
     cr_assert_eq(train_config_set(&cfg, "train.accumulate=2", NULL), RSD_OK);
     expect_ok(train("halves", false, 1));
-    cr_expect_lt(weights_apart(whole, checkpoint("halves", 6)), 1e-5);
+    cr_expect_lt(state_files_apart(whole, checkpoint("halves", 6)), 1e-5);
     cr_assert_eq(train_config_set(&cfg, "train.accumulate=4", NULL), RSD_OK);
     expect_ok(train("quarters", false, 2));
-    cr_expect_lt(weights_apart(whole, checkpoint("quarters", 6)), 1e-5);
+    cr_expect_lt(state_files_apart(whole, checkpoint("quarters", 6)), 1e-5);
     cr_assert_eq(train_config_set(&cfg, "train.quantizer_start=0", NULL), RSD_OK);
     expect_ok(train("quantised", false, 1));
     cr_assert_eq(train_config_set(&cfg, "train.accumulate=3", NULL), RSD_OK);
@@ -544,16 +475,16 @@ Test(train, a_gradient_from_uphill_is_another_one_and_resumes_exactly)
     cr_assert_eq(train_config_set(&cfg, "optim.sam=1e-7", NULL), RSD_OK);
     expect_ok(train("near", false, 1));
     snprintf(near, sizeof near, "%s", checkpoint("near", 6));
-    cr_expect_lt(weights_apart(plain, near), 1e-3, "%g", weights_apart(plain, near));
+    cr_expect_lt(state_files_apart(plain, near), 1e-3, "%g", state_files_apart(plain, near));
     cr_assert_eq(train_config_set(&cfg, "optim.sam=0.2", NULL), RSD_OK);
     expect_ok(train("far", false, 1));
     snprintf(far, sizeof far, "%s", checkpoint("far", 6));
-    cr_expect_gt(weights_apart(plain, far), 1e-3, "%g", weights_apart(plain, far));
+    cr_expect_gt(state_files_apart(plain, far), 1e-3, "%g", state_files_apart(plain, far));
     stop_at = 3;
     expect_ok(train("broken", false, 2));
     stop_at = 0;
     expect_ok(train("broken", true, 1));
-    expect_same_state(far, checkpoint("broken", 6));
+    state_files_expect_same(far, checkpoint("broken", 6));
 }
 
 Test(train, a_time_limit_ends_the_run_with_a_checkpoint)

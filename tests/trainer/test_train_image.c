@@ -16,6 +16,7 @@
 #include "media/image_writer.h"
 #include "models/image_prior.h"
 #include "tests/trainer/recordings.h"
+#include "tests/trainer/state_files.h"
 #include "trainer/train_image.h"
 
 static char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE];
@@ -261,24 +262,6 @@ static void expect_ok(const Outcome *outcome)
     cr_assert_eq(outcome->status, RSD_OK, "%s", outcome->err.text);
 }
 
-static void expect_same_checkpoint(const char *path_a, const char *path_b)
-{
-    Safetensors *a, *b;
-    RsdError err = {0};
-
-    cr_assert_eq(safetensors_open(&a, path_a, &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(safetensors_open(&b, path_b, &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(safetensors_count(a), safetensors_count(b));
-    cr_assert_gt(safetensors_count(a), 40);
-    for (size_t i = 0; i < safetensors_count(a); i++) {
-        const SafetensorsEntry *x = safetensors_entry(a, i), *y = safetensors_find(b, x->name);
-
-        cr_assert(y && x->size == y->size && memcmp(x->data, y->data, x->size) == 0, "%s differs", x->name);
-    }
-    safetensors_close(&a);
-    safetensors_close(&b);
-}
-
 /* The integers of the prior, the tables of z, and how much of the rest moved. */
 static void expect_twins(const ImageCodec *one, const ImageCodec *other)
 {
@@ -379,7 +362,7 @@ Test(train_image, a_start_from_principal_components_is_a_good_one_and_resumes_al
     expect_ok(train("parts", false, 2));
     stop_at = 0;
     expect_ok(train("parts", true, 2));
-    expect_same_checkpoint(in_base("whole/checkpoint-000000006.safetensors"), in_base("parts/checkpoint-000000006.safetensors"));
+    state_files_expect_same(in_base("whole/checkpoint-000000006.safetensors"), in_base("parts/checkpoint-000000006.safetensors"));
 }
 
 Test(train_image, resuming_equals_never_having_stopped_for_any_number_of_threads)
@@ -396,7 +379,7 @@ Test(train_image, resuming_equals_never_having_stopped_for_any_number_of_threads
     outcome = train("parts", true, 2);
     expect_ok(outcome);
     cr_assert_eq(outcome->summary.first_step, 3);
-    expect_same_checkpoint(in_base("whole/checkpoint-000000006.safetensors"), in_base("parts/checkpoint-000000006.safetensors"));
+    state_files_expect_same(in_base("whole/checkpoint-000000006.safetensors"), in_base("parts/checkpoint-000000006.safetensors"));
 }
 
 Test(train_image, a_written_configuration_reads_back_the_same)

@@ -1,0 +1,181 @@
+/* train_state.c - the state of a run before its first step: random weights, or those of a model file.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "trainer/train_state.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/weights/safetensors.h"
+
+/* ---- random weights ---- */
+
+static void freeze(ParamSet *params, const char *prefix)
+{
+    for (size_t i = 0; i < params->n_items; i++)
+        if (strncmp(params->items[i].name, prefix, strlen(prefix)) == 0)
+            params->items[i].trainable = params->items[i].tensor->needs_grad = false;
+}
+
+static void freeze_all_but(ParamSet *params, const char *prefix)
+{
+    for (size_t i = 0; i < params->n_items; i++)
+        if (strncmp(params->items[i].name, prefix, strlen(prefix)) != 0)
+            params->items[i].trainable = false;
+}
+
+static RsdStatus create_audio(TrainState *state, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err)
+{
+    BalancerConfig balance = {.n_losses = train_config_n_terms(cfg),
+                              .ema_decay = cfg->loss.balance_decay,
+                              .total_norm = cfg->loss.balance_norm,
+                              .per_batch_item = cfg->loss.balance_per_item,
+                              .kind = cfg->loss.balance,
+                              .n_adversarial = adversary_is_on(&cfg->adversary) ? ADVERSARY_N_TERMS : 0};
+    RsdStatus status = RSD_OK;
+
+    memcpy(balance.weights, cfg->loss.weights, sizeof balance.weights);
+    if (adversary_is_on(&cfg->adversary)) {
+        balance.weights[cfg->loss.n_losses + TERM_ADVERSARIAL] = cfg->adversary.weight;
+        balance.weights[cfg->loss.n_losses + TERM_FEATURE] = cfg->adversary.feature_weight;
+    }
+    TRY(audio_codec_create(&state->codec, &cfg->model, (uint64_t)cfg->train.seed, err));
+    state->params = state->codec->params;
+    if (cfg->train.frozen != FROZEN_NOTHING)
+        freeze(state->codec->params, "encoder.");
+    if (cfg->train.frozen == FROZEN_ENCODER_AND_CODES)
+        freeze(state->codec->params, "rvq.");
+    if (cfg->train.adapter_rank > 0)
+        TRY(adapter_add(state->codec, cfg->train.adapter_rank, (uint64_t)cfg->train.seed, err));
+    TRY(balancer_init(&state->balancer, &balance, err));
+    if (adversary_is_on(&cfg->adversary))
+        TRY(adversary_create(&state->adversary, &cfg->adversary, (uint64_t)cfg->train.seed, kernels, err));
+fail:
+    return status;
+}
+
+RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err)
+{
+    TrainState *state = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&state, 1, sizeof *state, err));
+    state->best_score = INFINITY;
+    if (cfg->kind == TRAIN_PICTURE) {
+        TRY(image_codec_create(&state->image, &cfg->picture.model, (uint64_t)cfg->train.seed, err));
+        state->params = state->image->params;
+        if (cfg->train.frozen == FROZEN_ALL_BUT_HEADS)
+            freeze_all_but(state->params, "heads.");
+        if (cfg->train.frozen == FROZEN_PRIOR)
+            freeze(state->params, "prior.");
+    } else {
+        TRY(create_audio(state, cfg, kernels, err));
+    }
+    TRY(optimizer_create(&state->optimizer, &cfg->optimizer, state->params, kernels, err));
+    *out = state;
+    return RSD_OK;
+fail:
+    train_state_destroy(&state);
+    return status;
+}
+
+void train_state_destroy(TrainState **state)
+{
+    if (!*state)
+        return;
+    adversary_destroy(&(*state)->adversary);
+    optimizer_destroy(&(*state)->optimizer);
+    audio_codec_destroy(&(*state)->codec);
+    image_codec_destroy(&(*state)->image);
+    mem_free(state);
+}
+
+#define NORM_DECAY 0.98
+#define NORM_FULL 20.0 /* steps behind an average that a norm can stand out from: about 26 steps */
+
+/* A spike counts as the largest norm that is none, so that a lasting change is no spike for long. */
+bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm)
+{
+    double limit = (double)cfg->train.spike * state->norm_total / state->norm_count;
+    bool spike = cfg->train.spike > 0.0f && state->norm_count >= NORM_FULL && norm > limit;
+
+    state->norm_total = NORM_DECAY * state->norm_total + (spike ? limit : norm);
+    state->norm_count = NORM_DECAY * state->norm_count + 1.0;
+    return spike;
+}
+
+/* ---- the weights of a model ---- */
+
+/* A picture codec from a model file: the prior is in it as integers, which say nearly the same as the float weights did. */
+static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
+{
+    ImageCodec *from = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(image_codec_load(&from, path, err));
+    memcpy(from->config.name, cfg->picture.model.name, sizeof from->config.name);
+    from->config.heads = cfg->picture.model.heads; /* heads that it lacks keep their first weights */
+    CHECK(!memcmp(&from->config, &cfg->picture.model, sizeof from->config), err, RSD_ERR_MODEL,
+          "%s: a model of other sizes than the configuration's", path);
+    for (size_t i = 0; i < state->params->n_items; i++) {
+        Tensor *to = state->params->items[i].tensor, *found = params_find(from->params, state->params->items[i].name);
+
+        if (found)
+            memcpy(to->data, found->data, (size_t)tensor_count(to) * sizeof *to->data);
+    }
+fail:
+    image_codec_destroy(&from);
+    return status;
+}
+
+/* An adapter's file names the model that it belongs to. */
+static RsdStatus note_base(TrainState *state, const char *path, RsdError *err)
+{
+    AudioCodec *base = NULL;
+    RsdStatus status = audio_codec_load_for(&base, path, AUDIO_USE_RUN, err);
+
+    if (status == RSD_OK)
+        memcpy(state->codec->hash, base->hash, sizeof base->hash);
+    audio_codec_destroy(&base);
+    return status;
+}
+
+RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
+{
+    AudioCodecConfig found;
+    TrainConfig *other = NULL;
+    Safetensors *st = NULL;
+    char key[64];
+    RsdStatus status = RSD_OK;
+
+    if (state->image)
+        return load_picture_model(state, cfg, path, err);
+    TRY(safetensors_open(&st, path, err));
+    TRY(audio_codec_read_config(&found, st, err));
+    /* Its name and the way its codebooks were moved are no part of the architecture. */
+    memcpy(found.name, cfg->model.name, sizeof found.name);
+    found.rvq.ema_decay = cfg->model.rvq.ema_decay;
+    found.rvq.dead_below = cfg->model.rvq.dead_below;
+    if (found.quantizer == AUDIO_PROJECTED) { /* the configuration says these once for both quantisers */
+        found.rvq.n_q = found.projected_rvq.n_q;
+        found.rvq.codebook_size = found.projected_rvq.codebook_size;
+    } else {
+        found.projected_rvq.code_dim = cfg->model.projected_rvq.code_dim;
+    }
+    TRY(mem_alloc(&other, 1, sizeof *other, err));
+    *other = *cfg;
+    other->model = found;
+    CHECK(!train_config_difference(cfg, other, "model", key), err, RSD_ERR_MODEL,
+          "%s: a model with another %s than the configuration", path, key);
+    TRY(params_load(state->codec->params, st, "", err));
+    if (cfg->train.adapter_rank > 0)
+        TRY(note_base(state, path, err));
+    audio_codec_refresh_codes(state->codec); /* moving averages that the file has not start anew */
+fail:
+    mem_free(&other);
+    safetensors_close(&st);
+    return status;
+}
