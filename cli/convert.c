@@ -41,8 +41,8 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "FILE",
      .offset = offsetof(ConvertRequest, adapter),
-     .help = "add this addition to the decoder, made with train.adapter_rank, to the model INPUT for good; streams of INPUT decode "
-             "with the result"},
+     .help = "add this addition to the decoder, made with train.adapter_rank, to the model INPUT for good; the result has a hash of "
+             "its own, and decodes streams of INPUT, too"},
     {.name = "licence",
      .kind = OPTION_TEXT,
      .value = "TEXT",
@@ -96,7 +96,7 @@ static RsdStatus write_notes(Notes *notes, const ConvertRequest *r, const char *
         snprintf(notes->hash + 2 * i, 3, "%02x", digest[i]);
     notes->pairs[n++] = "origin";
     notes->pairs[n++] = r->origin ? r->origin : slash ? slash + 1 : input;
-    notes->pairs[n++] = "origin_sha256";
+    notes->pairs[n++] = r->adapter ? "base_sha256" : "origin_sha256"; /* the origin's hash is for the same numbers */
     notes->pairs[n++] = notes->hash;
     if (r->licence) {
         notes->pairs[n++] = "licence";
@@ -105,15 +105,6 @@ static RsdStatus write_notes(Notes *notes, const ConvertRequest *r, const char *
     notes->pairs[n] = NULL;
 fail:
     return status;
-}
-
-/* Streams name a model by the file that its numbers come from, and those of the encoder and the codes are still the same. */
-static void keep_origin(Notes *notes, const Checkpoint *file)
-{
-    const char *first = checkpoint_metadata(file, "origin_sha256");
-
-    if (first && strlen(first) == sizeof notes->hash - 1)
-        memcpy(notes->hash, first, sizeof notes->hash);
 }
 
 /* What was made, for a person or as JSON. */
@@ -177,10 +168,8 @@ static RsdStatus convert(const ConvertRequest *r, const char *input, const char 
         TRY(convert_lm(file, output, &notes, json, console, err));
     } else {
         TRY(audio_codec_load_with_config(&codec, input, r->config, err));
-        if (r->adapter) {
-            TRY(adapter_apply(codec, r->adapter, err));
-            keep_origin(&notes, file);
-        }
+        if (r->adapter)
+            TRY(adapter_merge(codec, r->adapter, err));
         TRY(audio_codec_save(codec, output, r->half ? DTYPE_F16 : DTYPE_F32, false, notes.pairs, err));
         tell_codec(json, console, output, codec);
     }

@@ -242,12 +242,14 @@ fail:
 /* Notes that a model file carries. */
 static void print_notes(const Checkpoint *file)
 {
-    const char *const keys[] = {"licence", "origin", "origin_sha256", "trained_on"};
+    const char *const keys[] = {"licence", "origin", "origin_sha256", "base_sha256", "trained_on"};
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (checkpoint_metadata(file, keys[i]))
-            printf("  %-8s %s\n", strcmp(keys[i], "origin_sha256") ? keys[i] : "  sha256",
+            printf("  %-8s %s\n", strstr(keys[i], "sha256") ? "  sha256" : keys[i],
                    checkpoint_metadata(file, keys[i]));
+    if (checkpoint_metadata(file, "residua.bases"))
+        printf("  merged   decodes streams of the models with hash %s, too\n", checkpoint_metadata(file, "residua.bases"));
 }
 
 static RsdStatus inspect_lm(const Inspection *in, Checkpoint *file, RsdError *err)

@@ -73,7 +73,7 @@ static RsdStatus find_model(RsdDecoder *decoder, const RsdDecoderOptions *option
     model = &decoder->model->info;
     CHECK(strcmp(info->model_name, model->name) == 0, err, RSD_ERR_MODEL, "%s: needs model %s; this is %s", name,
           info->model_name, model->name);
-    if (memcmp(info->model_hash, model->hash, sizeof model->hash) != 0) {
+    if (!audio_codec_knows_hash(decoder->model->codec, info->model_hash)) {
         const uint8_t *a = info->model_hash, *b = model->hash;
 
         CHECK(false, err, RSD_ERR_MODEL,

@@ -76,7 +76,7 @@ typedef struct RsdModel RsdModel;
 
 typedef struct RsdModelInfo {
     char name[RSD_MODEL_NAME_SIZE];    /* "speech16" */
-    uint8_t hash[RSD_MODEL_HASH_SIZE]; /* begin of the SHA-256 of the model file; a stream decodes with no other */
+    uint8_t hash[RSD_MODEL_HASH_SIZE]; /* begin of the SHA-256 of the model file, which streams name */
     int rate_hz, channels;             /* of the signal it codes */
     int hop_samples;                   /* samples of one frame */
     int n_stages;                      /* codebooks; a stream uses the first 1..n_stages of them */

@@ -15,14 +15,7 @@
 #define VERSION "1"
 #define PREFIX "adapter." /* of the names in a ParamSet; those in the file have none */
 #define NAME_SIZE (LAYER_NAME_SIZE + 32)
-#define HEX_SIZE (2 * MODEL_HASH_SIZE + 1)
 #define FIRST_SAMPLE 100000 /* of RNG_INIT: apart from the network's layers */
-
-static void print_hash(char text[HEX_SIZE], const uint8_t hash[MODEL_HASH_SIZE])
-{
-    for (size_t i = 0; i < MODEL_HASH_SIZE; i++)
-        snprintf(text + 2 * i, 3, "%02x", hash[i]);
-}
 
 static int64_t rest_of(const Tensor *weight)
 {
@@ -95,11 +88,11 @@ fail:
 RsdStatus adapter_save(const AudioCodec *codec, const char *path, Dtype stored_as, const char *const *notes, RsdError *err)
 {
     SafetensorsWriter *writer = NULL;
-    char base[HEX_SIZE], rank[32];
+    char base[MODEL_HASH_TEXT_SIZE], rank[32];
     int64_t highest = 0;
     RsdStatus status = RSD_OK;
 
-    print_hash(base, codec->hash);
+    model_hash_print(base, codec->hash);
     TRY(safetensors_writer_create(&writer, err));
     for (size_t i = 0; i < codec->params->n_items; i++) {
         const Param *param = &codec->params->items[i];
@@ -210,14 +203,21 @@ static RsdStatus check_file(const AudioCodec *codec, const Safetensors *st, RsdE
 {
     const char *kind = safetensors_metadata(st, "residua.kind"), *version = safetensors_metadata(st, "residua.version");
     const char *base = safetensors_metadata(st, "residua.base"), *name = safetensors_metadata(st, "residua.base_name");
-    char hash[HEX_SIZE];
+    char hash[MODEL_HASH_TEXT_SIZE];
+    uint8_t made_for[MODEL_HASH_SIZE];
+    bool merged;
     RsdStatus status = RSD_OK;
 
     CHECK(kind && strcmp(kind, KIND) == 0, err, RSD_ERR_UNSUPPORTED, "not an adapter (residua.kind is %.40s, expected " KIND ")",
           kind ? kind : "missing");
     CHECK(version && strcmp(version, VERSION) == 0, err, RSD_ERR_UNSUPPORTED, "an adapter of version %.20s, this program reads " VERSION,
           version ? version : "?");
-    print_hash(hash, codec->hash);
+    model_hash_print(hash, codec->hash);
+    merged = base && strcmp(base, hash) != 0 && model_hash_parse(made_for, base) && audio_codec_knows_hash(codec, made_for);
+    CHECK(!merged, err, RSD_ERR_MODEL,
+          "made for model %.40s with hash %.16s, and this is that one with an adapter in it already (hash %s); give --model the file that "
+          "it was trained on",
+          name ? name : "?", base, hash);
     CHECK(base && strcmp(base, hash) == 0, err, RSD_ERR_MODEL,
           "made for model %.40s with hash %.16s, and this is %s with hash %s; give --model the file that it was trained on",
           name ? name : "?", base ? base : "?", codec->config.name, hash);
@@ -257,5 +257,18 @@ RsdStatus adapter_apply(AudioCodec *codec, const char *path, RsdError *err)
 fail:
     arena_destroy(&arena);
     safetensors_close(&st);
+    return status;
+}
+
+RsdStatus adapter_merge(AudioCodec *codec, const char *path, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    CHECK(codec->n_bases < AUDIO_MAX_BASES, err, RSD_ERR_UNSUPPORTED, "model %s was made of %d models already, which is the limit",
+          codec->config.name, AUDIO_MAX_BASES);
+    TRY(adapter_apply(codec, path, err));
+    memcpy(codec->bases[codec->n_bases++], codec->hash, MODEL_HASH_SIZE);
+    memset(codec->hash, 0, sizeof codec->hash);
+fail:
     return status;
 }

@@ -33,4 +33,9 @@ RsdStatus adapter_save(const AudioCodec *codec, const char *path, Dtype stored_a
  * codec is a DAC), RSD_ERR_CORRUPT (an array of another shape or for no layer), those of safetensors_open. */
 RsdStatus adapter_apply(AudioCodec *codec, const char *path, RsdError *err);
 
+/* The same for good: the codec becomes a model of its own, whose hash its file will tell (zeros before), and the one it was becomes
+ * its base: streams of that one still decode, and the adapter cannot be added again. Errors: those of adapter_apply;
+ * RSD_ERR_UNSUPPORTED after AUDIO_MAX_BASES times. */
+RsdStatus adapter_merge(AudioCodec *codec, const char *path, RsdError *err);
+
 #endif

@@ -41,6 +41,8 @@ typedef struct AudioCodecConfig {
     double segment_overlap; /* share of a segment that the next one covers, too */
 } AudioCodecConfig;
 
+#define AUDIO_MAX_BASES 8
+
 typedef struct AudioCodec {
     AudioCodecConfig config;
     ParamSet *params; /* owns all weights and codebooks */
@@ -49,6 +51,9 @@ typedef struct AudioCodec {
     Rvq *rvq;    /* one of the two, the other is NULL */
     ProjectedRvq *projected_rvq;
     uint8_t hash[MODEL_HASH_SIZE]; /* first bytes of SHA-256 of the model file; zeros for a model not loaded from one */
+    /* Models with the same encoder and codes: of a model and its adapter as one (adapter_merge), those that it was made of. */
+    uint8_t bases[AUDIO_MAX_BASES][MODEL_HASH_SIZE];
+    int n_bases;
 } AudioCodec;
 
 /* The configuration of speech16: 16 kHz mono, causal, zero padding, weight norm, C0 16, ratios 8,5,4,2, no LSTM, true
@@ -70,6 +75,8 @@ RsdStatus audio_codec_load(AudioCodec **out, const char *path, RsdError *err);
 RsdStatus audio_codec_load_with_config(AudioCodec **out, const char *path, const char *config_path, RsdError *err);
 /* The same for one use: a model that may not be saved, and may be a quarter as large. */
 RsdStatus audio_codec_load_for(AudioCodec **out, const char *path, AudioCodecUse use, RsdError *err);
+/* Whether a stream that names its model by this hash holds codes of this one: its own hash, or that of a base. */
+bool audio_codec_knows_hash(const AudioCodec *codec, const uint8_t hash[MODEL_HASH_SIZE]);
 /* A model inside the program; name NULL for the default. Errors: RSD_ERR_MODEL listing the names. */
 RsdStatus audio_codec_load_builtin(AudioCodec **out, const char *name, RsdError *err);
 void audio_codec_destroy(AudioCodec **codec);

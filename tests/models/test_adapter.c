@@ -125,14 +125,88 @@ Test(adapter, adds_nothing_at_first_and_as_a_file_what_it_added_in_training)
         decode(loaded, applied, &err);
         ASSERT_CLOSE_F32("applied", applied, trained, N, ((Tolerance){.abs = 1e-5, .rel = 1e-4}));
         cr_expect_eq(memcmp(loaded->hash, codec->hash, sizeof codec->hash), 0, "the hash is that of the base");
+        audio_codec_destroy(&loaded);
+        ASSERT_OK(audio_codec_load(&loaded, path("base"), &err), err);
+        ASSERT_OK(adapter_merge(loaded, path("adapter"), &err), err);
         ASSERT_OK(audio_codec_save(loaded, path("merged"), DTYPE_F32, false, NULL, &err), err);
         audio_codec_destroy(&loaded);
         ASSERT_OK(audio_codec_load(&loaded, path("merged"), &err), err);
         decode(loaded, merged, &err);
         ASSERT_SAME_BITS("merged", merged, applied, N);
+        cr_expect(memcmp(loaded->hash, codec->hash, sizeof codec->hash), "another decoder is another model");
+        cr_expect(audio_codec_knows_hash(loaded, codec->hash), "the codes are those of the base");
+        ASSERT_FAILS(adapter_apply(loaded, path("adapter"), &err), RSD_ERR_MODEL, err, "with an adapter in it already");
+        ASSERT_FAILS(adapter_merge(loaded, path("adapter"), &err), RSD_ERR_MODEL, err, "with an adapter in it already");
         audio_codec_destroy(&loaded);
         audio_codec_destroy(&codec);
     }
+}
+
+/* An addition to the model `name`, which is merged into the file `merged`. */
+static void merge_again(const char *name, const char *merged, Dtype stored_as, RsdError *err)
+{
+    AudioCodec *codec, *loaded;
+    const AudioCodecConfig cfg = tiny(SEANET_NORM_WEIGHT);
+
+    ASSERT_OK(audio_codec_create(&codec, &cfg, 3, err), *err);
+    ASSERT_OK(audio_codec_load(&loaded, path(name), err), *err);
+    memcpy(codec->hash, loaded->hash, sizeof codec->hash);
+    ASSERT_OK(adapter_add(codec, 1, 9, err), *err);
+    disturb(codec);
+    ASSERT_OK(adapter_save(codec, path("adapter"), DTYPE_F32, NULL, err), *err);
+    ASSERT_OK(adapter_merge(loaded, path("adapter"), err), *err);
+    ASSERT_OK(audio_codec_save(loaded, path(merged), stored_as, false, NULL, err), *err);
+    audio_codec_destroy(&loaded);
+    audio_codec_destroy(&codec);
+}
+
+Test(adapter, a_merged_model_keeps_all_its_bases_as_long_as_its_codes_are_theirs)
+{
+    RsdError err = {0};
+    AudioCodec *codec = base("base", SEANET_NORM_WEIGHT, 3, &err), *once, *twice, *half;
+
+    merge_again("base", "merged", DTYPE_F32, &err);
+    ASSERT_OK(audio_codec_load(&once, path("merged"), &err), err);
+    merge_again("merged", "other", DTYPE_F32, &err);
+    ASSERT_OK(audio_codec_load(&twice, path("other"), &err), err);
+    merge_again("merged", "bad", DTYPE_F16, &err);
+    ASSERT_OK(audio_codec_load(&half, path("bad"), &err), err);
+    cr_expect_eq(once->n_bases, 1);
+    cr_expect(audio_codec_knows_hash(once, codec->hash) && !audio_codec_knows_hash(once, twice->hash));
+    cr_expect_eq(twice->n_bases, 2);
+    cr_expect(audio_codec_knows_hash(twice, codec->hash) && audio_codec_knows_hash(twice, once->hash));
+    cr_expect_not(audio_codec_knows_hash(codec, once->hash), "the base refuses what was made with another decoder in mind");
+    cr_expect_eq(half->n_bases, 0, "rounded codes are other codes");
+    audio_codec_destroy(&codec);
+    audio_codec_destroy(&once);
+    audio_codec_destroy(&twice);
+    audio_codec_destroy(&half);
+}
+
+Test(adapter, bases_that_are_no_hashes_are_refused)
+{
+    static const char *const texts[] = {"", "0123", "0123456789abcde", "0123456789abcdeg", "0123456789abcdef,",
+                                        "0123456789abcdef 0123456789abcdef", "0123456789abcdef,0123456789ABCDEF"};
+    AudioCodecConfig cfg = tiny(SEANET_NORM_WEIGHT);
+    AudioCodec *codec, *loaded;
+    RsdError err = {0};
+
+    ASSERT_OK(audio_codec_create(&codec, &cfg, 3, &err), err);
+    for (size_t i = 0; i <= sizeof texts / sizeof *texts; i++) {
+        const char *text = i < sizeof texts / sizeof *texts ? texts[i]
+            : "0000000000000000,0000000000000000,0000000000000000,0000000000000000,0000000000000000,0000000000000000,"
+              "0000000000000000,0000000000000000,0000000000000000";
+        SafetensorsWriter *writer;
+
+        ASSERT_OK(safetensors_writer_create(&writer, &err), err);
+        ASSERT_OK(audio_codec_write_config(&codec->config, writer, &err), err);
+        ASSERT_OK(safetensors_writer_metadata(writer, "residua.bases", text, &err), err);
+        ASSERT_OK(params_save_for_inference(codec->params, writer, "", DTYPE_F32, &err), err);
+        ASSERT_OK(safetensors_writer_finish(writer, path("bad"), &err), err);
+        safetensors_writer_destroy(&writer);
+        ASSERT_FAILS(audio_codec_load(&loaded, path("bad"), &err), RSD_ERR_CORRUPT, err, "residua.bases");
+    }
+    audio_codec_destroy(&codec);
 }
 
 /* A file with one array. */
