@@ -476,6 +476,10 @@ static RsdStatus resume(Run *run, RsdError *err)
 
     TRY(run_folder_resume(&run->folder, run->state, run->options->resume, run->options->init_path,
                           media_list_fingerprint(run->train_list), "recordings", err));
+    if (run->folder.first_step > 0 && run->config->train.exchange.kind != EXCHANGE_ALL && is_first(run) &&
+        group_size(run->options->group) > 1)
+        log_note(LOG_WARNING, "train.exchange: what the processes held back of their gradients is not in the checkpoint; the run goes on "
+                              "without it, and differs from one that never stopped");
     CHECK(run->config->train.adapter_rank == 0 || run->options->init_path || run->folder.first_step > 0, err, RSD_ERR_ARG,
           "train.adapter_rank = %d adds to a trained model: name it with --init MODEL", run->config->train.adapter_rank);
 fail:
