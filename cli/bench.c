@@ -187,19 +187,13 @@ fail:
     return status;
 }
 
-/* Ours, unless it was not asked for by name and there is no model for pictures yet. */
+/* Ours, if it is among the codecs asked for. */
 static RsdStatus add_ours(RdRun *run, RdCodec *codec, char settings[RD_SETTINGS_SIZE], const BenchRequest *r, RsdError *err)
 {
-    const bool may_miss = run->kind == &rd_kind_picture && !r->model && !r->codecs && !image_codec_builtin_name(0);
     RsdStatus status = RSD_OK;
 
     if (!is_named(r->codecs, RD_OURS))
         return RSD_OK;
-    if (may_miss) {
-        console_say(run->console, LOG_WARNING,
-                    "residua is left out: no picture model is built into this program yet; name a model file with --model FILE");
-        return RSD_OK;
-    }
     TRY(rd_model_open(&run->model, run->kind->eval, r->model, err));
     rd_describe_ours(codec, &run->model, settings);
     run->n_codecs++;

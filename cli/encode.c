@@ -69,7 +69,7 @@ static const Option OPTIONS[] = {
      .value = "MODEL",
      .offset = offsetof(EncodeRequest, model),
      .help = "name of a built-in model, a model file, or published EnCodec or DAC weights (.th, .pth, or .safetensors "
-             "beside its config.json); pictures need a picture model, and none is built in yet"},
+             "beside its config.json); without it speech16 for sound and photo for pictures"},
     {.letter = 'Q',
      .name = "quality",
      .kind = OPTION_COUNT,
@@ -480,8 +480,8 @@ const Command cli_encode = {
         "Encodes the sound of each INPUT, a file of any format or - for standard input, into a .rsd stream, or, "
         "with an EnCodec model, into an .ecdc file. Other "
         "sampling rates and channels than the model's are converted. One input that fails does not stop the others.\n\n"
-        "Pictures (PNG, JPEG, WebP, AVIF, JPEG XL, TIFF, BMP and others) are coded with a picture model, which --model must name: none "
-        "is built in yet. Opacity is coded without loss, grey as grey. Colour profile, EXIF and XMP (not those of AVIF) are kept, see --metadata, after the "
+        "Pictures (PNG, JPEG, WebP, AVIF, JPEG XL, TIFF, BMP and others) are coded with a picture model, photo unless --model names another. "
+        "Opacity is coded without loss, grey as grey. Colour profile, EXIF and XMP (not those of AVIF) are kept, see --metadata, after the "
         "orientation was applied; of a profile that is damaged or does not fit the colours, of all pictures of an animation or film "
         "but the first, and of samples of more than 16 bits the loss is told.\n\n"
         "A search (--effort 3 to 9) changes no decoder: it looks for values whose bits and errors together weigh less, which takes seconds "

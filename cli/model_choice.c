@@ -59,8 +59,5 @@ RsdStatus picture_choice_open(ImageCodec **out, const char *choice, const char *
         return image_codec_load_builtin(out, choice, err);
     if (choice)
         return image_codec_load(out, choice, err);
-    if (!image_codec_builtin_name(0))
-        return error_set(err, RSD_ERR_MODEL,
-                         "no picture model is built into this program yet; name a model file with --model FILE");
     return image_codec_load_builtin(out, name, err);
 }

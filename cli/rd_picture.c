@@ -8,13 +8,13 @@
 #include "cli/rd_run.h"
 #include "codec/in_memory.h"
 #include "codec/picture.h"
+#include "codec/tile_search.h"
 #include "engine/base/mem.h"
 #include "losses/image_metric.h"
 #include "media/image_reader.h"
 
 #define LARGE_PIXELS ((int64_t)1 << 22)
 #define MIN_SIDE 16     /* of what all codecs and metrics can be asked to code */
-#define OUR_STRENGTH 12 /* of --effort 4, the usual one */
 
 /* ---- the original ---- */
 
@@ -124,7 +124,8 @@ fail:
 static RsdStatus code_ours(RdTrial *t, Image **decoded, const RdSetting *setting, const RdRun *run, const RdThing *thing,
                            RsdError *err)
 {
-    const PictureSetting level = {(int)(setting->quality * IMAGE_LEVEL_MAX / (IMAGE_LEVELS - 1)), OUR_STRENGTH};
+    const PictureSetting level = {.level = (int)(setting->quality * IMAGE_LEVEL_MAX / (IMAGE_LEVELS - 1)),
+                                  .strength = SEARCH_ROUNDING};
     const PictureEncoderOptions options = {.model = run->model.picture,
                                            .source = {.width = thing->image->width,
                                                       .height = thing->image->height,

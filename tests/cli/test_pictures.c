@@ -166,8 +166,6 @@ Test(pictures, what_does_not_fit_together_is_told)
 {
     Image *image = make_picture("a.png", 30, 20, 3, 8, true);
 
-    EXPECT_SAYS(3, "encode a.png",
-                "no picture model is built into this program yet; name a model file with --model FILE");
     output_of(0, "encode -q -m m.safetensors a.png");
     EXPECT_SAYS(3, "decode a.rsd", "coded with model tiny");
     EXPECT_SAYS(3, "decode -m speech16 a.rsd", "is a picture, and model speech16 codes sound");
