@@ -36,15 +36,19 @@
 
 /* ---- layers ---- */
 
-/* What follows the sum of a layer: its ReLU, and the grid of the integer form. */
+/* What follows the sum of a layer: its ReLU, and the grid of the integer form. The ReLU is one of its own, whose gradient is 0 below 0:
+ * as the lower bound of the grid it would let gradients through that lead back. */
 static RsdStatus settle(Tape *tape, bool relu, const PriorOptions *options, Tensor *x, Tensor **y, RsdError *err)
 {
-    if (options->as_integer)
-        return op_snap(tape, x, PRIOR_UNIT, relu ? 0.0f : -PRIOR_LIMIT, PRIOR_LIMIT, y, err);
-    if (relu)
-        return op_relu(tape, x, y, err);
+    RsdStatus status = RSD_OK;
+
     *y = x;
-    return RSD_OK;
+    if (relu)
+        TRY(op_relu(tape, x, y, err));
+    if (options->as_integer)
+        TRY(op_snap(tape, *y, PRIOR_UNIT, -PRIOR_LIMIT, PRIOR_LIMIT, y, err));
+fail:
+    return status;
 }
 
 static RsdStatus weight_of(Tape *tape, const Conv2dLayer *layer, const PriorOptions *options, Tensor **w, RsdError *err)

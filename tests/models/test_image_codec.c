@@ -407,3 +407,43 @@ Test(image_codec, the_float_form_rounds_as_the_integer_form)
         cr_assert(expected[i] >= 0 && expected[i] <= INTEGER_MAX);
     close_rig(&rig);
 }
+
+/* Of the sum of psi with respect to the first layer. */
+static void gradient_of_psi(Rig *rig, bool as_integer, double *gradient)
+{
+    const PriorOptions options = {.as_integer = as_integer, .rounding = ROUND_COINCIDE};
+    const int level[] = {50};
+    const Tensor *weight = params_find(rig->codec->params, "prior.up1.weight");
+    Tensor *psi, *sum;
+
+    tape_reset(rig->tape);
+    rig->tape->recording = true;
+    params_zero_grad(rig->codec->params);
+    ASSERT_OK(image_prior_psi(rig->tape, rig->codec, level, random_latents(rig, 6, 3, 3, 3.0f, 7), &options, &psi, &rig->err),
+              rig->err);
+    ASSERT_OK(op_sum(rig->tape, psi, &sum, &rig->err), rig->err);
+    ASSERT_OK(tape_backward(rig->tape, sum, &rig->err), rig->err);
+    rig->tape->recording = false;
+    for (int64_t i = 0; i < tensor_count(weight); i++)
+        gradient[i] = (double)weight->grad[i];
+}
+
+Test(image_codec, rounding_as_integers_hardly_turns_the_gradient)
+{
+    double as_float[4 * 6 * 6], as_integer[4 * 6 * 6], both = 0.0, of_float = 0.0, of_integer = 0.0;
+    Rig rig;
+
+    open_rig(&rig, 1);
+    cr_assert_eq(tensor_count(params_find(rig.codec->params, "prior.up1.weight")), 4 * 6 * 6);
+    gradient_of_psi(&rig, false, as_float);
+    gradient_of_psi(&rig, true, as_integer);
+    for (int i = 0; i < 4 * 6 * 6; i++) {
+        both += as_float[i] * as_integer[i];
+        of_float += as_float[i] * as_float[i];
+        of_integer += as_integer[i] * as_integer[i];
+    }
+    cr_assert(of_float > 0.0);
+    cr_assert_gt(both / sqrt(of_float * of_integer), 0.99);
+    cr_assert(fabs(log(of_integer / of_float)) < 0.05, "squared norm %g, as integers %g", of_float, of_integer);
+    close_rig(&rig);
+}
