@@ -167,7 +167,7 @@ static void describe_picture(RdCodec *codec, const ImageCodec *image, char setti
 {
     codec->kind = &eval_kind_image;
     codec->dial = "level";
-    snprintf(settings, RD_SETTINGS_SIZE, "model %s, quantiser of --effort 4; .rsd file", image->config.name);
+    snprintf(settings, RD_SETTINGS_SIZE, "model %s, quantiser of --effort 2; .rsd file", image->config.name);
     for (int level = 0; level < IMAGE_LEVELS; level++)
         codec->ladder[codec->n_settings++].quality = level;
 }
