@@ -26,10 +26,6 @@
 #include "engine/ops/shape.h"
 #include "models/image_net.h"
 
-/* The scale of index i: 0.11 (20 / 0.11)^(i / 63) [image.md 10.2]. */
-#define LOG_SCALE_FIRST -2.2072749131897207   /* ln 0.11 */
-#define LOG_SCALE_STEP 0.0825874156625986     /* ln(20 / 0.11) / 63 */
-
 #define NOISE_SAMPLE_Y 0u /* samples of RNG_MODEL; a colour has fewer than 2^28 blocks */
 #define NOISE_SAMPLE_ODD (1u << 28)
 #define NOISE_SAMPLE_Z (2u << 28)
@@ -246,7 +242,7 @@ static RsdStatus run_pass(Tape *tape, const ImageCodec *codec, Tensor *y, bool o
     TRY(round_latents(tape, packed, mean, index, options, odd ? NOISE_SAMPLE_ODD : NOISE_SAMPLE_Y, y_hat, &estimated, err));
     if (options->by_context)
         TRY(tape_leaf(tape, estimated, false, &estimated, err));
-    TRY(op_affine(tape, index, (float)LOG_SCALE_STEP, (float)LOG_SCALE_FIRST, &scale, err));
+    TRY(op_affine(tape, index, (float)PRIOR_LOG_SCALE_STEP, (float)PRIOR_LOG_SCALE_FIRST, &scale, err));
     TRY(op_exp(tape, scale, &scale, err));
     TRY(op_bits(tape, DENSITY_NORMAL, estimated, mean, scale, PRIOR_FLOOR, &result->y_bits[odd], err));
     TRY(clear_filling(tape, result->y_bits[odd], odd, y->shape[3], &result->y_bits[odd], err));

@@ -15,6 +15,9 @@
 #define PRIOR_UNIT 64                               /* activations count 1 / PRIOR_UNIT */
 #define PRIOR_LIMIT ((float)INTEGER_MAX / PRIOR_UNIT) /* largest activation */
 #define PRIOR_INDEX_MAX 63
+/* The scale of index i: 0.11 (20 / 0.11)^(i / 63) [image.md 10.2]. */
+#define PRIOR_LOG_SCALE_FIRST -2.2072749131897207 /* ln 0.11 */
+#define PRIOR_LOG_SCALE_STEP 0.0825874156625986   /* ln(20 / 0.11) / 63 */
 #define PRIOR_FLOOR 1e-9f                           /* least probability in estimates */
 
 /* How latents become numbers of the grid in an estimate. */

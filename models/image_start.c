@@ -20,13 +20,12 @@
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/point.h"
 #include "models/image_net.h"
+#include "models/image_prior.h"
 
-#define PICTURE_GAIN 2.0f  /* of the first matrix; the last one has its reciprocal */
+#define START_GAIN 2.0f    /* of the first matrix; the last one has its reciprocal */
 #define BLOCK_SHARE 0.1f   /* of their random weights that the ends of blocks keep */
 #define SPARE_SHARE 0.1f   /* of theirs that channels beyond the components keep */
 #define MOST_DEVIATION 40.0 /* of a latent at any level, in steps: the prior's numbers end at 128 */
-#define LOWEST_SCALE 0.11  /* of the grid [image.md 10.2], whose scale of index i is LOWEST (HIGHEST / LOWEST)^(i / 63) */
-#define HIGHEST_SCALE 20.0
 
 /* Features of all pictures, channel after channel: data [c, n_places], places in the order picture, row, column. */
 typedef struct Features {
@@ -157,8 +156,6 @@ static void quieten_blocks(ImageScale *scale)
 /* Gains of all levels, and the prior's first scale of each latent. moments [n]: of orthonormal coordinates. */
 static void set_gains(ImageNet *net, int64_t n_latents, const double *moments, int64_t n)
 {
-    const double per_index = log(HIGHEST_SCALE / LOWEST_SCALE) / 63.0;
-
     for (int64_t c = 0; c < n && c < n_latents; c++) {
         const double deviation = sqrt(moments[c]);
         double middle_gain = 0.0;
@@ -166,14 +163,14 @@ static void set_gains(ImageNet *net, int64_t n_latents, const double *moments, i
         for (int64_t l = 0; l < IMAGE_LEVELS; l++) {
             const double step = sqrt(12.0 * 3.0 / (image_codec_lambda((int)(16 * l)) * 255.0 * 255.0 * 2.0 * log(2.0)));
             const double gain = fmin(1.0 / step, MOST_DEVIATION / fmax(deviation, 1e-9));
-            const float log_gain = (float)log(gain / (double)PICTURE_GAIN);
+            const float log_gain = (float)log(gain / (double)START_GAIN);
 
             net->log_gain->data[l * n_latents + c] = net->log_inverse_gain->data[l * n_latents + c] = log_gain;
             if (l == IMAGE_LEVELS / 2)
                 middle_gain = gain;
         }
-        net->prior[PRIOR_OUT].bias->data[n_latents + c] =
-            (float)fmin(fmax(log(fmax(deviation * middle_gain, 1e-9) / LOWEST_SCALE) / per_index, 1.0), 63.0);
+        net->prior[PRIOR_OUT].bias->data[n_latents + c] = (float)fmin(
+            fmax((log(fmax(deviation * middle_gain, 1e-9)) - PRIOR_LOG_SCALE_FIRST) / PRIOR_LOG_SCALE_STEP, 1.0), PRIOR_INDEX_MAX);
     }
 }
 
@@ -208,7 +205,7 @@ RsdStatus image_codec_start(ImageCodec *codec, const float *pictures, int64_t n_
         TRY(mem_alloc(&moments, (size_t)n, sizeof *moments, err));
         TRY(mem_alloc(&rows, (size_t)(n * wide.c), sizeof *rows, err));
         TRY(components(&wide, n, rows, moments, err));
-        set_pair(down, up, rows, n, wide.c, i ? 1.0f : PICTURE_GAIN);
+        set_pair(down, up, rows, n, wide.c, i ? 1.0f : START_GAIN);
         quieten_blocks(&net->encoder[i]);
         quieten_blocks(&net->decoder[i]);
         TRY(project(&wide, rows, n, &given, err));
