@@ -38,14 +38,14 @@ static void note_differences(char notes[EVAL_NOTES_SIZE], const Pair *pair, cons
     }
 }
 
-static void lay_on_ground(float *planes, const float *alpha, size_t n)
+void eval_lay_on_ground(float *planes, const float *alpha, size_t n)
 {
     for (size_t c = 0; c < 3; c++)
         for (size_t i = 0; i < n; i++)
             planes[c * n + i] = alpha[i] * planes[c * n + i] + (1.0f - alpha[i]) * EVAL_GROUND;
 }
 
-/* Both to floats; alpha is blended as samples are, as browsers do. */
+/* Both to floats. */
 static RsdStatus to_planes(EvalPictures *p, const Image *ref, const Image *dist, RsdError *err)
 {
     const size_t n = (size_t)(ref->width * ref->height);
@@ -65,8 +65,8 @@ static RsdStatus to_planes(EvalPictures *p, const Image *ref, const Image *dist,
             sum += fabs((double)alphas[i] - (double)alphas[n + i]);
         p->facts.has_alpha = true;
         p->facts.alpha_l1 = sum / (double)n;
-        lay_on_ground(p->ref, alphas, n);
-        lay_on_ground(p->dist, alphas + n, n);
+        eval_lay_on_ground(p->ref, alphas, n);
+        eval_lay_on_ground(p->dist, alphas + n, n);
     }
 fail:
     mem_free(&alphas);
@@ -143,16 +143,16 @@ static void settle(MetricValue *value)
         value->flags &= ~(unsigned)METRIC_IDENTICAL;
 }
 
-static RsdStatus measure_whole(MetricValue *value, const ImagePair *both, const ImageMetric *metric, const EvalOptions *options,
-                               Tape *tape, RsdError *err)
+RsdStatus eval_measure_pictures(MetricValue *value, const ImagePair *both, const ImageMetric *metric, const ImageNets *nets,
+                                Tape *tape, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    if (image_nets_check(options->nets, metric->needs, NULL) != RSD_OK) { /* of -m all */
+    if (image_nets_check(nets, metric->needs, NULL) != RSD_OK) {
         *value = (MetricValue){.flags = METRIC_NOT_APPLICABLE};
         return RSD_OK;
     }
-    TRY(image_metric_apply(value, metric, both, options->nets, tape, err));
+    TRY(image_metric_apply(value, metric, both, nets, tape, err));
     settle(value);
 fail:
     return status;
@@ -167,7 +167,7 @@ static RsdStatus measure_metric(EvalResult *r, const ImagePair *both, const Eval
 
     for (int c = 0; c < r->channels; c++)
         r->each[(size_t)c * set->n + m] = (MetricValue){.flags = METRIC_NOT_APPLICABLE};
-    TRY(measure_whole(&r->values[m], both, metric, options, tape, err));
+    TRY(eval_measure_pictures(&r->values[m], both, metric, options->nets, tape, err));
     if (r->channels == 3 && !(r->values[m].flags & METRIC_NOT_APPLICABLE)) {
         TRY(image_metric_channels(each, metric, both, tape, err));
         for (int c = 0; c < 3; c++) {
@@ -207,7 +207,8 @@ static RsdStatus measure_tiles(EvalResult *r, const EvalPictures *p, const EvalS
         cut_tile(tiles, p->ref, p, x, y, w, h);
         cut_tile(tiles + 3 * w * h, p->dist, p, x, y, w, h);
         for (size_t m = 0; m < set->n; m++)
-            TRY(measure_whole(&r->places.values[(size_t)i * set->n + m], &both, set->items[m].of_kind, options, tape, err));
+            TRY(eval_measure_pictures(&r->places.values[(size_t)i * set->n + m], &both, set->items[m].of_kind, options->nets, tape,
+                                      err));
     }
 fail:
     mem_free(&tiles);

@@ -25,6 +25,12 @@ typedef struct EvalPictures {
  * (may be NULL) what had to be changed. Errors: those of the reader; RSD_ERR_UNSUPPORTED (different sizes), RSD_ERR_MEMORY. */
 RsdStatus eval_pictures_load(EvalPictures *pictures, const Pair *pair, char notes[EVAL_NOTES_SIZE], RsdError *err);
 void eval_pictures_clear(EvalPictures *pictures);
+/* planes [3, n] on a ground of EVAL_GROUND, as far as alpha [n] lets it through: blended as samples are, as browsers do. */
+void eval_lay_on_ground(float *planes, const float *alpha, size_t n);
+/* A metric of whole pictures. Not applicable without the weights that it needs (of -m all); a value is not marked identical where
+ * it is finite. Errors: those of image_metric_apply. */
+RsdStatus eval_measure_pictures(MetricValue *value, const ImagePair *both, const ImageMetric *metric, const ImageNets *nets,
+                                Tape *tape, RsdError *err);
 
 /* report_picture.c: what the page shows, of the REPORT_CUT x REPORT_CUT pixels with the most error where the picture is
  * larger: fields of "picture" in docs/report.md. */

@@ -11,6 +11,7 @@
 #include "cli/picture_measure.h"
 #include "cli/picture_tune.h"
 #include "cli/picture_window.h"
+#include "codec/in_memory.h"
 #include "engine/base/atomic_file.h"
 #include "engine/base/mem.h"
 #include "media/image_lines.h"
@@ -18,12 +19,6 @@
 #define QUALITY_USUAL 50
 #define LARGE_PIXELS ((int64_t)1 << 25) /* from here on a picture is coded while it is read, where that is possible */
 #define MOST_LEVELS_AWAY 8  /* from the level without a search, to look for the one with it, in sixteenths */
-
-/* A stream that grows in memory. */
-typedef struct Buffer {
-    uint8_t *bytes;
-    size_t size, capacity, at;
-} Buffer;
 
 typedef struct Encoding {
     PictureJob *job;
@@ -38,36 +33,10 @@ typedef struct Encoding {
     int n_trials;
     int64_t limit;   /* of --bpp and --max-size; 0: none */
     double measured; /* of --target */
-    Buffer reached;  /* the stream that reached it, in the end */
+    MemoryStream reached;  /* the stream that reached it, in the end */
     PictureFound found;
     PictureTune tune;
 } Encoding;
-
-static RsdStatus buffer_write(void *ctx, const void *data, size_t size, RsdError *err)
-{
-    Buffer *buffer = ctx;
-    RsdStatus status = RSD_OK;
-
-    if (buffer->size + size > buffer->capacity) {
-        TRY(mem_resize(&buffer->bytes, buffer->capacity, 2 * buffer->size + size, 1, err));
-        buffer->capacity = 2 * buffer->size + size;
-    }
-    memcpy(buffer->bytes + buffer->size, data, size);
-    buffer->size += size;
-fail:
-    return status;
-}
-
-static RsdStatus buffer_read(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err)
-{
-    Buffer *buffer = ctx;
-
-    (void)err;
-    *n_read = buffer->size - buffer->at < size ? buffer->size - buffer->at : size;
-    memcpy(data, buffer->bytes + buffer->at, *n_read);
-    buffer->at += *n_read;
-    return RSD_OK;
-}
 
 /* --- the picture as a source ---------------------------------------------------------------------------------------- */
 
@@ -187,14 +156,14 @@ static RsdStatus show_trial(void *ctx, PictureSetting setting, int64_t size, Rsd
 /* What a setting comes to, by decoding it. */
 static RsdStatus measure_setting(Encoding *e, PictureMeasure *measure, PictureSetting setting, double *value, RsdError *err)
 {
-    Buffer stream = {0};
+    MemoryStream stream = {0};
     RsdStatus status = RSD_OK;
 
-    TRY(picture_encoder_run(e->encoder, setting, buffer_write, &stream, &e->size, err));
-    TRY(picture_measure_stream(measure, e->job->model, buffer_read, &stream, value, err));
+    TRY(picture_encoder_run(e->encoder, setting, memory_stream_write, &stream, &e->size, err));
+    TRY(picture_measure_stream(measure, e->job->model, memory_stream_read, &stream, value, err));
     TRY(show_trial(e, setting, e->size, err));
-    if (picture_measure_reached(measure, *value)) { /* the last that does is the one that stays */
-        Buffer old = e->reached;
+    if (picture_measure_reached(measure, *value) && (!e->reached.bytes || stream.size <= e->reached.size)) {
+        MemoryStream old = e->reached;
 
         e->reached = stream;
         stream = old;

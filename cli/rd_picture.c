@@ -13,7 +13,7 @@
 #include "losses/image_metric.h"
 #include "media/image_reader.h"
 
-#define LARGE_PIXELS ((int64_t)1 << 22)
+#define ONE_AT_A_TIME_PIXELS ((int64_t)1 << 22) /* from here on one picture is measured at a time */
 #define MIN_SIDE 16     /* of what all codecs and metrics can be asked to code */
 
 /* ---- the original ---- */
@@ -39,8 +39,7 @@ static RsdStatus simplify(Image **image, const char *path, const RdRun *run, Rsd
     TRY(mem_alloc(&alpha, n, sizeof *alpha, err));
     image_to_float(*image, 3, samples);
     image_alpha_to_float(*image, alpha);
-    for (size_t i = 0; i < 3 * n; i++)
-        samples[i] = alpha[i % n] * samples[i] + (1.0f - alpha[i % n]) * EVAL_GROUND;
+    eval_lay_on_ground(samples, alpha, n);
     TRY(image_from_float(&plain, samples, NULL, (*image)->width, (*image)->height, channels, 8, err));
     image_destroy(image);
     *image = plain;
@@ -62,7 +61,7 @@ static RsdStatus open_picture(RdThing *thing, const char *path, const RdRun *run
     TRY(simplify(&thing->image, path, run, err));
     thing->n = thing->image->width * thing->image->height;
     thing->amount = (double)thing->n;
-    thing->is_large = thing->n > LARGE_PIXELS;
+    thing->is_large = thing->n > ONE_AT_A_TIME_PIXELS;
     TRY(mem_alloc(&thing->samples, 3 * (size_t)thing->n, sizeof *thing->samples, err));
     image_to_float(thing->image, 3, thing->samples);
 fail:
@@ -187,7 +186,7 @@ static RsdStatus measure(RdTrial *t, const RdRun *run, const RdThing *thing, con
     image_to_float(decoded, 3, samples);
     both = (ImagePair){thing->samples, samples, thing->image->height, thing->image->width};
     for (size_t m = 0; m < run->set->n; m++)
-        TRY(image_metric_apply(&t->values[m], run->set->items[m].of_kind, &both, NULL, tape, err));
+        TRY(eval_measure_pictures(&t->values[m], &both, run->set->items[m].of_kind, NULL, tape, err));
 fail:
     mem_free(&samples);
     return status;

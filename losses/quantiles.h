@@ -9,7 +9,7 @@
 
 #define N_QUANTILES 5
 
-/* Below p percent of the values: 5, 25, 50, 75 and 95. */
+/* What p percent of the values lie below: p = 5, 25, 50, 75, 95. */
 typedef struct Quantiles {
     size_t n;                  /* values; 0: at[] means nothing */
     double at[N_QUANTILES];

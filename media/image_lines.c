@@ -15,7 +15,6 @@
 #include "media/exif.h"
 #include "media/image_parts.h"
 #include "media/png_image.h"
-#include "media/several_pictures.h"
 
 #define HEAD_SIZE ((size_t)65536) /* looked at before it is decided; PNG and PNM need less than 100 */
 
@@ -112,7 +111,8 @@ static bool read_pnm(Image *shape, size_t *header_size, const uint8_t *head, siz
     return true;
 }
 
-static RsdStatus open_pnm(ImageLines *lines, int64_t max_pixels, RsdError *err)
+/* size: of the file, 0 when it is not known. */
+static RsdStatus open_pnm(ImageLines *lines, int64_t size, int64_t max_pixels, RsdError *err)
 {
     Image *shape;
     RsdStatus status = RSD_OK;
@@ -122,6 +122,9 @@ static RsdStatus open_pnm(ImageLines *lines, int64_t max_pixels, RsdError *err)
     read_pnm(shape, &lines->head_at, lines->head, lines->head_size);
     CHECK(shape->width <= max_pixels / shape->height, err, RSD_ERR_MEMORY, "%lld x %lld pixels are more than the limit of %lld million",
           (long long)shape->width, (long long)shape->height, (long long)(max_pixels / 1000000));
+    CHECK(size == 0 || shape->width * shape->channels * (shape->bits / 8) <= (size - (int64_t)lines->head_at) / shape->height, err,
+          RSD_ERR_CORRUPT, "cut short: %lld x %lld pixels are more than its %lld bytes", (long long)shape->width,
+          (long long)shape->height, (long long)size);
     TRY(mem_alloc(&lines->line, (size_t)(shape->width * shape->channels), (size_t)shape->bits / 8, err));
 fail:
     return status;
@@ -217,7 +220,6 @@ static RsdStatus open_png(Image **whole, ImageLines *lines, int64_t size, const 
 
     TRY(png_lines_open(&lines->png, &source, max_pixels, err));
     lines->shape = png_lines_shape(lines->png, &lines->has_alpha);
-    lines->shape->has_more = several_pictures("png", lines->head, lines->head_size);
     orientation = lines->shape->exif.data ? exif_orientation(lines->shape->exif.data, lines->shape->exif.size) : 1;
     if (orientation != 1 && !o->as_stored)
         return read_whole(whole, lines, o, orientation, err);
@@ -231,20 +233,22 @@ static RsdStatus open_descriptor(Image **whole, ImageLines *lines, const char *p
 {
     const int64_t max_pixels = o->max_pixels > 0 ? o->max_pixels : IMAGE_MAX_PIXELS;
     struct stat info;
+    int64_t size;
     Image probe = {0};
     size_t header_size, n;
     RsdStatus status = RSD_OK;
 
     CHECK(fstat(lines->fd, &info) == 0, err, RSD_ERR_IO, "cannot open: %s", strerror(errno));
     CHECK(!S_ISDIR(info.st_mode), err, RSD_ERR_IO, "is a directory, not a picture");
+    size = S_ISREG(info.st_mode) ? (int64_t)info.st_size : 0;
     TRY(mem_alloc(&lines->head, HEAD_SIZE, 1, err));
     TRY(feed(lines, lines->head, HEAD_SIZE, &n, err));
     lines->head_size = n;
     if (n > 8 && memcmp(lines->head, "\x89PNG\r\n\x1a\n", 8) == 0 && png_is_large(lines->head, n, least_pixels)) {
-        TRY(open_png(whole, lines, S_ISREG(info.st_mode) ? (int64_t)info.st_size : 0, o, max_pixels, err));
+        TRY(open_png(whole, lines, size, o, max_pixels, err));
     } else if (read_pnm(&probe, &header_size, lines->head, n) &&
                probe.height >= (least_pixels + probe.width - 1) / probe.width) {
-        TRY(open_pnm(lines, max_pixels, err));
+        TRY(open_pnm(lines, size, max_pixels, err));
         if (o->drop_profile)
             lines->shape->color = (ImageColor){0};
     } else {

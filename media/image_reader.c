@@ -239,6 +239,8 @@ RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const 
         orientation = image_metadata_orientation(&places, format, data, size);
         if (places.names_profile && !image->color.icc)
             image->lost_profile = "is damaged";
+        if (format && strcmp(format, "jxl") == 0 && orientation_of(image) != 1)
+            image_metadata_make_upright(image); /* its decoder has turned the picture */
     }
     image->has_more = image->has_more || has_more;
     TRY(image_finish_reading(image, &o, orientation, err));

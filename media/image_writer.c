@@ -106,6 +106,15 @@ static void note(const ImageWriteOptions *o, const char *path, const char *what,
         o->note(o->note_ctx, text);
 }
 
+static void note_lost_profile(const ImageWriter *writer, const char *path)
+{
+    char text[RSD_ERROR_TEXT_SIZE];
+
+    snprintf(text, sizeof text, "%s: the colour profile is left out, which libpng does not accept", path);
+    if (png_writing_lost_profile(writer->png) && writer->options.note)
+        writer->options.note(writer->options.note_ctx, text);
+}
+
 static void note_left_out(const Image *shape, const char *path, const char *format, const ImageWriteOptions *o)
 {
     const MetadataKept kept = image_metadata_kept(format);
@@ -144,8 +153,10 @@ RsdStatus image_writer_open(ImageWriter **out, const Image *shape, bool has_alph
     TRY(choose_format(&writer->format, path, o, err));
     TRY(atomic_file_open(&writer->file, path, o->overwrite, err));
     note_left_out(shape, path, writer->format, o);
-    if (strcmp(writer->format, "png") == 0)
+    if (strcmp(writer->format, "png") == 0) {
         TRY(name_file(writer, png_writing_open(&writer->png, shape, has_alpha && !o->drop_alpha, writer->file, o->drop_profile, err), err));
+        note_lost_profile(writer, path);
+    }
     *out = writer;
     return RSD_OK;
 fail:

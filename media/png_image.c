@@ -24,7 +24,8 @@
 #include <setjmp.h>
 
 #define DEFLATE_MAX 1032            /* bytes out for each byte in; zlib, technical details */
-#define CHUNK_MAX ((size_t)1 << 26) /* of text and profiles */
+#define CHUNK_MAX (METADATA_MAX_SIZE + 1) /* bytes of a text or a profile, unpacked */
+#define MAX_CHUNKS 8                  /* that are kept, each up to CHUNK_MAX */
 #define XMP_KEYWORD "XML:com.adobe.xmp"
 #define CICP_SIZE 4
 
@@ -49,7 +50,7 @@ typedef struct Coder {
     /* writing */
     const Image *source;
     AtomicFile *file;
-    bool with_profile, with_alpha;
+    bool with_profile, with_alpha, lost_profile;
     char *text; /* XMP */
 } Coder;
 
@@ -70,6 +71,8 @@ static void on_error(png_structp png, png_const_charp words)
 {
     Coder *coder = png_get_error_ptr(png);
 
+    if (coder->source)
+        give_up(coder, error_set(coder->err, RSD_ERR_UNSUPPORTED, "libpng cannot write it: %s", words));
     give_up(coder, error_set(coder->err, RSD_ERR_CORRUPT, "damaged PNG, line %lld: %s", (long long)coder->line, words));
 }
 
@@ -222,7 +225,7 @@ static void read_metadata(Coder *coder)
 /* Everything before the pixels. */
 static void read_header(Coder *coder)
 {
-    static const png_byte kept[] = "cICP\0acTL";
+    static const png_byte kept[] = "cICP\0acTL", left[] = "tEXt\0zTXt\0sPLT";
     png_structp png = coder->png;
     Image *image;
     int bits;
@@ -230,6 +233,8 @@ static void read_header(Coder *coder)
     png_set_read_fn(png, coder, take_bytes);
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_chunk_malloc_max(png, CHUNK_MAX);
+    png_set_chunk_cache_max(png, MAX_CHUNKS);
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, left, 3);
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_ALWAYS, kept, 2);
     must(coder, mem_calloc(&coder->image, 1, sizeof *coder->image, coder->err));
     image = coder->image;
@@ -470,6 +475,7 @@ static void write_header(Coder *coder)
     write_color(coder);
     write_metadata(coder);
     png_write_info(png, coder->info);
+    coder->lost_profile = coder->with_profile && image->color.icc && !png_get_valid(png, coder->info, PNG_INFO_iCCP);
     coder->n_samples = image->channels + (coder->with_alpha ? 1 : 0);
     must(coder, mem_alloc(&coder->lines, (size_t)(image->width * coder->n_samples), (size_t)image->bits / 8, coder->err));
 }
@@ -522,6 +528,11 @@ RsdStatus png_writing_open(PngWriting **out, const Image *shape, bool with_alpha
 fail:
     png_writing_close(&writing);
     return status;
+}
+
+bool png_writing_lost_profile(const PngWriting *writing)
+{
+    return writing->coder.lost_profile;
 }
 
 RsdStatus png_writing_lines(PngWriting *writing, const Image *band, int64_t n, RsdError *err)
@@ -602,6 +613,12 @@ RsdStatus png_writing_open(PngWriting **out, const Image *shape, bool with_alpha
     (void)shape, (void)with_alpha, (void)file, (void)drop_profile;
     *out = NULL;
     return refuse(err);
+}
+
+bool png_writing_lost_profile(const PngWriting *writing)
+{
+    (void)writing;
+    return false;
 }
 
 RsdStatus png_writing_lines(PngWriting *writing, const Image *band, int64_t n, RsdError *err)

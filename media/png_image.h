@@ -39,6 +39,8 @@ RsdStatus png_lines_next(PngLines *lines, Image *band, int64_t at, int64_t n, Rs
 typedef struct PngWriting PngWriting;
 RsdStatus png_writing_open(PngWriting **out, const Image *shape, bool with_alpha, AtomicFile *file, bool drop_profile,
                            RsdError *err);
+/* libpng checks a colour profile by more rules than the reader does: true when it left it out. */
+bool png_writing_lost_profile(const PngWriting *writing);
 /* The first n lines of band. */
 RsdStatus png_writing_lines(PngWriting *writing, const Image *band, int64_t n, RsdError *err);
 RsdStatus png_writing_finish(PngWriting *writing, RsdError *err);

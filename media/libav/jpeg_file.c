@@ -11,16 +11,20 @@
 
 #ifdef RESIDUA_HAVE_JPEG
 #include <jpeglib.h>
+#include <jerror.h>
 #include <libavutil/mem.h>
 #include <setjmp.h>
+
+#define FIRST_ROOM ((size_t)65536)
 
 /* libjpeg's errors end here; everything that must be freed after one lives here too. */
 typedef struct Job {
     struct jpeg_error_mgr errors; /* first: libjpeg gives back a pointer to it */
     jmp_buf failed;
     struct jpeg_compress_struct encoder;
+    struct jpeg_destination_mgr to;
     unsigned char *made; /* by malloc */
-    unsigned long made_size;
+    size_t made_size, room;
     JSAMPLE *line;
 } Job;
 
@@ -33,6 +37,43 @@ static void say_nothing(j_common_ptr any)
 {
     (void)any;
 }
+
+/* --- where the bytes go: libjpeg's own jpeg_mem_dest leaves a freed buffer behind after an error ------------------------------ */
+
+static Job *job_of(j_compress_ptr encoder)
+{
+    return (Job *)(void *)encoder->err;
+}
+
+/* Room for as much again, behind what is made. */
+static boolean grow(j_compress_ptr encoder)
+{
+    Job *job = job_of(encoder);
+    const size_t room = job->room ? 2 * job->room : FIRST_ROOM;
+    unsigned char *grown = realloc(job->made, room);
+
+    if (!grown)
+        ERREXIT1(encoder, JERR_OUT_OF_MEMORY, 0);
+    job->to.next_output_byte = grown + job->room;
+    job->to.free_in_buffer = room - job->room;
+    job->made = grown;
+    job->room = room;
+    return TRUE;
+}
+
+static void begin(j_compress_ptr encoder)
+{
+    (void)grow(encoder);
+}
+
+static void end(j_compress_ptr encoder)
+{
+    Job *job = job_of(encoder);
+
+    job->made_size = job->room - job->to.free_in_buffer;
+}
+
+/* --- the file --------------------------------------------------------------------------------------------------------------- */
 
 static void write_lines(Job *job, const AvPicture *picture)
 {
@@ -51,7 +92,8 @@ static void encode(Job *job, const AvPicture *picture, int quality)
     struct jpeg_compress_struct *encoder = &job->encoder;
 
     jpeg_create_compress(encoder);
-    jpeg_mem_dest(encoder, &job->made, &job->made_size);
+    job->to = (struct jpeg_destination_mgr){.init_destination = begin, .empty_output_buffer = grow, .term_destination = end};
+    encoder->dest = &job->to;
     encoder->image_width = (JDIMENSION)picture->width;
     encoder->image_height = (JDIMENSION)picture->height;
     encoder->input_components = picture->channels;
@@ -85,7 +127,7 @@ RsdStatus jpeg_file_encode(uint8_t **bytes, size_t *size, const AvPicture *pictu
     encode(job, picture, quality);
     *bytes = av_memdup(job->made, job->made_size);
     *size = job->made_size;
-    CHECK(*bytes, err, RSD_ERR_MEMORY, "no memory for %lu bytes", job->made_size);
+    CHECK(*bytes, err, RSD_ERR_MEMORY, "no memory for %zu bytes", job->made_size);
 fail:
     if (job) {
         jpeg_destroy_compress(&job->encoder);

@@ -162,6 +162,17 @@ Test(pictures, searches_are_reported_and_meet_limits_too)
     image_destroy(&image);
 }
 
+Test(pictures, without_a_model_the_built_in_one_codes_and_decodes)
+{
+    Image *image = make_picture("a.png", 70, 45, 3, 8, false);
+
+    output_of(0, "encode -q a.png");
+    EXPECT_SAYS(0, "info --json a.rsd", "\"photo\"");
+    output_of(0, "decode -q -o back.png a.rsd");
+    EXPECT_SAYS(0, "eval -m psnr --json a.png back.png", "\"psnr");
+    image_destroy(&image);
+}
+
 Test(pictures, what_does_not_fit_together_is_told)
 {
     Image *image = make_picture("a.png", 30, 20, 3, 8, true);

@@ -154,6 +154,19 @@ Test(image_metadata, a_picture_that_was_turned_says_so_no_more)
     }
 }
 
+Test(image_metadata, a_jpeg_xl_file_is_turned_by_its_decoder_and_says_so_no_more)
+{
+    Image *image = make_picture(3), *back;
+    RsdError err = {0};
+
+    image->exif.data[EXIF_ORIENTATION_AT] = 6;
+    ASSERT_OK(image_write(image, fixture_path("d.jxl"), NULL, &err), err);
+    ASSERT_OK(image_read(&back, fixture_path("d.jxl"), NULL, &err), err);
+    cr_assert_eq(back->exif.data[EXIF_ORIENTATION_AT], 1);
+    image_destroy(&back);
+    image_destroy(&image);
+}
+
 Test(image_metadata, profiles_that_are_damaged_or_of_other_colours_are_left_out_with_a_reason)
 {
     uint8_t *profile = make_profile("RGB "), *cmyk = make_profile("CMYK"), *grey = make_profile("GRAY");
@@ -329,9 +342,5 @@ Test(image_metadata, large_png_and_pnm_come_line_by_line_and_others_whole)
     cr_assert(whole && !lines);
     image_destroy(&whole);
     fixture_cut("c.ppm", "cut.ppm", fixture_size("c.ppm") - 1);
-    ASSERT_OK(image_open(&whole, &lines, fixture_path("cut.ppm"), NULL, 100, &err), err);
-    ASSERT_OK(image_create(&whole, 31, 23, 3, 8, false, &err), err);
-    ASSERT_FAILS(image_lines_next(lines, whole, 0, 23, &err), RSD_ERR_CORRUPT, err, "cut.ppm: cut short");
-    image_destroy(&whole);
-    image_lines_close(&lines);
+    ASSERT_FAILS(image_open(&whole, &lines, fixture_path("cut.ppm"), NULL, 100, &err), RSD_ERR_CORRUPT, err, "cut.ppm: cut short");
 }
