@@ -327,8 +327,12 @@ static RsdStatus decode_item(void *ctx, const BatchItem *item, BatchResult *resu
     TRY(picture_is_stream(&is_picture, &source, err));
     if (is_picture) {
         CHECK(!w->model, err, RSD_ERR_MODEL, "%s: is a picture, and model %s codes sound", source.name, rsd_model_info(w->model)->name);
-        TRY(picture_job_decode(&w->pictures, &source, &(PictureOutput){picture_format(w->request), w->request->quality, w->request->scale, w->request->metadata},
-                               item, result, json, err));
+        const PictureOutput output = {.format = picture_format(w->request),
+                                      .quality = w->request->quality,
+                                      .scale = w->request->scale,
+                                      .metadata = w->request->metadata};
+
+        TRY(picture_job_decode(&w->pictures, &source, &output, item, result, json, err));
         goto fail; /* nothing failed: the source is closed there */
     }
     CHECK(!w->pictures.model, err, RSD_ERR_MODEL, "%s: is sound, and model %s codes pictures", source.name,

@@ -336,8 +336,6 @@ RSD_API void rsd_picture_model_close(RsdPictureModel **model);
 RSD_API const char *rsd_picture_model_name(const RsdPictureModel *model);
 RSD_API const uint8_t *rsd_picture_model_hash(const RsdPictureModel *model); /* [RSD_MODEL_HASH_SIZE] */
 
-#define RSD_PICTURE_MAX_SHRINK 4
-
 /* What the header of a stream says. */
 typedef struct RsdPictureInfo {
     int format_version;

@@ -192,6 +192,8 @@ static RsdStatus sum_layer(void *ctx, ConvLayer *layer, RsdError *err)
     CHECK(up_shape[0] == rows && down_shape[1] == rest && up_shape[1] == down_shape[0], err, RSD_ERR_CORRUPT,
           "%s: up is [%lld, %lld] and down [%lld, %lld], expected [%lld, r] and [r, %lld]", layer->name, (long long)up_shape[0],
           (long long)up_shape[1], (long long)down_shape[0], (long long)down_shape[1], (long long)rows, (long long)rest);
+    CHECK(up_shape[1] >= 1 && up_shape[1] <= ADAPTER_MAX_RANK, err, RSD_ERR_CORRUPT, "%s: rank %lld, expected 1 to %d", layer->name,
+          (long long)up_shape[1], ADAPTER_MAX_RANK);
     if (sum->apply)
         add_up(layer, up, down, up_shape[1]);
 fail:

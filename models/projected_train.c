@@ -153,8 +153,12 @@ static RsdStatus prepare_codes(Tape *tape, ProjectedRvq *rvq, int i, const Tenso
                         rvq->group);
         projected_pack(rvq, i);
     }
-    for (int n = 0; n < rvq->training.ahead; n++)
+    for (int n = 0; n < rvq->training.ahead; n++) {
+        const ArenaMark mark = arena_mark(tape->arena);
+
         TRY(update_ahead(tape, rvq, i, p, codes, err));
+        arena_rewind(tape->arena, mark);
+    }
 fail:
     return status;
 }

@@ -12,6 +12,7 @@
 #include "engine/kernels/point.h"
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/distance.h"
+#include "engine/ops/pool2d.h"
 #include "engine/ops/quantise.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/shape.h"
@@ -189,25 +190,9 @@ fail:
 /* ---- heads ---- */
 
 /* Means over squares of n x n pixels: x [batch, 3, h, w], sides multiples of n. */
-static RsdStatus shrink(Tape *tape, const Tensor *x, int64_t n, Tensor **out, RsdError *err)
+static RsdStatus shrink(Tape *tape, Tensor *x, int n, Tensor **out, RsdError *err)
 {
-    const int64_t h = x->shape[2] / n, w = x->shape[3] / n;
-    float *to;
-    RsdStatus status = RSD_OK;
-
-    TRY(tape_tensor(tape, out, 4, (int64_t[]){x->shape[0], x->shape[1], h, w}, err));
-    to = (*out)->data;
-    for (int64_t row = 0; row < x->shape[0] * x->shape[1] * h; row++)
-        for (int64_t col = 0; col < w; col++) {
-            const float *from = x->data + row * n * x->shape[3] + col * n;
-            float sum = 0.0f;
-
-            for (int64_t i = 0; i < n * n; i++)
-                sum += from[i / n * x->shape[3] + i % n];
-            *to++ = sum / (float)(n * n);
-        }
-fail:
-    return status;
+    return op_mean_pool2d(tape, x, &(Pool2dParams){.size = {n, n}}, out, err);
 }
 
 /* The losses of both heads, added to *loss, which may be NULL yet. */
@@ -221,7 +206,7 @@ static RsdStatus add_heads(Tape *tape, const ImageCodec *codec, const Weights *w
         const int64_t side = (int64_t)2 << i, n_small = n / (side * side);
         Tensor *target, *small, *weight, *part;
 
-        TRY(shrink(tape, x, side, &target, err));
+        TRY(shrink(tape, x, (int)side, &target, err));
         TRY(image_codec_run_head(tape, codec, i, features[i], &small, err));
         TRY(tape_tensor(tape, &weight, 4, target->shape, err));
         for (int64_t b = 0; b < batch; b++)
@@ -249,7 +234,7 @@ static void end_phase(ImageStepReport *report, int phase, double *since)
     *since = now;
 }
 
-static void fill_report(const Tape *tape, const PriorResult *prior, const Tensor *x, const Tensor *back, ImageStepReport *report)
+static void fill_report(const Tape *tape, const PriorResult *prior, Tensor *x, Tensor *back, ImageStepReport *report)
 {
     const double pixels = (double)(x->shape[0] * x->shape[2] * x->shape[3]);
 
@@ -357,7 +342,7 @@ static double db_of(const Tensor *a, const Tensor *b)
     return 10.0 * log10(255.0 * 255.0 / fmax(mse_of_bytes(a->data, b->data, tensor_count(a)), 1e-10));
 }
 
-static RsdStatus evaluate_heads(Tape *tape, const ImageCodec *codec, const Tensor *x, const Tensor *back,
+static RsdStatus evaluate_heads(Tape *tape, const ImageCodec *codec, Tensor *x, Tensor *back,
                                 Tensor *features[IMAGE_HEADS], PictureReport *report, RsdError *err)
 {
     RsdStatus status = RSD_OK;
@@ -365,8 +350,8 @@ static RsdStatus evaluate_heads(Tape *tape, const ImageCodec *codec, const Tenso
     for (int i = 0; i < IMAGE_HEADS; i++) {
         Tensor *target, *shrunk, *small;
 
-        TRY(shrink(tape, x, (int64_t)2 << i, &target, err));
-        TRY(shrink(tape, back, (int64_t)2 << i, &shrunk, err));
+        TRY(shrink(tape, x, 2 << i, &target, err));
+        TRY(shrink(tape, back, 2 << i, &shrunk, err));
         TRY(image_codec_run_head(tape, codec, i, features[i], &small, err));
         report->head_db[i] += db_of(target, small) / IMAGE_LEVELS;
         report->shrunk_db[i] += db_of(target, shrunk) / IMAGE_LEVELS;

@@ -15,6 +15,7 @@
 #include "engine/base/mem.h"
 
 #define MAX_ENTRIES 65534 /* what is said without zip64; 65535 points there */
+#define MAX_DIRECTORY (46u * MAX_ENTRIES) /* bytes: for so many of the shortest entries, whatever their number is said to be */
 #define END_SIZE 22        /* of the record at the end of a zip */
 #define MAX_COMMENT 65535  /* behind it */
 
@@ -48,14 +49,20 @@ static RsdStatus refuse(const char *place, zip_error_t *reason, RsdError *err)
     return status;
 }
 
-/* Before libzip takes memory and time for each: whether a record at the end says that there are too many entries. */
+/* Before libzip takes memory and time for each: whether a record at the end says that there are too many entries, or that their
+ * directory is long enough for too many. */
 static RsdStatus check_end(const uint8_t *data, size_t size, const char *place, RsdError *err)
 {
     size_t first = size > END_SIZE + MAX_COMMENT ? size - END_SIZE - MAX_COMMENT : 0;
 
     for (size_t at = first; at + END_SIZE <= size; at++)
-        if (memcmp(data + at, "PK\5\6", 4) == 0 && get_u16le(data + at + 10) > MAX_ENTRIES)
-            return error_set(err, RSD_ERR_UNSUPPORTED, "%s: more than %d entries, which no model has", place, MAX_ENTRIES);
+        if (memcmp(data + at, "PK\5\6", 4) == 0) {
+            if (get_u16le(data + at + 10) > MAX_ENTRIES)
+                return error_set(err, RSD_ERR_UNSUPPORTED, "%s: more than %d entries, which no model has", place, MAX_ENTRIES);
+            if (get_u32le(data + at + 12) > MAX_DIRECTORY)
+                return error_set(err, RSD_ERR_UNSUPPORTED, "%s: a directory of %u bytes, which no model has", place,
+                                 get_u32le(data + at + 12));
+        }
     return RSD_OK;
 }
 
@@ -83,6 +90,8 @@ static RsdStatus open_source(ZipArchive *archive, zip_source_t *source, RsdError
         return refuse(archive->place, &reason, err);
     }
     libzip.zip_error_fini(&reason);
+    if (zip_archive_count(archive) > MAX_ENTRIES)
+        return error_set(err, RSD_ERR_UNSUPPORTED, "%s: more than %d entries, which no model has", archive->place, MAX_ENTRIES);
     return RSD_OK;
 }
 

@@ -188,13 +188,22 @@ Test(train, a_projected_quantiser_learns_and_resumes_to_the_bit)
     expect_ok(train("parts", false, 1));
     stop_at = 0;
     expect_ok(train("parts", true, 1));
-    state_files_expect_same(checkpoint("whole", 60), checkpoint("parts", 60));
+    state_files_expect_same(checkpoint("whole", 60), checkpoint("parts", 60), 20);
     cr_assert_eq(audio_codec_load(&codec, run_path("whole/model.safetensors"), &err), RSD_OK, "%s", err.text);
     cr_expect(audio_codec_is_projected(&codec->config) && codec->config.projected_rvq.code_dim == 3);
     audio_codec_destroy(&codec);
     init_path = run_path("whole/model.safetensors");
     cr_assert_eq(train_config_set(&cfg, "train.freeze=codes", &err), RSD_OK);
     expect_ok(train("next", false, 2));
+    {
+        char first[3 * RECORDINGS_PATH_SIZE], next[3 * RECORDINGS_PATH_SIZE];
+
+        snprintf(first, sizeof first, "%s", run_path("whole/model.safetensors"));
+        snprintf(next, sizeof next, "%s", run_path("next/model.safetensors"));
+        cr_expect_eq(state_files_count_changed(first, next, "encoder."), 0);
+        cr_expect_eq(state_files_count_changed(first, next, "embed"), 0);
+        cr_expect_gt(state_files_count_changed(first, next, "decoder."), 4);
+    }
     init_path = NULL;
     cr_assert_eq(train_config_set(&cfg, "model.quantizer=rvq", &err), RSD_OK);
     cr_expect_eq(train("refused", false, 1)->status, RSD_ERR_ARG, "codes of moving averages have no gradient to share");
@@ -221,7 +230,7 @@ Test(train, an_adapter_learns_beside_a_model_that_stays_as_it_is)
     stop_at = 0;
     init_path = NULL;
     expect_ok(train("parts", true, 1));
-    state_files_expect_same(checkpoint("whole", 40), checkpoint("parts", 40));
+    state_files_expect_same(checkpoint("whole", 40), checkpoint("parts", 40), 20);
     cr_expect(exists("whole", "adapter.safetensors") && !exists("whole", "model.safetensors"));
     outcome = train("nothing", false, 1);
     cr_expect(outcome->status == RSD_ERR_ARG && strstr(outcome->err.text, "name it with --init"), "%s", outcome->err.text);
@@ -257,7 +266,7 @@ Test(train, resuming_equals_never_having_stopped)
     expect_ok(outcome);
     cr_expect_eq(outcome->summary.first_step, 3);
     cr_expect_eq(outcome->summary.step, 6);
-    state_files_expect_same(checkpoint("whole", 6), checkpoint("parts", 6));
+    state_files_expect_same(checkpoint("whole", 6), checkpoint("parts", 6), 20);
 }
 
 Test(train, a_quantiser_that_joins_later_resumes_exactly_too)
@@ -270,7 +279,7 @@ Test(train, a_quantiser_that_joins_later_resumes_exactly_too)
     expect_ok(train("parts", false, 1));
     stop_at = 0;
     expect_ok(train("parts", true, 2));
-    state_files_expect_same(checkpoint("whole", 6), checkpoint("parts", 6));
+    state_files_expect_same(checkpoint("whole", 6), checkpoint("parts", 6), 20);
 }
 
 Test(train, validation_and_checkpoints_change_no_bit)
@@ -281,7 +290,7 @@ Test(train, validation_and_checkpoints_change_no_bit)
     train_config_set(&cfg, "train.checkpoint_steps=1", NULL);
     train_config_set(&cfg, "train.keep=2", NULL);
     expect_ok(train("busy", false, 2));
-    state_files_expect_same(checkpoint("plain", 6), checkpoint("busy", 6));
+    state_files_expect_same(checkpoint("plain", 6), checkpoint("busy", 6), 20);
     cr_expect(exists("busy", "checkpoint-000000005.safetensors"));
     cr_expect_not(exists("busy", "checkpoint-000000004.safetensors"), "only the newest two are kept");
 }
@@ -484,7 +493,7 @@ Test(train, a_gradient_from_uphill_is_another_one_and_resumes_exactly)
     expect_ok(train("broken", false, 2));
     stop_at = 0;
     expect_ok(train("broken", true, 1));
-    state_files_expect_same(far, checkpoint("broken", 6));
+    state_files_expect_same(far, checkpoint("broken", 6), 20);
 }
 
 Test(train, a_time_limit_ends_the_run_with_a_checkpoint)

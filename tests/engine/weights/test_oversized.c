@@ -130,3 +130,17 @@ Test(oversized, a_zip_of_too_many_entries_is_refused)
                  "more than 65534 entries");
     free(bytes);
 }
+
+Test(oversized, a_directory_for_too_many_entries_is_refused_whatever_their_number_is_said_to_be)
+{
+    const size_t directory = (size_t)46 * 65534 + 1, size = directory + 22;
+    uint8_t *zip = calloc(size, 1);
+    Checkpoint *c;
+
+    memcpy(zip, "PK\3\4", 4);
+    memcpy(zip + directory, "PK\5\6", 4);
+    zip[directory + 8] = zip[directory + 10] = 1;
+    put_u32le(zip + directory + 12, (uint32_t)directory);
+    ASSERT_FAILS(checkpoint_open_memory(&c, zip, size, "large.th", &err), RSD_ERR_UNSUPPORTED, err, "a directory of 3014565 bytes");
+    free(zip);
+}
