@@ -74,13 +74,13 @@ static RsdStatus find_model(RsdDecoder *decoder, const RsdDecoderOptions *option
     CHECK(strcmp(info->model_name, model->name) == 0, err, RSD_ERR_MODEL, "%s: needs model %s; this is %s", name,
           info->model_name, model->name);
     if (!audio_codec_knows_hash(decoder->model->codec, info->model_hash)) {
-        const uint8_t *a = info->model_hash, *b = model->hash;
+        char wanted[MODEL_HASH_TEXT_SIZE], given[MODEL_HASH_TEXT_SIZE];
 
+        model_hash_print(wanted, info->model_hash);
+        model_hash_print(given, model->hash);
         CHECK(false, err, RSD_ERR_MODEL,
-              "%s: needs model %s with hash %02x%02x%02x%02x%02x%02x%02x%02x; this one has "
-              "%02x%02x%02x%02x%02x%02x%02x%02x; give the model file that the stream was encoded with",
-              name, model->name, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], b[0], b[1], b[2], b[3], b[4], b[5],
-              b[6], b[7]);
+              "%s: needs model %s with hash %s; this one has %s; give the model file that the stream was encoded with", name,
+              model->name, wanted, given);
     }
     CHECK(info->rate_hz == model->rate_hz && info->channels == model->channels &&
               info->hop_samples == model->hop_samples && info->bits_per_code == model->bits_per_code &&

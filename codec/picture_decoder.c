@@ -183,17 +183,16 @@ static RsdStatus check_model(const PictureDecoder *decoder, const PictureModel *
 {
     const ImageCodec *codec = model->codec;
     const char *name = picture_reader_name(decoder->reader);
-    const uint8_t *a = decoder->info->model_hash, *b = codec->hash;
+    char wanted[MODEL_HASH_TEXT_SIZE], given[MODEL_HASH_TEXT_SIZE];
     RsdStatus status = RSD_OK;
 
     CHECK(strcmp(decoder->info->model_name, codec->config.name) == 0, err, RSD_ERR_MODEL,
           "%s: needs model %s; this is %s", name, decoder->info->model_name, codec->config.name);
-    CHECK(memcmp(a, b, RSD_MODEL_HASH_SIZE) == 0, err, RSD_ERR_MODEL,
-          "%s: needs model %s with hash %02x%02x%02x%02x%02x%02x%02x%02x; this one has "
-          "%02x%02x%02x%02x%02x%02x%02x%02x; give the model "
-          "file that the stream was encoded with",
-          name, codec->config.name, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], b[0], b[1], b[2], b[3], b[4], b[5],
-          b[6], b[7]);
+    model_hash_print(wanted, decoder->info->model_hash);
+    model_hash_print(given, codec->hash);
+    CHECK(strcmp(wanted, given) == 0, err, RSD_ERR_MODEL,
+          "%s: needs model %s with hash %s; this one has %s; give the model file that the stream was encoded with", name,
+          codec->config.name, wanted, given);
 fail:
     return status;
 }

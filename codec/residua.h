@@ -322,7 +322,7 @@ RSD_API const RsdModelInfo *rsd_decoder_model(const RsdDecoder *decoder);
  *     options.height = 480;                                info = rsd_picture_decoder_info(dec);
  *     options.pixels = pixels;                             rsd_picture_decoder_read(dec, pixels, 0, &err);
  *     options.write = my_write;                            rsd_picture_decoder_close(&dec);
- *     rsd_picture_encode(&options, NULL, &err);
+ *     rsd_picture_encode(&options, NULL, NULL, &err);
  */
 
 typedef struct RsdPictureModel RsdPictureModel;

@@ -123,7 +123,7 @@ RsdStatus image_codec_create(ImageCodec **out, const ImageCodecConfig *cfg, uint
 /* Makes the transforms of a codec just created the best linear ones: principal components of pictures [n_pictures, 3, side, side],
  * side a multiple of IMAGE_STRIDE, with gains that suit the levels (models/image_start.c). Errors: RSD_ERR_ARG, RSD_ERR_MEMORY,
  * RSD_ERR_NUMERIC (a sample is not finite). */
-RsdStatus image_codec_start(ImageCodec *codec, const float *pictures, int64_t n_pictures, int64_t side, RsdError *err);
+RsdStatus image_codec_init_transforms(ImageCodec *codec, const float *pictures, int64_t n_pictures, int64_t side, RsdError *err);
 /* From a model file (docs/model-file.md), for inference: float weights, the integer prior, and the float prior made of it.
  * Errors: those of checkpoint_open; RSD_ERR_CORRUPT (damaged, impossible configuration, numbers an integer layer must not
  * have), RSD_ERR_UNSUPPORTED (not a picture model, or a newer one), RSD_ERR_NUMERIC. */

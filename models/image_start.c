@@ -179,7 +179,7 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-RsdStatus image_codec_start(ImageCodec *codec, const float *pictures, int64_t n_pictures, int64_t side, RsdError *err)
+RsdStatus image_codec_init_transforms(ImageCodec *codec, const float *pictures, int64_t n_pictures, int64_t side, RsdError *err)
 {
     ImageNet *net = codec->net;
     const int64_t plane = side * side;

@@ -59,7 +59,7 @@ RsdStatus snake_layer_register(SnakeLayer *layer, ParamSet *params, RsdError *er
  * that a frozen layer without recording uses what it folded. Errors: those of the ops. */
 RsdStatus conv1d(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor **y, RsdError *err);
 RsdStatus conv_transpose1d(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor **y, RsdError *err);
-/* For inference, y += layer(x) in place. */
+/* For inference, y += layer(x) in place: x [batch, c_in, n], y [batch, c_out, m], which must be another tensor. Errors: as conv1d. */
 RsdStatus conv1d_onto(Tape *tape, const ConvLayer *layer, Tensor *x, Tensor *y, RsdError *err);
 /* y = snake(x); when nothing records and x is a result that nothing else reads, `in_place` saves the memory: *y is then x. */
 RsdStatus snake(Tape *tape, const SnakeLayer *layer, Tensor *x, bool in_place, Tensor **y, RsdError *err);

@@ -46,7 +46,7 @@ RsdStatus exchange_create(Exchange **out, const ExchangeConfig *config, const Pa
 void exchange_destroy(Exchange **exchange);
 
 /* Gradients become about their sum over the group; all members call it. When one member's are not finite, all numbers are sent, so that
- * all see it, and what was held back stays. */
+ * all see it, and what was held back stays. The same when a member has no memory for what it would send. */
 void exchange_sum(Exchange *exchange, Group *group, ExchangeReport *report);
 
 #endif

@@ -100,7 +100,7 @@ static RsdStatus start_transforms(Run *run, RsdError *err)
         TRY(loader_next(run->loader, &batch, err));
         memcpy(pictures + (size_t)i * count, batch, count * sizeof *pictures);
     }
-    TRY(image_codec_start(run->state->image, pictures, (int64_t)cfg->picture.start_batches * cfg->data.batch, cfg->picture.crop, err));
+    TRY(image_codec_init_transforms(run->state->image, pictures, (int64_t)cfg->picture.start_batches * cfg->data.batch, cfg->picture.crop, err));
 fail:
     mem_free(&pictures);
     loader_destroy(&run->loader);

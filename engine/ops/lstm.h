@@ -21,7 +21,8 @@ typedef struct LstmWeights {
  * bits of the whole signal. A stream cannot be recorded. Errors: RSD_ERR_ARG naming the shapes, RSD_ERR_MEMORY. */
 RsdStatus op_lstm(Tape *tape, Tensor *x, const LstmWeights *weights, Tensor **y, RsdError *err);
 
-/* For inference, as conv1d_prepare; w_ih by linear_prepare. */
+/* For inference: lays w_hh [4H, H] out in panels for the kernel, in the tape's arena, where it must stay as long as w_hh is used;
+ * w_ih is laid out by linear_prepare. Errors: RSD_ERR_MEMORY. */
 RsdStatus lstm_prepare(Tape *tape, Tensor *w_hh, RsdError *err);
 
 #endif

@@ -48,8 +48,8 @@ static json_t *run_peer(const char *names)
     json_t *result;
     FILE *pipe;
 
-    snprintf(command, sizeof command, "'%s' '%s/tests/peers/image_losses.py' --height %d --width %d --threads %d --repeat 1 --only %s "
-             "2>/dev/null", python ? python : "/usr/bin/python3", source ? source : ".", SIDE, SIDE, N_THREADS, names);
+    snprintf(command, sizeof command, "'%s' '%s/tests/peers/image_losses.py' --height %d --width %d --threads %d --repeat %d --only %s "
+             "2>/dev/null", python ? python : "/usr/bin/python3", source ? source : ".", SIDE, SIDE, N_THREADS, N_RUNS, names);
     pipe = popen(command, "r");
     if (!pipe)
         return NULL;

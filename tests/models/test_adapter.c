@@ -213,13 +213,12 @@ Test(adapter, bases_that_are_no_hashes_are_refused)
 static void write_file(const char *kind, const char *version, const AudioCodec *codec, const char *array, int64_t rows, int64_t columns)
 {
     SafetensorsWriter *writer;
-    char hash[2 * MODEL_HASH_SIZE + 1];
+    char hash[MODEL_HASH_TEXT_SIZE];
     const int64_t shape[2] = {rows, columns};
     float *data = calloc((size_t)(rows * columns), sizeof *data);
     RsdError err = {0};
 
-    for (size_t i = 0; i < MODEL_HASH_SIZE; i++)
-        snprintf(hash + 2 * i, 3, "%02x", codec->hash[i]);
+    model_hash_print(hash, codec->hash);
     ASSERT_OK(safetensors_writer_create(&writer, &err), err);
     ASSERT_OK(safetensors_writer_metadata(writer, "residua.kind", kind, &err), err);
     ASSERT_OK(safetensors_writer_metadata(writer, "residua.version", version, &err), err);

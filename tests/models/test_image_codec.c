@@ -184,7 +184,7 @@ Test(image_codec, at_its_start_pictures_like_the_first_ones_come_back)
 
     open_rig(&rig, 1);
     before = square_error_there_and_back(&rig, slopes(&rig, 4, 64, 1));
-    ASSERT_OK(image_codec_start(rig.codec, slopes(&rig, 16, 64, 0)->data, 16, 64, &rig.err), rig.err);
+    ASSERT_OK(image_codec_init_transforms(rig.codec, slopes(&rig, 16, 64, 0)->data, 16, 64, &rig.err), rig.err);
     after = square_error_there_and_back(&rig, slopes(&rig, 4, 64, 1));
     cr_assert(after < 2e-4 && after < 0.02 * before, "mean square error %g, before %g", after, before);
     close_rig(&rig);
@@ -199,7 +199,7 @@ Test(image_codec, at_its_start_latents_have_the_scale_that_the_prior_begins_with
 
     open_rig(&rig, 1);
     x = slopes(&rig, 16, 64, 0);
-    ASSERT_OK(image_codec_start(rig.codec, x->data, 16, 64, &rig.err), rig.err);
+    ASSERT_OK(image_codec_init_transforms(rig.codec, x->data, 16, 64, &rig.err), rig.err);
     ASSERT_OK(image_codec_analyse(rig.tape, rig.codec, x, &y, &rig.err), rig.err);
     ASSERT_OK(image_codec_scale(rig.tape, rig.codec, level, y, &y, &rig.err), rig.err);
     for (int64_t c = 0; c < 3; c++) {
@@ -220,7 +220,7 @@ Test(image_codec, a_start_from_pictures_of_another_size_is_refused)
     Rig rig;
 
     open_rig(&rig, 1);
-    cr_assert_eq(image_codec_start(rig.codec, slopes(&rig, 1, 24, 0)->data, 1, 24, &rig.err), RSD_ERR_ARG);
+    cr_assert_eq(image_codec_init_transforms(rig.codec, slopes(&rig, 1, 24, 0)->data, 1, 24, &rig.err), RSD_ERR_ARG);
     cr_assert(strstr(rig.err.text, "24 pixels"));
     close_rig(&rig);
 }
