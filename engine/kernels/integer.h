@@ -16,7 +16,7 @@
 #include "engine/kernels/kernels.h"
 
 #define INTEGER_MAX 8191
-#define INTEGER_MULT_MIN 16384
+#define INTEGER_MULT_MIN 512
 #define INTEGER_MULT_MAX 32767
 
 /* Borrowed arrays. A dense layer has n_in weights for each output; a depthwise one n_in = size size taps for each channel. */
@@ -40,8 +40,9 @@ struct IntegerKernels {
 bool integer_layer_fits(const IntegerLayer *layer);
 
 /* The rule by which float weights w [n_out, n_in] become integers: one shift for the layer, as large as the greatest weight
- * allows, and for each output the least mult of the range with |w| <= 127 mult / 2^shift. Exact IEEE arithmetic, the same
- * everywhere. false: a weight is not finite, or so large that no shift is left. */
+ * allows, and for each output the least mult of the range with |w| <= 127 mult / 2^shift, so that an output whose weights are up to
+ * 32 times smaller than the layer's greatest keeps all 8 bits. Exact IEEE arithmetic, the same everywhere. false: a weight is not
+ * finite, or so large that no shift is left. */
 bool integer_scales(const float *w, int64_t n_out, int64_t n_in, int16_t *mult, int *shift);
 /* The nearest weight, in -127 .. 127; halves away from 0. */
 int8_t integer_weight(float w, int16_t mult, int shift);

@@ -14,6 +14,7 @@
 #define HYPER 5
 #define CONTEXT 7
 #define ENTROPY 20
+#define MULT_LEAST 16384 /* with these the stored stream was made; a model may go down to INTEGER_MULT_MIN */
 
 const TileCase tile_cases[] = {
     {"one latent", 1, 1, 0, 0, 3, 0},
@@ -62,7 +63,7 @@ IntegerPrior *tile_case_prior(uint32_t seed)
             p->weight[l][i] = (int8_t)between(&rng, -127, 127);
         for (int o = 0; o < sizes[l].n_out; o++) {
             p->bias[l][o] = between(&rng, -20000, 20000);
-            p->mult[l][o] = (int16_t)between(&rng, INTEGER_MULT_MIN, INTEGER_MULT_MAX);
+            p->mult[l][o] = (int16_t)between(&rng, MULT_LEAST, INTEGER_MULT_MAX);
             if (l == PRIOR_OUT && o >= M) /* scales all over the grid */
                 p->bias[l][o] = between(&rng, 0, 63) * 64 * 140;
         }

@@ -125,6 +125,25 @@ Test(quantise, noise_is_that_of_its_seed_and_step_for_any_number_of_threads)
     cr_assert_float_eq(square / N, 1 / 12.0, 0.002);
 }
 
+/* One shift serves a layer, yet an output with small weights must not be left with a few of its 255 steps. */
+Test(quantise, outputs_with_small_weights_keep_their_precision)
+{
+    const float in[] = {1, -0.5f, 0.25f, 0.05f, 0.02f, -0.0333f};
+    int16_t mult[2];
+    int shift;
+
+    cr_assert(integer_scales(in, 2, 3, mult, &shift));
+    for (int o = 0; o < 2; o++) {
+        cr_assert_geq(integer_weight(in[3 * o], mult[o], shift), 126);
+        for (int i = 3 * o; i < 3 * o + 3; i++) {
+            const double stands_for = ldexp(integer_weight(in[i], mult[o], shift) * (double)mult[o], -shift);
+
+            cr_assert_float_eq(stands_for, (double)in[i], (double)in[3 * o] / 250, "weight %d: %g for %g", i, stands_for,
+                               (double)in[i]);
+        }
+    }
+}
+
 Test(quantise, weights_are_whole_multiples_of_their_rows_scale)
 {
     const float in[] = {1, -0.5f, 0.25f, 0.01f, 0.02f, -0.03f, 0, 0, 0};
