@@ -26,7 +26,7 @@ typedef struct TrainRequest {
     const char *config, *out, *init, *steps, *time_limit;
     TextList data, valid, set;
     int n_threads;
-    bool resume, dry_run, print_config, half;
+    bool resume, dry_run, print_config, half, bytes;
 } TrainRequest;
 
 static const Option OPTIONS[] = {
@@ -78,6 +78,7 @@ static const Option OPTIONS[] = {
      .offset = offsetof(TrainRequest, print_config),
      .help = "show every setting with its explanation"},
     {.name = "f16", .offset = offsetof(TrainRequest, half), .help = "also write the model with 16-bit weights"},
+    {.name = "i8", .offset = offsetof(TrainRequest, bytes), .help = "also write the model with its large matrices in 8 bits"},
     COMMON_OPTIONS(TrainRequest),
 };
 
@@ -268,6 +269,7 @@ static int train(const TrainConfig *cfg, const TrainRequest *r, Screen *screen)
                             .resume = r->resume,
                             .init_path = r->init,
                             .export_half = r->half,
+                            .export_bytes = r->bytes,
                             .stop = &stop_signal,
                             .progress = show_progress,
                             .progress_ctx = screen};

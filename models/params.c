@@ -13,6 +13,8 @@
 #include "engine/base/mem.h"
 
 #define FULL_NAME_SIZE 256
+#define BYTES_FROM 16384 /* numbers of a matrix that is worth its scales */
+#define BYTES_ROW 32
 
 RsdStatus params_create(ParamSet **out, RsdError *err)
 {
@@ -290,6 +292,26 @@ fail:
     return status;
 }
 
+static bool is_stored_as_bytes(const Param *param)
+{
+    const Tensor *tensor = param->tensor;
+    const int64_t count = tensor_count(tensor);
+
+    return tensor->n_dims >= 2 && param->trainable && !param->elementwise && count >= BYTES_FROM && count / tensor->shape[0] >= BYTES_ROW;
+}
+
+static RsdStatus save_one(const Param *param, SafetensorsWriter *writer, const char *name, Dtype stored_as, RsdError *err)
+{
+    const Tensor *tensor = param->tensor;
+
+    if (param->training_only)
+        stored_as = DTYPE_F32;
+    if (stored_as == DTYPE_I8 && is_stored_as_bytes(param))
+        return safetensors_writer_bytes(writer, name, tensor->n_dims, tensor->shape, tensor->data, err);
+    return safetensors_writer_f32(writer, name, tensor->n_dims, tensor->shape, tensor->data,
+                                  stored_as == DTYPE_I8 ? DTYPE_F16 : stored_as, err);
+}
+
 static RsdStatus save(const ParamSet *params, SafetensorsWriter *writer, const char *prefix, Dtype stored_as,
                       bool with_training_state, RsdError *err)
 {
@@ -302,8 +324,7 @@ static RsdStatus save(const ParamSet *params, SafetensorsWriter *writer, const c
         if (param->training_only && !with_training_state)
             continue;
         TRY(full_name(name, prefix, param->name, err));
-        TRY(safetensors_writer_f32(writer, name, param->tensor->n_dims, param->tensor->shape, param->tensor->data,
-                                   param->training_only ? DTYPE_F32 : stored_as, err));
+        TRY(save_one(param, writer, name, stored_as, err));
     }
 fail:
     return status;

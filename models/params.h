@@ -73,7 +73,8 @@ RsdStatus params_end_fill(ParamSet *params, Param *param, RsdStatus status, RsdE
  * Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED, RSD_ERR_NUMERIC (the set is half filled). */
 RsdStatus params_load(ParamSet *params, const Safetensors *st, const char *prefix, RsdError *err);
 /* Adds all tensors to the writer (borrowed until it finishes) under prefix + name. Training state is always F32, because
- * resuming must be exact, and is left out by params_save_for_inference. */
+ * resuming must be exact, and is left out by params_save_for_inference. stored_as F32, F16, or I8: matrices of some size as bytes
+ * with a scale for each row, the rest as F16. */
 RsdStatus params_save(const ParamSet *params, SafetensorsWriter *writer, const char *prefix, Dtype stored_as, RsdError *err);
 RsdStatus params_save_for_inference(const ParamSet *params, SafetensorsWriter *writer, const char *prefix, Dtype stored_as,
                                     RsdError *err);

@@ -147,8 +147,10 @@ static void close_run(Run *run)
 /* The averaged weights as a model file, or an adapter's. */
 static RsdStatus export_model(Run *run, RsdError *err)
 {
-    static const char *const names[2][2] = {{"model.safetensors", "model-f16.safetensors"},
-                                            {"adapter.safetensors", "adapter-f16.safetensors"}};
+    static const Dtype stored_as[] = {DTYPE_F32, DTYPE_F16, DTYPE_I8};
+    static const char *const names[2][3] = {{"model.safetensors", "model-f16.safetensors", "model-i8.safetensors"},
+                                            {"adapter.safetensors", "adapter-f16.safetensors", NULL}};
+    const bool wanted[] = {true, run->options->export_half, run->options->export_bytes};
     char path[CHECKPOINT_PATH_SIZE], step_text[32], score_text[32];
     const char *const notes[] = {"train.step", step_text, "train.score", score_text, NULL};
     RsdStatus status = RSD_OK;
@@ -156,12 +158,14 @@ static RsdStatus export_model(Run *run, RsdError *err)
     snprintf(step_text, sizeof step_text, "%lld", (long long)run->state->step);
     snprintf(score_text, sizeof score_text, "%.6g", run->state->best_score);
     optimizer_swap_average(run->state->optimizer);
-    for (int half = 0; half <= run->options->export_half; half++) {
-        TRY(run_folder_path(path, &run->folder, names[run->config->train.adapter_rank > 0][half], err));
+    for (int i = 0; i < 3; i++) {
+        if (!wanted[i] || !names[run->config->train.adapter_rank > 0][i])
+            continue;
+        TRY(run_folder_path(path, &run->folder, names[run->config->train.adapter_rank > 0][i], err));
         if (run->config->train.adapter_rank > 0)
-            TRY(adapter_save(run->state->codec, path, half ? DTYPE_F16 : DTYPE_F32, notes, err));
+            TRY(adapter_save(run->state->codec, path, stored_as[i], notes, err));
         else
-            TRY(audio_codec_save(run->state->codec, path, half ? DTYPE_F16 : DTYPE_F32, false, notes, err));
+            TRY(audio_codec_save(run->state->codec, path, stored_as[i], false, notes, err));
     }
 fail:
     optimizer_swap_average(run->state->optimizer);

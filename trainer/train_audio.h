@@ -42,7 +42,8 @@ typedef struct TrainOptions {
     const char *run_dir;
     bool resume;      /* go on from the newest checkpoint; without one, start */
     const char *init_path; /* a model file to start from instead of random weights; NULL: none. Ignored when resuming */
-    bool export_half; /* also RUN/model-f16.safetensors */
+    bool export_half;  /* also RUN/model-f16.safetensors */
+    bool export_bytes; /* also RUN/model-i8.safetensors */
     RsdThreads *threads;
     Group *group; /* the processes that train together, of which the first writes; NULL: this one alone */
     const volatile sig_atomic_t *stop; /* set: save and end after the step at work; may be NULL */

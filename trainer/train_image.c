@@ -143,6 +143,8 @@ static RsdStatus export_model(Run *run, RsdError *err)
     TRY(export_as(run, "model.safetensors", DTYPE_F32, err));
     if (run->options->export_half)
         TRY(export_as(run, "model-f16.safetensors", DTYPE_F16, err));
+    if (run->options->export_bytes)
+        TRY(export_as(run, "model-i8.safetensors", DTYPE_I8, err));
 fail:
     optimizer_swap_average(run->state->optimizer);
     return status;

@@ -10,6 +10,7 @@
 #include "engine/weights/safetensors.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@
 #include "engine/base/mem.h"
 #include "engine/weights/array_values.h"
 #include "engine/weights/safetensors_header.h"
+
+#define NAME_SIZE 256
 
 struct Safetensors {
     FileMap map; /* empty when opened from memory */
@@ -148,10 +151,43 @@ void safetensors_metadata_at(const Safetensors *st, size_t i, const char **key, 
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
 
+/* Bytes times the scales of their rows. */
+static RsdStatus read_bytes(const Safetensors *st, const SafetensorsEntry *entry, const SafetensorsEntry *scales, float *dst,
+                            int64_t count, RsdError *err)
+{
+    const int8_t *bytes = entry->data;
+    const int64_t rows = entry->n_dims >= 2 ? entry->shape[0] : 0, n = rows ? (int64_t)entry->size / rows : 0;
+    float *scale = NULL;
+    RsdStatus status = RSD_OK;
+
+    CHECK(scales->n_dims == 1 && scales->shape[0] == rows, err, RSD_ERR_CORRUPT, "%s: %s does not have one scale for each row of %s",
+          st->place, scales->name, entry->name);
+    CHECK(count == rows * n, err, RSD_ERR_ARG, "%s: tensor '%s' has %lld values, expected %lld", st->place, entry->name,
+          (long long)(rows * n), (long long)count);
+    TRY(mem_alloc(&scale, (size_t)rows, sizeof *scale, err));
+    TRY(array_read_f32(st->place, scales, scale, rows, err));
+    for (int64_t r = 0; r < rows; r++, bytes += n, dst += n)
+        for (int64_t i = 0; i < n; i++)
+            dst[i] = scale[r] * (float)bytes[i];
+fail:
+    mem_free(&scale);
+    return status;
+}
+
+static const SafetensorsEntry *find_scales(const Safetensors *st, const SafetensorsEntry *entry)
+{
+    char name[NAME_SIZE];
+
+    if (entry->dtype != DTYPE_I8 || snprintf(name, sizeof name, "%s.scale", entry->name) >= NAME_SIZE)
+        return NULL;
+    return safetensors_find(st, name);
+}
+
 RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *entry, float *dst, int64_t count,
                                RsdError *err)
 {
-    RsdStatus status = array_read_f32(st->place, entry, dst, count, err);
+    const SafetensorsEntry *scales = find_scales(st, entry);
+    RsdStatus status = scales ? read_bytes(st, entry, scales, dst, count, err) : array_read_f32(st->place, entry, dst, count, err);
 
     file_map_release(&st->map, entry->data, entry->size); /* or the file would be in memory beside what is made of it */
     return status;

@@ -52,8 +52,9 @@ const char *safetensors_metadata(const Safetensors *st, const char *key);
 size_t safetensors_metadata_count(const Safetensors *st);
 void safetensors_metadata_at(const Safetensors *st, size_t i, const char **key, const char **value);
 
-/* Copies an entry into dst [product of shape], converted from F32, F16, BF16 or F64. Errors: RSD_ERR_ARG (count differs),
- * RSD_ERR_UNSUPPORTED (integer dtype), RSD_ERR_NUMERIC (NaN or infinity among the values). */
+/* Copies an entry into dst [product of shape], converted from F32, F16, BF16 or F64, or from I8 with the entry NAME.scale, F32
+ * [rows], beside it (safetensors_writer_bytes). Errors: RSD_ERR_ARG (count differs), RSD_ERR_UNSUPPORTED (integer dtype),
+ * RSD_ERR_CORRUPT (scales of another shape), RSD_ERR_NUMERIC (NaN or infinity among the values). */
 RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *entry, float *dst, int64_t count,
                                RsdError *err);
 
@@ -68,6 +69,10 @@ RsdStatus safetensors_writer_metadata(SafetensorsWriter *writer, const char *key
 /* src is float32 [shape]; stored_as F32 or F16 (rounded to nearest even). */
 RsdStatus safetensors_writer_f32(SafetensorsWriter *writer, const char *name, int n_dims, const int64_t *shape,
                                  const float *src, Dtype stored_as, RsdError *err);
+/* src is float32 [shape] of at least two axes, rows along the first: stored as NAME, I8 [shape], and NAME.scale, F32 [rows]. A value is
+ * its byte times the scale of its row, which is a 127th of the row's greatest; the error is at most half a scale. */
+RsdStatus safetensors_writer_bytes(SafetensorsWriter *writer, const char *name, int n_dims, const int64_t *shape,
+                                   const float *src, RsdError *err);
 /* Raw little-endian data of any dtype. */
 RsdStatus safetensors_writer_raw(SafetensorsWriter *writer, const char *name, Dtype dtype, int n_dims,
                                  const int64_t *shape, const void *src, RsdError *err);

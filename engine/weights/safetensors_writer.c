@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/base/atomic_file.h"
@@ -15,8 +16,15 @@
 #include "engine/weights/safetensors_header.h"
 
 #define BLOCK_LEN 16384 /* values converted and written at once */
+#define NAME_SIZE 256
+#define SCALE_SUFFIX ".scale"
 
-typedef enum SourceKind { SOURCE_RAW, SOURCE_F32 } SourceKind;
+typedef enum SourceKind {
+    SOURCE_RAW,
+    SOURCE_F32,
+    SOURCE_BYTES,  /* floats whose rows become bytes */
+    SOURCE_SCALES, /* the same floats, of which the scales are written; the entry before has their shape */
+} SourceKind;
 
 struct SafetensorsWriter {
     SafetensorsHeader header; /* entries[i].data is the caller's array */
@@ -118,6 +126,21 @@ RsdStatus safetensors_writer_raw(SafetensorsWriter *writer, const char *name, Dt
     return add_array(writer, name, n_dims, shape, src, dtype, SOURCE_RAW, err);
 }
 
+RsdStatus safetensors_writer_bytes(SafetensorsWriter *writer, const char *name, int n_dims, const int64_t *shape,
+                                   const float *src, RsdError *err)
+{
+    char scale_name[NAME_SIZE];
+    RsdStatus status = RSD_OK;
+
+    CHECK(n_dims >= 2, err, RSD_ERR_ARG, "tensor '%s' has %d dimensions; bytes need rows, at least 2", name, n_dims);
+    CHECK(snprintf(scale_name, sizeof scale_name, "%s" SCALE_SUFFIX, name) < NAME_SIZE, err, RSD_ERR_ARG,
+          "the tensor's name '%s' is too long", name);
+    TRY(add_array(writer, name, n_dims, shape, src, DTYPE_I8, SOURCE_BYTES, err));
+    TRY(add_array(writer, scale_name, 1, shape, src, DTYPE_F32, SOURCE_SCALES, err));
+fail:
+    return status;
+}
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static RsdStatus write_f32(AtomicFile *file, const SafetensorsEntry *entry, RsdError *err)
@@ -149,6 +172,46 @@ fail:
     return status;
 }
 
+/* One scale for each row, so that its greatest value is 127 of it. */
+static RsdStatus scale_of_row(float *scale, const SafetensorsEntry *entry, const float *row, int64_t n, RsdError *err)
+{
+    float most = 0.0f;
+
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(row[i]))
+            return error_set(err, RSD_ERR_NUMERIC, "tensor '%s': a value is %g", entry->name, (double)row[i]);
+        most = fmaxf(most, fabsf(row[i]));
+    }
+    *scale = most / 127.0f;
+    return RSD_OK;
+}
+
+/* bytes: [shape] as I8. Otherwise the entry before it has the shape, and the scales of its rows are written. */
+static RsdStatus write_rows(AtomicFile *file, const SafetensorsEntry *entry, bool bytes, RsdError *err)
+{
+    const SafetensorsEntry *shape = bytes ? entry : entry - 1;
+    const int64_t rows = shape->shape[0], n = rows ? (int64_t)shape->size / rows : 0;
+    uint8_t block[BLOCK_LEN];
+    RsdStatus status = RSD_OK;
+
+    for (int64_t r = 0; r < rows; r++) {
+        const float *row = (const float *)shape->data + r * n;
+        float scale;
+
+        TRY(scale_of_row(&scale, shape, row, n, err));
+        if (!bytes)
+            TRY(atomic_file_write(file, &scale, sizeof scale, err));
+        for (int64_t at = 0, len; bytes && at < n; at += len) {
+            len = n - at < BLOCK_LEN ? n - at : BLOCK_LEN;
+            for (int64_t i = 0; i < len; i++)
+                block[i] = (uint8_t)(scale > 0.0f ? (int)rintf(row[at + i] / scale) : 0);
+            TRY(atomic_file_write(file, block, (size_t)len, err));
+        }
+    }
+fail:
+    return status;
+}
+
 RsdStatus safetensors_writer_finish(SafetensorsWriter *writer, const char *path, RsdError *err)
 {
     const SafetensorsHeader *header = &writer->header;
@@ -166,10 +229,18 @@ RsdStatus safetensors_writer_finish(SafetensorsWriter *writer, const char *path,
     for (size_t i = 0; i < header->n_entries; i++) {
         const SafetensorsEntry *entry = &header->entries[i];
 
-        if (writer->sources[i] == SOURCE_F32)
-            status = write_f32(file, entry, err);
-        else
+        switch (writer->sources[i]) {
+        case SOURCE_RAW:
             status = atomic_file_write(file, entry->data, entry->size, err);
+            break;
+        case SOURCE_F32:
+            status = write_f32(file, entry, err);
+            break;
+        case SOURCE_BYTES:
+        case SOURCE_SCALES:
+            status = write_rows(file, entry, writer->sources[i] == SOURCE_BYTES, err);
+            break;
+        }
         if (status == RSD_ERR_NUMERIC)
             error_prefix(err, status, "%s", path);
         TRY(status);

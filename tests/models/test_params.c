@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <math.h>
 #include <unistd.h>
 
 #include "models/params.h"
@@ -159,4 +160,89 @@ Test(params, norms_are_over_all_axes_but_the_first)
     cr_assert_eq(g->data[1], 3.0f);
     tensor_destroy(&w);
     tensor_destroy(&g);
+}
+
+/* --- bytes ---------------------------------------------------------------------------------------------------------- */
+
+enum { BYTE_ROWS = 130, BYTE_COLUMNS = 128 };
+
+static ParamSet *matrix_and_bias(Tensor **matrix, Tensor **bias, RsdError *err)
+{
+    ParamSet *params;
+
+    ASSERT_OK(params_create(&params, err), *err);
+    ASSERT_OK(params_add(params, "m", 2, (int64_t[2]){BYTE_ROWS, BYTE_COLUMNS}, true, matrix, err), *err);
+    ASSERT_OK(params_add(params, "b", 1, (int64_t[1]){BYTE_ROWS}, true, bias, err), *err);
+    return params;
+}
+
+static void save_as_bytes(const ParamSet *params, const char *path)
+{
+    SafetensorsWriter *writer;
+    RsdError err;
+
+    ASSERT_OK(safetensors_writer_create(&writer, &err), err);
+    ASSERT_OK(params_save_for_inference(params, writer, "", DTYPE_I8, &err), err);
+    ASSERT_OK(safetensors_writer_finish(writer, path, &err), err);
+    safetensors_writer_destroy(&writer);
+}
+
+/* Rows of very different sizes come back within half a 127th of their own greatest; one of zeros as zeros. */
+Test(params, matrices_as_bytes_come_back_within_half_a_step)
+{
+    Tensor *m, *b, *m2, *b2;
+    ParamSet *params, *back;
+    Safetensors *st;
+    Rng rng = rng_at(1, RNG_TEST, 0, 0);
+    RsdError err;
+
+    params = matrix_and_bias(&m, &b, &err);
+    back = matrix_and_bias(&m2, &b2, &err);
+    for (int r = 0; r < BYTE_ROWS; r++) {
+        for (int c = 0; c < BYTE_COLUMNS; c++)
+            m->data[r * BYTE_COLUMNS + c] = rng_between(&rng, -1.0f, 1.0f) * (r == 7 ? 0.0f : ldexpf(1.0f, r % 20 - 10));
+        b->data[r] = 0.25f * (float)r;
+    }
+    save_as_bytes(params, temporary_path());
+    ASSERT_OK(safetensors_open(&st, temporary_path(), &err), err);
+    cr_assert_eq(safetensors_find(st, "m")->dtype, DTYPE_I8);
+    cr_assert_eq(safetensors_find(st, "b")->dtype, DTYPE_F16);
+    ASSERT_OK(params_load(back, st, "", &err), err);
+    for (int i = 0; i < BYTE_ROWS * BYTE_COLUMNS; i++)
+        cr_assert_float_eq(m2->data[i], m->data[i], ldexp(1.0, i / BYTE_COLUMNS % 20 - 10) / 253.9, "value %d", i);
+    for (int c = 0; c < BYTE_COLUMNS; c++)
+        cr_assert_eq(m2->data[7 * BYTE_COLUMNS + c], 0.0f);
+    cr_assert_arr_eq(b2->data, b->data, BYTE_ROWS * sizeof(float));
+    safetensors_close(&st);
+    params_destroy(&params);
+    params_destroy(&back);
+    unlink(temporary_path());
+}
+
+Test(params, bytes_without_a_scale_for_each_row_are_refused)
+{
+    static const int8_t bytes[BYTE_ROWS * BYTE_COLUMNS];
+    static const float scales[BYTE_ROWS];
+    Tensor *m, *b;
+    ParamSet *params;
+    RsdError err;
+
+    params = matrix_and_bias(&m, &b, &err);
+    for (int64_t n_scales = 0; n_scales <= BYTE_ROWS; n_scales += BYTE_ROWS - 1) {
+        SafetensorsWriter *writer;
+        Safetensors *st;
+
+        ASSERT_OK(safetensors_writer_create(&writer, &err), err);
+        ASSERT_OK(safetensors_writer_raw(writer, "m", DTYPE_I8, 2, m->shape, bytes, &err), err);
+        ASSERT_OK(safetensors_writer_f32(writer, "b", 1, b->shape, b->data, DTYPE_F32, &err), err);
+        if (n_scales > 0)
+            ASSERT_OK(safetensors_writer_f32(writer, "m.scale", 1, &n_scales, scales, DTYPE_F32, &err), err);
+        ASSERT_OK(safetensors_writer_finish(writer, temporary_path(), &err), err);
+        safetensors_writer_destroy(&writer);
+        ASSERT_OK(safetensors_open(&st, temporary_path(), &err), err);
+        ASSERT_FAILS(params_load(params, st, "", &err), n_scales > 0 ? RSD_ERR_CORRUPT : RSD_ERR_UNSUPPORTED, err, "m");
+        safetensors_close(&st);
+    }
+    params_destroy(&params);
+    unlink(temporary_path());
 }
