@@ -32,8 +32,9 @@
 
 /* ---- layers ---- */
 
-/* What follows the sum of a layer: its ReLU, and the grid of the integer form. The ReLU is one of its own, whose gradient is 0 below 0:
- * as the lower bound of the grid it would let gradients through that lead back. */
+/* What follows the sum of a layer: its ReLU, and the limits and grid of the integer form. The limits hold in the float form, too, or
+ * training would grow activations that the integer form cuts off. The ReLU is one of its own, whose gradient is 0 below 0: as the lower
+ * bound it would let gradients through that lead back. */
 static RsdStatus settle(Tape *tape, bool relu, const PriorOptions *options, Tensor *x, Tensor **y, RsdError *err)
 {
     RsdStatus status = RSD_OK;
@@ -43,6 +44,8 @@ static RsdStatus settle(Tape *tape, bool relu, const PriorOptions *options, Tens
         TRY(op_relu(tape, x, y, err));
     if (options->as_integer)
         TRY(op_snap(tape, *y, PRIOR_UNIT, -PRIOR_LIMIT, PRIOR_LIMIT, y, err));
+    else
+        TRY(op_bound(tape, *y, -PRIOR_LIMIT, PRIOR_LIMIT, y, err));
 fail:
     return status;
 }
@@ -73,13 +76,12 @@ fail:
 }
 
 /* x + h within the limits of the integer form. */
-static RsdStatus add_within(Tape *tape, const PriorOptions *options, Tensor *x, Tensor *h, Tensor **y, RsdError *err)
+static RsdStatus add_within(Tape *tape, Tensor *x, Tensor *h, Tensor **y, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
     TRY(op_add(tape, x, h, y, err));
-    if (options->as_integer)
-        TRY(op_bound(tape, *y, -PRIOR_LIMIT, PRIOR_LIMIT, y, err));
+    TRY(op_bound(tape, *y, -PRIOR_LIMIT, PRIOR_LIMIT, y, err));
 fail:
     return status;
 }
@@ -95,7 +97,7 @@ static RsdStatus run_hyper_block(Tape *tape, const ImageCodec *codec, const Prio
     TRY(run_layer(tape, codec, PRIOR_BLOCK_TAPS, options, x, &h, err));
     TRY(run_layer(tape, codec, PRIOR_BLOCK_IN, options, h, &h, err));
     TRY(run_layer(tape, codec, PRIOR_BLOCK_OUT, options, h, &h, err));
-    TRY(add_within(tape, options, x, h, y, err));
+    TRY(add_within(tape, x, h, y, err));
 fail:
     return status;
 }
@@ -153,7 +155,7 @@ RsdStatus image_prior_params(Tape *tape, const ImageCodec *codec, Tensor *psi, T
 
     TRY(run_join(tape, codec, psi, context, options, &h, err));
     TRY(run_layer(tape, codec, PRIOR_MIX, options, h, &mixed, err));
-    TRY(add_within(tape, options, h, mixed, &h, err));
+    TRY(add_within(tape, h, mixed, &h, err));
     TRY(run_layer(tape, codec, PRIOR_OUT, options, h, &h, err));
     TRY(op_slice(tape, h, 1, 0, m, mean, err));
     TRY(op_slice(tape, h, 1, m, m, index, err));
@@ -258,8 +260,7 @@ static RsdStatus make_context(Tape *tape, const ImageCodec *codec, Tensor *ancho
     Tensor *h = anchors;
     RsdStatus status = RSD_OK;
 
-    if (options->as_integer)
-        TRY(op_bound(tape, h, -PRIOR_LIMIT, PRIOR_LIMIT, &h, err));
+    TRY(op_bound(tape, h, -PRIOR_LIMIT, PRIOR_LIMIT, &h, err));
     TRY(run_layer(tape, codec, PRIOR_CONTEXT_IN, options, h, &h, err));
     TRY(op_checkerboard_spread(tape, h, false, n, &h, err));
     TRY(run_layer(tape, codec, PRIOR_CONTEXT, options, h, &h, err));

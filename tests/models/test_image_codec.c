@@ -447,3 +447,24 @@ Test(image_codec, rounding_as_integers_hardly_turns_the_gradient)
     cr_assert(fabs(log(of_integer / of_float)) < 0.05, "squared norm %g, as integers %g", of_float, of_integer);
     close_rig(&rig);
 }
+
+/* Training in float must not grow what the integer form will cut off. */
+Test(image_codec, activations_of_the_float_form_stay_within_those_of_the_integer_form)
+{
+    const PriorOptions options = {.rounding = ROUND_COINCIDE};
+    const int level[] = {50};
+    Tensor *weight, *psi;
+    float most = 0.0f;
+    Rig rig;
+
+    open_rig(&rig, 1);
+    weight = params_find(rig.codec->params, "prior.psi.weight");
+    for (int64_t i = 0; i < tensor_count(weight); i++)
+        weight->data[i] *= 1e5f;
+    ASSERT_OK(image_prior_psi(rig.tape, rig.codec, level, random_latents(&rig, 6, 3, 3, 3.0f, 7), &options, &psi, &rig.err),
+              rig.err);
+    for (int64_t i = 0; i < tensor_count(psi); i++)
+        most = fmaxf(most, psi->data[i]);
+    cr_assert_eq(most, PRIOR_LIMIT);
+    close_rig(&rig);
+}
