@@ -175,7 +175,7 @@ RsdStatus image_codec_synthesise(Tape *tape, const ImageCodec *codec, const int 
 /* The same, and the features that the heads read: features [IMAGE_HEADS]. */
 RsdStatus image_codec_synthesise_with_features(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y,
                                                Tensor *features[IMAGE_HEADS], Tensor **x, RsdError *err);
-/* The picture of a head, sides 1/2 or 1/4, from its features, into which no gradient goes. config.heads must be 1. */
+/* The picture of a head, sides 1/2 or 1/4, from its features. config.heads must be 1. */
 RsdStatus image_codec_run_head(Tape *tape, const ImageCodec *codec, int head, Tensor *features, Tensor **x, RsdError *err);
 /* y^ -> the picture of a head alone, without what the synthesis does after it. */
 RsdStatus image_codec_synthesise_small(Tape *tape, const ImageCodec *codec, int head, const int *level, Tensor *y, Tensor **x,

@@ -4,6 +4,8 @@
  * that transform, made scale by scale: the matrix of a scale is the leading eigenvectors of the second moments of what it reads,
  * and the decoder's is its transpose, so that what is kept comes back exactly. Blocks begin near the identity and learn the rest.
  *
+ * Heads begin as what the rest of the decoder would make of their features if its blocks were the identity, averaged.
+ *
  * The gains make rounding cost what it should: with steps of D in orthonormal coordinates the slope of the squared error D^2 / 12
  * against bits is 2 ln 2 D^2 / 12 (fine quantisation), and a bit of a pixel weighs as much as lambda 255^2 / 3 of its three samples'
  * squared error.
@@ -174,6 +176,38 @@ static void set_gains(ImageNet *net, int64_t n_latents, const double *moments, i
     }
 }
 
+/* The middle weight of the last layer for the mean of n x n of the 4 x 4 pixels of channel c, the square at (row, col). */
+static float mean_of_pixels(Conv2dLayer *up, int c, int row, int col, int n, int64_t input)
+{
+    float sum = 0.0f;
+
+    for (int i = 0; i < n * n; i++)
+        sum += *middle(up, 16 * c + 4 * (row + i / n) + col + i % n, input);
+    return sum / (float)(n * n);
+}
+
+/* Pixel `part` of 2 x 2 of channel c is that of the last layer over 2 x 2 pixels, or over 4 x 4 of what becomes of the features there. */
+static void set_heads(ImageNet *net)
+{
+    Conv2dLayer *last = &net->decoder[0].resample, *before = &net->decoder[1].resample, *head = net->heads;
+
+    if (net->n_heads == 0)
+        return;
+    for (int o = 0; o < head->c_out; o++) {
+        const int c = o / 4, row = o % 4 / 2, col = o % 2;
+
+        for (int64_t i = 0; i < head[0].c_in; i++)
+            *middle(&head[0], o, i) = mean_of_pixels(last, c, 2 * row, 2 * col, 2, i);
+        for (int64_t i = 0; i < head[1].c_in; i++) {
+            float sum = 0.0f;
+
+            for (int64_t k = 0; k < last->c_in; k++)
+                sum += mean_of_pixels(last, c, 0, 0, 4, k) * *middle(before, 4 * k + 2 * row + col, i);
+            *middle(&head[1], o, i) = sum;
+        }
+    }
+}
+
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -215,6 +249,7 @@ RsdStatus image_codec_init_transforms(ImageCodec *codec, const float *pictures, 
     set_identity(&net->encoder_out);
     set_identity(&net->decoder_in);
     set_gains(net, codec->config.latent, moments, n);
+    set_heads(net);
 fail:
     mem_free(&moments);
     mem_free(&rows);

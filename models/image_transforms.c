@@ -117,8 +117,7 @@ RsdStatus image_codec_run_head(Tape *tape, const ImageCodec *codec, int head, Te
 
     *x = NULL;
     assert(codec->net->n_heads == IMAGE_HEADS && head >= 0 && head < IMAGE_HEADS);
-    TRY(tape_leaf(tape, features, false, &h, err));
-    TRY(conv2d(tape, &codec->net->heads[head], h, &h, err));
+    TRY(conv2d(tape, &codec->net->heads[head], features, &h, err));
     TRY(op_pixel_shuffle(tape, h, 2, &h, err));
     TRY(op_add_scalar(tape, h, 0.5f, x, err));
 fail:

@@ -10,6 +10,7 @@
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/point.h"
 #include "engine/ops/arithmetic.h"
+#include "engine/ops/pool2d.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/resize2d.h"
 #include "models/image_codec.h"
@@ -211,6 +212,36 @@ Test(image_codec, at_its_start_latents_have_the_scale_that_the_prior_begins_with
                 power += pow((double)y->data[(b * m + c) * 16 + i], 2.0) / 256.0;
         cr_assert(fabs(log(sqrt(power) / scale)) < 0.1 || scale > 19.9, "latent %d: deviation %g, scale %g", (int)c, sqrt(power),
                   scale);
+    }
+    close_rig(&rig);
+}
+
+/* Heads and the whole, averaged, say the same of slopes. */
+Test(image_codec, at_its_start_heads_make_the_averaged_picture)
+{
+    const int level[] = {100, 100, 100, 100};
+    ImageCodecConfig cfg = small_config();
+    Tensor *x, *y, *back, *features[IMAGE_HEADS];
+    Rig rig;
+
+    open_rig(&rig, 1);
+    cfg.heads = 1;
+    image_codec_destroy(&rig.codec);
+    ASSERT_OK(image_codec_create(&rig.codec, &cfg, 5, &rig.err), rig.err);
+    ASSERT_OK(image_codec_init_transforms(rig.codec, slopes(&rig, 16, 64, 0)->data, 16, 64, &rig.err), rig.err);
+    x = slopes(&rig, 4, 64, 1);
+    ASSERT_OK(image_codec_analyse(rig.tape, rig.codec, x, &y, &rig.err), rig.err);
+    ASSERT_OK(image_codec_scale(rig.tape, rig.codec, level, y, &y, &rig.err), rig.err);
+    ASSERT_OK(image_codec_synthesise_with_features(rig.tape, rig.codec, level, y, features, &back, &rig.err), rig.err);
+    for (int head = 0; head < IMAGE_HEADS; head++) {
+        const int n = 2 << head;
+        Tensor *small, *mean;
+        double error;
+
+        ASSERT_OK(image_codec_run_head(rig.tape, rig.codec, head, features[head], &small, &rig.err), rig.err);
+        ASSERT_OK(op_mean_pool2d(rig.tape, x, &(Pool2dParams){.size = {n, n}}, &mean, &rig.err), rig.err);
+        error = kernels_pick()->point->sum_sq_diff(small->data, mean->data, NULL, tensor_count(mean)) / (double)tensor_count(mean);
+        cr_assert_lt(error, 5e-4, "head %d: mean square error %g", head, error);
     }
     close_rig(&rig);
 }
