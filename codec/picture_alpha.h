@@ -8,7 +8,7 @@
 #ifndef RESIDUA_PICTURE_ALPHA_H
 #define RESIDUA_PICTURE_ALPHA_H
 
-#include "codec/picture_tile.h"
+#include "codec/tile_coder.h"
 
 typedef struct AlphaCoder AlphaCoder;
 

@@ -9,7 +9,7 @@
 #define RESIDUA_PICTURE_NET_H
 
 #include "codec/picture_format.h"
-#include "codec/picture_tile.h"
+#include "codec/tile_coder.h"
 #include "models/image_codec.h"
 
 /* What encoders and decoders of a model share; any number of threads. */

@@ -9,7 +9,7 @@
 #define RESIDUA_TESTS_TILE_CASES_H
 
 #include "codec/picture_alpha.h"
-#include "codec/picture_tile.h"
+#include "codec/tile_coder.h"
 
 typedef struct TileCase {
     const char *what;

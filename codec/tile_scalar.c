@@ -1,11 +1,11 @@
-/* picture_tile.c - rANS around the integer prior.
+/* tile_scalar.c - tiles of latents that are rounded one by one: rANS around the integer prior.
  *
- * Tables 0 .. 63 are the scales of the normal grid, 64 + c is that of channel c of z. There is no floating-point number in this
+ * Three runs: z, channel by channel; k of the anchors; k of the other positions, both channel by channel, positions row by row. Tables 0 .. 63 are the scales of the normal grid, 64 + c is that of channel c of z. There is no floating-point number in this
  * file, and a test looks for one.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "codec/picture_tile.h"
+#include "codec/tile_kind.h"
 
 #include <assert.h>
 #include <string.h>
@@ -13,21 +13,21 @@
 #include "engine/base/mem.h"
 
 #define MAX_Z_CHANNELS (RANS_MAX_TABLES - CDF_SCALES)
-#define ONE_LANE_MAX_SIZE 2048 /* bytes: eight lanes cost 28 more, one lane eight times the work */
-#define ONE_LANE_MAX_SYMBOLS 65536
 #define FINE_BALANCE 139 /* 16 * 6 / ln 2: bits per squared step that a fine quantiser trades, in 1/16 */
 #define BALANCE_SCALE (16 * (int64_t)TILE_FRACTION * TILE_FRACTION / CDF_COST_UNIT) /* see choose */
 
-struct TileModel {
+typedef struct ScalarModel {
+    TileModel base; /* first, as in the coder */
     const IntegerPrior *prior;
     RansTables *tables;
     int64_t m, hyper;
     CdfTable scale[CDF_SCALES];
     uint16_t cost[CDF_SCALES][CDF_MAX_VALUES + 1]; /* of each value and of the escape, in 1 / CDF_COST_UNIT bit */
-};
+} ScalarModel;
 
-struct TileCoder {
-    const TileModel *model;
+typedef struct ScalarCoder {
+    TileCoder base;
+    const ScalarModel *model;
     const RansKernels *kernels;
     PriorRun *prior;
     RansEncoder *encoder, *short_encoder; /* of eight lanes, and of one */
@@ -36,11 +36,19 @@ struct TileCoder {
     int16_t *mean[2], *k[2]; /* [M, positions] of each pass */
     uint8_t *index[2];
     int32_t *anchors; /* [M, anchors] */
-};
+} ScalarCoder;
 
 /* --- model ---------------------------------------------------------------------------------------------------------- */
 
-static void fill_costs(TileModel *model)
+static void destroy_model(TileModel **base)
+{
+    ScalarModel *model = (ScalarModel *)*base;
+
+    rans_tables_destroy(&model->tables);
+    mem_free(base);
+}
+
+static void fill_costs(ScalarModel *model)
 {
     for (int i = 0; i < CDF_SCALES; i++) {
         CdfTable *table = &model->scale[i];
@@ -51,63 +59,41 @@ static void fill_costs(TileModel *model)
     }
 }
 
-RsdStatus tile_model_create(TileModel **out, const IntegerPrior *prior, RsdError *err)
-{
-    TileModel *model = NULL;
-    CdfTable *tables = NULL;
-    RsdStatus status = RSD_OK;
-
-    *out = NULL;
-    TRY(mem_calloc(&model, 1, sizeof *model, err));
-    model->prior = prior;
-    model->m = prior->layers[PRIOR_PSI].n_out;
-    model->hyper = prior->layers[PRIOR_UP1].n_in;
-    CHECK(model->hyper <= MAX_Z_CHANNELS, err, RSD_ERR_UNSUPPORTED,
-          "%lld channels of z; pictures are coded with at most %d", (long long)model->hyper, MAX_Z_CHANNELS);
-    fill_costs(model);
-    TRY(mem_calloc(&tables, (size_t)(CDF_SCALES + model->hyper), sizeof *tables, err));
-    memcpy(tables, model->scale, sizeof model->scale);
-    for (int64_t c = 0; c < model->hyper; c++) {
-        uint32_t weight[IMAGE_Z_SYMBOLS + 1];
-        int n = prior->tables.n[c];
-
-        for (int i = 0; i <= n; i++)
-            weight[i] = (uint32_t)prior->tables.weight[c * (IMAGE_Z_SYMBOLS + 1) + i];
-        cdf_from_weights(&tables[CDF_SCALES + c], prior->tables.lowest[c], n, weight);
-    }
-    TRY(rans_tables_create(&model->tables, tables, (int)(CDF_SCALES + model->hyper), err));
-    *out = model;
-    model = NULL;
-fail:
-    mem_free(&tables);
-    tile_model_destroy(&model);
-    return status;
-}
-
-void tile_model_destroy(TileModel **model)
-{
-    if (!*model)
-        return;
-    rans_tables_destroy(&(*model)->tables);
-    mem_free(model);
-}
-
 /* --- coder ---------------------------------------------------------------------------------------------------------- */
 
-static int64_t z_count(const TileModel *model, int64_t h, int64_t w)
+static int64_t z_count(const ScalarModel *model, int64_t h, int64_t w)
 {
     return model->hyper * ((h + 3) / 4) * ((w + 3) / 4);
 }
 
-RsdStatus tile_coder_create(TileCoder **out, const TileModel *model, int64_t max_h, int64_t max_w,
-                            const Kernels *kernels, RsdError *err)
+static void destroy(TileCoder **base)
 {
-    TileCoder *coder = NULL;
+    ScalarCoder *old = (ScalarCoder *)*base;
+
+    prior_run_destroy(&old->prior);
+    rans_encoder_destroy(&old->encoder);
+    rans_encoder_destroy(&old->short_encoder);
+    mem_free(&old->z);
+    mem_free(&old->z_table);
+    mem_free(&old->anchors);
+    for (int pass = 0; pass < 2; pass++) {
+        mem_free(&old->mean[pass]);
+        mem_free(&old->index[pass]);
+        mem_free(&old->k[pass]);
+    }
+    mem_free(base);
+}
+
+static RsdStatus create(TileCoder **out, const TileModel *base, int64_t max_h, int64_t max_w, const Kernels *kernels, RsdError *err)
+{
+    const ScalarModel *model = (const ScalarModel *)base;
+    ScalarCoder *coder = NULL;
     size_t n_z = (size_t)z_count(model, max_h, max_w), n = (size_t)(model->m * prior_positions(max_h, max_w, 0));
     RsdStatus status = RSD_OK;
 
     *out = NULL;
     TRY(mem_calloc(&coder, 1, sizeof *coder, err));
+    coder->base.kind = base->kind;
     coder->model = model;
     coder->kernels = kernels->rans;
     TRY(prior_run_create(&coder->prior, model->prior, max_h, max_w, kernels->integer, err));
@@ -121,34 +107,15 @@ RsdStatus tile_coder_create(TileCoder **out, const TileModel *model, int64_t max
         TRY(mem_alloc(&coder->index[pass], n, 1, err));
         TRY(mem_alloc(&coder->k[pass], n, sizeof *coder->k[pass], err));
     }
-    *out = coder;
+    *out = &coder->base;
     return RSD_OK;
 fail:
-    tile_coder_destroy(&coder);
+    if (coder)
+        destroy((TileCoder **)&coder);
     return status;
 }
 
-void tile_coder_destroy(TileCoder **coder)
-{
-    TileCoder *old = *coder;
-
-    if (!old)
-        return;
-    prior_run_destroy(&old->prior);
-    rans_encoder_destroy(&old->encoder);
-    rans_encoder_destroy(&old->short_encoder);
-    mem_free(&old->z);
-    mem_free(&old->z_table);
-    mem_free(&old->anchors);
-    for (int pass = 0; pass < 2; pass++) {
-        mem_free(&old->mean[pass]);
-        mem_free(&old->index[pass]);
-        mem_free(&old->k[pass]);
-    }
-    mem_free(coder);
-}
-
-static void name_z_tables(TileCoder *coder, int64_t n_z)
+static void name_z_tables(ScalarCoder *coder, int64_t n_z)
 {
     int64_t plane = n_z / coder->model->hyper;
 
@@ -156,7 +123,7 @@ static void name_z_tables(TileCoder *coder, int64_t n_z)
         memset(coder->z_table + c * plane, (int)(CDF_SCALES + c), (size_t)plane);
 }
 
-static void take_anchors(TileCoder *coder, int64_t n)
+static void take_anchors(ScalarCoder *coder, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         coder->anchors[i] = prior_latent(coder->k[0][i], coder->mean[0][i]);
@@ -171,7 +138,7 @@ static void take_anchors(TileCoder *coder, int64_t n)
             for (int64_t col_ = prior_first_column(row_, pass), at_ = (c_ * (h) + row_) * (w) + col_; col_ < (w);      \
                  col_ += 2, at_ += 2, i_++)
 
-static int32_t cost_at(const TileModel *model, int index, int k)
+static int32_t cost_at(const ScalarModel *model, int index, int k)
 {
     const CdfTable *table = &model->scale[index];
     int at = k - table->lowest;
@@ -183,7 +150,7 @@ static int32_t cost_at(const TileModel *model, int index, int k)
 }
 
 /* y, less its mean, in 1/1024. */
-static int16_t choose(const TileModel *model, int index, int32_t y, int64_t strength, int64_t weight)
+static int16_t choose(const ScalarModel *model, int index, int32_t y, int64_t strength, int64_t weight)
 {
     int32_t half = TILE_FRACTION / 2, k = (y >= 0 ? y + half : y - half) / TILE_FRACTION, cost;
 
@@ -212,10 +179,10 @@ typedef struct Cost {
 } Cost;
 
 /* Fills k of a pass; `before` latents were coded before it. */
-static void choose_all(TileCoder *coder, int pass, const TileRounding *rounding, int64_t before, const int32_t *y, int64_t h,
+static void choose_all(ScalarCoder *coder, int pass, const TileRounding *rounding, int64_t before, const int32_t *y, int64_t h,
                        int64_t w, Cost *cost)
 {
-    const TileModel *model = coder->model;
+    const ScalarModel *model = coder->model;
 
     FOR_PASS(h, w, pass, model->m)
     {
@@ -230,9 +197,10 @@ static void choose_all(TileCoder *coder, int pass, const TileRounding *rounding,
     }
 }
 
-RsdStatus tile_encode(TileCoder *coder, int level, const TileRounding *rounding, const int16_t *z, const int32_t *y, int64_t h,
+static RsdStatus encode(TileCoder *base, int level, const TileRounding *rounding, const int16_t *z, const int32_t *y, int64_t h,
                       int64_t w, TileCode *code, RsdError *err)
 {
+    ScalarCoder *coder = (ScalarCoder *)base;
     int64_t n_z = z_count(coder->model, h, w);
     Cost cost = {0};
     size_t n[2] = {(size_t)(coder->model->m * prior_positions(h, w, 0)),
@@ -262,22 +230,23 @@ fail:
 
 /* --- decoding ------------------------------------------------------------------------------------------------------- */
 
-static void place(const TileCoder *coder, int pass, int64_t h, int64_t w, int32_t *y)
+static void place(const ScalarCoder *coder, int pass, int64_t h, int64_t w, int32_t *y)
 {
     FOR_PASS(h, w, pass, coder->model->m)
     y[at_] = prior_latent(coder->k[pass][i_], coder->mean[pass][i_]);
 }
 
-void tile_encoded(const TileCoder *coder, int64_t h, int64_t w, int32_t *y)
+static void encoded(const TileCoder *base, int64_t h, int64_t w, int32_t *y)
 {
     for (int pass = 0; pass < 2; pass++)
-        place(coder, pass, h, w, y);
+        place((const ScalarCoder *)base, pass, h, w, y);
 }
 
-RsdStatus tile_decode(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y,
+static RsdStatus decode(TileCoder *base, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y,
                       RsdError *err)
 {
-    const TileModel *model = coder->model;
+    ScalarCoder *coder = (ScalarCoder *)base;
+    const ScalarModel *model = coder->model;
     int64_t n_z = z_count(model, h, w),
             n[2] = {model->m * prior_positions(h, w, 0), model->m * prior_positions(h, w, 1)};
     RansDecoder decoder;
@@ -302,8 +271,10 @@ fail:
     return status;
 }
 
-void tile_conceal(TileCoder *coder, int level, int64_t h, int64_t w, int32_t *y)
+static void conceal(TileCoder *base, int level, int64_t h, int64_t w, int32_t *y)
 {
+    ScalarCoder *coder = (ScalarCoder *)base;
+
     memset(coder->z, 0, (size_t)z_count(coder->model, h, w) * sizeof *coder->z);
     prior_run_begin(coder->prior, level, coder->z, h, w);
     for (int pass = 0; pass < 2; pass++) {
@@ -318,4 +289,49 @@ void tile_conceal(TileCoder *coder, int level, int64_t h, int64_t w, int32_t *y)
             take_anchors(coder, n);
         place(coder, pass, h, w, y);
     }
+}
+
+/* --- the kind ------------------------------------------------------------------------------------------------------- */
+
+static const TileKind SCALAR_KIND = {.destroy_model = destroy_model,
+                                     .create = create,
+                                     .destroy = destroy,
+                                     .encode = encode,
+                                     .encoded = encoded,
+                                     .decode = decode,
+                                     .conceal = conceal};
+
+RsdStatus tile_model_create(TileModel **out, const IntegerPrior *prior, RsdError *err)
+{
+    ScalarModel *model = NULL;
+    CdfTable *tables = NULL;
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    TRY(mem_calloc(&model, 1, sizeof *model, err));
+    model->base.kind = &SCALAR_KIND;
+    model->prior = prior;
+    model->m = prior->layers[PRIOR_PSI].n_out;
+    model->hyper = prior->layers[PRIOR_UP1].n_in;
+    CHECK(model->hyper <= MAX_Z_CHANNELS, err, RSD_ERR_UNSUPPORTED,
+          "%lld channels of z; pictures are coded with at most %d", (long long)model->hyper, MAX_Z_CHANNELS);
+    fill_costs(model);
+    TRY(mem_calloc(&tables, (size_t)(CDF_SCALES + model->hyper), sizeof *tables, err));
+    memcpy(tables, model->scale, sizeof model->scale);
+    for (int64_t c = 0; c < model->hyper; c++) {
+        uint32_t weight[IMAGE_Z_SYMBOLS + 1];
+        int n = prior->tables.n[c];
+
+        for (int i = 0; i <= n; i++)
+            weight[i] = (uint32_t)prior->tables.weight[c * (IMAGE_Z_SYMBOLS + 1) + i];
+        cdf_from_weights(&tables[CDF_SCALES + c], prior->tables.lowest[c], n, weight);
+    }
+    TRY(rans_tables_create(&model->tables, tables, (int)(CDF_SCALES + model->hyper), err));
+    *out = &model->base;
+    model = NULL;
+fail:
+    mem_free(&tables);
+    if (model)
+        destroy_model((TileModel **)&model);
+    return status;
 }

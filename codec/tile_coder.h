@@ -1,12 +1,12 @@
-/* picture_tile.h - the latents of one tile to a stream of coded symbols and back (docs/format.md, "Tiles").
+/* tile_coder.h - the latents of one tile to a stream of coded symbols and back (docs/format.md, "Tiles").
  *
- * Three runs: z, channel by channel; k of the anchors; k of the other positions, both channel by channel, positions row by
- * row. Integers alone: the same latents give the same bytes on every machine, and the same bytes the same latents.
+ * Everything around a tile, networks, packets, threads, is the same for all quantisers; this is where they differ: how latents become
+ * symbols. Integers alone: the same latents give the same bytes on every machine, and the same bytes the same latents.
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef RESIDUA_PICTURE_TILE_H
-#define RESIDUA_PICTURE_TILE_H
+#ifndef RESIDUA_TILE_CODER_H
+#define RESIDUA_TILE_CODER_H
 
 #include "codec/rans.h"
 #include "engine/kernels/kernels.h"

@@ -1,0 +1,46 @@
+/* tile_coder.c - hands each call to the kind of coder that the model has.
+ *
+ * There is no floating-point number in this file, and a test looks for one.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "codec/tile_kind.h"
+
+void tile_model_destroy(TileModel **model)
+{
+    if (*model)
+        (*model)->kind->destroy_model(model);
+}
+
+RsdStatus tile_coder_create(TileCoder **out, const TileModel *model, int64_t max_h, int64_t max_w, const Kernels *kernels,
+                            RsdError *err)
+{
+    return model->kind->create(out, model, max_h, max_w, kernels, err);
+}
+
+void tile_coder_destroy(TileCoder **coder)
+{
+    if (*coder)
+        (*coder)->kind->destroy(coder);
+}
+
+RsdStatus tile_encode(TileCoder *coder, int level, const TileRounding *rounding, const int16_t *z, const int32_t *y, int64_t h,
+                      int64_t w, TileCode *code, RsdError *err)
+{
+    return coder->kind->encode(coder, level, rounding, z, y, h, w, code, err);
+}
+
+void tile_encoded(const TileCoder *coder, int64_t h, int64_t w, int32_t *y)
+{
+    coder->kind->encoded(coder, h, w, y);
+}
+
+RsdStatus tile_decode(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y, RsdError *err)
+{
+    return coder->kind->decode(coder, level, code, h, w, y, err);
+}
+
+void tile_conceal(TileCoder *coder, int level, int64_t h, int64_t w, int32_t *y)
+{
+    coder->kind->conceal(coder, level, h, w, y);
+}
