@@ -15,6 +15,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/text.h"
 #include "trainer/comm.h"
+#include "trainer/train_audio.h"
 #include "trainer/train_image.h"
 
 #define LINE_PERIOD_S 30.0  /* between two lines of progress where standard error is no terminal */

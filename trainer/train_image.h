@@ -1,4 +1,4 @@
-/* train_image.h - a whole training run of a picture codec: as train_audio.h, with pictures for recordings.
+/* train_image.h - a whole training run of a picture codec: train_loop.h with pictures.
  *
  * RUN/model.safetensors is always that of the last validation: early in a run the integer form of the prior, which files
  * have, costs more than it does in the end.
@@ -9,9 +9,9 @@
 #define RESIDUA_TRAIN_IMAGE_H
 
 #include "trainer/image_validation.h"
-#include "trainer/train_audio.h"
+#include "trainer/train_loop.h"
 
-/* Errors: as train_audio. */
+/* Errors: as train_loop_run. */
 RsdStatus train_image(const TrainConfig *cfg, const TrainOptions *options, TrainSummary *summary, RsdError *err);
 
 /* What train_image would do; nothing is written. Runs n_measured steps to know memory and time. */
