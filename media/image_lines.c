@@ -11,9 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/bytes.h"
 #include "engine/base/mem.h"
 #include "media/exif.h"
 #include "media/image_parts.h"
+#include "media/image_samples.h"
 #include "media/png_image.h"
 
 #define HEAD_SIZE ((size_t)65536) /* looked at before it is decided; PNG and PNM need less than 100 */
@@ -56,19 +58,14 @@ static RsdStatus feed(void *ctx, uint8_t *dst, size_t size, size_t *n_read, RsdE
 
 /* --- which files ------------------------------------------------------------------------------------------------------------ */
 
-static int64_t big_endian(const uint8_t *p)
-{
-    return (int64_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
-}
-
 static bool png_is_large(const uint8_t *head, size_t size, int64_t least_pixels)
 {
     int64_t width, height;
 
     if (size < 33 || memcmp(head + 12, "IHDR", 4) != 0 || head[28] != 0 || !png_image_is_here())
         return false;
-    width = big_endian(head + 16);
-    height = big_endian(head + 20);
+    width = get_u32be(head + 16);
+    height = get_u32be(head + 20);
     return width > 0 && height >= (least_pixels + width - 1) / width;
 }
 
@@ -143,18 +140,7 @@ static RsdStatus next_pnm(ImageLines *lines, Image *band, int64_t at, int64_t n,
 
         TRY(feed(lines, lines->line, size, &n_read, err));
         CHECK(n_read == size, err, RSD_ERR_CORRUPT, "cut short: the picture is not complete");
-        for (int c = 0; c < channels; c++) {
-            const size_t first = (size_t)((c * band->height + y) * band->width);
-
-            for (int64_t i = 0; i < band->width; i++) {
-                const uint8_t *from = lines->line + (i * channels + c) * bytes;
-
-                if (bytes == 1)
-                    ((uint8_t *)band->planes)[first + (size_t)i] = *from;
-                else
-                    ((uint16_t *)band->planes)[first + (size_t)i] = (uint16_t)(from[0] << 8 | from[1]);
-            }
-        }
+        image_samples_split(lines->line, channels, band, y);
     }
 fail:
     return status;
@@ -234,6 +220,7 @@ static RsdStatus open_descriptor(Image **whole, ImageLines *lines, const char *p
     const int64_t max_pixels = o->max_pixels > 0 ? o->max_pixels : IMAGE_MAX_PIXELS;
     struct stat info;
     int64_t size;
+    const char *format;
     Image probe = {0};
     size_t header_size, n;
     RsdStatus status = RSD_OK;
@@ -244,7 +231,8 @@ static RsdStatus open_descriptor(Image **whole, ImageLines *lines, const char *p
     TRY(mem_alloc(&lines->head, HEAD_SIZE, 1, err));
     TRY(feed(lines, lines->head, HEAD_SIZE, &n, err));
     lines->head_size = n;
-    if (n > 8 && memcmp(lines->head, "\x89PNG\r\n\x1a\n", 8) == 0 && png_is_large(lines->head, n, least_pixels)) {
+    format = image_format_of(lines->head, n);
+    if (format && strcmp(format, "png") == 0 && png_is_large(lines->head, n, least_pixels)) {
         TRY(open_png(whole, lines, size, o, max_pixels, err));
     } else if (read_pnm(&probe, &header_size, lines->head, n) &&
                probe.height >= (least_pixels + probe.width - 1) / probe.width) {

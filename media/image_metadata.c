@@ -10,16 +10,7 @@
 #include "engine/base/mem.h"
 #include "media/exif.h"
 
-#define EXIF_MARK "Exif\0\0"
-#define XMP_MARK "http://ns.adobe.com/xap/1.0/\0"
-#define PROFILE_MARK "ICC_PROFILE\0"
-#define MARK_SIZE(mark) (sizeof(mark) - 1)
 #define PROFILE_HEAD 128
-
-static uint32_t big_endian(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 static bool begins_with(const uint8_t *data, size_t size, const char *mark, size_t mark_size)
 {
@@ -96,7 +87,7 @@ static void walk_png(MetadataPlaces *places, const uint8_t *data, size_t size)
     size_t at = 8;
 
     while (at + 8 <= size) {
-        const size_t len = big_endian(data + at);
+        const size_t len = get_u32be(data + at);
 
         if (len > size - at - 8)
             return;
@@ -116,11 +107,11 @@ static void walk_jxl(MetadataPlaces *places, const uint8_t *data, size_t size)
     if (size >= 2 && data[0] == 0xFF)
         return; /* without a container */
     while (at + 8 <= size) {
-        uint64_t len = big_endian(data + at);
+        uint64_t len = get_u32be(data + at);
         size_t head = 8;
 
         if (len == 1 && at + 16 <= size) {
-            len = (uint64_t)big_endian(data + at + 8) << 32 | big_endian(data + at + 12);
+            len = (uint64_t)get_u32be(data + at + 8) << 32 | get_u32be(data + at + 12);
             head = 16;
         } else if (len == 0) {
             len = size - at;
@@ -128,7 +119,7 @@ static void walk_jxl(MetadataPlaces *places, const uint8_t *data, size_t size)
         if (len < head || len > size - at)
             return;
         if (memcmp(data + at + 4, "Exif", 4) == 0 && len > head + 4) {
-            const uint64_t skip = 4 + (uint64_t)big_endian(data + at + head);
+            const uint64_t skip = 4 + (uint64_t)get_u32be(data + at + head);
 
             if (skip < len - head)
                 take_exif(places, data + at + head + skip, (size_t)(len - head - skip));
@@ -239,15 +230,15 @@ static bool profile_is_sound(const uint8_t *icc, size_t size)
 {
     uint32_t n_tags;
 
-    if (size < PROFILE_HEAD + 4 || memcmp(icc + 36, "acsp", 4) != 0 || big_endian(icc) > size)
+    if (size < PROFILE_HEAD + 4 || memcmp(icc + 36, "acsp", 4) != 0 || get_u32be(icc) > size)
         return false;
-    n_tags = big_endian(icc + PROFILE_HEAD);
+    n_tags = get_u32be(icc + PROFILE_HEAD);
     if (n_tags > (size - PROFILE_HEAD - 4) / 12)
         return false;
     for (uint32_t i = 0; i < n_tags; i++) {
         const uint8_t *tag = icc + PROFILE_HEAD + 4 + 12 * i;
 
-        if (big_endian(tag + 4) > size || big_endian(tag + 8) > size - big_endian(tag + 4))
+        if (get_u32be(tag + 4) > size || get_u32be(tag + 8) > size - get_u32be(tag + 4))
             return false;
     }
     return true;

@@ -4,7 +4,7 @@
  *   JPEG      APP1 segments; profiles in APP2     WebP      chunks EXIF, "XMP ", ICCP
  *   JPEG XL   boxes Exif and "xml "               TIFF      XMP in tag 700; its EXIF is the file itself and stays there
  *
- * PNG's are read and written by libpng (png_image.c). XMP that goes on in further segments (JPEG) is cut to the first one.
+ * PNG's are read and written by libpng (png_image.c, png_writing.c). XMP that goes on in further segments (JPEG) is cut to the first one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,6 +12,12 @@
 #define RESIDUA_IMAGE_METADATA_H
 
 #include "media/image.h"
+
+/* What stands in front of each in a JPEG's segments. */
+#define EXIF_MARK "Exif\0\0"
+#define XMP_MARK "http://ns.adobe.com/xap/1.0/\0"
+#define PROFILE_MARK "ICC_PROFILE\0"
+#define MARK_SIZE(mark) (sizeof(mark) - 1)
 
 #define METADATA_MAX_SIZE (((size_t)1 << 24) - 16) /* of each; more is left out */
 

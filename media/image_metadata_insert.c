@@ -15,10 +15,6 @@
 #include "media/image_metadata.h"
 
 #define SEGMENT_MAX ((size_t)65533) /* of a segment's contents */
-#define EXIF_MARK "Exif\0\0"
-#define XMP_MARK "http://ns.adobe.com/xap/1.0/\0"
-#define PROFILE_MARK "ICC_PROFILE\0"
-#define MARK_SIZE(mark) (sizeof(mark) - 1)
 #define PROFILE_PART (SEGMENT_MAX - MARK_SIZE(PROFILE_MARK) - 2)
 #define PROFILE_MAX_PARTS 255
 

@@ -156,10 +156,10 @@ RsdStatus image_finish_reading(Image *image, const ImageReadOptions *o, int orie
 
     if (image_is_opaque(image))
         mem_free(&image->alpha);
-    if (!o->as_stored && orientation != 1) {
+    if (!o->as_stored && orientation != 1)
         TRY(image_orient(image, orientation, err));
-        image_metadata_make_upright(image);
-    }
+    if (!o->as_stored)
+        image_metadata_make_upright(image); /* XMP by itself turns nothing, as in web browsers, and must not say otherwise afterwards */
     if (problem) {
         image->lost_profile = problem;
         mem_free(&image->color.icc);
@@ -239,7 +239,7 @@ RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const 
         orientation = image_metadata_orientation(&places, format, data, size);
         if (places.names_profile && !image->color.icc)
             image->lost_profile = "is damaged";
-        if (format && strcmp(format, "jxl") == 0 && orientation_of(image) != 1)
+        if (format && strcmp(format, "jxl") == 0)
             image_metadata_make_upright(image); /* its decoder has turned the picture */
     }
     image->has_more = image->has_more || has_more;

@@ -4,7 +4,7 @@
  * libavformat and libavcodec, which are loaded on first use. EXIF orientation is applied, palettes become colours, CMYK
  * becomes RGB. Deeper than 8 bits gives 16, of floating-point samples (OpenEXR) those in [0, 1], as they are stored. Profiles
  * that are damaged or of other colours are left out and told (lost_profile); EXIF and XMP are kept (not those of AVIF and HEIC),
- * and say orientation 1 once the picture has been turned.
+ * and say orientation 1 or none: EXIF's was applied, that of XMP counts for nothing by itself.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -12,7 +12,7 @@
 #include "engine/base/mem.h"
 #include "media/av_module.h"
 #include "media/image_metadata.h"
-#include "media/png_image.h"
+#include "media/png_writing.h"
 
 #define QUALITY_USUAL 90
 

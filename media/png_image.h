@@ -1,4 +1,4 @@
-/* png_image.h - PNG by libpng, the one file that sees it: whole pictures, and lines one after the other.
+/* png_image.h - PNG read by libpng: whole pictures, and lines one after the other. Written: png_writing.h.
  *
  * Colours: iCCP, sRGB, gAMA, cICP. EXIF and XMP: eXIf, and iTXt with Adobe's keyword.
  *
@@ -7,7 +7,6 @@
 #ifndef RESIDUA_PNG_IMAGE_H
 #define RESIDUA_PNG_IMAGE_H
 
-#include "engine/base/atomic_file.h"
 #include "media/image.h"
 
 /* False in a build without libpng; the functions below then answer RSD_ERR_UNSUPPORTED. */
@@ -33,17 +32,5 @@ Image *png_lines_shape(PngLines *lines, bool *has_alpha);
 /* The next n lines to lines at .. of band, which has the shape's width, channels and bits. After the last one the end of the file is
  * checked; metadata that stood there are noted as lost. */
 RsdStatus png_lines_next(PngLines *lines, Image *band, int64_t at, int64_t n, RsdError *err);
-
-/* Writing: shape as above, or a whole picture; kept. Errors: RSD_ERR_IO, RSD_ERR_MEMORY, RSD_ERR_UNSUPPORTED (sides above
- * 2^31 - 1). */
-typedef struct PngWriting PngWriting;
-RsdStatus png_writing_open(PngWriting **out, const Image *shape, bool with_alpha, AtomicFile *file, bool drop_profile,
-                           RsdError *err);
-/* libpng checks a colour profile by more rules than the reader does: true when it left it out. */
-bool png_writing_lost_profile(const PngWriting *writing);
-/* The first n lines of band. */
-RsdStatus png_writing_lines(PngWriting *writing, const Image *band, int64_t n, RsdError *err);
-RsdStatus png_writing_finish(PngWriting *writing, RsdError *err);
-void png_writing_close(PngWriting **writing);
 
 #endif
