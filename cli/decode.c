@@ -10,6 +10,8 @@
 #include "cli/dac_job.h"
 #include "cli/model_choice.h"
 #include "cli/picture_job.h"
+#include "codec/container.h"
+#include "codec/layers.h"
 #include "engine/base/mem.h"
 #include "media/audio_writer.h"
 
@@ -172,10 +174,9 @@ static RsdStatus limit_stages(int *max_stages, const DecodeWork *w, ByteSource *
     if (info.bitrate_bps <= 0)
         return error_set(err, RSD_ERR_UNSUPPORTED,
                          "%s: its rate depends on a model that is not known; leave out --max-bitrate", source->name);
-    *max_stages = (int)(w->request->max_bitrate_bps * info.n_stages / info.bitrate_bps * (1 + 1e-9));
+    *max_stages = layers_stages_for_bitrate(&info, w->request->max_bitrate_bps);
     if (*max_stages < 1) {
-        console_say(w->console, LOG_WARNING, "%s: its lowest rate is %g kbit/s", source->name,
-                    info.bitrate_bps / info.n_stages / 1000.0);
+        console_say(w->console, LOG_WARNING, "%s: its lowest rate is %g kbit/s", source->name, stream_stage_bps(&info, 0) / 1000.0);
         *max_stages = 1;
     }
 fail:

@@ -328,7 +328,7 @@ static RsdStatus inspect_codec(const Inspection *in, const Checkpoint *file, Rsd
             printf("  segments %.3g s each, coded by themselves: .ecdc files, no .rsd streams\n",
                    (double)info->segment_samples / info->rate_hz);
         printf("  rate     %g to %g kbit/s: 1 to %d stages of %d bits, %d samples per frame\n",
-               info->stage_bitrate_bps / 1000.0, info->stage_bitrate_bps * info->n_stages / 1000.0, info->n_stages,
+               info->stage_bitrate_bps / 1000.0, info->bitrate_bps / 1000.0, info->n_stages,
                info->bits_per_code, info->hop_samples);
         if (file)
             print_notes(file);

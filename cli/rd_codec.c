@@ -160,7 +160,7 @@ static void describe_sound(RdCodec *codec, const RsdModel *model, char settings[
              info->channels == 1 ? "" : "s");
     for (size_t i = 0; i < sizeof stages / sizeof *stages && codec->n_settings < RD_MAX_SETTINGS; i++)
         if (stages[i] <= info->n_stages)
-            codec->ladder[codec->n_settings++].bitrate_bps = (int)(info->stage_bitrate_bps * stages[i] + 0.5);
+            codec->ladder[codec->n_settings++].bitrate_bps = (int)(audio_codec_bitrate_bps(&model->codec->config, stages[i]) + 0.5);
 }
 
 static void describe_picture(RdCodec *codec, const ImageCodec *image, char settings[RD_SETTINGS_SIZE])

@@ -22,7 +22,8 @@
 #define PACKET_MAX_SIZE (PACKET_MAX_OVERHEAD + RSD_MAX_LAYERS * (size_t)BLOCK_MAX_SIZE)
 #define END_PACKET_SIZE 22
 
-typedef enum PayloadType { PAYLOAD_PLAIN = 0 } PayloadType;
+/* Codes as they are, those of type t for every 2^t-th frame. */
+typedef enum PayloadType { PAYLOAD_PLAIN = 0, PAYLOAD_PLAIN_LAST = 6 } PayloadType;
 
 typedef struct StreamHeader {
     RsdStreamInfo info;
@@ -44,7 +45,7 @@ RsdStatus header_check_fields(const uint8_t *data, size_t size, RsdError *err);
 RsdStatus header_probe(size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], RsdError *err);
 /* data [size], size as header_probe said. Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED. */
 RsdStatus header_parse(StreamHeader *header, const uint8_t *data, size_t size, RsdError *err);
-/* Whether all numbers are in the format's range; computes n_stages, bitrate_bps and header_size of info from the
+/* Whether all numbers are in the format's range; computes n_stages, layer_strides, bitrate_bps and header_size of info from the
  * others. Errors: `code` for a number out of range, RSD_ERR_UNSUPPORTED for a payload type. */
 RsdStatus header_complete(StreamHeader *header, RsdStatus code, RsdError *err);
 /* header: completed. Writes info.header_size bytes into dst [HEADER_MAX_SIZE] and returns how many. */
@@ -54,6 +55,10 @@ size_t header_write(const StreamHeader *header, uint8_t *dst);
 int64_t stream_packet_samples(const RsdStreamInfo *info);
 int64_t stream_packets_for(const RsdStreamInfo *info, int64_t n_samples);
 int stream_frames_for(const RsdStreamInfo *info, int64_t n_samples);
+/* Codes of a layer in n_frames. */
+size_t stream_layer_codes(const RsdStreamInfo *info, int layer, int n_frames);
+/* Bits per second of the codes of one stage of a layer. */
+double stream_stage_bps(const RsdStreamInfo *info, int layer);
 
 /* ---- Packets ---- */
 

@@ -174,16 +174,24 @@ static void unpack(RsdDecoder *decoder, const Packet *packet)
     int first_stage = 0;
 
     for (int layer = 0; layer < packet->n_good && first_stage < decoder->max_stages; layer++) {
-        int n_layer = info->layer_stages[layer];
+        const int n_layer = info->layer_stages[layer], stride = info->layer_strides[layer];
         BitReader bits;
 
         bit_reader_init(&bits, packet->blocks[layer], packet->block_sizes[layer]);
         for (int frame = 0; frame < packet->n_frames; frame++)
             for (int i = 0; i < n_layer; i++) {
-                uint32_t code = bit_reader_get(&bits, info->bits_per_code);
+                uint16_t *code = decoder->packet_codes + frame * decoder->max_stages + first_stage + i;
+                const bool wanted = first_stage + i < decoder->max_stages;
+                uint32_t bits_of_it;
 
-                if (first_stage + i < decoder->max_stages)
-                    decoder->packet_codes[frame * decoder->max_stages + first_stage + i] = (uint16_t)code;
+                if (frame % stride != 0) { /* that of the frame before goes on */
+                    if (wanted)
+                        *code = code[-decoder->max_stages];
+                    continue;
+                }
+                bits_of_it = bit_reader_get(&bits, info->bits_per_code);
+                if (wanted)
+                    *code = (uint16_t)bits_of_it;
             }
         first_stage += n_layer;
     }

@@ -323,7 +323,7 @@ static RsdStatus describe(EcdcEncoder *e, int n_stages, RsdError *err)
     info->hop_samples = model->hop_samples;
     info->bits_per_code = model->bits_per_code;
     info->n_stages = info->layer_stages[0] = n_stages;
-    info->n_layers = 1;
+    info->n_layers = info->layer_strides[0] = 1;
     info->bitrate_bps = n_stages * model->stage_bitrate_bps;
     e->normalize = cfg->normalize;
     e->segments = model->segment_samples > 0;

@@ -119,7 +119,7 @@ void ecdc_describe(RsdStreamInfo *info, const EcdcHeader *header)
     memcpy(info->model_name, header->model_name, sizeof info->model_name);
     info->n_samples = header->n_samples;
     info->n_stages = header->n_stages;
-    info->n_layers = 1;
+    info->n_layers = info->layer_strides[0] = 1;
     info->layer_stages[0] = header->n_stages;
     info->header_size = header->size;
     for (size_t i = 0; i < sizeof published / sizeof *published; i++) {

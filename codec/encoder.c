@@ -74,13 +74,13 @@ fail:
     return status;
 }
 
-static RsdStatus choose_layers(RsdStreamInfo *info, const RsdEncoderOptions *options, int n_stages, RsdError *err)
+static RsdStatus choose_layers(RsdStreamInfo *info, const RsdEncoderOptions *options, int n_stages, const int *strides, RsdError *err)
 {
     int sum = 0;
     RsdStatus status = RSD_OK;
 
     if (options->n_layers == 0) {
-        info->n_layers = layers_split(n_stages, info->layer_stages);
+        info->n_layers = layers_split(n_stages, strides, info->layer_stages);
         return RSD_OK;
     }
     CHECK(options->n_layers >= 1 && options->n_layers <= RSD_MAX_LAYERS, err, RSD_ERR_ARG,
@@ -90,6 +90,10 @@ static RsdStatus choose_layers(RsdStreamInfo *info, const RsdEncoderOptions *opt
         info->layer_stages[i] = options->layer_stages[i];
         CHECK(info->layer_stages[i] >= 1 && info->layer_stages[i] <= n_stages, err, RSD_ERR_ARG,
               "layer %d: %d stages; 1 to %d are possible", i + 1, info->layer_stages[i], n_stages);
+        for (int stage = sum; stage < sum + info->layer_stages[i] && stage < n_stages; stage++)
+            CHECK(strides[stage] == strides[sum], err, RSD_ERR_ARG,
+                  "layer %d: stages %d and %d have codes of %d and %d frames; a layer has one kind", i + 1, sum + 1, stage + 1, strides[sum],
+                  strides[stage]);
         sum += info->layer_stages[i];
     }
     CHECK(sum == n_stages, err, RSD_ERR_ARG, "the layers have %d stages together, the stream has %d", sum, n_stages);
@@ -97,15 +101,34 @@ fail:
     return status;
 }
 
-/* About one second, and less where that many codes would not fit a block. */
-static int choose_frames_per_packet(const RsdStreamInfo *info)
+/* The next lower multiple of a code's frames, but not 0. */
+static int whole_codes(int n_frames, int stride)
+{
+    return n_frames < stride ? stride : n_frames / stride * stride;
+}
+
+/* About one second in whole codes, and less where that many codes would not fit a block. */
+static int choose_frames_per_packet(const RsdStreamInfo *info, int stride)
 {
     int n_frames = (info->rate_hz + info->hop_samples / 2) / info->hop_samples, most = PACKET_MAX_FRAMES;
 
     for (int i = 0; i < info->n_layers; i++)
-        while (bitpack_size((size_t)most * (size_t)info->layer_stages[i], info->bits_per_code) > BLOCK_MAX_SIZE)
+        while (bitpack_size(stream_layer_codes(info, i, most), info->bits_per_code) > BLOCK_MAX_SIZE)
             most--;
-    return n_frames < 1 ? 1 : n_frames > most ? most : n_frames;
+    return whole_codes(n_frames > most ? most : n_frames, stride);
+}
+
+/* strides [n_stages]; payload types of the layers that hold them. */
+static void mark_layers(StreamHeader *header, const int *strides)
+{
+    RsdStreamInfo *info = &header->info;
+
+    for (int i = 0, stage = 0; i < info->n_layers; stage += info->layer_stages[i++]) {
+        info->layer_strides[i] = strides[stage];
+        header->payload_types[i] = PAYLOAD_PLAIN;
+        while (1 << header->payload_types[i] < strides[stage])
+            header->payload_types[i]++;
+    }
 }
 
 static RsdStatus fill_header(RsdEncoder *encoder, RsdError *err)
@@ -113,11 +136,14 @@ static RsdStatus fill_header(RsdEncoder *encoder, RsdError *err)
     const RsdEncoderOptions *options = &encoder->options;
     const RsdModelInfo *model = &options->model->info;
     RsdStreamInfo *info = &encoder->header.info;
-    int n_stages = 0;
+    int strides[STREAM_MAX_STAGES], n_stages = 0;
     RsdStatus status = RSD_OK;
 
     TRY(choose_stages(&n_stages, options, options->model, err));
-    TRY(choose_layers(info, options, n_stages, err));
+    for (int i = 0; i < n_stages; i++)
+        strides[i] = audio_codec_stride(&options->model->codec->config, i);
+    TRY(choose_layers(info, options, n_stages, strides, err));
+    mark_layers(&encoder->header, strides);
     info->format_version = RSD_FORMAT_VERSION;
     memcpy(info->model_name, model->name, sizeof info->model_name);
     memcpy(info->model_hash, model->hash, sizeof info->model_hash);
@@ -130,7 +156,7 @@ static RsdStatus fill_header(RsdEncoder *encoder, RsdError *err)
     info->n_samples = options->n_samples;
     info->hop_samples = model->hop_samples;
     info->bits_per_code = model->bits_per_code;
-    info->frames_per_packet = options->frames_per_packet ? options->frames_per_packet : choose_frames_per_packet(info);
+    info->frames_per_packet = options->frames_per_packet ? options->frames_per_packet : choose_frames_per_packet(info, strides[0]);
     TRY(header_complete(&encoder->header, RSD_ERR_ARG, err));
 fail:
     return status;
@@ -167,7 +193,7 @@ static RsdStatus put_packet(RsdEncoder *encoder, PacketType type, int64_t n_samp
 
         packet.blocks[layer] = end;
         bit_writer_init(&bits, end);
-        for (int frame = 0; frame < encoder->n_frames; frame++) {
+        for (int frame = 0; frame < encoder->n_frames; frame += info->layer_strides[layer]) {
             const uint16_t *codes = encoder->packet_codes + (size_t)frame * (size_t)info->n_stages + first_stage;
 
             for (int i = 0; i < info->layer_stages[layer]; i++)
@@ -313,11 +339,12 @@ static RsdStatus take_memory(RsdEncoder *encoder, RsdError *err)
     size_t chunk_frames, chunk_samples, bytes_size;
     RsdStatus status = RSD_OK;
 
-    encoder->chunk_frames = net_stream_chunk_frames(&encoder->options.model->info, info->frames_per_packet);
+    encoder->chunk_frames = whole_codes(net_stream_chunk_frames(&encoder->options.model->info, info->frames_per_packet),
+                                        info->layer_strides[0]);
     chunk_frames = (size_t)encoder->chunk_frames;
     chunk_samples = chunk_frames * (size_t)info->hop_samples;
     for (int i = 0; i < info->n_layers; i++)
-        payload_size += bitpack_size(n_frames * (size_t)info->layer_stages[i], info->bits_per_code);
+        payload_size += bitpack_size(stream_layer_codes(info, i, info->frames_per_packet), info->bits_per_code);
     bytes_size = PACKET_MAX_OVERHEAD + payload_size;
     if (bytes_size < HEADER_MAX_SIZE)
         bytes_size = HEADER_MAX_SIZE;
@@ -350,6 +377,8 @@ RsdStatus rsd_encoder_open(RsdEncoder **out, const RsdEncoderOptions *options, R
     if (options->container == RSD_CONTAINER_ECDC) {
         CHECK(options->model->codec->net, err, RSD_ERR_ARG, "an .ecdc file holds codes of EnCodec; model %s is a DAC",
               options->model->info.name);
+        CHECK(audio_codec_stride(&options->model->codec->config, 0) == 1, err, RSD_ERR_UNSUPPORTED,
+              "an .ecdc file has a code for every frame, and model %s has not; write a .rsd stream", options->model->info.name);
         TRY(choose_stages(&n_stages, options, options->model, err));
         TRY(ecdc_encoder_open(&encoder->ecdc, &encoder->options, n_stages, err));
         *out = encoder;

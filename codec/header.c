@@ -107,10 +107,14 @@ static RsdStatus check_layers(StreamHeader *header, RsdStatus code, RsdError *er
         CHECK(n_stages >= 1 && n_stages <= STREAM_MAX_STAGES, err, code,
               "header: layer %d has %d stages; 1 to %d are possible", i + 1, n_stages, STREAM_MAX_STAGES);
         info->n_stages += n_stages;
-        CHECK(header->payload_types[i] == PAYLOAD_PLAIN, err, RSD_ERR_UNSUPPORTED,
+        CHECK(header->payload_types[i] <= PAYLOAD_PLAIN_LAST, err, RSD_ERR_UNSUPPORTED,
               "layer %d is coded in a way (payload type %d) that residua %s does not know", i + 1,
               header->payload_types[i], RSD_VERSION);
-        CHECK(bitpack_size((size_t)info->frames_per_packet * (size_t)n_stages, info->bits_per_code) <= BLOCK_MAX_SIZE,
+        info->layer_strides[i] = 1 << header->payload_types[i];
+        CHECK(info->frames_per_packet % info->layer_strides[i] == 0, err, code,
+              "header: layer %d has codes of %d frames, of which no whole number makes a packet of %d", i + 1, info->layer_strides[i],
+              info->frames_per_packet);
+        CHECK(bitpack_size(stream_layer_codes(info, i, info->frames_per_packet), info->bits_per_code) <= BLOCK_MAX_SIZE,
               err, code, "header: a packet of %d frames needs more than %d bytes for the %d stages of layer %d",
               info->frames_per_packet, BLOCK_MAX_SIZE, n_stages, i + 1);
     }
@@ -144,7 +148,9 @@ RsdStatus header_complete(StreamHeader *header, RsdStatus code, RsdError *err)
     size = AT_TABLE + 2 * (size_t)info->n_layers + strlen(info->model_name) + header->fields_size + CRC_SIZE;
     CHECK(size <= HEADER_MAX_SIZE, err, code, "header: %zu bytes long; at most %d are possible", size, HEADER_MAX_SIZE);
     info->header_size = (int)size;
-    info->bitrate_bps = (double)info->rate_hz / info->hop_samples * info->bits_per_code * info->n_stages;
+    info->bitrate_bps = 0.0;
+    for (int i = 0; i < info->n_layers; i++)
+        info->bitrate_bps += info->layer_stages[i] * stream_stage_bps(info, i);
 fail:
     return status;
 }
@@ -268,4 +274,16 @@ int64_t stream_packets_for(const RsdStreamInfo *info, int64_t n_samples)
 int stream_frames_for(const RsdStreamInfo *info, int64_t n_samples)
 {
     return (int)((n_samples + info->hop_samples - 1) / info->hop_samples);
+}
+
+size_t stream_layer_codes(const RsdStreamInfo *info, int layer, int n_frames)
+{
+    const int stride = info->layer_strides[layer];
+
+    return (size_t)((n_frames + stride - 1) / stride) * (size_t)info->layer_stages[layer];
+}
+
+double stream_stage_bps(const RsdStreamInfo *info, int layer)
+{
+    return (double)info->rate_hz / info->hop_samples * info->bits_per_code / info->layer_strides[layer];
 }

@@ -7,11 +7,14 @@
 
 #include "codec/residua.h"
 
-/* The customary split of n_stages (>= 1) stages: layers end at 3, 6, 12, then every 12, the last one where the stages
- * end. What is left after RSD_MAX_LAYERS - 1 layers is one layer. Fills layer_stages, returns the number of layers. */
-int layers_split(int n_stages, int layer_stages[RSD_MAX_LAYERS]);
+/* The customary split of n_stages (>= 1) stages: layers end at 3, 6, 12, then every 12, where the stride of the stages changes,
+ * strides [n_stages] or NULL, and where the stages end. What is left after RSD_MAX_LAYERS - 1 layers is one layer; strides must change
+ * so seldom that it has one. Fills layer_stages, returns the number of layers. */
+int layers_split(int n_stages, const int *strides, int layer_stages[RSD_MAX_LAYERS]);
 
 /* How many of a stream's layers fit into bitrate_bps; at least 1. */
 int layers_for_bitrate(const RsdStreamInfo *info, double bitrate_bps);
+/* How many of a stream's stages do, 0 when the first does not. */
+int layers_stages_for_bitrate(const RsdStreamInfo *info, double bitrate_bps);
 
 #endif

@@ -59,12 +59,13 @@ static void describe(RsdModelInfo *info, const AudioCodec *codec)
     info->bits_per_code = code_bits(audio_codec_codebook_size(cfg));
     info->codebook_size = audio_codec_codebook_size(cfg);
     info->latent_dim = audio_codec_latent_dim(cfg);
-    info->stage_bitrate_bps = (double)info->bits_per_code * info->rate_hz / info->hop_samples;
+    info->stage_bitrate_bps = audio_codec_bitrate_bps(cfg, 1);
+    info->bitrate_bps = audio_codec_bitrate_bps(cfg, info->n_stages);
     info->can_stream = audio_codec_can_stream(cfg);
     info->segment_samples = audio_codec_segment_samples(cfg);
-    /* A segment, or a frame and what the network looks ahead. */
+    /* A segment, or the frames of a code and what the network looks ahead. */
     info->delay_samples = info->segment_samples ? info->segment_samples
-                                                : info->hop_samples + (int)(audio_codec_encoder_lag(cfg) * info->hop_samples +
+                                                : info->hop_samples * audio_codec_stride(cfg, 0) + (int)(audio_codec_encoder_lag(cfg) * info->hop_samples +
                                                                             audio_codec_decoder_lag(cfg));
     info->n_parameters = params_count_elements(codec->params, false);
 }

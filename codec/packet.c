@@ -83,7 +83,7 @@ static RsdStatus check_codes(Packet *packet, const StreamHeader *header, RsdErro
           "%lld samples; 1 to %lld are possible", (long long)packet->n_samples, (long long)stream_packet_samples(info));
     packet->n_frames = stream_frames_for(info, packet->n_samples);
     for (int i = 0; i < packet->n_blocks; i++) {
-        size_t n_codes = (size_t)packet->n_frames * (size_t)info->layer_stages[i];
+        size_t n_codes = stream_layer_codes(info, i, packet->n_frames);
         size_t expected = bitpack_size(n_codes, info->bits_per_code);
 
         CHECK(packet->block_sizes[i] == expected, err, RSD_ERR_CORRUPT,

@@ -83,7 +83,8 @@ typedef struct RsdModelInfo {
     int bits_per_code;
     int codebook_size; /* codes are 0 .. codebook_size - 1 */
     int latent_dim;    /* numbers per frame that the codes stand for */
-    double stage_bitrate_bps; /* what each stage adds, containers aside */
+    double stage_bitrate_bps; /* of the first stage, containers aside; each further one adds as much, or more (multi-rate) */
+    double bitrate_bps;       /* of all stages */
     int delay_samples;        /* algorithmic delay of encoder and decoder: one frame, and what the model looks ahead */
     int64_t n_parameters;
     bool can_stream;     /* causal: codes .rsd streams; others code .ecdc files segment by segment */
@@ -153,6 +154,7 @@ typedef struct RsdStreamInfo {
     int n_stages; /* of all layers together */
     int n_layers;
     int layer_stages[RSD_MAX_LAYERS]; /* stages that each layer adds */
+    int layer_strides[RSD_MAX_LAYERS]; /* frames that a code of it stands for: 1, or more with a multi-rate quantiser */
     double bitrate_bps;               /* of the codes of all layers; see RsdStreamReport for the real one */
     int header_size;                  /* bytes */
     int container;                    /* RsdContainer; fields that .ecdc lacks are 0 */

@@ -161,6 +161,11 @@ int audio_codec_stages(const AudioCodecConfig *cfg)
     return audio_codec_is_projected(cfg) ? cfg->projected_rvq.n_q : cfg->rvq.n_q;
 }
 
+int audio_codec_stride(const AudioCodecConfig *cfg, int stage)
+{
+    return audio_codec_is_projected(cfg) ? projected_rvq_stride(&cfg->projected_rvq, stage) : 1;
+}
+
 int audio_codec_codebook_size(const AudioCodecConfig *cfg)
 {
     return audio_codec_is_projected(cfg) ? cfg->projected_rvq.codebook_size : cfg->rvq.codebook_size;
@@ -269,11 +274,14 @@ RsdStatus audio_codec_quantize(Tape *tape, AudioCodec *codec, Tensor *z, int n_q
 
 double audio_codec_bitrate_bps(const AudioCodecConfig *cfg, int n_q)
 {
+    double codes_per_frame = 0.0;
     int bits = 0;
 
     while (1 << bits < audio_codec_codebook_size(cfg))
         bits++;
-    return (double)n_q * bits * cfg->rate_hz / audio_codec_hop(cfg);
+    for (int i = 0; i < n_q; i++)
+        codes_per_frame += 1.0 / audio_codec_stride(cfg, i);
+    return codes_per_frame * bits * cfg->rate_hz / audio_codec_hop(cfg);
 }
 
 /* Rounded down as the original code rounds. */

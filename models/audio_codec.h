@@ -94,6 +94,7 @@ bool audio_codec_is_projected(const AudioCodecConfig *cfg);
 int audio_codec_channels(const AudioCodecConfig *cfg);
 int audio_codec_hop(const AudioCodecConfig *cfg); /* samples of a frame */
 int audio_codec_stages(const AudioCodecConfig *cfg);
+int audio_codec_stride(const AudioCodecConfig *cfg, int stage); /* frames that a code of the stage stands for */
 int audio_codec_codebook_size(const AudioCodecConfig *cfg);
 int audio_codec_latent_dim(const AudioCodecConfig *cfg);
 int64_t audio_codec_count_parameters(const AudioCodecConfig *cfg);

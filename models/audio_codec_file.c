@@ -33,7 +33,7 @@
 /* ---- fields ---- */
 
 typedef enum FieldType { FIELD_NAME, FIELD_INT, FIELD_FLOAT, FIELD_DOUBLE, FIELD_BOOL, FIELD_PAD, FIELD_NORM, FIELD_RATIOS,
-                         FIELD_ENCODER_RATES, FIELD_DECODER_RATES } FieldType;
+                         FIELD_ENCODER_RATES, FIELD_DECODER_RATES, FIELD_STRIDES } FieldType;
 
 typedef struct Field {
     const char *key;
@@ -81,7 +81,10 @@ static const Field seanet_fields[] = {
     {KEY_PREFIX "segment_overlap", FIELD_DOUBLE, AT(segment_overlap), true},
 };
 
-static const Field projected_fields[] = {SEANET_FIELDS PROJECTED_FIELDS};
+static const Field projected_fields[] = {
+    SEANET_FIELDS PROJECTED_FIELDS
+    {KEY_PREFIX "rvq.strides", FIELD_STRIDES, AT(projected_rvq.strides), true},
+};
 
 static const Field dac_fields[] = {
     {KEY_PREFIX "name", FIELD_NAME, AT(name), false},
@@ -159,6 +162,12 @@ static void write_field(char text[VALUE_SIZE], const AudioCodecConfig *cfg, cons
     case FIELD_DECODER_RATES:
         write_ratios(text, cfg->dac.decoder_rates, cfg->dac.n_decoder_rates);
         break;
+    case FIELD_STRIDES: /* that of all stages is 1 when that of the first is */
+        if (projected_rvq_stride(&cfg->projected_rvq, 0) > 1)
+            write_ratios(text, cfg->projected_rvq.strides, cfg->projected_rvq.n_strides);
+        else
+            text[0] = '\0';
+        break;
     }
 }
 
@@ -184,7 +193,7 @@ RsdStatus audio_codec_write_config(const AudioCodecConfig *cfg, SafetensorsWrite
         char text[VALUE_SIZE];
 
         write_field(text, cfg, &kind->fields[i]);
-        if (kind->fields[i].optional && (strcmp(text, "0") == 0 || strcmp(text, "false") == 0))
+        if (kind->fields[i].optional && (strcmp(text, "0") == 0 || strcmp(text, "false") == 0 || !*text))
             continue;
         TRY(safetensors_writer_metadata(writer, kind->fields[i].key, text, err));
     }
@@ -273,7 +282,8 @@ static bool read_double(double *out, const char *text, const char **end)
 }
 
 /* Both networks have at most as many. */
-_Static_assert(SEANET_MAX_STAGES == DAC_MAX_STAGES, "ratios of both networks are read by one function");
+_Static_assert(SEANET_MAX_STAGES == DAC_MAX_STAGES && SEANET_MAX_STAGES == PROJECTED_RVQ_MAX_STRIDES,
+               "ratios of both networks are read by one function");
 static bool read_ratios(int *ratios, int *n, const char *text, const char **end)
 {
     *n = 0;
@@ -335,6 +345,8 @@ static const char *read_field(AudioCodecConfig *cfg, const Field *field, const c
         return read_ratios(cfg->dac.encoder_rates, &cfg->dac.n_encoder_rates, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
     case FIELD_DECODER_RATES:
         return read_ratios(cfg->dac.decoder_rates, &cfg->dac.n_decoder_rates, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
+    case FIELD_STRIDES:
+        return read_ratios(cfg->projected_rvq.strides, &cfg->projected_rvq.n_strides, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
     }
     return NULL;
 }
@@ -390,6 +402,7 @@ RsdStatus audio_codec_read_config(AudioCodecConfig *cfg, const Safetensors *st, 
     TRY(check_keys(kind, st, err));
     cfg->network = kind->network;
     cfg->quantizer = (int)kind->quantizer;
+    cfg->projected_rvq.n_strides = cfg->projected_rvq.strides[0] = 1;
     for (size_t i = 0; i < kind->n_fields; i++) {
         const Field *field = &kind->fields[i];
         const char *text = safetensors_metadata(st, field->key), *expected;

@@ -138,6 +138,23 @@ void code_sums_fill(CodeSums *sums, RsdThreads *threads, const VectorBatch *v, c
     threads_for(threads, sums->dim, sum_one_dimension, &job);
 }
 
+float codes_perplexity(const float *count, int64_t n_codes, int64_t *n_used)
+{
+    double total = 0.0, entropy = 0.0;
+    int64_t n = 0;
+
+    for (int64_t j = 0; j < n_codes; j++)
+        total += (double)count[j];
+    for (int64_t j = 0; j < n_codes; j++)
+        if (count[j] > 0.0f) {
+            entropy -= (double)count[j] / total * log((double)count[j] / total);
+            n++;
+        }
+    if (n_used)
+        *n_used = n;
+    return (float)exp(entropy);
+}
+
 /* ---- moving averages ---- */
 
 typedef struct UpdateJob {

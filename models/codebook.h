@@ -57,6 +57,8 @@ typedef struct CodeSums {
 
 RsdStatus code_sums_create(CodeSums *sums, const Codebook *cb, Arena *arena, RsdError *err);
 void code_sums_fill(CodeSums *sums, RsdThreads *threads, const VectorBatch *v, const uint16_t *codes);
+/* exp(entropy) of codes that were chosen so often, count [n_codes]; *n_used (may be NULL): how many were at all. */
+float codes_perplexity(const float *count, int64_t n_codes, int64_t *n_used);
 
 /* k-means (Lloyd, 50 iterations or until nothing moves) from distinct random vectors of v, with repetition if there are
  * fewer than codes; a mean that nobody chose stays. embed = means, count = vectors of each, sum = count mean; packed.

@@ -6,6 +6,7 @@
  * do it on normalised codes and normalised projections. The codes that come out are not normalised.
  *
  * [1] Kumar et al., High-Fidelity Audio Compression with Improved RVQGAN, 2023, section 3.2 (audio.md 2.3).
+ * [2] Siuzdak et al., SNAC: Multi-Scale Neural Audio Codec, 2024 (audio.md 6.4).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,6 +19,9 @@
 #include "engine/base/mem.h"
 #include "engine/kernels/point.h"
 #include "engine/ops/linear.h"
+#include "engine/ops/pool2d.h"
+#include "engine/ops/resize2d.h"
+#include "engine/ops/shape.h"
 
 #define MAX_CODES 65536
 #define MAX_CODE_DIM 64
@@ -41,7 +45,22 @@ RsdStatus projected_rvq_check_config(const ProjectedRvqConfig *cfg, RsdError *er
         if (fields[i].value < fields[i].min || fields[i].value > fields[i].max)
             return error_set(err, RSD_ERR_ARG, "%s is %d, expected %d to %d", fields[i].name, fields[i].value, fields[i].min,
                              fields[i].max);
+    if (cfg->n_strides < 0 || cfg->n_strides > PROJECTED_RVQ_MAX_STRIDES || cfg->n_strides > cfg->n_q)
+        return error_set(err, RSD_ERR_ARG, "%d strides for %d stages, expected 0 to %d", cfg->n_strides, cfg->n_q,
+                         cfg->n_q < PROJECTED_RVQ_MAX_STRIDES ? cfg->n_q : PROJECTED_RVQ_MAX_STRIDES);
+    for (int i = 0; i < cfg->n_strides; i++) {
+        const int stride = cfg->strides[i], most = i ? cfg->strides[i - 1] : PROJECTED_RVQ_MAX_STRIDE;
+
+        if (stride < 1 || stride > most || (stride & (stride - 1)))
+            return error_set(err, RSD_ERR_ARG, "stride %d of the quantiser is %d, expected a power of two of at most %d", i + 1, stride,
+                             most);
+    }
     return RSD_OK;
+}
+
+int projected_rvq_stride(const ProjectedRvqConfig *cfg, int stage)
+{
+    return cfg->n_strides == 0 ? 1 : cfg->strides[stage < cfg->n_strides ? stage : cfg->n_strides - 1];
 }
 
 int64_t projected_rvq_count_parameters(const ProjectedRvqConfig *cfg)
@@ -225,6 +244,49 @@ fail:
     return status;
 }
 
+/* ---- rates ---- */
+
+RsdStatus projected_mean_frames(Tape *tape, Tensor *x, int stride, Tensor **y, RsdError *err)
+{
+    const int64_t batch = x->shape[0], channels = x->shape[1], lines[4] = {batch, channels, 1, x->shape[2]};
+    const Pool2dParams params = {.size = {1, stride}, .ceil = true};
+    RsdStatus status = RSD_OK;
+
+    *y = x;
+    if (stride == 1)
+        return RSD_OK;
+    TRY(op_reshape(tape, x, 4, lines, y, err));
+    TRY(op_mean_pool2d(tape, *y, &params, y, err));
+    TRY(op_reshape(tape, *y, 3, (int64_t[3]){batch, channels, (*y)->shape[3]}, y, err));
+fail:
+    return status;
+}
+
+RsdStatus projected_repeat_frames(Tape *tape, Tensor *x, int stride, int64_t frames, Tensor **y, RsdError *err)
+{
+    const int64_t batch = x->shape[0], channels = x->shape[1], lines[4] = {batch, channels, 1, x->shape[2]};
+    RsdStatus status = RSD_OK;
+
+    *y = x;
+    if (stride == 1)
+        return RSD_OK;
+    TRY(op_reshape(tape, x, 4, lines, y, err));
+    TRY(op_resize2d(tape, *y, 1, x->shape[2] * stride, RESIZE_NEAREST, y, err));
+    TRY(op_slice(tape, *y, 3, 0, frames, y, err));
+    TRY(op_reshape(tape, *y, 3, (int64_t[3]){batch, channels, frames}, y, err));
+fail:
+    return status;
+}
+
+/* codes [frames] of which the first ceil(frames / stride) are there: each moves to its frames, from the end on. */
+static void repeat_codes(uint16_t *codes, int64_t frames, int stride)
+{
+    for (int64_t t = frames - 1; stride > 1 && t >= 0; t--)
+        codes[t] = codes[t / stride];
+}
+
+/* ---- inference ---- */
+
 /* Stage q on the residual r: fills codes, latents of the stage, and takes the code out of r. */
 static RsdStatus encode_stage(Tape *tape, ProjectedRvq *rvq, int q, int n_q, Tensor *r, uint16_t *codes, Tensor *latents,
                               RsdError *err)
@@ -232,14 +294,21 @@ static RsdStatus encode_stage(Tape *tape, ProjectedRvq *rvq, int q, int n_q, Ten
     const ProjectedStage *stage = &rvq->stages[q];
     ArenaMark mark = arena_mark(tape->arena);
     int64_t batch = r->shape[0], frames = r->shape[2], d = rvq->config.code_dim;
-    Tensor *p, *found, *back;
+    const int stride = projected_rvq_stride(&rvq->config, q);
+    Tensor *mean, *p, *found, *back;
     RsdStatus status = RSD_OK;
 
-    TRY(op_linear(tape, r, stage->in_weight, stage->in_bias, &p, err));
+    TRY(projected_mean_frames(tape, r, stride, &mean, err));
+    TRY(op_linear(tape, mean, stage->in_weight, stage->in_bias, &p, err));
     TRY(projected_search(tape, rvq, q, p, codes + q * frames, n_q * frames, &found, err));
+    for (int64_t b = 0; b < batch; b++)
+        repeat_codes(codes + (b * n_q + q) * frames, frames, stride);
+    if (latents)
+        TRY(projected_repeat_frames(tape, p, stride, frames, &p, err));
     for (int64_t b = 0; latents && b < batch; b++)
         memcpy(latents->data + (b * n_q + q) * d * frames, p->data + b * d * frames, (size_t)(d * frames) * sizeof(float));
     TRY(op_linear(tape, found, stage->out_weight, stage->out_bias, &back, err));
+    TRY(projected_repeat_frames(tape, back, stride, frames, &back, err));
     accumulate(tape, PAIR_SUB, r, back);
 fail:
     arena_rewind(tape->arena, mark);

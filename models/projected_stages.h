@@ -26,6 +26,10 @@ struct ProjectedRvq {
 RsdStatus projected_check_input(const ProjectedRvq *rvq, const Tensor *z, int n_q, RsdError *err);
 /* After the codes of stage i have changed. */
 void projected_pack(ProjectedRvq *rvq, int i);
+/* x [batch, channels, frames] -> *y [batch, channels, ceil(frames / stride)], the means of `stride` frames, of those that there are; and
+ * back to `frames`, each repeated. Recorded when the tape is. *y is x itself at stride 1. Errors: RSD_ERR_MEMORY. */
+RsdStatus projected_mean_frames(Tape *tape, Tensor *x, int stride, Tensor **y, RsdError *err);
+RsdStatus projected_repeat_frames(Tape *tape, Tensor *x, int stride, int64_t frames, Tensor **y, RsdError *err);
 /* latents p [batch, code_dim, frames] -> codes, those of batch item b at b codes_step, and *found of p's shape, the codes' vectors,
  * not recorded. Errors: RSD_ERR_MEMORY. */
 RsdStatus projected_search(Tape *tape, const ProjectedRvq *rvq, int i, const Tensor *p, uint16_t *codes, int64_t codes_step,

@@ -169,22 +169,15 @@ static RsdStatus measure_codes(Tape *tape, const ProjectedRvq *rvq, int i, const
                                RsdError *err)
 {
     const int64_t n_codes = rvq->config.codebook_size;
-    double total = 0.0, entropy = 0.0, *count;
-    int64_t n_used = 0;
+    float *count;
+    int64_t n_used;
     RsdStatus status = RSD_OK;
 
     TRY(arena_calloc(tape->arena, &count, (size_t)n_codes, sizeof *count, err));
     for (int64_t k = 0; k < n; k++)
-        count[codes[k]] += 1.0;
-    group_sum_f64(rvq->group, count, (size_t)n_codes);
-    for (int64_t j = 0; j < n_codes; j++)
-        total += count[j];
-    for (int64_t j = 0; j < n_codes; j++)
-        if (count[j] > 0.0) {
-            entropy -= count[j] / total * log(count[j] / total);
-            n_used++;
-        }
-    stats->perplexity[i] = (float)exp(entropy);
+        count[codes[k]] += 1.0f;
+    group_sum_f32(rvq->group, count, (size_t)n_codes);
+    stats->perplexity[i] = codes_perplexity(count, n_codes, &n_used);
     stats->usage[i] = (float)n_used / (float)n_codes;
 fail:
     return status;
@@ -194,12 +187,14 @@ static RsdStatus run_stage(Tape *tape, ProjectedRvq *rvq, int i, bool frozen, Te
                            RvqStats *stats, RsdError *err)
 {
     const ProjectedStage *stage = &rvq->stages[i];
-    Tensor *p, *found, *q, *back, *stage_distance;
+    const int stride = projected_rvq_stride(&rvq->config, i);
+    Tensor *mean, *p, *found, *q, *back, *stage_distance;
     uint16_t *codes;
     int64_t n;
     RsdStatus status = RSD_OK;
 
-    TRY(op_linear(tape, *r, stage->in_weight, stage->in_bias, &p, err));
+    TRY(projected_mean_frames(tape, *r, stride, &mean, err));
+    TRY(op_linear(tape, mean, stage->in_weight, stage->in_bias, &p, err));
     n = p->shape[0] * p->shape[2];
     TRY(arena_alloc(tape->arena, &codes, (size_t)n, sizeof *codes, err));
     if (!frozen)
@@ -208,6 +203,7 @@ static RsdStatus run_stage(Tape *tape, ProjectedRvq *rvq, int i, bool frozen, Te
     TRY(measure_codes(tape, rvq, i, codes, n, stats, err));
     TRY(look_up(tape, p, stage->embed, found, codes, rvq->training.sync, &q, &stage_distance, err));
     TRY(op_linear(tape, q, stage->out_weight, stage->out_bias, &back, err));
+    TRY(projected_repeat_frames(tape, back, stride, (*r)->shape[2], &back, err));
     TRY(op_sub(tape, *r, back, r, err));
     if (i == 0) {
         *zq = back;

@@ -129,20 +129,13 @@ static void subtract_columns(void *ctx, int64_t i, int worker)
     step->energies[i] = energy;
 }
 
-static void measure_codes(RvqStats *stats, int q, const CodeSums *sums, const Codebook *cb, float alive_from)
+static float share_alive(const Codebook *cb, float alive_from)
 {
-    double total = 0.0, entropy = 0.0;
     int64_t n_alive = 0;
 
-    for (int64_t j = 0; j < sums->n_codes; j++) {
-        total += sums->count[j];
+    for (int64_t j = 0; j < cb->n_codes; j++)
         n_alive += cb->count[j] >= alive_from;
-    }
-    for (int64_t j = 0; j < sums->n_codes; j++)
-        if (sums->count[j] > 0.0f)
-            entropy -= sums->count[j] / total * log(sums->count[j] / total);
-    stats->perplexity[q] = (float)exp(entropy);
-    stats->usage[q] = (float)n_alive / (float)cb->n_codes;
+    return (float)n_alive / (float)cb->n_codes;
 }
 
 /* One stage: search, subtract, learn. *mse is mean r_{k+1}^2. */
@@ -178,7 +171,8 @@ static RsdStatus run_stage(Step *step, int q, bool frozen, Rng rng, Arena *arena
     *mse = energy / (double)(n_members * size);
     if (!frozen)
         codebook_update(cb, step->threads, &step->sums, step->rvq->config.ema_decay);
-    measure_codes(stats, q, &step->sums, cb, threshold);
+    stats->perplexity[q] = codes_perplexity(step->sums.count, cb->n_codes, NULL);
+    stats->usage[q] = share_alive(cb, threshold);
     if (!frozen) {
         stats->n_reseeded[q] += codebook_reseed(cb, &before, threshold, &rng, group);
         codebook_pack(cb);

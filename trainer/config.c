@@ -249,7 +249,7 @@ fail:
 
 int64_t train_config_segment_len(const TrainConfig *cfg)
 {
-    int64_t hop = seanet_hop(&cfg->model.seanet);
+    int64_t hop = seanet_hop(&cfg->model.seanet) * audio_codec_stride(&cfg->model, 0); /* codes are whole */
     int64_t n_frames = llround(cfg->data.segment_s * cfg->model.rate_hz / (double)hop);
 
     return (n_frames < 1 ? 1 : n_frames) * hop;
@@ -329,6 +329,8 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
     CHECK(cfg->train.codes.sync <= 0.0f || cfg->model.quantizer == AUDIO_PROJECTED, err, RSD_ERR_ARG,
           "train.codes_sync = %g needs codes that are learned by gradient: model.quantizer = projected",
           (double)cfg->train.codes.sync);
+    CHECK(cfg->model.projected_rvq.strides[0] == 1 || cfg->model.quantizer == AUDIO_PROJECTED, err, RSD_ERR_ARG,
+          "model.strides needs model.quantizer = projected");
     CHECK(cfg->data.batch % cfg->train.accumulate == 0, err, RSD_ERR_ARG,
           "data.batch = %d cannot be cut into train.accumulate = %d equal parts", cfg->data.batch, cfg->train.accumulate);
     CHECK(cfg->train.accumulate == 1 || !adversary_is_on(&cfg->adversary), err, RSD_ERR_ARG,

@@ -134,6 +134,6 @@ const char *train_config_difference(const TrainConfig *a, const TrainConfig *b, 
 int train_config_n_terms(const TrainConfig *cfg);
 const char *train_config_term_name(const TrainConfig *cfg, int i);
 
-int64_t train_config_segment_len(const TrainConfig *cfg); /* samples, a multiple of the hop */
+int64_t train_config_segment_len(const TrainConfig *cfg); /* samples, a multiple of the hop and of the longest code */
 
 #endif

@@ -71,6 +71,10 @@ const ConfigKey CONFIG_KEYS[] = {
            "rvq: codes are moving averages of what chose them; projected: each stage searches a few projected numbers by direction, "
            "codes are learned by gradient (DAC)", "rvq", "projected"),
     NUMBER("model", "code_dim", INT, NONE, 1, 64, "8", model.projected_rvq.code_dim, "numbers in a code of quantizer = projected"),
+    LIST("model", "strides", NONE, 1, PROJECTED_RVQ_MAX_STRIDE, "1", model.projected_rvq.strides, model.projected_rvq.n_strides,
+         PROJECTED_RVQ_MAX_STRIDES,
+         "frames of a code, stage by stage, such as 4,2,1, the last for all further stages; powers of 2 (multi-rate); with quantizer = "
+         "projected"),
 
     NUMBER("picture", "latent", INT, NONE, 1, 1024, "192", picture.model.latent, "channels of what is coded, at 1/16 of a side"),
     NUMBER("picture", "hyper", INT, NONE, 1, 1024, "96", picture.model.hyper, "channels of what says how they spread, at 1/64"),

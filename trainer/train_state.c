@@ -163,7 +163,7 @@ RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, cons
         found.rvq.n_q = found.projected_rvq.n_q;
         found.rvq.codebook_size = found.projected_rvq.codebook_size;
     } else {
-        found.projected_rvq.code_dim = cfg->model.projected_rvq.code_dim;
+        found.projected_rvq = cfg->model.projected_rvq; /* which says nothing about it */
     }
     TRY(mem_alloc(&other, 1, sizeof *other, err));
     *other = *cfg;

@@ -155,15 +155,36 @@ Test(stream_layers, split_at_the_customary_rates)
     int layers[RSD_MAX_LAYERS];
 
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        cr_assert_eq(layers_split(CASES[i].n_stages, layers), CASES[i].n_layers, "%d stages", CASES[i].n_stages);
+        cr_assert_eq(layers_split(CASES[i].n_stages, NULL, layers), CASES[i].n_layers, "%d stages", CASES[i].n_stages);
         cr_assert_arr_eq(layers, CASES[i].layers, (size_t)CASES[i].n_layers * sizeof(int));
     }
     for (int n_stages = 1; n_stages <= 400; n_stages++) {
-        int n_layers = layers_split(n_stages, layers), sum = 0;
+        int n_layers = layers_split(n_stages, NULL, layers), sum = 0;
 
         cr_assert(n_layers <= RSD_MAX_LAYERS);
         for (int i = 0; i < n_layers; i++)
             sum += layers[i];
         cr_assert_eq(sum, n_stages);
+    }
+}
+
+Test(stream_layers, end_where_the_stride_of_the_stages_changes)
+{
+    static const int FALLING[] = {64, 32, 16, 8, 4, 2, 1};
+    int strides[64] = {4, 4, 2, 2, 1, 1, 1, 1}, layers[RSD_MAX_LAYERS];
+
+    cr_assert_eq(layers_split(8, strides, layers), 5);
+    cr_assert_arr_eq(layers, ((int[]){2, 1, 1, 2, 2}), 5 * sizeof(int));
+    for (int from = 0; from < 57; from++) { /* seven strides anywhere among 64 stages */
+        int n_layers, sum = 0;
+
+        for (int i = 0; i < 64; i++)
+            strides[i] = i < from ? FALLING[0] : FALLING[i - from < 6 ? i - from : 6];
+        n_layers = layers_split(64, strides, layers);
+        cr_assert(n_layers <= RSD_MAX_LAYERS);
+        for (int i = 0; i < n_layers; sum += layers[i++])
+            for (int k = 0; k < layers[i]; k++)
+                cr_assert_eq(strides[sum + k], strides[sum], "from %d: layer %d", from, i);
+        cr_assert_eq(sum, 64);
     }
 }

@@ -28,7 +28,7 @@ static void fill_codebooks(AudioCodec *codec, uint64_t seed)
     rvq_refresh(codec->rvq);
 }
 
-AudioCodec *tiny_codec_create(int channels, uint64_t seed)
+static AudioCodec *create(int channels, uint64_t seed, const ProjectedRvqConfig *projected)
 {
     AudioCodecConfig cfg;
     AudioCodec *codec;
@@ -46,10 +46,26 @@ AudioCodec *tiny_codec_create(int channels, uint64_t seed)
     cfg.rvq.n_q = TINY_STAGES;
     cfg.rvq.codebook_size = 16;
     cfg.rvq.dim = 8;
+    if (projected) {
+        cfg.quantizer = AUDIO_PROJECTED;
+        cfg.projected_rvq = *projected;
+    }
     if (audio_codec_create(&codec, &cfg, seed, &err) != RSD_OK) {
         fprintf(stderr, "tiny codec: %s\n", err.text);
         abort();
     }
-    fill_codebooks(codec, seed);
+    if (!projected)
+        fill_codebooks(codec, seed);
     return codec;
+}
+
+AudioCodec *tiny_codec_create(int channels, uint64_t seed)
+{
+    return create(channels, seed, NULL);
+}
+
+AudioCodec *tiny_codec_create_multirate(uint64_t seed)
+{
+    return create(1, seed, &(ProjectedRvqConfig){.n_q = TINY_STAGES, .codebook_size = 16, .code_dim = 3, .dim = 8, .n_strides = 3,
+                                                 .strides = {4, 2, 1}});
 }

@@ -13,5 +13,7 @@
 #define TINY_PACKET 1000
 
 AudioCodec *tiny_codec_create(int channels, uint64_t seed);
+/* The same with a projected quantiser whose stages have codes of 4, 2, 1, 1 and 1 frames. */
+AudioCodec *tiny_codec_create_multirate(uint64_t seed);
 
 #endif

@@ -171,7 +171,7 @@ Test(train, a_small_run_reduces_the_loss_and_leaves_a_model)
 
 Test(train, a_projected_quantiser_learns_and_resumes_to_the_bit)
 {
-    static const char *const settings[] = {"model.quantizer=projected", "model.code_dim=3", "train.codes_ahead=1", "train.codes_follow=0.1",
+    static const char *const settings[] = {"model.quantizer=projected", "model.code_dim=3", "model.strides=2,1", "train.codes_ahead=1", "train.codes_follow=0.1",
                                            "train.codes_sync=0.5", "train.steps=60", "train.stages=all", "train.checkpoint_steps=30",
                                            "data.valid_every=4", "train.valid_steps=30", "train.quantizer_start=5", "train.keep=9"};
     AudioCodec *codec;
@@ -191,6 +191,7 @@ Test(train, a_projected_quantiser_learns_and_resumes_to_the_bit)
     state_files_expect_same(checkpoint("whole", 60), checkpoint("parts", 60), 20);
     cr_assert_eq(audio_codec_load(&codec, run_path("whole/model.safetensors"), &err), RSD_OK, "%s", err.text);
     cr_expect(audio_codec_is_projected(&codec->config) && codec->config.projected_rvq.code_dim == 3);
+    cr_expect(audio_codec_stride(&codec->config, 0) == 2 && audio_codec_stride(&codec->config, 2) == 1);
     audio_codec_destroy(&codec);
     init_path = run_path("whole/model.safetensors");
     cr_assert_eq(train_config_set(&cfg, "train.freeze=codes", &err), RSD_OK);
@@ -204,6 +205,8 @@ Test(train, a_projected_quantiser_learns_and_resumes_to_the_bit)
         cr_expect_eq(state_files_count_changed(first, next, "embed"), 0);
         cr_expect_gt(state_files_count_changed(first, next, "decoder."), 4);
     }
+    cr_assert_eq(train_config_set(&cfg, "model.strides=1", &err), RSD_OK);
+    cr_expect_eq(train("other", false, 1)->status, RSD_ERR_MODEL, "codes of two frames are another architecture");
     init_path = NULL;
     cr_assert_eq(train_config_set(&cfg, "model.quantizer=rvq", &err), RSD_OK);
     cr_expect_eq(train("refused", false, 1)->status, RSD_ERR_ARG, "codes of moving averages have no gradient to share");
