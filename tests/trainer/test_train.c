@@ -171,8 +171,8 @@ Test(train, a_small_run_reduces_the_loss_and_leaves_a_model)
 
 Test(train, a_projected_quantiser_learns_and_resumes_to_the_bit)
 {
-    static const char *const settings[] = {"model.quantizer=projected", "model.code_dim=3", "model.strides=2,1", "train.codes_ahead=1", "train.codes_follow=0.1",
-                                           "train.codes_sync=0.5", "train.steps=60", "train.stages=all", "train.checkpoint_steps=30",
+    static const char *const settings[] = {"model.quantizer=projected", "model.code_dim=3", "model.strides=2,1", "train.rates=5000",
+                                           "train.codes_ahead=1", "train.codes_follow=0.1", "train.codes_sync=0.5", "train.steps=60", "train.stages=all", "train.checkpoint_steps=30",
                                            "data.valid_every=4", "train.valid_steps=30", "train.quantizer_start=5", "train.keep=9"};
     AudioCodec *codec;
     RsdError err = {0};
@@ -206,6 +206,7 @@ Test(train, a_projected_quantiser_learns_and_resumes_to_the_bit)
         cr_expect_gt(state_files_count_changed(first, next, "decoder."), 4);
     }
     cr_assert_eq(train_config_set(&cfg, "model.strides=1", &err), RSD_OK);
+    init_path = run_path("whole/model.safetensors");
     cr_expect_eq(train("other", false, 1)->status, RSD_ERR_MODEL, "codes of two frames are another architecture");
     init_path = NULL;
     cr_assert_eq(train_config_set(&cfg, "model.quantizer=rvq", &err), RSD_OK);
