@@ -184,6 +184,11 @@ fail:
     return status;
 }
 
+static RsdStatus add_noise(Tape *tape, Tensor *x, const PriorOptions *options, uint32_t sample, Tensor **y, RsdError *err)
+{
+    return op_uniform_noise(tape, x, options->seed, options->step, sample, options->first_item * (tensor_count(x) / x->shape[0]), y, err);
+}
+
 /* y^ = round(y - mean) + mean, and what stands in the estimate of the bits. */
 static RsdStatus round_latents(Tape *tape, Tensor *y, Tensor *mean, const Tensor *index, const PriorOptions *options,
                                uint32_t sample, Tensor **y_hat, Tensor **estimated, RsdError *err)
@@ -198,7 +203,7 @@ static RsdStatus round_latents(Tape *tape, Tensor *y, Tensor *mean, const Tensor
     TRY(op_add(tape, k, mean, y_hat, err));
     switch (options->rounding) {
     case ROUND_NOISE:
-        TRY(op_uniform_noise(tape, y, options->seed, options->step, sample, estimated, err));
+        TRY(add_noise(tape, y, options, sample, estimated, err));
         break;
     case ROUND_SOFT:
         TRY(op_soft_round(tape, from_mean, options->temperature, &k, err));
@@ -280,7 +285,7 @@ static RsdStatus round_z(Tape *tape, const ImageCodec *codec, Tensor *z, const P
     TRY(op_snap(tape, z, 1.0f, -IMAGE_Z_LIMIT, IMAGE_Z_LIMIT, &result->z_hat, err));
     estimated = result->z_hat;
     if (options->rounding == ROUND_NOISE)
-        TRY(op_uniform_noise(tape, z, options->seed, options->step, NOISE_SAMPLE_Z, &estimated, err));
+        TRY(add_noise(tape, z, options, NOISE_SAMPLE_Z, &estimated, err));
     if (options->rounding == ROUND_SOFT)
         TRY(op_soft_round(tape, z, options->temperature, &estimated, err));
     TRY(op_factorised_bits(tape, estimated, codec->net->z_weights, PRIOR_FLOOR, &result->z_bits, err));

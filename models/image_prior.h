@@ -33,6 +33,7 @@ typedef struct PriorOptions {
     LatentRounding rounding;
     float temperature;   /* ROUND_SOFT */
     uint64_t seed, step; /* ROUND_NOISE */
+    int64_t first_item;  /* the same: of the batch that this is a part of */
 } PriorOptions;
 
 typedef struct PriorResult {

@@ -52,7 +52,6 @@ void audio_step_destroy(AudioStep **step)
         audio_loss_destroy(&(*step)->losses[i]);
     audio_loss_destroy(&(*step)->distance);
     layer_norms_destroy(&(*step)->layers);
-    exchange_destroy(&(*step)->exchange);
     tape_destroy(&(*step)->tape);
     mem_free(step);
 }
@@ -328,21 +327,6 @@ fail:
     return status;
 }
 
-/* Gradients of this process's part become those of the whole batch. */
-static RsdStatus sum_grads(AudioStep *step, TrainState *state, ExchangeReport *report, RsdError *err)
-{
-    const TrainConfig *cfg = step->config;
-    RsdStatus status = RSD_OK;
-
-    if (group_size(step->group) == 1 || cfg->train.exchange.kind == EXCHANGE_ALL)
-        return optimizer_sum_grads(state->optimizer, step->group, 1.0f, err);
-    if (!step->exchange)
-        TRY(exchange_create(&step->exchange, &cfg->train.exchange, state->params, (uint64_t)cfg->train.seed, err));
-    exchange_sum(step->exchange, step->group, report);
-fail:
-    return status;
-}
-
 /* The gradient of the batch at weights that are moved towards a higher loss. What else learns does so once per step: the
  * report, the balancer and the codebooks are those of the unmoved weights. */
 static RsdStatus look_uphill(AudioStep *step, TrainState *state, const float *batch, const StepReport *report, RsdError *err)
@@ -375,7 +359,7 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     report->lr = schedule_lr(&cfg->schedule, state->step, cfg->train.steps);
     TRY(run_parts(step, state, batch, false, report, err));
     since = step_clock();
-    TRY(sum_grads(step, state, &report->exchange, err));
+    TRY(train_state_sum_grads(state, cfg, step->group, &report->exchange, err));
     if (state->optimizer->config.sam_radius > 0.0f)
         TRY(look_uphill(step, state, batch, report, err));
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);

@@ -56,7 +56,6 @@ typedef struct AudioStep {
     int64_t segment_len;
     AudioLoss *losses[BALANCER_MAX_LOSSES];
     AudioLoss *distance; /* mel_dac, for validation */
-    Exchange *exchange;  /* NULL before the first step that has several processes and train.exchange */
     LayerNorms *layers;  /* of the last step with measure_layers; NULL before the first */
     bool measure_layers; /* for the next step; the caller's */
 } AudioStep;

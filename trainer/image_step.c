@@ -27,7 +27,7 @@ enum { PHASE_ANALYSE = 1, PHASE_PRIOR, PHASE_SYNTHESISE, PHASE_BACK, PHASE_OPTIM
 #define HEAD_WEIGHT 0.1  /* [image.md 8.3] */
 #define BALANCE_LEVEL 64 /* whose crops count 1 */
 
-RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThreads *threads, RsdError *err)
+RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThreads *threads, Group *group, RsdError *err)
 {
     ImageStep *step = NULL;
     RsdStatus status = RSD_OK;
@@ -36,6 +36,7 @@ RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThrea
     TRY(mem_calloc(&step, 1, sizeof *step, err));
     step->config = config;
     step->threads = threads;
+    step->group = group;
     TRY(tape_create(&step->tape, threads, 0, err));
     step->tape->chain = (ChainPolicy)config->train.memory;
     for (int i = 0; i < config->loss.n_losses; i++)
@@ -73,10 +74,13 @@ int image_step_level(const TrainConfig *cfg, int64_t step, int sample)
     return (int)rng_below(&rng, IMAGE_LEVEL_MAX + 1);
 }
 
-static PriorOptions options_at(const TrainConfig *cfg, int64_t step)
+static PriorOptions options_at(const TrainConfig *cfg, const Group *group, int64_t step)
 {
     const double done = share_done(cfg, step), soft = (double)cfg->picture.soft_start;
-    PriorOptions options = {.rounding = ROUND_NOISE, .seed = (uint64_t)cfg->train.seed, .step = (uint64_t)step};
+    PriorOptions options = {.rounding = ROUND_NOISE,
+                            .seed = (uint64_t)cfg->train.seed,
+                            .step = (uint64_t)step,
+                            .first_item = (int64_t)group_rank(group) * cfg->data.batch};
 
     if (cfg->train.frozen == FROZEN_ALL_BUT_HEADS)
         return (PriorOptions){.as_integer = true, .rounding = ROUND_COINCIDE}; /* what a decoder gets */
@@ -100,9 +104,11 @@ typedef struct Weights {
     Tensor *of_square; /* [batch, 3, crop, crop]: op_mse takes them element by element */
 } Weights;
 
-static RsdStatus make_weights(Tape *tape, const TrainConfig *cfg, int64_t step, Weights *weights, RsdError *err)
+/* Those of this process's crops in a loss that is the mean over the crops of all. */
+static RsdStatus make_weights(Tape *tape, const TrainConfig *cfg, const Group *group, int64_t step, Weights *weights, RsdError *err)
 {
     const int64_t batch = cfg->data.batch, side = cfg->picture.crop, n = 3 * side * side;
+    const int64_t first = group_rank(group) * batch, whole_batch = group_size(group) * batch;
     RsdStatus status = RSD_OK;
 
     TRY(arena_alloc(tape->arena, &weights->level, (size_t)batch, sizeof *weights->level, err));
@@ -110,14 +116,14 @@ static RsdStatus make_weights(Tape *tape, const TrainConfig *cfg, int64_t step, 
     TRY(tape_tensor(tape, &weights->of_bits, 4, (int64_t[]){batch, 1, 1, 1}, err));
     TRY(tape_tensor(tape, &weights->of_square, 4, (int64_t[]){batch, 3, side, side}, err));
     for (int64_t b = 0; b < batch; b++) {
-        const int level = image_step_level(cfg, step, (int)b);
+        const int level = image_step_level(cfg, step, (int)(first + b));
         const double lambda = image_codec_lambda(level);
         const double weight = pow(image_codec_lambda(BALANCE_LEVEL) / lambda, (double)cfg->picture.level_balance);
 
         weights->level[b] = level;
-        weights->of_error[b] = weight * lambda * WHITE_SQUARED / (double)batch;
-        weights->of_bits->data[b] = (float)(weight / (double)(side * side * batch));
-        tape->kernels->point->fill(weights->of_square->data + b * n, (float)(weight * lambda * WHITE_SQUARED), n, false);
+        weights->of_error[b] = weight * lambda * WHITE_SQUARED / (double)whole_batch;
+        weights->of_bits->data[b] = (float)(weight / (double)(side * side * whole_batch));
+        tape->kernels->point->fill(weights->of_square->data + b * n, (float)(weight * lambda * WHITE_SQUARED / group_size(group)), n, false);
     }
 fail:
     return status;
@@ -244,11 +250,24 @@ static void fill_report(const Tape *tape, const PriorResult *prior, Tensor *x, T
     report->max_activation = prior->max_activation;
 }
 
+/* What was measured on the crops of this process becomes that of the crops of all. */
+static void share_report(Group *group, ImageStepReport *report)
+{
+    const int n = group_size(group);
+    double sums[4 + IMAGE_HEADS] = {report->loss, report->bpp / n, report->z_bpp / n, report->mse / n};
+
+    for (int i = 0; i < IMAGE_HEADS; i++)
+        sums[4 + i] = report->head_mse[i] / n;
+    group_sum_f64(group, sums, 4 + IMAGE_HEADS);
+    report->loss = sums[0], report->bpp = sums[1], report->z_bpp = sums[2], report->mse = sums[3];
+    memcpy(report->head_mse, sums + 4, sizeof report->head_mse);
+}
+
 RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch, ImageStepReport *report, RsdError *err)
 {
     const TrainConfig *cfg = step->config;
     const ImageCodec *codec = state->image;
-    const PriorOptions options = options_at(cfg, state->step);
+    const PriorOptions options = options_at(cfg, step->group, state->step);
     const int64_t shape[4] = {cfg->data.batch, 3, cfg->picture.crop, cfg->picture.crop};
     Tape *tape = step->tape;
     double since = step_clock();
@@ -263,7 +282,7 @@ RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch,
     report->integer = options.as_integer;
     tape_reset(tape);
     tape->recording = !heads_alone;
-    TRY(make_weights(tape, cfg, state->step, &weights, err));
+    TRY(make_weights(tape, cfg, step->group, state->step, &weights, err));
     TRY(tape_input(tape, &x, 4, shape, batch, err));
     TRY(image_codec_analyse(tape, codec, x, &y, err));
     TRY(image_codec_scale(tape, codec, weights.level, y, &y, err));
@@ -284,12 +303,14 @@ RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch,
         TRY(add_heads(tape, codec, &weights, x, features, &loss, report, err));
     end_phase(report, PHASE_SYNTHESISE, &since);
     report->loss = (double)loss->data[0];
+    fill_report(tape, &prior, x, back, report);
+    share_report(step->group, report);
     CHECK(isfinite(report->loss), err, RSD_ERR_NUMERIC, "step %lld: the loss is not finite (%g)", (long long)state->step,
           report->loss);
-    fill_report(tape, &prior, x, back, report);
 
     params_zero_grad(codec->params);
     TRY(tape_backward(tape, loss, err));
+    TRY(train_state_sum_grads(state, cfg, step->group, &report->exchange, err));
     end_phase(report, PHASE_BACK, &since);
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
     report->skipped = !isfinite(report->grad_norm);

@@ -21,27 +21,29 @@
 extern const char *const IMAGE_PHASE_NAMES[IMAGE_N_PHASES]; /* data, encode, prior, decode, backward, update */
 
 typedef struct ImageStepReport {
-    double loss, bpp, z_bpp, mse; /* means over the crops; the last of samples in 0 .. 1 */
+    double loss, bpp, z_bpp, mse; /* means over the crops of all processes; the last of samples in 0 .. 1 */
     double head_mse[IMAGE_HEADS]; /* of the heads, 0 without */
     double grad_norm;
-    float lr, max_activation;
+    float lr, max_activation; /* the latter of this process's crops */
     bool spike, skipped, integer;
+    ExchangeReport exchange; /* with train.exchange, of several processes */
     double phase_s[IMAGE_N_PHASES];
 } ImageStepReport;
 
 typedef struct ImageStep {
     const TrainConfig *config; /* borrowed */
     RsdThreads *threads;       /* borrowed */
+    Group *group;              /* with which batches are shared; borrowed, NULL: this process alone */
     Tape *tape;
     ImageLoss *losses[BALANCER_MAX_LOSSES]; /* of [loss]; none: the squared error alone */
 } ImageStep;
 
-/* Errors: those of image_loss_create, RSD_ERR_MEMORY. */
-RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThreads *threads, RsdError *err);
+/* config, threads and group are borrowed until destroy. Errors: those of image_loss_create, RSD_ERR_MEMORY. */
+RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThreads *threads, Group *group, RsdError *err);
 void image_step_destroy(ImageStep **step);
 
-/* One step on batch [data.batch, 3, crop, crop]; raises state->step. Errors: RSD_ERR_NUMERIC naming the step (weights are as
- * they were), RSD_ERR_MEMORY. */
+/* One step on batch [data.batch, 3, crop, crop], of a group: this member's part; raises state->step. All members take the same
+ * step, to the bit. Errors: RSD_ERR_NUMERIC naming the step (weights are as they were), RSD_ERR_MEMORY. */
 RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch, ImageStepReport *report, RsdError *err);
 
 /* A held-out picture [3, h, w], sides multiples of 64, at each level, coded as a coder would with the integer form of the

@@ -91,10 +91,6 @@ static RsdStatus begin_audio(TrainLoop *loop, RsdError *err)
     const TrainRunConfig *cfg = &loop->config->train;
     RsdStatus status = RSD_OK;
 
-    if (loop->folder.first_step > 0 && cfg->exchange.kind != EXCHANGE_ALL && train_loop_is_first(loop) &&
-        group_size(loop->options->group) > 1)
-        log_note(LOG_WARNING, "train.exchange: what the processes held back of their gradients is not in the checkpoint; the run goes on "
-                              "without it, and differs from one that never stopped");
     CHECK(cfg->adapter_rank == 0 || loop->options->init_path || loop->folder.first_step > 0, err, RSD_ERR_ARG,
           "train.adapter_rank = %d adds to a trained model: name it with --init MODEL", cfg->adapter_rank);
 fail:
@@ -260,13 +256,7 @@ static void log_step(TrainLoop *loop)
     run_log_numbers(log, "perplexity", report->rvq.perplexity, report->rvq.n_q);
     run_log_numbers(log, "usage", report->rvq.usage, report->rvq.n_q);
     run_log_number(log, "quantizer_error", (double)report->rvq.relative_error);
-    if (report->exchange.whole > 0.0) {
-        run_log_open_object(log, "exchange");
-        run_log_number(log, "sent", report->exchange.sent);
-        run_log_number(log, "whole", report->exchange.whole);
-        run_log_number(log, "held_back", report->exchange.error);
-        run_log_close_object(log);
-    }
+    train_loop_log_exchange(loop, &report->exchange);
     run_log_number(log, "audio_per_s", loop->speed);
     clear_sums(run);
 }

@@ -12,6 +12,9 @@
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
 
+#define GIB 0x1p30
+#define START_SIZE_MAX (2.0 * GIB) /* bytes of crops; what is made of them takes about twice as much */
+
 /* Sums since the last line of the log. */
 typedef struct Sums {
     int n;
@@ -51,6 +54,19 @@ static RsdStatus make_crop(void *ctx, uint64_t step, uint32_t sample, float *dst
     return pictures_crop(ctx, step, sample, dst, err);
 }
 
+/* The crops that a new model begins from are all in memory at once. */
+static RsdStatus check_start_size(const TrainConfig *cfg, const Group *group, RsdError *err)
+{
+    const double size = (double)group_size(group) * cfg->picture.start_batches * cfg->data.batch * 3 * cfg->picture.crop *
+                        cfg->picture.crop * sizeof(float);
+
+    if (size > START_SIZE_MAX)
+        return error_set(err, RSD_ERR_ARG,
+                         "picture.start_batches = %d batches of %d crops would take %.1f GiB; %d GiB are possible: a few hundred crops are enough",
+                         cfg->picture.start_batches, group_size(group) * cfg->data.batch, size / GIB, (int)(START_SIZE_MAX / GIB));
+    return RSD_OK;
+}
+
 static RsdStatus open_image(TrainLoop *loop, RsdError *err)
 {
     const TrainConfig *cfg = loop->config;
@@ -58,10 +74,9 @@ static RsdStatus open_image(TrainLoop *loop, RsdError *err)
     ImageRun *run = loop->own;
     RsdStatus status = RSD_OK;
 
-    CHECK(group_size(options->group) == 1, err, RSD_ERR_UNSUPPORTED, "pictures are trained by one process only, this is one of %d",
-          group_size(options->group));
+    TRY(check_start_size(cfg, options->group, err));
     TRY(open_data(run, cfg, options, err));
-    TRY(image_step_create(&run->step, cfg, options->threads, err));
+    TRY(image_step_create(&run->step, cfg, options->threads, options->group, err));
     TRY(train_state_create(&loop->state, cfg, kernels_pick(), err));
     loop->crops = (CropSource){.ctx = run->pictures, .make = make_crop, .len = (size_t)(3 * cfg->picture.crop * cfg->picture.crop)};
     loop->crop_worth = 1.0;
@@ -81,10 +96,12 @@ static void close_image(TrainLoop *loop)
     picture_list_destroy(&run->valid_list);
 }
 
-/* The transforms of a new model begin as the best linear ones for the first batches. */
+/* The transforms of a new model begin as the best linear ones for the first batches of all processes. */
 static RsdStatus start_transforms(TrainLoop *loop, RsdError *err)
 {
     const TrainConfig *cfg = loop->config;
+    Group *group = loop->options->group;
+    const size_t n_members = (size_t)group_size(group), rank = (size_t)group_rank(group), n = (size_t)cfg->picture.start_batches;
     const size_t count = (size_t)(3 * cfg->data.batch) * (size_t)(cfg->picture.crop * cfg->picture.crop);
     float *pictures = NULL;
     RsdStatus status = RSD_OK;
@@ -92,15 +109,15 @@ static RsdStatus start_transforms(TrainLoop *loop, RsdError *err)
     if (cfg->picture.start_batches == 0 || loop->state->step > 0 || loop->options->init_path)
         return RSD_OK;
     TRY(train_loop_open_loader(loop, err));
-    TRY(mem_alloc(&pictures, (size_t)cfg->picture.start_batches * count, sizeof *pictures, err));
-    for (int i = 0; i < cfg->picture.start_batches; i++) {
+    TRY(mem_calloc(&pictures, n * n_members * count, sizeof *pictures, err));
+    for (size_t i = 0; i < n; i++) {
         const float *batch;
 
         TRY(loader_next(loop->loader, &batch, err));
-        memcpy(pictures + (size_t)i * count, batch, count * sizeof *pictures);
+        memcpy(pictures + (i * n_members + rank) * count, batch, count * sizeof *pictures);
     }
-    TRY(image_codec_init_transforms(loop->state->image, pictures, (int64_t)cfg->picture.start_batches * cfg->data.batch,
-                                    cfg->picture.crop, err));
+    group_sum_f32(group, pictures, n * n_members * count); /* the others have zeros there: all see the same */
+    TRY(image_codec_init_transforms(loop->state->image, pictures, (int64_t)(n * n_members) * cfg->data.batch, cfg->picture.crop, err));
 fail:
     mem_free(&pictures);
     loader_destroy(&loop->loader);
@@ -201,6 +218,7 @@ static void log_step(TrainLoop *loop)
     run_log_number(log, "max_activation", (double)sums->max_activation);
     run_log_int(log, "integer", run->report.integer);
     run_log_number(log, "lr", (double)run->report.lr);
+    train_loop_log_exchange(loop, &run->report.exchange);
     run_log_number(log, "crops_per_s", loop->speed);
     run->sums = (Sums){0};
 }

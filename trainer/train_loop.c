@@ -71,8 +71,16 @@ static RsdStatus open_kind(TrainLoop *loop, RsdError *err)
 
 static RsdStatus find_state(TrainLoop *loop, RsdError *err)
 {
-    return run_folder_resume(&loop->folder, loop->state, loop->options->resume, loop->options->init_path, loop->fingerprint,
-                             loop->kind->data_name, err);
+    RsdStatus status = RSD_OK;
+
+    TRY(run_folder_resume(&loop->folder, loop->state, loop->options->resume, loop->options->init_path, loop->fingerprint,
+                          loop->kind->data_name, err));
+    if (loop->folder.first_step > 0 && loop->config->train.exchange.kind != EXCHANGE_ALL && train_loop_is_first(loop) &&
+        group_size(loop->options->group) > 1)
+        log_note(LOG_WARNING, "train.exchange: what the processes held back of their gradients is not in the checkpoint; the run goes on "
+                              "without it, and differs from one that never stopped");
+fail:
+    return status;
 }
 
 static void log_start(TrainLoop *loop)
@@ -231,6 +239,19 @@ static void show(TrainLoop *loop, const StepOutcome *outcome, bool due)
 
     loop->kind->show(loop, &progress);
     loop->options->progress(loop->options->progress_ctx, &progress);
+}
+
+void train_loop_log_exchange(TrainLoop *loop, const ExchangeReport *report)
+{
+    RunLog *log = &loop->folder.log;
+
+    if (report->whole <= 0.0)
+        return;
+    run_log_open_object(log, "exchange");
+    run_log_number(log, "sent", report->sent);
+    run_log_number(log, "whole", report->whole);
+    run_log_number(log, "held_back", report->error);
+    run_log_close_object(log);
 }
 
 static void log_step(TrainLoop *loop)

@@ -135,6 +135,8 @@ RsdStatus train_loop_run(const LoopKind *kind, void *own, const TrainConfig *cfg
 bool train_loop_is_first(const TrainLoop *loop);
 /* Whether this many steps make a line of the log. */
 bool train_loop_is_logged(const TrainConfig *cfg, int64_t step);
+/* With train.exchange what processes sent, as an object of the log. */
+void train_loop_log_exchange(TrainLoop *loop, const ExchangeReport *report);
 /* Batches from the state's step on. Errors: RSD_ERR_MEMORY. */
 RsdStatus train_loop_open_loader(TrainLoop *loop, RsdError *err);
 /* After open, for a plan: runs steps; *step_s and phase_s [n_phases] are those of the fastest, without waiting for crops. */

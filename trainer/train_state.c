@@ -87,10 +87,24 @@ void train_state_destroy(TrainState **state)
     if (!*state)
         return;
     adversary_destroy(&(*state)->adversary);
+    exchange_destroy(&(*state)->exchange);
     optimizer_destroy(&(*state)->optimizer);
     audio_codec_destroy(&(*state)->codec);
     image_codec_destroy(&(*state)->image);
     mem_free(state);
+}
+
+RsdStatus train_state_sum_grads(TrainState *state, const TrainConfig *cfg, Group *group, ExchangeReport *report, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (group_size(group) == 1 || cfg->train.exchange.kind == EXCHANGE_ALL)
+        return optimizer_sum_grads(state->optimizer, group, 1.0f, err);
+    if (!state->exchange)
+        TRY(exchange_create(&state->exchange, &cfg->train.exchange, state->params, (uint64_t)cfg->train.seed, err));
+    exchange_sum(state->exchange, group, report);
+fail:
+    return status;
 }
 
 #define NORM_DECAY 0.98

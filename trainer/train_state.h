@@ -14,6 +14,7 @@ typedef struct TrainState {
     Optimizer *optimizer;
     Adversary *adversary; /* NULL when none is switched on */
     Balancer balancer;
+    Exchange *exchange; /* NULL before the first step that has several processes and train.exchange */
     double norm_total, norm_count; /* moving average of the gradient's norm */
     int64_t step;      /* steps done */
     double best_score; /* lowest validation score so far; infinite before the first */
@@ -24,6 +25,9 @@ typedef struct TrainState {
 /* Step 0: random weights from cfg->train.seed. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err);
 void train_state_destroy(TrainState **state);
+/* Gradients of this process's part of a batch become those of the whole batch. report: set with train.exchange only.
+ * Errors: RSD_ERR_MEMORY. */
+RsdStatus train_state_sum_grads(TrainState *state, const TrainConfig *cfg, Group *group, ExchangeReport *report, RsdError *err);
 /* Whether a step whose gradient has this norm should be skipped (train.spike); follows the usual norm. */
 bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm);
 /* Weights and codebooks of a model file in place of the random ones; the optimiser and moving averages that the file has

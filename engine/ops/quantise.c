@@ -96,30 +96,37 @@ typedef struct NoiseJob {
     uint64_t seed, step;
     uint32_t sample;
     float *out;
-    int64_t count;
+    int64_t first, end; /* elements of the larger tensor */
 } NoiseJob;
 
 static void noise_block(void *ctx, int64_t i, int worker)
 {
     const NoiseJob *job = ctx;
-    const int64_t n = point_block_len(job->count, i);
-    Rng rng = rng_at(job->seed, RNG_MODEL, job->step, job->sample + (uint32_t)i);
+    const int64_t block = job->first / POINT_BLOCK + i, from = block * POINT_BLOCK;
+    const int64_t end = from + POINT_BLOCK < job->end ? from + POINT_BLOCK : job->end;
+    Rng rng = rng_at(job->seed, RNG_MODEL, job->step, job->sample + (uint32_t)block);
 
     (void)worker;
-    for (int64_t k = 0; k < n; k++)
-        job->out[i * POINT_BLOCK + k] = rng_uniform(&rng) - 0.5f;
+    for (int64_t k = from; k < end; k++) {
+        const float u = rng_uniform(&rng) - 0.5f;
+
+        if (k >= job->first)
+            job->out[k - job->first] = u;
+    }
 }
 
-RsdStatus op_uniform_noise(Tape *tape, Tensor *x, uint64_t seed, uint64_t step, uint32_t sample, Tensor **y, RsdError *err)
+RsdStatus op_uniform_noise(Tape *tape, Tensor *x, uint64_t seed, uint64_t step, uint32_t sample, int64_t first, Tensor **y, RsdError *err)
 {
-    NoiseJob job = {.seed = seed, .step = step, .sample = sample, .count = tensor_count(x)};
+    const int64_t count = tensor_count(x);
+    NoiseJob job = {.seed = seed, .step = step, .sample = sample, .first = first, .end = first + count};
     Tensor *noise;
     RsdStatus status = RSD_OK;
 
     *y = NULL;
     TRY(tape_tensor(tape, &noise, x->n_dims, x->shape, err));
     job.out = noise->data;
-    threads_for(tape->threads, point_n_blocks(job.count), noise_block, &job);
+    if (count > 0)
+        threads_for(tape->threads, (job.end - 1) / POINT_BLOCK - first / POINT_BLOCK + 1, noise_block, &job);
     TRY(op_add(tape, x, noise, y, err));
 fail:
     return status;

@@ -18,8 +18,9 @@ RsdStatus op_bound(Tape *tape, Tensor *x, float low, float high, Tensor **y, Rsd
 /* Between the identity (temperature large) and rounding (small); the slope is the function's own. [image.md 6.4] */
 RsdStatus op_soft_round(Tape *tape, Tensor *x, float temperature, Tensor **y, RsdError *err);
 
-/* x + u, u uniform in [-1/2, 1/2), drawn at (seed, RNG_MODEL, step) from sample `sample` on, one for each POINT_BLOCK. */
-RsdStatus op_uniform_noise(Tape *tape, Tensor *x, uint64_t seed, uint64_t step, uint32_t sample, Tensor **y, RsdError *err);
+/* x + u, u uniform in [-1/2, 1/2), drawn at (seed, RNG_MODEL, step) from sample `sample` on, one for each POINT_BLOCK. x is what
+ * begins at element `first` of a larger tensor, and gets the noise of that. */
+RsdStatus op_uniform_noise(Tape *tape, Tensor *x, uint64_t seed, uint64_t step, uint32_t sample, int64_t first, Tensor **y, RsdError *err);
 
 /* w [rows, ...]: each row rounded to -127 .. 127 times its scale, as integer_scales (engine/kernels/integer.h) sets it;
  * gradient 1. Errors: RSD_ERR_NUMERIC (not finite or out of range), RSD_ERR_MEMORY. */

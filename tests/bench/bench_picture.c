@@ -40,7 +40,7 @@ static void open_rig(Rig *rig, int n_threads)
     bench_must(train_config_parse(rig->config, "[model]\nkind = picture\n[data]\nbatch = 8\n[optim]\nmethod = adam\nema = 0\n", "bench", &err),
                &err);
     bench_must(train_state_create(&rig->state, rig->config, kernels_pick(), &err), &err);
-    bench_must(image_step_create(&rig->step, rig->config, rig->threads, &err), &err);
+    bench_must(image_step_create(&rig->step, rig->config, rig->threads, NULL, &err), &err);
     bench_must(mem_alloc(&rig->batch, BATCH * 3 * CROP * CROP, sizeof(float), &err), &err);
     bench_fill(rig->batch, BATCH * 3 * CROP * CROP, 1);
     for (int64_t i = 0; i < BATCH * 3 * CROP * CROP; i++)

@@ -110,10 +110,12 @@ Test(quantise, noise_is_that_of_its_seed_and_step_for_any_number_of_threads)
 
     for (int threads = 1; threads <= 2; threads++) {
         open_rig(&rig, threads);
-        ASSERT_OK(op_uniform_noise(rig.tape, leaf(&rig, N, zeros), 7, 11, 3, &y, &rig.err), rig.err);
+        ASSERT_OK(op_uniform_noise(rig.tape, leaf(&rig, N, zeros), 7, 11, 3, 0, &y, &rig.err), rig.err);
         if (threads == 1)
             memcpy(first, y->data, sizeof first);
         ASSERT_SAME_BITS("noise", y->data, first, N);
+        ASSERT_OK(op_uniform_noise(rig.tape, leaf(&rig, N - 9001, zeros), 7, 11, 3, 9001, &y, &rig.err), rig.err);
+        ASSERT_SAME_BITS("noise of a part", y->data, first + 9001, N - 9001);
         close_rig(&rig);
     }
     for (int i = 0; i < N; i++) {

@@ -13,6 +13,19 @@ $train --out one --steps 10 --set data.batch=8
 score() { sed -n 's/.*"type": "valid".*"score": \([0-9.]*\).*/\1/p' $1/log.jsonl; }
 awk -v a="$(score one)" -v b="$(score two)" 'BEGIN { print (a - b < 1e-3 && b - a < 1e-3) ? "two processes do what one does" : a " and " b }'
 
+# Pictures: from principal components on, with noise that each crop has by its place in the whole batch.
+mkdir pictures
+for i in 1 2 3 4 5 6 7 8; do
+    ffmpeg -v error -f lavfi -i "mandelbrot=size=160x128:start_scale=0.$i" -frames:v 1 pictures/$i.png
+done
+picture="residua train $SOURCE/models/photo.ini -q -t 1 --data pictures --steps 8 --set train.log_every=8 --set train.tensorboard=no
+    --set optim.method=adam --set optim.epsilon=0.001 --set picture.crop=64 --set picture.valid_side=64 --set data.valid_every=4
+    --set picture.latent=16 --set picture.hyper=8 --set picture.widths=8,12,16 --set picture.context=8 --set picture.entropy=24
+    --set picture.start_batches=2"
+$two $picture --out two-p --set data.batch=2 2>err || { cat err; exit 1; }
+$picture --out one-p --set data.batch=4
+awk -v a="$(score one-p)" -v b="$(score two-p)" 'BEGIN { print (a - b < 1e-3 && b - a < 1e-3) ? "and for pictures, too" : a " and " b }'
+
 # Each way to send less, and a run of it that goes on: what was held back is not in the checkpoint.
 for kind in top low_rank bytes; do
     $two $train --out $kind --steps 10 --set train.exchange=$kind --set train.exchange_keep=0.05 2>err || cat err
