@@ -19,6 +19,9 @@
 #define MAX_LATENT_DIM 4096
 #define MAX_RATE 64
 #define MAX_HOP 65536
+/* From this size on a weight waits in a file: at the published width the first two convolutions of the decoder, 120 of its 216 MB.
+ * They run at the rate of frames, 4 of 100 multiplications, so that it hardly matters how they come. */
+#define ASIDE_SIZE ((size_t)32 << 20)
 
 struct Dac {
     DacConfig config;
@@ -26,6 +29,7 @@ struct Dac {
     RsdThreads *threads;
     Tape *frozen; /* its arena holds the weights as kernels read them; NULL until dac_freeze or dac_take */
     bool has_taken; /* and nothing else holds them */
+    ScratchFile *aside; /* but the largest, which wait here; NULL until there is one */
 };
 
 /* ---- walking over the layers ---- */
@@ -207,6 +211,7 @@ void dac_destroy(Dac **dac)
     if (!*dac)
         return;
     tape_destroy(&(*dac)->frozen);
+    scratch_file_destroy(&(*dac)->aside);
     rsd_threads_destroy(&(*dac)->threads);
     mem_free(dac);
 }
@@ -238,15 +243,33 @@ static RsdStatus find_layer(void *ctx, ConvLayer *conv, SnakeLayer *snake_layer,
     return RSD_OK;
 }
 
+/* Where no file can be made or it finds no room, the weight stays in memory. */
+static RsdStatus set_aside(Dac *dac, ConvLayer *layer, bool *done, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    *done = false;
+    if ((size_t)tensor_count(layer->weight) * sizeof(float) < ASIDE_SIZE)
+        return RSD_OK;
+    if (!dac->aside)
+        status = scratch_file_create(&dac->aside, err);
+    if (status == RSD_OK)
+        status = conv_layer_set_aside(layer, dac->frozen, dac->aside, done, err);
+    return status == RSD_ERR_IO ? RSD_OK : status;
+}
+
 RsdStatus dac_take(Dac *dac, Tensor *weight, RsdError *err)
 {
     Taking taking = {.weight = weight};
+    bool done;
     RsdStatus status = RSD_OK;
 
     TRY(open_frozen(dac, err));
     (void)visit_all(dac, find_layer, &taking, NULL);
     dac->has_taken = true;
-    TRY(conv_layer_take(taking.layer, dac->frozen, err));
+    TRY(set_aside(dac, taking.layer, &done, err));
+    if (!done)
+        TRY(conv_layer_take(taking.layer, dac->frozen, err));
 fail:
     return status;
 }

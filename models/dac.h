@@ -47,7 +47,8 @@ void dac_destroy(Dac **dac);
 /* Inference: lays the weights out for the kernels; call after they are loaded. Afterwards the network may run on many tapes
  * at once. */
 RsdStatus dac_freeze(Dac *dac, RsdError *err);
-/* One of its passing weights (params.h): laid out at once. */
+/* One of its passing weights (params.h): laid out at once, in memory, or, from 32 MiB on unless it is halves, in a temporary file
+ * (scratch_file.h) if there is room. Errors of running are then also RSD_ERR_IO. */
 RsdStatus dac_take(Dac *dac, Tensor *weight, RsdError *err);
 
 /* What lies beyond the ends of a layer's input. */

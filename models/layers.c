@@ -206,6 +206,19 @@ void conv_layer_unfreeze(ConvLayer *layer)
     layer->folded = NULL;
 }
 
+RsdStatus conv_layer_set_aside(ConvLayer *layer, Tape *tape, ScratchFile *file, bool *done, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    *done = false;
+    if (conv_holds_halves(tape, layer->weight))
+        return RSD_OK;
+    TRY(conv1d_prepare_aside(tape, layer->weight, &layer->params, layer->transposed, file, err));
+    *done = conv_is_packed(layer->weight);
+fail:
+    return status;
+}
+
 RsdStatus conv_layer_take(ConvLayer *layer, Tape *tape, RsdError *err)
 {
     size_t count = (size_t)tensor_count(layer->weight);

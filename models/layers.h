@@ -73,6 +73,9 @@ RsdStatus lstm_layer_freeze(LstmLayer *layer, Tape *tape, RsdError *err);
 /* Forgets what freezing made. */
 void conv_layer_unfreeze(ConvLayer *layer);
 void lstm_layer_unfreeze(LstmLayer *layer);
+/* Sets a passing weight aside in a file (conv_run.h), unless it is halves, which are smaller. False in *done: nothing happened.
+ * Errors: RSD_ERR_MEMORY, RSD_ERR_IO. */
+RsdStatus conv_layer_set_aside(ConvLayer *layer, Tape *tape, ScratchFile *file, bool *done, RsdError *err);
 /* Freezes a passing weight: nothing of it is needed afterwards. Weights that are halves are kept as such. */
 RsdStatus conv_layer_take(ConvLayer *layer, Tape *tape, RsdError *err);
 /* False when the layer's weight was left out. */

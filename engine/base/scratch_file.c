@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "engine/base/mem.h"
@@ -17,6 +18,7 @@
 
 struct ScratchFile {
     int fd;
+    int64_t size;
     char folder[PATH_SIZE];
 };
 
@@ -82,6 +84,7 @@ RsdStatus scratch_file_append(ScratchFile *file, const void *data, size_t size, 
             return fail_with(file, "cannot be written", err);
         at += n;
         size -= (size_t)n;
+        file->size += n;
     }
     return RSD_OK;
 }
@@ -102,4 +105,31 @@ RsdStatus scratch_file_read(const ScratchFile *file, int64_t offset, void *data,
         size -= (size_t)n;
     }
     return RSD_OK;
+}
+
+RsdStatus scratch_file_map(const ScratchFile *file, int64_t offset, size_t size, const void **data, RsdError *err)
+{
+    void *mapping = MAP_FAILED;
+
+    *data = NULL;
+    errno = ENODATA;
+    /* All of it is about to be read: one call instead of a fault for every few pages. */
+    if (size > 0 && offset >= 0 && offset <= file->size && size <= (uint64_t)(file->size - offset))
+        mapping = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, file->fd, offset);
+    if (mapping == MAP_FAILED)
+        return errno == ENOMEM ? error_set(err, RSD_ERR_MEMORY, "cannot map %zu bytes of a temporary file", size)
+                               : fail_with(file, "cannot be mapped", err);
+    *data = mapping;
+    return RSD_OK;
+}
+
+void scratch_file_unmap(const void *data, size_t size)
+{
+    if (data)
+        munmap((void *)(uintptr_t)data, size);
+}
+
+int64_t scratch_file_size(const ScratchFile *file)
+{
+    return file->size;
 }

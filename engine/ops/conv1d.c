@@ -133,3 +133,12 @@ RsdStatus conv_transpose1d_prepare(Tape *tape, Tensor *w, const Conv1dParams *p,
 
     return status == RSD_OK ? conv_prepare(tape, CONV_SCATTER, &layout.shape, w, err) : status;
 }
+
+RsdStatus conv1d_prepare_aside(Tape *tape, Tensor *w, const Conv1dParams *p, bool transposed, ScratchFile *file, RsdError *err)
+{
+    Tensor x = stand_in(w, p, transposed);
+    ConvLayout layout;
+    RsdStatus status = (transposed ? conv_layout_transposed : conv_layout)(&layout, &x, w, NULL, p, err);
+
+    return status == RSD_OK ? conv_prepare_aside(tape, transposed ? CONV_SCATTER : CONV_GATHER, &layout.shape, w, file, err) : status;
+}

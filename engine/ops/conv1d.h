@@ -5,6 +5,7 @@
 #ifndef RESIDUA_OPS_CONV1D_H
 #define RESIDUA_OPS_CONV1D_H
 
+#include "engine/base/scratch_file.h"
 #include "engine/ops/pad.h"
 #include "engine/tape.h"
 
@@ -50,5 +51,7 @@ RsdStatus op_conv_transpose1d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const
  * also from other threads. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus conv1d_prepare(Tape *tape, Tensor *w, const Conv1dParams *p, RsdError *err);
 RsdStatus conv_transpose1d_prepare(Tape *tape, Tensor *w, const Conv1dParams *p, RsdError *err);
+/* The same for a weight that waits in a file: conv_prepare_aside. */
+RsdStatus conv1d_prepare_aside(Tape *tape, Tensor *w, const Conv1dParams *p, bool transposed, ScratchFile *file, RsdError *err);
 
 #endif

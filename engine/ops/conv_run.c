@@ -80,6 +80,13 @@ static ConvWork work_of(const ConvKernels *kernels, ConvKind kind, const ConvSha
     return (kind == CONV_GATHER ? kernels->gather_work : kernels->scatter_work)(shape);
 }
 
+/* Where a packed weight waits: parts of some output channels, each packed as if there were no others. */
+typedef struct Aside {
+    const ScratchFile *file; /* NULL: it is in memory */
+    int64_t offset, channels; /* of the first part; output channels of all parts but the last */
+    size_t part_size;         /* bytes from part to part */
+} Aside;
+
 /* A weight packed ahead. The layout depends on what is named here and on the tensor's shape. */
 typedef struct Prepared {
     const ConvKernels *kernels;
@@ -87,6 +94,7 @@ typedef struct Prepared {
     int64_t groups, stride[2], dilation[2]; /* of y and x */
     size_t count;
     bool is_half; /* packed holds IEEE binary16 */
+    Aside aside;
     _Alignas(MEM_ALIGN) float packed[];
 } Prepared;
 
@@ -97,6 +105,14 @@ static bool is_prepared(const Prepared *prepared, const ConvKernels *kernels, Co
            prepared->dilation[0] == s->y.dilation && prepared->dilation[1] == s->x.dilation && prepared->count == count;
 }
 
+static Prepared prepared_for(const ConvKernels *kernels, ConvKind kind, const ConvShape *shape)
+{
+    return (Prepared){.kernels = kernels, .kind = kind, .groups = shape->groups,
+                      .count = work_of(kernels, kind, shape).packed_count,
+                      .stride = {shape->y.stride, shape->x.stride},
+                      .dilation = {shape->y.dilation, shape->x.dilation}};
+}
+
 RsdStatus conv_prepare(Tape *tape, ConvKind kind, const ConvShape *shape, Tensor *w, RsdError *err)
 {
     Run run = {.kernels = tape->kernels->conv, .threads = tape->threads, .kind = kind, .job = {.shape = *shape, .w = w->data}};
@@ -105,9 +121,7 @@ RsdStatus conv_prepare(Tape *tape, ConvKind kind, const ConvShape *shape, Tensor
     RsdStatus status = RSD_OK;
 
     TRY(arena_alloc(tape->arena, &prepared, 1, sizeof *prepared + work.packed_count * sizeof(float), err));
-    *prepared = (Prepared){.kernels = run.kernels, .kind = kind, .groups = shape->groups, .count = work.packed_count,
-                           .stride = {shape->y.stride, shape->x.stride},
-                           .dilation = {shape->y.dilation, shape->x.dilation}};
+    *prepared = prepared_for(run.kernels, kind, shape);
     run.job.packed = prepared->packed;
     threads_for(tape->threads, work.n_pack_tasks, pack_task, &run);
     w->prepared = prepared;
@@ -167,12 +181,170 @@ fail:
     return status;
 }
 
+bool conv_holds_halves(const Tape *tape, const Tensor *w)
+{
+    return are_halves(tape->kernels->point, w->data, (size_t)tensor_count(w));
+}
+
 bool conv_is_packed(const Tensor *w)
 {
     const Prepared *prepared = w->prepared;
 
     return prepared && prepared->count > 0;
 }
+
+/* --- weights that wait in a file -------------------------------------------------------------------------------------- */
+
+#define PART_SIZE ((size_t)8 << 20) /* bytes: few enough for memory, and enough that nothing is lost between two parts */
+#define PART_UNIT 32                /* output channels: whole panels and whole tiles of rows */
+
+static int64_t *output_channels(ConvShape *shape, ConvKind kind)
+{
+    return kind == CONV_GATHER ? &shape->c_coarse : &shape->c_fine;
+}
+
+static Aside divide(ConvKind kind, const ConvShape *shape, const ScratchFile *file)
+{
+    ConvShape s = *shape;
+    const int64_t c_out = *output_channels(&s, kind), c_in = kind == CONV_GATHER ? s.c_fine : s.c_coarse;
+    const size_t channel_size = (size_t)(c_in * s.y.k * s.x.k) * sizeof(float);
+    Aside aside = {.file = file, .offset = scratch_file_size(file)};
+
+    aside.channels = (int64_t)(PART_SIZE / channel_size) / PART_UNIT * PART_UNIT;
+    aside.channels = aside.channels < PART_UNIT ? PART_UNIT : aside.channels;
+    aside.channels = aside.channels > c_out ? c_out : aside.channels;
+    return aside;
+}
+
+/* Those of output channels first .. first + n - 1, [n, c_in, k], or a copy [c_in, n, k]. */
+static const float *weights_of_part(ConvKind kind, const ConvShape *s, const float *w, int64_t first, int64_t n, float *copy)
+{
+    const int64_t k = s->y.k * s->x.k;
+
+    if (kind == CONV_GATHER)
+        return w + first * s->c_fine * k;
+    for (int64_t c = 0; c < s->c_coarse; c++)
+        memcpy(copy + c * n * k, w + (c * s->c_fine + first) * k, (size_t)(n * k) * sizeof *copy);
+    return copy;
+}
+
+static RsdStatus pack_part(Tape *tape, ConvKind kind, const ConvShape *shape, const float *w, int64_t first, int64_t n,
+                           float *packed, size_t *size, RsdError *err)
+{
+    Run run = {.kernels = tape->kernels->conv, .threads = tape->threads, .kind = kind, .job = {.shape = *shape, .packed = packed}};
+    const ArenaMark mark = arena_mark(tape->arena);
+    float *copy = NULL;
+    ConvWork work;
+    RsdStatus status = RSD_OK;
+
+    *output_channels(&run.job.shape, kind) = n;
+    if (kind == CONV_SCATTER)
+        TRY(arena_alloc(tape->arena, &copy, (size_t)(shape->c_coarse * n * shape->y.k * shape->x.k), sizeof *copy, err));
+    run.job.w = weights_of_part(kind, shape, w, first, n, copy);
+    work = work_of(run.kernels, kind, &run.job.shape);
+    *size = work.packed_count * sizeof *packed;
+    threads_for(tape->threads, work.n_pack_tasks, pack_task, &run);
+fail:
+    arena_rewind(tape->arena, mark);
+    return status;
+}
+
+/* Parts begin where they can be mapped, whatever the file holds before them. */
+static RsdStatus align_end(ScratchFile *file, RsdError *err)
+{
+    static const char zeros[4096];
+    RsdStatus status = RSD_OK;
+
+    for (int64_t over; status == RSD_OK && (over = scratch_file_size(file) % SCRATCH_FILE_ALIGN) > 0;) {
+        const int64_t missing = SCRATCH_FILE_ALIGN - over, size = sizeof zeros;
+
+        status = scratch_file_append(file, zeros, (size_t)(missing < size ? missing : size), err);
+    }
+    return status;
+}
+
+RsdStatus conv_prepare_aside(Tape *tape, ConvKind kind, const ConvShape *shape, Tensor *w, ScratchFile *file, RsdError *err)
+{
+    const ConvKernels *kernels = tape->kernels->conv;
+    ConvShape part = *shape;
+    const int64_t c_out = *output_channels(&part, kind);
+    Prepared *prepared;
+    ArenaMark mark;
+    char *packed;
+    Aside aside;
+    RsdStatus status = RSD_OK;
+
+    w->prepared = NULL;
+    if (shape->groups != 1 || work_of(kernels, kind, shape).packed_count == 0)
+        return RSD_OK;
+    TRY(align_end(file, err));
+    aside = divide(kind, shape, file);
+    *output_channels(&part, kind) = aside.channels;
+    aside.part_size = work_of(kernels, kind, &part).packed_count * sizeof(float);
+    aside.part_size = (aside.part_size + SCRATCH_FILE_ALIGN - 1) / SCRATCH_FILE_ALIGN * SCRATCH_FILE_ALIGN;
+    TRY(arena_alloc(tape->arena, &prepared, 1, sizeof *prepared, err));
+    *prepared = prepared_for(kernels, kind, shape);
+    prepared->aside = aside;
+    mark = arena_mark(tape->arena);
+    TRY(arena_alloc(tape->arena, &packed, aside.part_size, 1, err));
+    for (int64_t first = 0; first < c_out; first += aside.channels) {
+        size_t size;
+
+        TRY(pack_part(tape, kind, shape, w->data, first, c_out - first < aside.channels ? c_out - first : aside.channels,
+                      (float *)(void *)packed, &size, err));
+        memset(packed + size, 0, aside.part_size - size);
+        TRY(scratch_file_append(file, packed, aside.part_size, err));
+    }
+    arena_rewind(tape->arena, mark);
+    w->prepared = prepared;
+fail:
+    return status;
+}
+
+/* Output channels first .. first + n - 1 of an item, as a job of its own. */
+static ConvJob part_of(const ConvJob *job, ConvKind kind, int64_t item, int64_t first, int64_t n)
+{
+    const ConvShape *s = &job->shape;
+    const bool gathers = kind == CONV_GATHER;
+    const int64_t c_x = gathers ? s->c_fine : s->c_coarse, n_x = gathers ? conv_fine_count(s) : conv_coarse_count(s);
+    const int64_t c_y = gathers ? s->c_coarse : s->c_fine, n_y = gathers ? conv_coarse_count(s) : conv_fine_count(s);
+    ConvJob part = *job;
+
+    part.shape.batch = 1;
+    *output_channels(&part.shape, kind) = n;
+    part.x += item * c_x * n_x;
+    if (part.context)
+        part.context += item * c_x * (gathers ? s->x.left : conv_reach(&s->x));
+    if (part.bias)
+        part.bias += first;
+    part.y += (item * c_y + first) * n_y;
+    return part;
+}
+
+static RsdStatus run_aside(Tape *tape, const Run *run, const Aside *aside, RsdError *err)
+{
+    ConvShape shape = run->job.shape;
+    const int64_t c_out = *output_channels(&shape, run->kind);
+    RsdStatus status = RSD_OK;
+
+    for (int64_t i = 0; i * aside->channels < c_out; i++) {
+        const int64_t first = i * aside->channels, n = c_out - first < aside->channels ? c_out - first : aside->channels;
+        Run part = *run;
+        const void *packed;
+
+        TRY(scratch_file_map(aside->file, aside->offset + i * (int64_t)aside->part_size, aside->part_size, &packed, err));
+        for (int64_t item = 0; item < shape.batch; item++) {
+            part.job = part_of(&run->job, run->kind, item, first, n);
+            part.job.ready = packed;
+            threads_for(tape->threads, work_of(run->kernels, run->kind, &part.job.shape).n_tasks, sum_task, &part);
+        }
+        scratch_file_unmap(packed, aside->part_size);
+    }
+fail:
+    return status;
+}
+
+/* --- the sum ------------------------------------------------------------------------------------------------------- */
 
 /* Fills job->y from a packed weight: the one prepared with w, or one made here in the arena and given back. */
 static RsdStatus run_sum(Tape *tape, ConvKind kind, const ConvJob *job, const Tensor *w, RsdError *err)
@@ -186,6 +358,8 @@ static RsdStatus run_sum(Tape *tape, ConvKind kind, const ConvJob *job, const Te
 
     TRY(threads_scratch_reserve(tape->threads, work.scratch_size, err));
     if (is_prepared(prepared, kernels, kind, &job->shape, work.packed_count)) {
+        if (prepared->aside.file)
+            return run_aside(tape, &run, &prepared->aside, err);
         run.job.ready = prepared->packed;
         run.job.ready_half = prepared->is_half ? (const uint16_t *)prepared->packed : NULL;
     } else {

@@ -6,6 +6,7 @@
 #ifndef RESIDUA_OPS_CONV_RUN_H
 #define RESIDUA_OPS_CONV_RUN_H
 
+#include "engine/base/scratch_file.h"
 #include "engine/kernels/conv.h"
 #include "engine/tape.h"
 
@@ -26,7 +27,8 @@ typedef struct ConvCall {
     Tensor *onto;         /* NULL, or what y is added to, in its place; then nothing may record */
 } ConvCall;
 
-/* Computes the tensor y [batch, channels, axes...] and records the node. Errors: RSD_ERR_MEMORY. */
+/* Computes the tensor y [batch, channels, axes...] and records the node. Errors: RSD_ERR_MEMORY; RSD_ERR_IO when the weight waits
+ * in a file. */
 RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err);
 
 /* Packs the weight once for the kernels of the tape, into memory of its arena; conv_call uses it while nothing is recorded.
@@ -36,6 +38,13 @@ RsdStatus conv_prepare(Tape *tape, ConvKind kind, const ConvShape *shape, Tensor
  * that stores them so, what was packed is kept so too: half the memory, and the same bits of every result.
  * Errors: RSD_ERR_MEMORY. */
 RsdStatus conv_prepare_halves(Tape *tape, Tensor *w, ArenaMark before, RsdError *err);
+/* Whether conv_prepare_halves would keep it so. */
+bool conv_holds_halves(const Tape *tape, const Tensor *w);
+/* Instead of conv_prepare, for a weight too large to stay in memory: what was packed waits in `file`, some output channels in
+ * each part, and conv_call maps one part after the other. The same bits of every result. file must live as long as w is used.
+ * Leaves w unprepared when the kernels pack nothing or it has several groups. Errors: RSD_ERR_MEMORY, RSD_ERR_IO; then w is
+ * unprepared, too. */
+RsdStatus conv_prepare_aside(Tape *tape, ConvKind kind, const ConvShape *shape, Tensor *w, ScratchFile *file, RsdError *err);
 /* Whether what was packed takes the place of w's own numbers, so that those may go; kernels that pack nothing read them. */
 bool conv_is_packed(const Tensor *w);
 

@@ -164,7 +164,7 @@ Test(model_memory, encodec_48_khz)
     assert_fits(&cfg, "ecdc", 200 * MB, 200 * MB);
 }
 
-/* The decoder has 54 million numbers, 216 MB, which is what its limit is above 200 MB. */
+/* The decoder has 54 million numbers, 216 MB; the largest wait in a file. */
 static AudioCodecConfig dac(void)
 {
     return (AudioCodecConfig){.name = "dac_44khz",
@@ -186,7 +186,7 @@ Test(model_memory, dac_44_khz_files)
 
     NEED_LONG();
     save_model(&cfg);
-    assert_fits(&cfg, "dac", 200 * MB, 280 * MB);
+    assert_fits(&cfg, "dac", 200 * MB, 200 * MB);
 }
 
 Test(model_memory, dac_44_khz_streams)
@@ -195,7 +195,19 @@ Test(model_memory, dac_44_khz_streams)
 
     NEED_LONG();
     save_model(&cfg);
-    assert_fits(&cfg, "rsd", 200 * MB, 280 * MB);
+    assert_fits(&cfg, "rsd", 200 * MB, 200 * MB);
+}
+
+Test(model_memory, dac_44_khz_streams_without_room_for_a_file)
+{
+    AudioCodecConfig cfg = dac();
+    long encode_peak, decode_peak;
+
+    NEED_LONG();
+    setenv("TMPDIR", "/nonexistent/folder", 1);
+    save_model(&cfg);
+    measure(&cfg, "rsd", 1.0, &encode_peak, &decode_peak);
+    cr_expect(decode_peak > 216 * 1000 && decode_peak < 280 * MB, "decode: %ld kB", decode_peak);
 }
 
 /* Converted with --half. */
