@@ -398,7 +398,7 @@ static RsdStatus decode_all(void *ctx, const Batch *batch, Console *console, int
     work.pictures = (PictureJob){.model_choice = r->model, .threads = work.threads, .console = console, .force = r->force,
                                  .keep_going = r->keep_going};
     if (r->model && model_choice_is_picture(r->model))
-        TRY(picture_job_open_model(&work.pictures, NULL, err));
+        TRY(picture_job_open_model(&work.pictures, NULL, IMAGE_USE_DECODE, err));
     else if (r->model)
         TRY(model_choice_open(&work.model, r->model, AUDIO_USE_DECODE, err));
     if (r->adapter)

@@ -409,7 +409,7 @@ static RsdStatus encode_all(void *ctx, const Batch *batch, Console *console, int
     TRY(rsd_threads_create(&work.threads, r->n_threads, err));
     work.pictures = (PictureJob){.model_choice = r->model, .tune = r->picture.tune, .threads = work.threads, .console = console, .force = r->force};
     if (r->model && model_choice_is_picture(r->model)) {
-        TRY(picture_job_open_model(&work.pictures, NULL, err));
+        TRY(picture_job_open_model(&work.pictures, NULL, IMAGE_USE_ALL, err));
     } else {
         work.pictures.model_choice = NULL;
         TRY(model_choice_open(&work.model, r->model, AUDIO_USE_ENCODE, err));

@@ -53,11 +53,11 @@ bool model_choice_is_picture(const char *choice)
     return is;
 }
 
-RsdStatus picture_choice_open(ImageCodec **out, const char *choice, const char *name, RsdError *err)
+RsdStatus picture_choice_open(ImageCodec **out, const char *choice, const char *name, ImageCodecUse use, RsdError *err)
 {
     if (choice && is_builtin_picture(choice))
-        return image_codec_load_builtin(out, choice, err);
+        return image_codec_load_builtin(out, choice, use, err);
     if (choice)
-        return image_codec_load(out, choice, err);
-    return image_codec_load_builtin(out, name, err);
+        return image_codec_load_for(out, choice, use, err);
+    return image_codec_load_builtin(out, name, use, err);
 }

@@ -17,6 +17,6 @@ RsdStatus model_choice_open(RsdModel **out, const char *choice, AudioCodecUse us
 bool model_choice_is_picture(const char *choice);
 /* The same for pictures: the choice, or with NULL the built-in model called name (NULL: the first). Errors: RSD_ERR_MODEL, those of
  * image_codec_load. */
-RsdStatus picture_choice_open(ImageCodec **out, const char *choice, const char *name, RsdError *err);
+RsdStatus picture_choice_open(ImageCodec **out, const char *choice, const char *name, ImageCodecUse use, RsdError *err);
 
 #endif

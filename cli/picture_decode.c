@@ -159,7 +159,7 @@ RsdStatus picture_job_decode(PictureJob *job, ByteSource *source, const PictureO
     CHECK(info->width * info->height <= IMAGE_MAX_PIXELS, err, RSD_ERR_UNSUPPORTED,
           "%s: claims %lld x %lld pixels; at most %lld million are decoded", source->name, (long long)info->width,
           (long long)info->height, (long long)IMAGE_MAX_PIXELS / 1000000);
-    status = picture_job_open_model(job, info->model_name, err);
+    status = picture_job_open_model(job, info->model_name, IMAGE_USE_DECODE, err);
     if (status == RSD_ERR_MODEL)
         error_prefix(err, status, "%s: a picture, coded with model %s", source->name, info->model_name);
     TRY(status);

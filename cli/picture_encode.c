@@ -365,7 +365,7 @@ RsdStatus picture_job_encode(PictureJob *job, const PictureWish *wish, const Bat
     Image *image = NULL;
     RsdStatus status = RSD_OK;
 
-    status = picture_job_open_model(job, NULL, err);
+    status = picture_job_open_model(job, NULL, IMAGE_USE_ALL, err);
     if (status == RSD_ERR_MODEL)
         error_prefix(err, status, "%s: is a picture", e.name);
     TRY(status);

@@ -125,7 +125,7 @@ static const char *builtin_twin(const char *tune)
     return NULL;
 }
 
-RsdStatus picture_job_open_model(PictureJob *job, const char *name, RsdError *err)
+RsdStatus picture_job_open_model(PictureJob *job, const char *name, ImageCodecUse use, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
@@ -134,7 +134,7 @@ RsdStatus picture_job_open_model(PictureJob *job, const char *name, RsdError *er
     if (!name && !job->model_choice)
         name = builtin_twin(job->tune);
     if (!job->codec)
-        TRY(picture_choice_open(&job->codec, job->model_choice, name, err));
+        TRY(picture_choice_open(&job->codec, job->model_choice, name, use, err));
     TRY(picture_model_create(&job->model, job->codec, err));
 fail:
     return status;

@@ -57,8 +57,9 @@ bool picture_is_tuned(const char *tune);
 /* Whether a model was made for it, by its name: photo-msssim for ms-ssim. */
 bool picture_is_twin(const ImageCodec *codec, const char *tune);
 
-/* Opens the model named. Errors: RSD_ERR_MODEL (none is built in), those of image_codec_load. */
-RsdStatus picture_job_open_model(PictureJob *job, const char *name, RsdError *err);
+/* Opens the model named, unless one is open: a job encodes or decodes. Errors: RSD_ERR_MODEL (none is built in), those of
+ * image_codec_load. */
+RsdStatus picture_job_open_model(PictureJob *job, const char *name, ImageCodecUse use, RsdError *err);
 
 /* Codes item->input to item->output. Errors name the file. */
 RsdStatus picture_job_encode(PictureJob *job, const PictureWish *wish, const BatchItem *item, BatchResult *result,

@@ -137,7 +137,7 @@ RsdStatus rd_model_open(RdModel *model, const EvalKind *kind, const char *choice
 
     if (kind == &eval_kind_audio)
         return model_choice_open(&model->sound, choice, AUDIO_USE_RUN, err);
-    TRY(picture_choice_open(&model->image, choice, NULL, err));
+    TRY(picture_choice_open(&model->image, choice, NULL, IMAGE_USE_ALL, err));
     TRY(picture_model_create(&model->picture, model->image, err));
 fail:
     return status;

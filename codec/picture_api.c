@@ -22,7 +22,7 @@ struct RsdPictureModel {
     PictureModel *model;
 };
 
-static RsdStatus open_model(RsdPictureModel **out, const char *name, const char *path, RsdError *err)
+static RsdStatus open_model(RsdPictureModel **out, const char *name, const char *path, ImageCodecUse use, RsdError *err)
 {
     RsdPictureModel *model = NULL;
     RsdStatus status = RSD_OK;
@@ -32,7 +32,7 @@ static RsdStatus open_model(RsdPictureModel **out, const char *name, const char 
     if (path)
         TRY(image_codec_load(&model->codec, path, err));
     else
-        TRY(image_codec_load_builtin(&model->codec, name, err));
+        TRY(image_codec_load_builtin(&model->codec, name, use, err));
     TRY(picture_model_create(&model->model, model->codec, err));
     *out = model;
     return RSD_OK;
@@ -43,12 +43,12 @@ fail:
 
 RsdStatus rsd_picture_model_open_builtin(RsdPictureModel **out, const char *name, RsdError *err)
 {
-    return open_model(out, name, NULL, err);
+    return open_model(out, name, NULL, IMAGE_USE_ALL, err);
 }
 
 RsdStatus rsd_picture_model_open_file(RsdPictureModel **out, const char *path, RsdError *err)
 {
-    return open_model(out, NULL, path, err);
+    return open_model(out, NULL, path, IMAGE_USE_ALL, err);
 }
 
 void rsd_picture_model_close(RsdPictureModel **model)
@@ -262,7 +262,7 @@ RsdStatus rsd_picture_decoder_open(RsdPictureDecoder **out, const RsdPictureDeco
     TRY(picture_decoder_open(&decoder->decoder, &decoding, err));
     fill_info(&decoder->info, picture_decoder_info(decoder->decoder));
     if (!options->model)
-        TRY(rsd_picture_model_open_builtin(&decoder->own_model, decoder->info.model_name, err));
+        TRY(open_model(&decoder->own_model, decoder->info.model_name, NULL, IMAGE_USE_DECODE, err));
     TRY(picture_decoder_use(decoder->decoder, options->model ? options->model->model : decoder->own_model->model, err));
     *out = decoder;
     return RSD_OK;

@@ -111,7 +111,8 @@ static RsdStatus take_weight(void *ctx, Tensor *weight, RsdError *err)
 
 RsdStatus audio_codec_create_empty(AudioCodec **out, const AudioCodecConfig *cfg, AudioCodecUse use, RsdError *err)
 {
-    static const char *const left_out[] = {NULL, NULL, "decoder.", "encoder."}; /* in the order of AudioCodecUse */
+    static const char *const no_decoder[] = {"decoder.", NULL}, *const no_encoder[] = {"encoder.", NULL};
+    static const char *const *const left_out[] = {NULL, NULL, no_decoder, no_encoder}; /* in the order of AudioCodecUse */
     const bool pass = use != AUDIO_USE_ALL && cfg->network == AUDIO_DAC; /* small networks stay as they are */
     ParamSet *params;
     RsdStatus status = RSD_OK;

@@ -6,6 +6,9 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "engine/ops/conv_run.h"
 
 static Conv2dParams params_of(const Conv2dLayer *layer)
 {
@@ -25,7 +28,10 @@ RsdStatus conv2d_layer_register(Conv2dLayer *layer, ParamSet *params, Rng *rng, 
     RsdStatus status = RSD_OK;
 
     snprintf(name, sizeof name, "%s.weight", layer->name);
-    TRY(params_add(params, name, 4, shape, true, &layer->weight, err));
+    if (layer->depthwise)
+        TRY(params_add(params, name, 4, shape, true, &layer->weight, err));
+    else
+        TRY(params_add_passing(params, name, 4, shape, &layer->weight, err));
     params->items[params->n_items - 1].elementwise = layer->depthwise;
     snprintf(name, sizeof name, "%s.bias", layer->name);
     TRY(params_add(params, name, 1, shape, true, &layer->bias, err));
@@ -54,7 +60,25 @@ RsdStatus conv2d_layer_freeze(Conv2dLayer *layer, Tape *tape, RsdError *err)
 {
     const Conv2dParams p = params_of(layer);
 
-    return layer->weight->needs_grad || layer->depthwise ? RSD_OK : conv2d_prepare(tape, layer->weight, &p, err);
+    if (layer->weight->needs_grad || layer->depthwise || !layer->weight->data)
+        return RSD_OK;
+    return conv2d_prepare(tape, layer->weight, &p, err);
+}
+
+RsdStatus conv2d_layer_take(Conv2dLayer *layer, Tape *tape, RsdError *err)
+{
+    const size_t count = (size_t)tensor_count(layer->weight);
+    float *copy;
+    RsdStatus status = RSD_OK;
+
+    TRY(conv2d_layer_freeze(layer, tape, err));
+    if (!conv_is_packed(layer->weight)) {
+        TRY(arena_alloc(tape->arena, &copy, count, sizeof *copy, err));
+        memcpy(copy, layer->weight->data, count * sizeof *copy);
+        layer->weight->data = copy;
+    }
+fail:
+    return status;
 }
 
 int64_t conv2d_layer_count(const Conv2dLayer *layer)

@@ -27,8 +27,11 @@ RsdStatus conv2d_layer_register(Conv2dLayer *layer, ParamSet *params, Rng *rng, 
 RsdStatus conv2d(Tape *tape, const Conv2dLayer *layer, Tensor *x, Tensor **y, RsdError *err);
 /* The same with another weight of the same shape. */
 RsdStatus conv2d_with(Tape *tape, const Conv2dLayer *layer, Tensor *weight, Tensor *x, Tensor **y, RsdError *err);
-/* Lays the weight out for inference; the copy lives as long as the tape's memory. A weight that can be trained is left. */
+/* Lays the weight out for inference; the copy lives as long as the tape's memory. A weight that can be trained, or has no numbers, is
+ * left. */
 RsdStatus conv2d_layer_freeze(Conv2dLayer *layer, Tape *tape, RsdError *err);
+/* The same for a passing weight (models/params.h), which is gone afterwards. */
+RsdStatus conv2d_layer_take(Conv2dLayer *layer, Tape *tape, RsdError *err);
 
 int64_t conv2d_layer_count(const Conv2dLayer *layer);
 double conv2d_layer_macs(const Conv2dLayer *layer); /* for each place */

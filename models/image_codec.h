@@ -128,8 +128,14 @@ RsdStatus image_codec_init_transforms(ImageCodec *codec, const float *pictures, 
  * Errors: those of checkpoint_open; RSD_ERR_CORRUPT (damaged, impossible configuration, numbers an integer layer must not
  * have), RSD_ERR_UNSUPPORTED (not a picture model, or a newer one), RSD_ERR_NUMERIC. */
 RsdStatus image_codec_load(ImageCodec **out, const char *path, RsdError *err);
+/* The same for a use. */
+typedef enum ImageCodecUse {
+    IMAGE_USE_ALL,   /* everything, which may be trained further, too */
+    IMAGE_USE_DECODE /* synthesis, heads and integer prior, weights kept in the order that kernels read and nowhere else */
+} ImageCodecUse;
+RsdStatus image_codec_load_for(ImageCodec **out, const char *path, ImageCodecUse use, RsdError *err);
 /* A model inside the program; name NULL for the default. Errors: RSD_ERR_MODEL listing the names. */
-RsdStatus image_codec_load_builtin(ImageCodec **out, const char *name, RsdError *err);
+RsdStatus image_codec_load_builtin(ImageCodec **out, const char *name, ImageCodecUse use, RsdError *err);
 void image_codec_destroy(ImageCodec **codec);
 /* Writes a model file atomically, its prior as integers (made anew when the codec is one for training). notes: as
  * audio_codec_save. Errors: RSD_ERR_ARG, RSD_ERR_NUMERIC, those of safetensors_writer_finish. */

@@ -189,8 +189,27 @@ static RsdStatus check_size(const ImageCodecConfig *cfg, const Safetensors *st, 
     return RSD_OK;
 }
 
-static RsdStatus from_safetensors(ImageCodec **out, const Safetensors *st, const uint8_t hash[MODEL_HASH_SIZE], RsdError *err)
+static RsdStatus take_weight(void *ctx, Tensor *weight, RsdError *err)
 {
+    ImageCodec *codec = ctx;
+
+    return image_net_take(codec->net, weight, err);
+}
+
+/* What a set of weights for decoding is without. */
+static void leave_out_encoder(ImageCodec *codec)
+{
+    static const char *const names[] = {"encoder.", "hyper.", "prior.", NULL};
+
+    codec->params->left_out = names;
+    codec->params->take = take_weight;
+    codec->params->take_ctx = codec;
+}
+
+static RsdStatus from_safetensors(ImageCodec **out, const Safetensors *st, const uint8_t hash[MODEL_HASH_SIZE], ImageCodecUse use,
+                                  RsdError *err)
+{
+    const bool decodes = use == IMAGE_USE_DECODE;
     ImageCodec *codec = NULL;
     RsdStatus status = RSD_OK;
 
@@ -198,12 +217,16 @@ static RsdStatus from_safetensors(ImageCodec **out, const Safetensors *st, const
     TRY(mem_calloc(&codec, 1, sizeof *codec, err));
     TRY(image_codec_read_config(&codec->config, st, err));
     TRY(check_size(&codec->config, st, err));
-    TRY(params_create_for_inference(&codec->params, image_codec_count_parameters(&codec->config), err));
+    TRY(params_create_for_inference(&codec->params, decodes ? 0 : image_codec_count_parameters(&codec->config), err));
+    if (decodes)
+        leave_out_encoder(codec);
     TRY(image_net_create(&codec->net, &codec->config, codec->params, 0, err));
     TRY(params_load(codec->params, st, "", err));
     TRY(integer_prior_load(&codec->prior, &codec->config, st, err));
-    integer_prior_to_float(codec->prior, codec);
-    TRY(image_codec_freeze(codec, err));
+    if (!decodes) {
+        integer_prior_to_float(codec->prior, codec);
+        TRY(image_codec_freeze(codec, err));
+    }
     memcpy(codec->hash, hash, MODEL_HASH_SIZE);
     *out = codec;
     return RSD_OK;
@@ -212,7 +235,7 @@ fail:
     return status;
 }
 
-RsdStatus image_codec_load(ImageCodec **out, const char *path, RsdError *err)
+RsdStatus image_codec_load_for(ImageCodec **out, const char *path, ImageCodecUse use, RsdError *err)
 {
     Safetensors *st = NULL;
     uint8_t digest[32];
@@ -221,12 +244,17 @@ RsdStatus image_codec_load(ImageCodec **out, const char *path, RsdError *err)
     *out = NULL;
     TRY(safetensors_open(&st, path, err));
     safetensors_hash(st, digest);
-    status = from_safetensors(out, st, digest, err);
+    status = from_safetensors(out, st, digest, use, err);
     if (status != RSD_OK && err && strncmp(err->text, path, strlen(path)) != 0)
         error_prefix(err, status, "%s", path);
 fail:
     safetensors_close(&st);
     return status;
+}
+
+RsdStatus image_codec_load(ImageCodec **out, const char *path, RsdError *err)
+{
+    return image_codec_load_for(out, path, IMAGE_USE_ALL, err);
 }
 
 /* ---- inside the program ---- */
@@ -239,7 +267,7 @@ const char *image_codec_builtin_name(size_t i)
     return NULL;
 }
 
-RsdStatus image_codec_load_builtin(ImageCodec **out, const char *name, RsdError *err)
+RsdStatus image_codec_load_builtin(ImageCodec **out, const char *name, ImageCodecUse use, RsdError *err)
 {
     Safetensors *st = NULL;
     const BuiltinModel *model;
@@ -248,7 +276,7 @@ RsdStatus image_codec_load_builtin(ImageCodec **out, const char *name, RsdError 
     *out = NULL;
     TRY(builtin_find(&model, BUILTIN_IMAGE, name, err));
     TRY(safetensors_open_memory(&st, model->data, (size_t)(model->end - model->data), model->name, err));
-    TRY(from_safetensors(out, st, model->hash, err));
+    TRY(from_safetensors(out, st, model->hash, use, err));
 fail:
     safetensors_close(&st);
     return status;

@@ -373,15 +373,51 @@ static RsdStatus unfreeze_layer(Conv2dLayer *layer, void *ctx, RsdError *err)
     return RSD_OK;
 }
 
+static RsdStatus open_frozen(ImageNet *net, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (!net->threads)
+        TRY(rsd_threads_create(&net->threads, 1, err));
+    if (!net->frozen)
+        TRY(tape_create(&net->frozen, net->threads, 0, err));
+fail:
+    return status;
+}
+
+typedef struct Taking {
+    const Tensor *weight;
+    Conv2dLayer *layer; /* whose it is */
+} Taking;
+
+static RsdStatus find_layer(Conv2dLayer *layer, void *ctx, RsdError *err)
+{
+    Taking *taking = ctx;
+
+    (void)err;
+    if (layer->weight == taking->weight)
+        taking->layer = layer;
+    return RSD_OK;
+}
+
+RsdStatus image_net_take(ImageNet *net, Tensor *weight, RsdError *err)
+{
+    Taking taking = {.weight = weight};
+    RsdStatus status = RSD_OK;
+
+    TRY(open_frozen(net, err));
+    (void)visit_all(net, find_layer, &taking, NULL);
+    TRY(conv2d_layer_take(taking.layer, net->frozen, err));
+fail:
+    return status;
+}
+
 RsdStatus image_net_freeze(ImageNet *net, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
     (void)visit_all(net, unfreeze_layer, NULL, NULL);
-    if (!net->threads)
-        TRY(rsd_threads_create(&net->threads, 1, err));
-    if (!net->frozen)
-        TRY(tape_create(&net->frozen, net->threads, 0, err));
+    TRY(open_frozen(net, err));
     tape_reset(net->frozen);
     TRY(visit_all(net, freeze_layer, net->frozen, err));
     return RSD_OK;

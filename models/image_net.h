@@ -48,6 +48,8 @@ void image_net_describe(ImageNet *net, const ImageCodecConfig *cfg);
 RsdStatus image_net_create(ImageNet **out, const ImageCodecConfig *cfg, ParamSet *params, uint64_t seed, RsdError *err);
 void image_net_destroy(ImageNet **net);
 RsdStatus image_net_freeze(ImageNet *net, RsdError *err);
+/* A weight that has just been read goes to where image_net_freeze would copy it, and nowhere else. A net that takes is not frozen. */
+RsdStatus image_net_take(ImageNet *net, Tensor *weight, RsdError *err);
 
 int64_t image_net_count(const ImageCodecConfig *cfg);
 ImageCodecMacs image_net_macs(const ImageCodecConfig *cfg);

@@ -8,46 +8,101 @@
 #include "engine/chain.h"
 #include "engine/ops/activation.h"
 #include "engine/ops/arithmetic.h"
+#include "engine/ops/by_lines.h"
 #include "engine/ops/resize2d.h"
 #include "engine/ops/shape.h"
 #include "models/image_net.h"
 
-/* x is a result that nothing else reads. */
-static RsdStatus run_block(Tape *tape, const void *ctx, Tensor *x, Tensor **y, RsdError *err)
+/* Two places for planes, which the results of steps take in turn while nothing is recorded: each step reads the one that the step
+ * before it made. */
+typedef struct Rooms {
+    float *place[2]; /* NULL: results stay where the tape puts them */
+    int next;
+} Rooms;
+
+/* most: numbers of the largest result. */
+static RsdStatus open_rooms(Rooms *rooms, Tape *tape, int64_t most, RsdError *err)
 {
-    const ImageBlock *block = ctx;
-    const ArenaMark mark = arena_mark(tape->arena);
-    Tensor *h;
     RsdStatus status = RSD_OK;
 
-    TRY(conv2d(tape, &block->taps, x, &h, err));
-    TRY(conv2d(tape, &block->in, h, &h, err));
-    TRY(op_hard_swish(tape, h, &h, err));
-    TRY(conv2d(tape, &block->out, h, &h, err));
-    TRY(op_add(tape, x, h, y, err));
-    if (!tape->recording) { /* the sum takes the place of x, and the memory of the block is free for the next */
-        memcpy(x->data, (*y)->data, (size_t)tensor_count(x) * sizeof *x->data);
-        arena_rewind(tape->arena, mark);
-        *y = x;
-    }
+    *rooms = (Rooms){.next = 0};
+    for (int i = 0; i < 2 && !tape->recording; i++)
+        TRY(arena_alloc(tape->arena, &rooms->place[i], (size_t)most, sizeof(float), err));
 fail:
     return status;
 }
 
-static RsdStatus run_blocks(Tape *tape, const ImageScale *scale, Tensor *x, Tensor **y, RsdError *err)
+static float *next_room(Rooms *rooms)
+{
+    rooms->next = 1 - rooms->next;
+    return rooms->place[rooms->next];
+}
+
+static WeightPair pair_of(const Conv2dLayer *layer)
+{
+    return (WeightPair){layer->weight, layer->bias};
+}
+
+static RsdStatus run_block_in(Tape *tape, const ImageBlock *block, float *room, Tensor *x, Tensor **y, RsdError *err)
+{
+    const SeparableBlock parts = {pair_of(&block->taps), pair_of(&block->in), pair_of(&block->out)};
+    const RsdStatus status = op_separable_block(tape, x, &parts, room, y, err);
+
+    return status == RSD_OK ? RSD_OK : error_prefix(err, status, "%s", block->taps.name);
+}
+
+/* As a part of a chain, which records. */
+static RsdStatus run_block(Tape *tape, const void *ctx, Tensor *x, Tensor **y, RsdError *err)
+{
+    return run_block_in(tape, ctx, NULL, x, y, err);
+}
+
+static RsdStatus run_blocks(Tape *tape, const ImageScale *scale, Rooms *rooms, Tensor *x, Tensor **y, RsdError *err)
 {
     ChainBlock blocks[IMAGE_MAX_BLOCKS];
+    RsdStatus status = RSD_OK;
 
+    *y = x;
+    if (!tape->recording) {
+        for (int j = 0; j < scale->n_blocks; j++)
+            TRY(run_block_in(tape, &scale->blocks[j], next_room(rooms), *y, y, err));
+        return RSD_OK;
+    }
     for (int j = 0; j < scale->n_blocks; j++)
         blocks[j] = (ChainBlock){run_block, &scale->blocks[j]};
-    *y = x;
-    return scale->n_blocks ? chain_run(tape, blocks, scale->n_blocks, x, y, err) : RSD_OK;
+    if (scale->n_blocks)
+        TRY(chain_run(tape, blocks, scale->n_blocks, x, y, err));
+fail:
+    return status;
+}
+
+static RsdStatus shuffle_out(Tape *tape, const Conv2dLayer *layer, int r, float offset, float *room, Tensor *x, Tensor **y, RsdError *err)
+{
+    const WeightPair pair = pair_of(layer);
+    const RsdStatus status = op_conv2d_shuffle(tape, x, &pair, r, offset, room, y, err);
+
+    return status == RSD_OK ? RSD_OK : error_prefix(err, status, "%s", layer->name);
+}
+
+/* Numbers of the largest features of a picture of `pixels` at scale `last` and those that are coarser. */
+static int64_t largest_features(const ImageCodecConfig *cfg, int64_t pixels, int last)
+{
+    int64_t most = 0;
+
+    for (int i = last; i < IMAGE_SCALES; i++) {
+        const int64_t count = cfg->widths[i] * (pixels >> (4 + 2 * i));
+
+        most = count > most ? count : most;
+    }
+    return most;
 }
 
 RsdStatus image_codec_analyse(Tape *tape, const ImageCodec *codec, Tensor *x, Tensor **y, RsdError *err)
 {
     const ImageNet *net = codec->net;
     char text[SHAPE_TEXT_SIZE];
+    ArenaMark mark;
+    Rooms rooms;
     Tensor *h;
     RsdStatus status = RSD_OK;
 
@@ -55,19 +110,23 @@ RsdStatus image_codec_analyse(Tape *tape, const ImageCodec *codec, Tensor *x, Te
     CHECK(x->n_dims == 4 && x->shape[1] == 3 && x->shape[2] % IMAGE_STRIDE == 0 && x->shape[3] % IMAGE_STRIDE == 0, err,
           RSD_ERR_ARG, "a picture of %s; its sides must be multiples of %d", shape_text(text, x->n_dims, x->shape),
           IMAGE_STRIDE);
+    mark = arena_mark(tape->arena);
     TRY(op_add_scalar(tape, x, -0.5f, &h, err));
     for (int i = 0; i < IMAGE_SCALES; i++) {
         TRY(op_pixel_unshuffle(tape, h, i ? 2 : 4, &h, err));
         TRY(conv2d(tape, &net->encoder[i].resample, h, &h, err));
-        TRY(run_blocks(tape, &net->encoder[i], h, &h, err));
+        TRY(tape_keep(tape, mark, &h, err));
+        TRY(open_rooms(&rooms, tape, tensor_count(h), err));
+        TRY(run_blocks(tape, &net->encoder[i], &rooms, h, &h, err));
     }
     TRY(conv2d(tape, &net->encoder_out, h, y, err));
+    TRY(tape_keep(tape, mark, y, err));
 fail:
     return status;
 }
 
-/* As far as scale `last`: features[i] is what the blocks of scale i make. */
-static RsdStatus run_decoder(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, int last,
+/* As far as scale `last`: features[i] is what the blocks of scale i make; while nothing is recorded only that of `last` stays. */
+static RsdStatus run_decoder(Tape *tape, const ImageCodec *codec, const int *level, Rooms *rooms, Tensor *y, int last,
                              Tensor *features[IMAGE_SCALES], RsdError *err)
 {
     const ImageNet *net = codec->net;
@@ -77,30 +136,36 @@ static RsdStatus run_decoder(Tape *tape, const ImageCodec *codec, const int *lev
     TRY(image_codec_unscale(tape, codec, level, y, &h, err));
     TRY(conv2d(tape, &net->decoder_in, h, &h, err));
     for (int i = IMAGE_SCALES - 1;; i--) {
-        TRY(run_blocks(tape, &net->decoder[i], h, &h, err));
+        TRY(run_blocks(tape, &net->decoder[i], rooms, h, &h, err));
         features[i] = h;
         if (i == last)
             break;
-        TRY(conv2d(tape, &net->decoder[i].resample, h, &h, err));
-        TRY(op_pixel_shuffle(tape, h, 2, &h, err));
+        TRY(shuffle_out(tape, &net->decoder[i].resample, 2, 0.0f, next_room(rooms), h, &h, err));
     }
 fail:
     return status;
 }
 
+static int64_t pixels_of(const Tensor *y)
+{
+    return y->n_dims == 4 ? y->shape[0] * y->shape[2] * y->shape[3] * IMAGE_STRIDE * IMAGE_STRIDE : 0;
+}
+
 RsdStatus image_codec_synthesise_with_features(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y,
                                                Tensor *features[IMAGE_HEADS], Tensor **x, RsdError *err)
 {
-    Tensor *all[IMAGE_SCALES], *h;
+    const int64_t most = largest_features(&codec->config, pixels_of(y), 0), n_out = 3 * pixels_of(y);
+    Tensor *all[IMAGE_SCALES];
+    Rooms rooms = {.next = 0};
     RsdStatus status = RSD_OK;
 
     *x = NULL;
-    TRY(run_decoder(tape, codec, level, y, 0, all, err));
+    if (!features)
+        TRY(open_rooms(&rooms, tape, most > n_out ? most : n_out, err));
+    TRY(run_decoder(tape, codec, level, &rooms, y, 0, all, err));
     for (int i = 0; features && i < IMAGE_HEADS; i++)
         features[i] = all[i];
-    TRY(conv2d(tape, &codec->net->decoder[0].resample, all[0], &h, err));
-    TRY(op_pixel_shuffle(tape, h, 4, &h, err));
-    TRY(op_add_scalar(tape, h, 0.5f, x, err));
+    TRY(shuffle_out(tape, &codec->net->decoder[0].resample, 4, 0.5f, next_room(&rooms), all[0], x, err));
 fail:
     return status;
 }
@@ -128,10 +193,12 @@ RsdStatus image_codec_synthesise_small(Tape *tape, const ImageCodec *codec, int 
                                        RsdError *err)
 {
     Tensor *all[IMAGE_SCALES];
+    Rooms rooms;
     RsdStatus status = RSD_OK;
 
     *x = NULL;
-    TRY(run_decoder(tape, codec, level, y, head, all, err));
+    TRY(open_rooms(&rooms, tape, largest_features(&codec->config, pixels_of(y), head), err));
+    TRY(run_decoder(tape, codec, level, &rooms, y, head, all, err));
     TRY(image_codec_run_head(tape, codec, head, all[head], x, err));
 fail:
     return status;

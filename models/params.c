@@ -85,6 +85,14 @@ fail:
     return status;
 }
 
+static bool is_left_out(const ParamSet *params, const char *name)
+{
+    for (const char *const *begin = params->left_out; begin && *begin; begin++)
+        if (strncmp(name, *begin, strlen(*begin)) == 0)
+            return true;
+    return false;
+}
+
 /* trainable and passing are set. */
 static RsdStatus add(ParamSet *params, const char *name, int n_dims, const int64_t *shape, Param param, Tensor **out, RsdError *err)
 {
@@ -94,7 +102,7 @@ static RsdStatus add(ParamSet *params, const char *name, int n_dims, const int64
     CHECK(!params_find(params, name), err, RSD_ERR_ARG, "the model has two parameters called %s", name);
     TRY(make_room(params, err));
     TRY(mem_strdup(&param.name, name, err));
-    param.left_out = params->left_out && strncmp(name, params->left_out, strlen(params->left_out)) == 0;
+    param.left_out = is_left_out(params, name);
     if (params->memory)
         TRY(take_tensor(&param.tensor, params->memory, n_dims, shape, !param.passing && !param.left_out, err));
     else if (param.trainable)

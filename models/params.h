@@ -33,7 +33,7 @@ typedef struct ParamSet {
     bool for_inference;
     Arena *memory; /* of all tensors of a set for inference */
     /* Of a set for inference, set before parameters are added: */
-    const char *left_out; /* names that begin so are checked and not read; NULL: none */
+    const char *const *left_out; /* names that begin with one of these are checked and not read; ends with NULL; NULL: none */
     ParamTake take;       /* where passing weights go; NULL: they stay */
     void *take_ctx;
 } ParamSet;

@@ -18,10 +18,11 @@
 typedef struct DepthwiseShape {
     int64_t h, n; /* of the plane */
     int64_t k;    /* 3, 5 or 7 */
+    int64_t first, lines; /* of `plane`: y holds lines first .. first + lines - 1 alone */
 } DepthwiseShape;
 
 struct DepthwiseKernels {
-    /* y [h, n] (+)= bias + sum over taps (v, u) of w[v k + u] x[i + v - k / 2, j + u - k / 2], taps in the order of w. scratch:
+    /* y [lines, n] (+)= bias + sum over taps (v, u) of w[v k + u] x[first + i + v - k / 2, j + u - k / 2], x [h, n], taps in the order of w. scratch:
      * room for depthwise_scratch_count floats, aligned to MEM_ALIGN. */
     void (*plane)(const DepthwiseShape *s, const float *x, const float *w, float bias, float *y, bool add, float *scratch);
     /* dw[v k + u] += sum over (i, j) of dy[i, j] x[i + v - k / 2, j + u - k / 2], in double over pieces of the plane. */

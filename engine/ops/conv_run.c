@@ -373,6 +373,60 @@ fail:
     return status;
 }
 
+/* --- some lines alone ------------------------------------------------------------------------------------------------ */
+
+static ConvShape shape_of_part(const ConvPart *part, int64_t lines, int64_t n)
+{
+    const int64_t k = part->k;
+    ConvShape s = {.batch = 1,
+                   .groups = 1,
+                   .c_fine = part->c_in,
+                   .c_coarse = part->c_out,
+                   .y = {.n_fine = lines + k - 1, .n_coarse = lines, .k = k, .stride = 1, .dilation = 1},
+                   .x = {.n_fine = n, .n_coarse = n, .k = k, .stride = 1, .dilation = 1, .left = k / 2}};
+
+    if (k == 1) { /* one long line */
+        s.x.n_fine = s.x.n_coarse = lines * n;
+        s.y = CONV_ONE_LINE;
+    }
+    return s;
+}
+
+bool conv_part_begin(ConvPart *part, const Tape *tape, const Tensor *w, const Tensor *b)
+{
+    const Prepared *prepared = tape->recording ? NULL : w->prepared;
+    ConvShape s;
+
+    if (!prepared || prepared->aside.file || w->n_dims != 4 || w->shape[2] != w->shape[3] || w->shape[2] % 2 == 0)
+        return false;
+    *part = (ConvPart){tape->kernels->conv, w, b, w->shape[1], w->shape[0], w->shape[2]};
+    s = shape_of_part(part, 1, 1);
+    return is_prepared(prepared, part->kernels, CONV_GATHER, &s, part->kernels->gather_work(&s).packed_count);
+}
+
+size_t conv_part_scratch(const ConvPart *part, int64_t lines, int64_t n)
+{
+    const ConvShape s = shape_of_part(part, lines, n);
+
+    return part->kernels->gather_work(&s).scratch_size;
+}
+
+void conv_part_run(const ConvPart *part, const float *x, int64_t lines, int64_t n, float *y, void *scratch)
+{
+    const Prepared *prepared = part->w->prepared;
+    const ConvJob job = {.shape = shape_of_part(part, lines, n),
+                         .x = x,
+                         .w = part->w->data,
+                         .ready = prepared->packed,
+                         .ready_half = prepared->is_half ? (const uint16_t *)prepared->packed : NULL,
+                         .bias = part->b ? part->b->data : NULL,
+                         .y = y};
+    const int64_t n_tasks = part->kernels->gather_work(&job.shape).n_tasks;
+
+    for (int64_t i = 0; i < n_tasks; i++)
+        part->kernels->gather(&job, i, scratch);
+}
+
 static RsdStatus run_back(Tape *tape, const ConvBackJob *job, RsdError *err)
 {
     const ConvKernels *kernels = tape->kernels->conv;

@@ -45,6 +45,18 @@ bool conv_holds_halves(const Tape *tape, const Tensor *w);
  * Leaves w unprepared when the kernels pack nothing or it has several groups. Errors: RSD_ERR_MEMORY, RSD_ERR_IO; then w is
  * unprepared, too. */
 RsdStatus conv_prepare_aside(Tape *tape, ConvKind kind, const ConvShape *shape, Tensor *w, ScratchFile *file, RsdError *err);
+/* For ops that make a few lines at a time, inside their tasks: a dense convolution with an odd square kernel and a prepared weight. */
+typedef struct ConvPart {
+    const ConvKernels *kernels;
+    const Tensor *w, *b;
+    int64_t c_in, c_out, k;
+} ConvPart;
+/* False when the tape records, or w is not prepared for its kernels. */
+bool conv_part_begin(ConvPart *part, const Tape *tape, const Tensor *w, const Tensor *b);
+/* x [c_in, lines + k - 1, n] with the lines above and below, zeros to the left and right -> y [c_out, lines, n]. scratch: bytes aligned to
+ * MEM_ALIGN, as many as conv_part_scratch says for these lines. */
+size_t conv_part_scratch(const ConvPart *part, int64_t lines, int64_t n);
+void conv_part_run(const ConvPart *part, const float *x, int64_t lines, int64_t n, float *y, void *scratch);
 /* Whether what was packed takes the place of w's own numbers, so that those may go; kernels that pack nothing read them. */
 bool conv_is_packed(const Tensor *w);
 

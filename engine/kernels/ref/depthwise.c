@@ -14,12 +14,12 @@ static void plane(const DepthwiseShape *s, const float *x, const float *w, float
     const int64_t k = s->k, half = k / 2;
 
     (void)scratch;
-    for (int64_t i = 0; i < s->h; i++)
+    for (int64_t i = 0; i < s->lines; i++)
         for (int64_t j = 0; j < s->n; j++) {
             float sum = bias;
 
             for (int64_t t = 0; t < k * k; t++)
-                sum += w[t] * at(s, x, i + t / k - half, j + t % k - half);
+                sum += w[t] * at(s, x, s->first + i + t / k - half, j + t % k - half);
             y[i * s->n + j] = add ? y[i * s->n + j] + sum : sum;
         }
 }

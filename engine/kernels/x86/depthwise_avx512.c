@@ -37,10 +37,10 @@ static inline __attribute__((always_inline)) void plane_of(const DepthwiseShape 
     const int64_t pitch = depthwise_pitch(s), lines = depthwise_strip_lines(s);
     const __m512 start = _mm512_set1_ps(bias);
 
-    for (int64_t top = 0; top < s->h; top += lines) {
-        const int64_t n_lines = s->h - top < lines ? s->h - top : lines;
+    for (int64_t top = 0; top < s->lines; top += lines) {
+        const int64_t n_lines = s->lines - top < lines ? s->lines - top : lines;
 
-        depthwise_fill(s, x, top - k / 2, n_lines + k - 1 + LINES - 1, k / 2, strip);
+        depthwise_fill(s, x, s->first + top - k / 2, n_lines + k - 1 + LINES - 1, k / 2, strip);
         for (int64_t i = 0; i < n_lines; i += LINES)
             for (int64_t j = 0; j < s->n; j += LANES) {
                 const __mmask16 mask = s->n - j >= LANES ? (__mmask16)-1 : first_lanes(s->n - j);
