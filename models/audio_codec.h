@@ -75,6 +75,8 @@ RsdStatus audio_codec_load(AudioCodec **out, const char *path, RsdError *err);
 RsdStatus audio_codec_load_with_config(AudioCodec **out, const char *path, const char *config_path, RsdError *err);
 /* The same for one use: a model that may not be saved, and may be a quarter as large. */
 RsdStatus audio_codec_load_for(AudioCodec **out, const char *path, AudioCodecUse use, RsdError *err);
+/* The hash of such a file, as a model that is loaded from it has it, when it is one of ours. Errors: those of checkpoint_open. */
+RsdStatus audio_codec_hash_file(uint8_t hash[MODEL_HASH_SIZE], const char *path, RsdError *err);
 /* Whether a stream that names its model by this hash holds codes of this one: its own hash, or that of a base. */
 bool audio_codec_knows_hash(const AudioCodec *codec, const uint8_t hash[MODEL_HASH_SIZE]);
 /* A model inside the program; name NULL for the default. Errors: RSD_ERR_MODEL listing the names. */

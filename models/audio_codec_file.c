@@ -502,6 +502,20 @@ static RsdStatus hash_of(uint8_t digest[32], const Checkpoint *file, RsdError *e
     return RSD_OK;
 }
 
+RsdStatus audio_codec_hash_file(uint8_t hash[MODEL_HASH_SIZE], const char *path, RsdError *err)
+{
+    Checkpoint *file = NULL;
+    uint8_t digest[32];
+    RsdStatus status = RSD_OK;
+
+    TRY(checkpoint_open(&file, path, err));
+    TRY(hash_of(digest, file, err));
+    memcpy(hash, digest, MODEL_HASH_SIZE);
+fail:
+    checkpoint_close(&file);
+    return status;
+}
+
 /* Our own file, or one of the published codecs. */
 static RsdStatus from_checkpoint(AudioCodec **out, Checkpoint *file, AudioCodecUse use, RsdError *err)
 {

@@ -359,7 +359,7 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     report->lr = schedule_lr(&cfg->schedule, state->step, cfg->train.steps);
     TRY(run_parts(step, state, batch, false, report, err));
     since = step_clock();
-    TRY(train_state_sum_grads(state, cfg, step->group, &report->exchange, err));
+    TRY(train_state_sum_grads(state, step->group, &report->exchange, err));
     if (state->optimizer->config.sam_radius > 0.0f)
         TRY(look_uphill(step, state, batch, report, err));
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);

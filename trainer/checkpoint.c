@@ -125,6 +125,8 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
         TRY(params_save(state->adversary->params, writer, "critic.", DTYPE_F32, err));
         TRY(put_optimizer(writer, state->adversary->optimizer, "critic.optim", "critic.updates", err));
     }
+    if (state->exchange)
+        TRY(exchange_save(state->exchange, writer, err));
     for (size_t i = 0; i < N_BALANCER_ARRAYS && state->codec; i++)
         TRY(safetensors_writer_raw(writer, BALANCER_ARRAYS[i].name, DTYPE_F64, 1, &n_losses,
                                    (const char *)&state->balancer + BALANCER_ARRAYS[i].at, err));
@@ -262,6 +264,23 @@ fail:
     return status;
 }
 
+/* What was held back belongs to the processes that did so. */
+static RsdStatus load_exchange(TrainState *state, const Safetensors *st, const char *path, RsdError *err)
+{
+    bool found;
+    RsdStatus status = RSD_OK;
+
+    if (!state->exchange)
+        return RSD_OK;
+    status = exchange_load(state->exchange, st, &found, err);
+    if (status != RSD_OK)
+        return error_prefix(err, status, "%s", path);
+    if (!found)
+        log_note(LOG_WARNING, "%s: has nothing that these processes held back of their gradients (train.exchange); they start without",
+                 path);
+    return RSD_OK;
+}
+
 /* The balancer's averages belong to losses by name; those of a new loss start anew. */
 static RsdStatus load_balancer(TrainState *state, const TrainConfig *cfg, const TrainConfig *was, const Safetensors *st,
                                const char *path, RsdError *err)
@@ -329,6 +348,7 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
         TRY(get_base(state->codec->hash, st, path, err));
     TRY(params_load(state->params, st, "model.", err));
     TRY(get_optimizer(state->optimizer, st, path, "optim", "train.updates", err));
+    TRY(load_exchange(state, st, path, err));
     if (!state->codec)
         goto fail; /* a picture codec has no more */
     audio_codec_refresh_codes(state->codec);

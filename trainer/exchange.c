@@ -4,12 +4,16 @@
  */
 #include "trainer/exchange.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
+#include "engine/kernels/gemm.h"
+#include "engine/kernels/point.h"
 
 #define BLOCK 4096            /* numbers that share a scale */
 #define N_LEVELS 5            /* of a layer: keep times 1/4, 1/2, 1, 2, 4; ranks the same way */
@@ -36,6 +40,8 @@ typedef struct Layer {
 
 struct Exchange {
     ExchangeConfig config;
+    const Kernels *kernels;
+    Group *group;
     int n_layers;
     Layer *layers;
     int64_t n_steps;
@@ -44,6 +50,9 @@ struct Exchange {
     char *message; /* what this member sends, */
     char *messages; /* and what all do; grown when there is a group */
     size_t message_size, messages_size;
+    int64_t n_held, n_directions; /* numbers of all layers' held, and of their q */
+    float *collected;             /* [n_members, n_held]; NULL: nothing was */
+    float *directions, *levels;   /* [n_directions], [n_layers]: with it */
 };
 
 /* ---- life ---- */
@@ -101,7 +110,8 @@ fail:
     return status;
 }
 
-RsdStatus exchange_create(Exchange **out, const ExchangeConfig *config, const ParamSet *params, uint64_t seed, RsdError *err)
+RsdStatus exchange_create(Exchange **out, const ExchangeConfig *config, const ParamSet *params, Group *group, uint64_t seed,
+                          RsdError *err)
 {
     Exchange *x = NULL;
     int64_t largest = 1, most_rows = 1;
@@ -110,11 +120,15 @@ RsdStatus exchange_create(Exchange **out, const ExchangeConfig *config, const Pa
     *out = NULL;
     TRY(mem_calloc(&x, 1, sizeof *x, err));
     x->config = *config;
+    x->kernels = kernels_pick();
+    x->group = group;
     TRY(mem_calloc(&x->layers, params->n_items + 1, sizeof *x->layers, err));
     for (size_t i = 0; i < params->n_items; i++) {
         if (!params->items[i].trainable)
             continue;
         TRY(open_layer(x, &x->layers[x->n_layers], params->items[i].tensor, seed, err));
+        x->n_held += x->layers[x->n_layers].held ? x->layers[x->n_layers].count : 0;
+        x->n_directions += x->layers[x->n_layers].q ? x->layers[x->n_layers].columns * x->layers[x->n_layers].max_rank : 0;
         largest = x->layers[x->n_layers].count > largest ? x->layers[x->n_layers].count : largest;
         most_rows = x->layers[x->n_layers].rows > most_rows ? x->layers[x->n_layers].rows : most_rows;
         x->n_layers++;
@@ -138,6 +152,7 @@ void exchange_destroy(Exchange **exchange)
         mem_free(&(*exchange)->layers[i].held);
         mem_free(&(*exchange)->layers[i].q);
     }
+    exchange_forget(*exchange);
     mem_free(&(*exchange)->layers);
     mem_free(&(*exchange)->room);
     mem_free(&(*exchange)->p);
@@ -158,7 +173,7 @@ static int larger_first(const void *a, const void *b)
 }
 
 /* held = a. Picks the k largest into the message and takes them out of held; the errors of all levels on the way. */
-static void send_top(Exchange *x, Layer *layer, Group *group)
+static void send_top(Exchange *x, Layer *layer)
 {
     const int64_t k = picks_of(x, layer, layer->level);
     const size_t size = (size_t)k * sizeof(Pick);
@@ -178,9 +193,9 @@ static void send_top(Exchange *x, Layer *layer, Group *group)
     }
     for (int64_t i = 0; i < k; i++)
         layer->held[picks[i].at] = 0.0f;
-    group_gather(group, picks, size, x->messages);
+    group_gather(x->group, picks, size, x->messages);
     memset(sum, 0, (size_t)layer->count * sizeof *sum);
-    for (int64_t i = 0; i < k * group_size(group); i++)
+    for (int64_t i = 0; i < k * group_size(x->group); i++)
         sum[((const Pick *)x->messages)[i].at] += ((const Pick *)x->messages)[i].value;
 }
 
@@ -209,47 +224,42 @@ static void orthonormalise(float *p, int64_t rows, int r)
     }
 }
 
-/* m [rows, columns] += sign p q^T */
-static void add_product(float *m, const float *p, const float *q, int64_t rows, int64_t columns, int r, float sign)
+/* p [rows, r] = a q for the layer's a = held and q, whose rows are max_rank apart */
+static void multiply(const Exchange *x, const Layer *layer, float *p, int r)
 {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++) {
-            float sum = 0.0f;
-
-            for (int k = 0; k < r; k++)
-                sum += p[i * r + k] * q[j * r + k];
-            m[i * columns + j] += sign * sum;
-        }
+    x->kernels->gemm->product(&(GemmJob){.m = layer->rows, .n = r, .k = layer->columns, .a = layer->held, .lda = layer->columns,
+                                         .b = layer->q, .ldb = layer->max_rank, .c = p, .ldc = r});
 }
 
-/* q [columns, r] = m^T p */
-static void project(const float *m, const float *p, float *q, int64_t rows, int64_t columns, int r)
+/* q [columns, r] = a^T p */
+static void project(const Exchange *x, const Layer *layer, const float *p, float *q, int r)
 {
-    memset(q, 0, (size_t)(columns * r) * sizeof *q);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++)
-            for (int k = 0; k < r; k++)
-                q[j * r + k] += m[i * columns + j] * p[i * r + k];
+    x->kernels->gemm->product(&(GemmJob){.transpose_a = true, .m = layer->columns, .n = r, .k = layer->rows, .a = layer->held,
+                                         .lda = layer->columns, .b = p, .ldb = r, .c = q, .ldc = r});
+}
+
+/* m [rows, columns] = p q^T */
+static void expand(const Exchange *x, const Layer *layer, const float *p, const float *q, float *m, int r)
+{
+    x->kernels->gemm->product(&(GemmJob){.transpose_b = true, .m = layer->rows, .n = layer->columns, .k = r, .a = p, .lda = r, .b = q,
+                                         .ldb = r, .c = m, .ldc = layer->columns});
 }
 
 /* held = a. Between choices the first r columns of q are the state; at a choice all of max_rank are sent, which tells what each level
  * would leave. */
-static void send_low_rank(Exchange *x, Layer *layer, Group *group, bool choosing)
+static void send_low_rank(Exchange *x, Layer *layer, bool choosing)
 {
+    float *sum = layer->tensor->grad;
     const int64_t rows = layer->rows, columns = layer->columns;
     const int r = choosing ? layer->max_rank : rank_of(x, layer, layer->level);
     double energy = 0.0;
 
-    memset(x->p, 0, (size_t)(rows * r) * sizeof *x->p);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++)
-            for (int k = 0; k < r; k++)
-                x->p[i * r + k] += layer->held[i * columns + j] * layer->q[j * layer->max_rank + k];
-    group_sum_f32(group, x->p, (size_t)(rows * r));
+    multiply(x, layer, x->p, r);
+    group_sum_f32(x->group, x->p, (size_t)(rows * r));
     orthonormalise(x->p, rows, r);
     for (int64_t i = 0; i < layer->count; i++)
         energy += (double)layer->held[i] * (double)layer->held[i];
-    project(layer->held, x->p, x->room, rows, columns, r);
+    project(x, layer, x->p, x->room, r);
     for (int level = 0; choosing && level < N_LEVELS; level++) {
         double told = 0.0;
 
@@ -258,17 +268,17 @@ static void send_low_rank(Exchange *x, Layer *layer, Group *group, bool choosing
                 told += (double)x->room[j * r + k] * (double)x->room[j * r + k];
         layer->error[level] = fmax(energy - told, 0.0);
     }
-    add_product(layer->held, x->p, x->room, rows, columns, r, -1.0f);
-    group_sum_f32(group, x->room, (size_t)(columns * r));
+    expand(x, layer, x->p, x->room, sum, r);
+    x->kernels->point->pair(PAIR_SUB, layer->held, sum, false, layer->held, layer->count);
+    group_sum_f32(x->group, x->room, (size_t)(columns * r));
     for (int64_t j = 0; j < columns; j++)
         memcpy(layer->q + j * layer->max_rank, x->room + j * r, (size_t)r * sizeof(float));
-    memset(layer->tensor->grad, 0, (size_t)layer->count * sizeof(float));
-    add_product(layer->tensor->grad, x->p, x->room, rows, columns, r, 1.0f);
+    expand(x, layer, x->p, x->room, sum, r);
 }
 
 /* ---- bytes ---- */
 
-static void send_bytes(Exchange *x, Layer *layer, Group *group)
+static void send_bytes(Exchange *x, Layer *layer)
 {
     const int64_t n_blocks = (layer->count + BLOCK - 1) / BLOCK;
     const size_t size = (size_t)n_blocks * sizeof(float) + (size_t)layer->count;
@@ -287,9 +297,9 @@ static void send_bytes(Exchange *x, Layer *layer, Group *group)
             layer->held[i] -= (float)numbers[i] * scales[b];
         }
     }
-    group_gather(group, x->message, size, x->messages);
+    group_gather(x->group, x->message, size, x->messages);
     memset(sum, 0, (size_t)layer->count * sizeof *sum);
-    for (int r = 0; r < group_size(group); r++) {
+    for (int r = 0; r < group_size(x->group); r++) {
         const char *message = x->messages + (size_t)r * size;
         const int8_t *theirs = (const int8_t *)(message + (size_t)n_blocks * sizeof(float));
         float scale = 0.0f;
@@ -323,7 +333,7 @@ static double choose_at(Exchange *x, double price)
 
 /* The cheapest levels with no more error than the usual one everywhere: the price is found by halving, on a scale of powers of 2. All
  * members have the same sums and so the same levels. */
-static void choose_levels(Exchange *x, Group *group)
+static void choose_levels(Exchange *x)
 {
     double allowed = 0.0, low = -100.0, high = 100.0;
 
@@ -332,7 +342,7 @@ static void choose_levels(Exchange *x, Group *group)
 
         if (layer->whole)
             continue;
-        group_sum_f64(group, layer->error, N_LEVELS);
+        group_sum_f64(x->group, layer->error, N_LEVELS);
         for (int level = 0; level < N_LEVELS; level++)
             layer->size[level] = bytes_of(x, layer, level);
         allowed += layer->error[USUAL_LEVEL];
@@ -350,20 +360,20 @@ static void choose_levels(Exchange *x, Group *group)
 
 /* ---- a step ---- */
 
-static bool all_finite(const Exchange *x, Group *group)
+static bool all_finite(const Exchange *x)
 {
     double n_bad = 0.0;
 
     for (int i = 0; i < x->n_layers && n_bad == 0.0; i++)
         for (int64_t k = 0; k < x->layers[i].count; k++)
             n_bad += !isfinite(x->layers[i].tensor->grad[k]);
-    group_sum_f64(group, &n_bad, 1);
+    group_sum_f64(x->group, &n_bad, 1);
     return n_bad == 0.0;
 }
 
-static RsdStatus make_room(Exchange *x, Group *group)
+static RsdStatus make_room(Exchange *x)
 {
-    const size_t needed = x->message_size * (size_t)group_size(group);
+    const size_t needed = x->message_size * (size_t)group_size(x->group);
     RsdStatus status = RSD_OK;
 
     if (x->messages_size >= needed)
@@ -376,22 +386,29 @@ static RsdStatus make_room(Exchange *x, Group *group)
     return status;
 }
 
-void exchange_sum(Exchange *x, Group *group, ExchangeReport *report)
+/* Whether no member says that it failed. */
+static bool all_well(Exchange *x, bool here)
+{
+    double n_failed = !here;
+
+    group_sum_f64(x->group, &n_failed, 1);
+    return n_failed == 0.0;
+}
+
+void exchange_sum(Exchange *x, ExchangeReport *report)
 {
     const bool choosing = x->config.adaptive && x->config.kind != EXCHANGE_BYTES && x->n_steps % CHOICE_EVERY == 1;
-    double failed, energies[2] = {0.0, 0.0};
+    double energies[2] = {0.0, 0.0};
     bool compress;
 
     memset(report, 0, sizeof *report);
-    failed = make_room(x, group) != RSD_OK;
-    group_sum_f64(group, &failed, 1);
-    compress = failed == 0.0 && all_finite(x, group);
+    compress = all_well(x, make_room(x) == RSD_OK) && all_finite(x);
     for (int i = 0; i < x->n_layers; i++) {
         Layer *layer = &x->layers[i];
 
         report->whole += 4.0 * (double)layer->count;
         if (layer->whole || !compress) {
-            group_sum_f32(group, layer->tensor->grad, (size_t)layer->count);
+            group_sum_f32(x->group, layer->tensor->grad, (size_t)layer->count);
             report->sent += 4.0 * (double)layer->count;
             continue;
         }
@@ -402,17 +419,123 @@ void exchange_sum(Exchange *x, Group *group, ExchangeReport *report)
         report->sent += choosing && x->config.kind == EXCHANGE_LOW_RANK ? 4.0 * layer->max_rank * (double)(layer->rows + layer->columns)
                                                                         : bytes_of(x, layer, layer->level);
         if (x->config.kind == EXCHANGE_TOP)
-            send_top(x, layer, group);
+            send_top(x, layer);
         else if (x->config.kind == EXCHANGE_LOW_RANK)
-            send_low_rank(x, layer, group, choosing);
+            send_low_rank(x, layer, choosing);
         else
-            send_bytes(x, layer, group);
+            send_bytes(x, layer);
         for (int64_t k = 0; k < layer->count; k++)
             energies[1] += (double)layer->held[k] * (double)layer->held[k];
     }
     if (compress && choosing)
-        choose_levels(x, group);
+        choose_levels(x);
     x->n_steps += compress;
-    group_sum_f64(group, energies, 2);
+    group_sum_f64(x->group, energies, 2);
     report->error = energies[0] > 0.0 ? energies[1] / energies[0] : 0.0;
+}
+
+/* ---- checkpoints ---- */
+
+void exchange_forget(Exchange *x)
+{
+    mem_free(&x->collected);
+    mem_free(&x->directions);
+    mem_free(&x->levels);
+}
+
+/* All layers one after the other: to `held`, `directions` and `levels`, or back from there. */
+static void copy_state(Exchange *x, float *held, float *directions, float *levels, bool back)
+{
+    for (int i = 0; i < x->n_layers; i++) {
+        Layer *layer = &x->layers[i];
+        const size_t n_held = layer->held ? (size_t)layer->count : 0, n_q = layer->q ? (size_t)(layer->columns * layer->max_rank) : 0;
+
+        if (n_held)
+            memcpy(back ? layer->held : held, back ? held : layer->held, n_held * sizeof *held);
+        if (n_q)
+            memcpy(back ? layer->q : directions, back ? directions : layer->q, n_q * sizeof *directions);
+        if (back)
+            layer->level = (int)levels[i];
+        else
+            levels[i] = (float)layer->level;
+        held += n_held;
+        directions += n_q;
+    }
+}
+
+/* Room for the state, one number more than there is: arrays may be empty. */
+static RsdStatus take_room(const Exchange *x, int64_t n_members, float **held, float **directions, float **levels, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_calloc(held, (size_t)(n_members * x->n_held + 1), sizeof **held, err));
+    TRY(mem_calloc(directions, (size_t)(x->n_directions + 1), sizeof **directions, err));
+    TRY(mem_calloc(levels, (size_t)(x->n_layers + 1), sizeof **levels, err));
+fail:
+    return status;
+}
+
+RsdStatus exchange_collect(Exchange *x, RsdError *err)
+{
+    const int64_t n_members = group_size(x->group);
+    float *mine;
+    RsdStatus status;
+
+    exchange_forget(x);
+    status = take_room(x, n_members, &x->collected, &x->directions, &x->levels, err);
+    if (!all_well(x, status == RSD_OK)) {
+        exchange_forget(x);
+        return status != RSD_OK ? status : error_set(err, RSD_ERR_MEMORY, "another process has no memory for what was held back");
+    }
+    mine = x->collected + group_rank(x->group) * x->n_held;
+    copy_state(x, mine, x->directions, x->levels, false);
+    group_sum_f32(x->group, x->collected, (size_t)(n_members * x->n_held)); /* zeros but for one's own */
+    return RSD_OK;
+}
+
+RsdStatus exchange_save(const Exchange *x, SafetensorsWriter *writer, RsdError *err)
+{
+    const int64_t held_shape[2] = {group_size(x->group), x->n_held}, n_layers = x->n_layers;
+    char text[32];
+    RsdStatus status = RSD_OK;
+
+    if (!x->collected)
+        return RSD_OK;
+    snprintf(text, sizeof text, "%" PRId64, x->n_steps);
+    TRY(safetensors_writer_metadata(writer, "exchange.steps", text, err));
+    TRY(safetensors_writer_f32(writer, "exchange.held", 2, held_shape, x->collected, DTYPE_F32, err));
+    TRY(safetensors_writer_f32(writer, "exchange.directions", 1, &x->n_directions, x->directions, DTYPE_F32, err));
+    TRY(safetensors_writer_f32(writer, "exchange.levels", 1, &n_layers, x->levels, DTYPE_F32, err));
+fail:
+    return status;
+}
+
+RsdStatus exchange_load(Exchange *x, const Safetensors *st, bool *found, RsdError *err)
+{
+    const SafetensorsEntry *held = safetensors_find(st, "exchange.held"), *directions = safetensors_find(st, "exchange.directions"),
+                           *levels = safetensors_find(st, "exchange.levels");
+    const char *steps = safetensors_metadata(st, "exchange.steps");
+    const int64_t n_members = group_size(x->group);
+    float *all = NULL, *q = NULL, *chosen = NULL;
+    RsdStatus status = RSD_OK;
+
+    *found = false;
+    if (!held || !directions || !levels || !steps || held->size != (size_t)(n_members * x->n_held) * sizeof(float) ||
+        directions->size != (size_t)x->n_directions * sizeof(float) || levels->size != (size_t)x->n_layers * sizeof(float))
+        return RSD_OK;
+    TRY(take_room(x, n_members, &all, &q, &chosen, err));
+    TRY(safetensors_read_f32(st, held, all, n_members * x->n_held, err));
+    TRY(safetensors_read_f32(st, directions, q, x->n_directions, err));
+    TRY(safetensors_read_f32(st, levels, chosen, x->n_layers, err));
+    for (int i = 0; i < x->n_layers; i++)
+        CHECK(chosen[i] >= 0.0f && chosen[i] < N_LEVELS, err, RSD_ERR_CORRUPT, "exchange.levels: %g, expected 0 to %d", (double)chosen[i],
+              N_LEVELS - 1);
+    copy_state(x, all + group_rank(x->group) * x->n_held, q, chosen, true);
+    x->n_steps = strtoll(steps, NULL, 10);
+    *found = true;
+fail:
+    mem_free(&all);
+    mem_free(&q);
+    mem_free(&chosen);
+    return status;
 }

@@ -310,7 +310,7 @@ RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch,
 
     params_zero_grad(codec->params);
     TRY(tape_backward(tape, loss, err));
-    TRY(train_state_sum_grads(state, cfg, step->group, &report->exchange, err));
+    TRY(train_state_sum_grads(state, step->group, &report->exchange, err));
     end_phase(report, PHASE_BACK, &since);
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
     report->skipped = !isfinite(report->grad_norm);

@@ -65,9 +65,7 @@ static RsdStatus open_audio(TrainLoop *loop, RsdError *err)
     TRY(open_data(run, cfg, options, err));
     TRY(audio_step_create(&run->step, cfg, options->threads, options->group, err));
     TRY(train_state_create(&loop->state, cfg, kernels_pick(), err));
-    audio_codec_set_code_training(loop->state->codec, &cfg->train.codes, options->group);
-    if (loop->state->adversary)
-        loop->state->adversary->group = options->group;
+    TRY(train_state_join(loop->state, cfg, options->group, err));
     loop->crops = (CropSource){.ctx = loop, .make = make_crop, .len = (size_t)run->step->segment_len};
     loop->crop_worth = (double)run->step->segment_len / cfg->model.rate_hz;
     loop->fingerprint = media_list_fingerprint(run->train_list);

@@ -78,6 +78,7 @@ static RsdStatus open_image(TrainLoop *loop, RsdError *err)
     TRY(open_data(run, cfg, options, err));
     TRY(image_step_create(&run->step, cfg, options->threads, options->group, err));
     TRY(train_state_create(&loop->state, cfg, kernels_pick(), err));
+    TRY(train_state_join(loop->state, cfg, options->group, err));
     loop->crops = (CropSource){.ctx = run->pictures, .make = make_crop, .len = (size_t)(3 * cfg->picture.crop * cfg->picture.crop)};
     loop->crop_worth = 1.0;
     loop->fingerprint = picture_list_fingerprint(run->train_list);

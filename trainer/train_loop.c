@@ -71,16 +71,8 @@ static RsdStatus open_kind(TrainLoop *loop, RsdError *err)
 
 static RsdStatus find_state(TrainLoop *loop, RsdError *err)
 {
-    RsdStatus status = RSD_OK;
-
-    TRY(run_folder_resume(&loop->folder, loop->state, loop->options->resume, loop->options->init_path, loop->fingerprint,
-                          loop->kind->data_name, err));
-    if (loop->folder.first_step > 0 && loop->config->train.exchange.kind != EXCHANGE_ALL && train_loop_is_first(loop) &&
-        group_size(loop->options->group) > 1)
-        log_note(LOG_WARNING, "train.exchange: what the processes held back of their gradients is not in the checkpoint; the run goes on "
-                              "without it, and differs from one that never stopped");
-fail:
-    return status;
+    return run_folder_resume(&loop->folder, loop->state, loop->options->resume, loop->options->init_path, loop->fingerprint,
+                             loop->kind->data_name, err);
 }
 
 static void log_start(TrainLoop *loop)
@@ -312,6 +304,24 @@ fail:
     return status;
 }
 
+/* All processes together, because each has a part of the state; a part that does not come together is left out. In the middle of a run a
+ * failure is no end. */
+static RsdStatus save(TrainLoop *loop, bool in_the_middle, RsdError *err)
+{
+    Exchange *exchange = loop->state->exchange;
+    RsdStatus status = RSD_OK;
+
+    if (exchange && exchange_collect(exchange, err) != RSD_OK && train_loop_is_first(loop))
+        log_note(LOG_WARNING, "the checkpoint lacks what the processes hold back of their gradients: there is no memory to collect it");
+    if (in_the_middle)
+        run_folder_save_or_warn(&loop->folder, loop->state);
+    else
+        status = run_folder_save(&loop->folder, loop->state, err);
+    if (exchange)
+        exchange_forget(exchange);
+    return status;
+}
+
 static RsdStatus run_step(TrainLoop *loop, RsdError *err)
 {
     const TrainRunConfig *cfg = &loop->config->train;
@@ -325,8 +335,8 @@ static RsdStatus run_step(TrainLoop *loop, RsdError *err)
     since = step_clock();
     if (is_due(loop->state->step, cfg->valid_steps, since, loop->last_valid, cfg->valid_period_s))
         TRY(validate(loop, err));
-    if (is_due(loop->state->step, cfg->checkpoint_steps, since, loop->folder.last_saved, cfg->checkpoint_period_s))
-        run_folder_save_or_warn(&loop->folder, loop->state);
+    if (any(loop, is_due(loop->state->step, cfg->checkpoint_steps, since, loop->folder.last_saved, cfg->checkpoint_period_s)))
+        TRY(save(loop, true, err));
     loop->log_started += step_clock() - since; /* speed and time left are those of steps alone */
 fail:
     return status;
@@ -369,7 +379,7 @@ static RsdStatus finish(TrainLoop *loop, TrainEnd end, RsdError *err)
     /* A stop wants to be quick: what is validated then is validated on resume. */
     if (end != TRAIN_STOPPED)
         TRY(validate(loop, err));
-    TRY(run_folder_save(&loop->folder, loop->state, err));
+    TRY(save(loop, false, err));
     if (!loop->kind->can_validate(loop) && train_loop_is_first(loop))
         TRY(export_model(loop, err));
     run_log_begin(log, "end");

@@ -82,29 +82,35 @@ fail:
     return status;
 }
 
+RsdStatus train_state_join(TrainState *state, const TrainConfig *cfg, Group *group, RsdError *err)
+{
+    if (state->codec)
+        audio_codec_set_code_training(state->codec, &cfg->train.codes, group);
+    if (state->adversary)
+        state->adversary->group = group;
+    if (group_size(group) == 1 || cfg->train.exchange.kind == EXCHANGE_ALL)
+        return RSD_OK;
+    return exchange_create(&state->exchange, &cfg->train.exchange, state->params, group, (uint64_t)cfg->train.seed, err);
+}
+
 void train_state_destroy(TrainState **state)
 {
     if (!*state)
         return;
-    adversary_destroy(&(*state)->adversary);
     exchange_destroy(&(*state)->exchange);
+    adversary_destroy(&(*state)->adversary);
     optimizer_destroy(&(*state)->optimizer);
     audio_codec_destroy(&(*state)->codec);
     image_codec_destroy(&(*state)->image);
     mem_free(state);
 }
 
-RsdStatus train_state_sum_grads(TrainState *state, const TrainConfig *cfg, Group *group, ExchangeReport *report, RsdError *err)
+RsdStatus train_state_sum_grads(TrainState *state, Group *group, ExchangeReport *report, RsdError *err)
 {
-    RsdStatus status = RSD_OK;
-
-    if (group_size(group) == 1 || cfg->train.exchange.kind == EXCHANGE_ALL)
-        return optimizer_sum_grads(state->optimizer, group, 1.0f, err);
     if (!state->exchange)
-        TRY(exchange_create(&state->exchange, &cfg->train.exchange, state->params, (uint64_t)cfg->train.seed, err));
-    exchange_sum(state->exchange, group, report);
-fail:
-    return status;
+        return optimizer_sum_grads(state->optimizer, group, 1.0f, err);
+    exchange_sum(state->exchange, report);
+    return RSD_OK;
 }
 
 #define NORM_DECAY 0.98
@@ -145,18 +151,6 @@ fail:
     return status;
 }
 
-/* An adapter's file names the model that it belongs to. */
-static RsdStatus note_base(TrainState *state, const char *path, RsdError *err)
-{
-    AudioCodec *base = NULL;
-    RsdStatus status = audio_codec_load_for(&base, path, AUDIO_USE_RUN, err);
-
-    if (status == RSD_OK)
-        memcpy(state->codec->hash, base->hash, sizeof base->hash);
-    audio_codec_destroy(&base);
-    return status;
-}
-
 RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
 {
     AudioCodecConfig found;
@@ -185,8 +179,8 @@ RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, cons
     CHECK(!train_config_difference(cfg, other, "model", key), err, RSD_ERR_MODEL,
           "%s: a model with another %s than the configuration", path, key);
     TRY(params_load(state->codec->params, st, "", err));
-    if (cfg->train.adapter_rank > 0)
-        TRY(note_base(state, path, err));
+    if (cfg->train.adapter_rank > 0) /* an adapter's file names the model that it belongs to */
+        TRY(audio_codec_hash_file(state->codec->hash, path, err));
     audio_codec_refresh_codes(state->codec); /* moving averages that the file has not start anew */
 fail:
     mem_free(&other);

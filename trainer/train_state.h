@@ -13,8 +13,8 @@ typedef struct TrainState {
     ParamSet *params;  /* of it */
     Optimizer *optimizer;
     Adversary *adversary; /* NULL when none is switched on */
+    Exchange *exchange;   /* NULL without train.exchange or with one process: train_state_join */
     Balancer balancer;
-    Exchange *exchange; /* NULL before the first step that has several processes and train.exchange */
     double norm_total, norm_count; /* moving average of the gradient's norm */
     int64_t step;      /* steps done */
     double best_score; /* lowest validation score so far; infinite before the first */
@@ -27,7 +27,10 @@ RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const str
 void train_state_destroy(TrainState **state);
 /* Gradients of this process's part of a batch become those of the whole batch. report: set with train.exchange only.
  * Errors: RSD_ERR_MEMORY. */
-RsdStatus train_state_sum_grads(TrainState *state, const TrainConfig *cfg, Group *group, ExchangeReport *report, RsdError *err);
+RsdStatus train_state_sum_grads(TrainState *state, Group *group, ExchangeReport *report, RsdError *err);
+/* The state of one member of a group: what it keeps of gradients that were not sent. group is borrowed; NULL: of none.
+ * Errors: RSD_ERR_MEMORY. */
+RsdStatus train_state_join(TrainState *state, const TrainConfig *cfg, Group *group, RsdError *err);
 /* Whether a step whose gradient has this norm should be skipped (train.spike); follows the usual norm. */
 bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm);
 /* Weights and codebooks of a model file in place of the random ones; the optimiser and moving averages that the file has

@@ -21,6 +21,7 @@ typedef struct Job {
     bool rank_one;   /* gradients of rank 1, the same in every step; else one that stays and noise */
     int bad_step;    /* in which member 1 has a NaN; -1: never */
     double got[N_MEMBERS][N_LAYERS * N], wanted[N_LAYERS * N]; /* sums over steps and members, of all layers */
+    int stop_at;     /* before this step the state goes into a file and comes back as that of a new exchange; 0: never */
     double sent, whole, error;                   /* of all steps but the first, in the mean */
     float last[N_MEMBERS][N_LAYERS * N + ROWS], bias[N_MEMBERS][ROWS];
     bool bad_seen[N_MEMBERS];
@@ -37,6 +38,35 @@ static float gradient(const Job *job, int member, int step, int layer, int i)
     return SIZES[layer] * (lasting + (job->rank_one ? 0.0f : 0.3f * rng_normal(&noise)));
 }
 
+/* What a stop and a resumption do to an exchange. */
+static void come_back(Job *job, Exchange **exchange, const ParamSet *params, Group *group)
+{
+    static const char path[] = "exchange-state.safetensors";
+    double together = 0.0;
+    SafetensorsWriter *writer;
+    Safetensors *st;
+    bool found;
+    RsdError err = {0};
+
+    ASSERT_OK(exchange_collect(*exchange, &err), err);
+    if (group->rank == 0) {
+        ASSERT_OK(safetensors_writer_create(&writer, &err), err);
+        ASSERT_OK(exchange_save(*exchange, writer, &err), err);
+        ASSERT_OK(safetensors_writer_finish(writer, path, &err), err);
+        safetensors_writer_destroy(&writer);
+    }
+    group_sum_f64(group, &together, 1);
+    exchange_destroy(exchange);
+    ASSERT_OK(exchange_create(exchange, &job->config, params, group, 1, &err), err);
+    ASSERT_OK(safetensors_open(&st, path, &err), err);
+    ASSERT_OK(exchange_load(*exchange, st, &found, &err), err);
+    cr_assert(found);
+    safetensors_close(&st);
+    group_sum_f64(group, &together, 1);
+    if (group->rank == 0)
+        remove(path);
+}
+
 static void take_part(void *ctx, Group *group)
 {
     Job *job = ctx;
@@ -51,7 +81,7 @@ static void take_part(void *ctx, Group *group)
     ASSERT_OK(params_add(params, "bias", 1, &n_bias, true, &bias, &err), err);
     for (int l = 0; l < N_LAYERS; l++)
         ASSERT_OK(params_add(params, (const char[2]){(char)('a' + l), '\0'}, 2, shape, true, &layers[l], &err), err);
-    ASSERT_OK(exchange_create(&exchange, &job->config, params, 1, &err), err);
+    ASSERT_OK(exchange_create(&exchange, &job->config, params, group, 1, &err), err);
     for (int step = 0; step < job->n_steps; step++) {
         for (int l = 0; l < N_LAYERS; l++)
             for (int i = 0; i < N; i++)
@@ -60,7 +90,9 @@ static void take_part(void *ctx, Group *group)
             bias->grad[i] = (float)(i + 100 * group->rank);
         if (step == job->bad_step && group->rank == 1)
             layers[0]->grad[7] = NAN;
-        exchange_sum(exchange, group, &report);
+        if (step > 0 && step == job->stop_at)
+            come_back(job, &exchange, params, group);
+        exchange_sum(exchange, &report);
         if (step == job->bad_step) {
             job->bad_seen[group->rank] = isnan(layers[0]->grad[7]);
             continue;
@@ -85,7 +117,7 @@ static void take_part(void *ctx, Group *group)
     params_destroy(&params);
 }
 
-static Job *run(ExchangeConfig config, int n_steps, bool rank_one, int bad_step)
+static Job *run_and_stop(ExchangeConfig config, int n_steps, bool rank_one, int bad_step, int stop_at)
 {
     Job *job = calloc(1, sizeof *job);
 
@@ -94,8 +126,14 @@ static Job *run(ExchangeConfig config, int n_steps, bool rank_one, int bad_step)
     job->n_steps = n_steps;
     job->rank_one = rank_one;
     job->bad_step = bad_step;
+    job->stop_at = stop_at;
     thread_group_run(N_MEMBERS, take_part, job);
     return job;
+}
+
+static Job *run(ExchangeConfig config, int n_steps, bool rank_one, int bad_step)
+{
+    return run_and_stop(config, n_steps, rank_one, bad_step, 0);
 }
 
 static double distance(const Job *job)
@@ -129,6 +167,19 @@ Test(exchange, sends_less_and_loses_nothing_for_good)
                (const char *const[]){"", "top", "low_rank", "bytes"}[kinds[i].kind], kinds[i].adaptive ? ", adaptive" : "", job->sent,
                job->whole, job->error);
         free(job);
+    }
+}
+
+Test(exchange, a_stopped_one_goes_on_to_the_bit)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        Job *whole = run(kinds[i], 60, false, -1), *parts = run_and_stop(kinds[i], 60, false, -1, 53);
+
+        for (int r = 0; r < N_MEMBERS; r++)
+            ASSERT_SAME_BITS("the last gradient", parts->last[r], whole->last[r], N_LAYERS * N);
+        cr_expect_eq(parts->sent, whole->sent, "kind %zu: %g bytes, %g", i, parts->sent, whole->sent);
+        free(whole);
+        free(parts);
     }
 }
 
