@@ -116,7 +116,31 @@ static void write_config(JsonLine *data, const char *dir)
     file_map_close(&map);
 }
 
-static RsdStatus write_run(JsonLine *data, const char *dir, const RunHistory *history, bool with_sound, RsdError *err)
+/* Places where the loss is not finite are null. */
+static void write_landscape(JsonLine *data, const Landscape *landscape)
+{
+    json_line_open(data, "landscape", '{');
+    json_line_integer(data, "step", landscape->step);
+    json_line_integer(data, "crops", landscape->n_crops);
+    json_line_real(data, "reach", landscape->reach);
+    json_line_number(data, "seconds", landscape->seconds, 1);
+    json_line_open(data, "line", '[');
+    for (int i = 0; i < landscape->n_points; i++)
+        json_line_real(data, NULL, landscape->line[i]);
+    json_line_close(data, ']');
+    json_line_open(data, "plane", '[');
+    for (int j = 0; j < landscape->n_grid; j++) {
+        json_line_open(data, NULL, '[');
+        for (int i = 0; i < landscape->n_grid; i++)
+            json_line_real(data, NULL, landscape->plane[j][i]);
+        json_line_close(data, ']');
+    }
+    json_line_close(data, ']');
+    json_line_close(data, '}');
+}
+
+static RsdStatus write_run(JsonLine *data, const char *dir, const RunHistory *history, bool with_sound, const Landscape *landscape,
+                           RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
@@ -137,6 +161,8 @@ static RsdStatus write_run(JsonLine *data, const char *dir, const RunHistory *hi
         if (history->series[i].n)
             write_series(data, &history->series[i], i ? &history->series[i - 1] : NULL);
     json_line_close(data, ']');
+    if (landscape)
+        write_landscape(data, landscape);
     if (with_sound)
         TRY(write_samples(data, dir, err));
 fail:
@@ -152,7 +178,8 @@ RsdStatus report_fill_run(void *ctx, JsonLine *data, RsdError *err)
     json_line_number(data, "refresh_s", report->refresh_s, 1);
     json_line_open(data, "runs", '[');
     for (size_t i = 0; i < report->n; i++)
-        TRY(write_run(data, report->dirs[i], &report->histories[i], report->with_sound, err));
+        TRY(write_run(data, report->dirs[i], &report->histories[i], report->with_sound,
+                      report->landscapes ? &report->landscapes[i] : NULL, err));
     json_line_close(data, ']');
 fail:
     return status;

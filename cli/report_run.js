@@ -57,7 +57,8 @@ function smoothed(values, weight) {
 /* lines: {label, colour, steps, values}. Draws them as they are, pale, and smoothed. */
 function plot(lines, options) {
     const w = options.width || 560, h = options.height || 250, left = 62, right = 24, top = 10, bottom = 34;
-    const shown = lines.map(line => ({...line, soft: smoothed(line.values, +state.smooth)}));
+    const smooth = options.plain ? 0 : +state.smooth;
+    const shown = lines.map(line => ({...line, soft: smoothed(line.values, smooth)}));
     const logScale = state.log && !options.linear;
     const usable = v => v !== null && (!logScale || v > 0);
     let from = Infinity, to = -Infinity, least = Infinity, most = -Infinity;
@@ -97,7 +98,7 @@ function plot(lines, options) {
         return parts.join("");
     };
     for (const line of shown) {
-        if (+state.smooth > 0) svg.append(make("path", {class: "raw", d: path(line.steps, line.values), stroke: line.colour}));
+        if (smooth > 0) svg.append(make("path", {class: "raw", d: path(line.steps, line.values), stroke: line.colour}));
         svg.append(make("path", {class: "curve", d: path(line.steps, line.soft), stroke: line.colour}));
         if (line.values.length < 2) svg.append(make("circle", {cx: x(line.steps[0]), cy: inside(line.values[0]), r: 3, fill: line.colour}));
     }
@@ -108,14 +109,14 @@ function plot(lines, options) {
         const box = svg.getBoundingClientRect(), step = from + (to - from) * ((e.clientX - box.left) / box.width * w - left) / (w - left - right);
         const rows = shown.map(line => {
             const i = nearest(line.steps, step);
-            return {step: line.steps[i], text: `${line.label}: ${number(line.values[i])}` + (+state.smooth > 0 ? `, smoothed ${number(line.soft[i])}` : "")};
+            return {step: line.steps[i], text: `${line.label}: ${number(line.values[i])}` + (smooth > 0 ? `, smoothed ${number(line.soft[i])}` : "")};
         });
         if (!rows.length) return;
         cursor.setAttribute("visibility", "visible");
         cursor.setAttribute("x1", x(rows[0].step));
         cursor.setAttribute("x2", x(rows[0].step));
         const near = (options.events || []).filter(v => Math.abs(x(v.step) - x(step)) < 4).map(v => `\n${v.type} at ${v.step}: ${v.text}`);
-        tip.textContent = "step " + rows[0].step + "\n" + rows.map(r => r.text).join("\n") + near.join("");
+        tip.textContent = (options.place || "step") + " " + number(rows[0].step) + "\n" + rows.map(r => r.text).join("\n") + near.join("");
         tip.style.left = Math.min(e.clientX + 14, innerWidth - tip.offsetWidth - 8) + "px";
         tip.style.top = Math.min(e.clientY + 14, innerHeight - tip.offsetHeight - 8) + "px";
     });
@@ -191,6 +192,36 @@ function stageMap(run, prefix, most) {
     for (const t of ticks(from, to, 8))
         svg.append(make("text", {x: left + (w - left - right) * (t - from) / (to - from || 1), y: h - 5, "text-anchor": "middle"}, String(t)));
     return svg;
+}
+
+/* ---- loss landscapes ---- */
+
+const placesOf = (n, reach) => Array.from({length: n}, (_, i) => reach * (2 * i - (n - 1)) / (n - 1));
+
+/* Two directions, the loss's logarithm from dark (low) to light; places where it is not finite stay empty. */
+function planeMap(landscape) {
+    const n = landscape.plane.length, side = 320, cell = side / n, places = placesOf(n, landscape.reach);
+    const finite = landscape.plane.flat().filter(v => v !== null && v > 0).map(Math.log), low = Math.min(...finite), high = Math.max(...finite);
+    const svg = make("svg", {viewBox: `0 0 ${side} ${side}`, role: "img", class: "plane", "aria-label": "loss in the plane of two directions"});
+    landscape.plane.forEach((row, j) => row.forEach((v, i) => {
+        if (v === null || !(v > 0)) return;
+        const share = high > low ? (Math.log(v) - low) / (high - low) : 0;
+        svg.append(tipped(make("rect", {x: i * cell, y: side - (j + 1) * cell, width: cell + 0.3, height: cell + 0.3,
+            fill: `hsl(${240 - 180 * share} 70% ${20 + 45 * share}%)`}), `a ${number(places[i])}, b ${number(places[j])}\nloss ${number(v)}`));
+    }));
+    return svg;
+}
+
+function landscapeCard() {
+    const runs = data.runs.map((run, i) => ({run, i})).filter(r => r.run.landscape);
+    if (!runs.length) return null;
+    const figure = (title, ...children) => make("figure", {}, make("figcaption", {}, title), ...children);
+    const lines = runs.map(r => ({label: r.run.name, colour: COLOURS[r.i % COLOURS.length], values: r.run.landscape.line,
+                                  steps: placesOf(r.run.landscape.line.length, r.run.landscape.reach)}));
+    return card("Loss landscape", make("p", {class: "soft"}, "Weighted losses of fixed crops while the averaged weights move along random directions of which each filter has " +
+            "the weights' own length; 0 is where they are. " + runs.map(r => `${r.run.name}: step ${r.run.landscape.step}, ${r.run.landscape.crops} crops, ${r.run.landscape.seconds} s`).join("; ") + "."),
+        make("div", {class: "plots", id: "landscape"}, figure("along one direction", plot(lines, {title: "loss along one direction", plain: true, linear: true, place: "a"})),
+            ...runs.filter(r => r.run.landscape.plane.length).map(r => figure("in the plane of two" + (runs.length > 1 ? ": " + r.run.name : ""), planeMap(r.run.landscape)))));
 }
 
 /* ---- samples ---- */
@@ -282,7 +313,7 @@ function runPage() {
              (data.refresh_s ? " \u00b7 follows the run" : ""))), themeButton()),
         card("Runs", make("div", {class: "scroll"}, facts),
              make("div", {class: "controls"}, legend, make("label", {}, "smoothing", smooth), make("label", {}, log, "logarithmic"))),
-        samplesCard() || "", curves,
+        samplesCard() || "", curves, landscapeCard() || "",
         card("Settings", ...data.runs.filter(r => r.config).map(r => make("details", {}, make("summary", {}, r.name), make("pre", {class: "scroll"}, r.config)))));
     draw();
     if (data.refresh_s)

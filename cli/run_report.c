@@ -23,7 +23,12 @@ typedef struct ReportRequest {
     CommonRequest common;
     const char *out, *tensorboard;
     bool force, watch, silent;
+    TextList landscape; /* folders of recordings */
+    int n_points, n_grid, n_crops;
+    double limit_s;
 } ReportRequest;
+
+static const ReportRequest DEFAULTS = {.n_points = 21, .n_crops = 8, .limit_s = 300.0};
 
 static const Option OPTIONS[] = {
     {.letter = 'o',
@@ -43,6 +48,41 @@ static const Option OPTIONS[] = {
      .value = "DIR",
      .offset = offsetof(ReportRequest, tensorboard),
      .help = "write TensorBoard event files, DIR/RUN/events.out.tfevents..., instead of a page"},
+    {.name = "landscape",
+     .kind = OPTION_LIST,
+     .value = "DIR...",
+     .offset = offsetof(ReportRequest, landscape),
+     .help = "also measure a slice through the loss around the newest checkpoint's weights, along a random direction of which each filter "
+             "has the weights' own length, on fixed crops of the recordings in these folders"},
+    {.name = "landscape-points",
+     .kind = OPTION_COUNT,
+     .value = "N",
+     .min = 3,
+     .max = LANDSCAPE_MAX_POINTS,
+     .offset = offsetof(ReportRequest, n_points),
+     .help = "points of the slice, an odd number (default: 21)"},
+    {.name = "landscape-plane",
+     .kind = OPTION_COUNT,
+     .value = "N",
+     .min = 3,
+     .max = LANDSCAPE_MAX_GRID,
+     .offset = offsetof(ReportRequest, n_grid),
+     .help = "and N x N points of the plane of two such directions, an odd number"},
+    {.name = "landscape-crops",
+     .kind = OPTION_COUNT,
+     .value = "N",
+     .min = 1,
+     .max = 1024,
+     .offset = offsetof(ReportRequest, n_crops),
+     .help = "crops that each point is measured on (default: 8)"},
+    {.name = "landscape-limit",
+     .kind = OPTION_QUANTITY,
+     .unit = UNIT_SECONDS,
+     .value = "TIME",
+     .min = 1,
+     .max = 1e6,
+     .offset = offsetof(ReportRequest, limit_s),
+     .help = "what would take longer is refused, with the time that it would take (default: 5m)"},
     COMMON_OPTIONS(ReportRequest),
 };
 
@@ -51,6 +91,7 @@ static const Explained EXAMPLES[] = {
     {"runs/a runs/b -o compare.html", "both runs in the same pictures"},
     {"--watch runs/speech16", "follows a run at work; Ctrl-C ends"},
     {"--tensorboard tb runs/speech16", "then: tensorboard --logdir tb"},
+    {"-f --landscape recordings --landscape-plane 11 runs/speech16", "with a slice through the loss"},
     {NULL, NULL},
 };
 
@@ -68,6 +109,7 @@ typedef struct Runs {
     const char *const *dirs;
     size_t n;
     RunHistory *histories;
+    Landscape *landscapes; /* NULL: none was asked for */
 } Runs;
 
 static void clear(Runs *runs)
@@ -120,9 +162,41 @@ static RsdStatus write_page(Runs *runs, const ReportRequest *r, const char *path
                         .histories = runs->histories,
                         .n = runs->n,
                         .refresh_s = goes_on ? WATCH_PERIOD_S : 0.0,
-                        .with_sound = !r->silent};
+                        .with_sound = !r->silent,
+                        .landscapes = runs->landscapes};
 
     return report_write(path, overwrite, REPORT_RUN, report_fill_run, &report, err);
+}
+
+static void tell_progress(void *ctx, int n_done, int n_all, double left_s)
+{
+    char duration[DURATION_TEXT_SIZE];
+    Console *console = ctx;
+
+    if (console_wants_progress(console))
+        console_progress(console, "loss landscape: point %d of %d, %s left", n_done, n_all, console_duration(duration, left_s));
+}
+
+static RsdStatus measure_landscapes(Runs *runs, const ReportRequest *r, Console *console, RsdError *err)
+{
+    LandscapeOptions options = {.dirs = r->landscape.items, .n_dirs = r->landscape.n, .n_points = r->n_points, .n_grid = r->n_grid,
+                                .n_crops = r->n_crops, .reach = 1.0, .limit_s = r->limit_s, .progress = tell_progress,
+                                .progress_ctx = console};
+    RsdStatus status = RSD_OK;
+
+    if (!r->landscape.n)
+        return RSD_OK;
+    TRY(rsd_threads_create(&options.threads, 0, err));
+    TRY(mem_calloc(&runs->landscapes, runs->n, sizeof *runs->landscapes, err));
+    for (size_t i = 0; i < runs->n; i++) {
+        TRY(landscape_measure(&runs->landscapes[i], runs->dirs[i], &options, err));
+        console_clear_line(console);
+        console_say(console, LOG_INFO, "%s: %d points of its loss on %d crops in %.1f s", runs->dirs[i],
+                    r->n_points + r->n_grid * r->n_grid - (r->n_grid > 0), r->n_crops, runs->landscapes[i].seconds);
+    }
+fail:
+    rsd_threads_destroy(&options.threads);
+    return status;
 }
 
 static RsdStatus watch(Runs *runs, const ReportRequest *r, const char *path, Console *console, RsdError *err)
@@ -192,7 +266,7 @@ fail:
 
 static int run(int argc, char **argv)
 {
-    ReportRequest r = {0};
+    ReportRequest r = DEFAULTS;
     Runs runs = {0};
     Console console;
     char path[PATH_SIZE];
@@ -214,6 +288,7 @@ static int run(int argc, char **argv)
     }
     CHECK(snprintf(path, sizeof path, r.out ? "%s" : "%s/report.html", r.out ? r.out : runs.dirs[0]) < PATH_SIZE, &err,
           RSD_ERR_ARG, "%.80s...: the path is too long", r.out ? r.out : runs.dirs[0]);
+    TRY(measure_landscapes(&runs, &r, &console, &err));
     goes_on = r.watch && !have_ended(&runs);
     TRY(write_page(&runs, &r, path, r.force, goes_on, &err));
     console_say(&console, LOG_INFO, "%s", path);
@@ -227,6 +302,7 @@ done:
     console_close(&console);
     clear(&runs);
     mem_free(&runs.histories);
+    mem_free(&runs.landscapes);
     return code;
 }
 

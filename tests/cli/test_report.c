@@ -354,6 +354,27 @@ static void train_two(void)
                                "--resume 2>err"), 0);
 }
 
+/* A line of 5 and a plane of 3 x 3 points, that of 0 in both; trained weights lie low in it. */
+static void expect_slice(const char *name)
+{
+    char *page = read_page(name);
+    json_t *data = data_of(page);
+    const json_t *slice = json_object_get(json_array_get(json_object_get(data, "runs"), 0), "landscape");
+    const json_t *line = json_object_get(slice, "line"), *plane = json_object_get(slice, "plane");
+    double centre = json_real_value(json_array_get(line, 2));
+
+    cr_assert_eq(json_array_size(line), 5);
+    cr_assert_eq(json_array_size(plane), 3);
+    cr_expect_eq(json_real_value(json_array_get(json_array_get(plane, 1), 1)), centre);
+    cr_expect_eq(json_real_value(json_array_get(json_array_get(plane, 1), 0)), json_real_value(json_array_get(line, 0)), "b is 0 there");
+    cr_expect_eq(json_integer_value(json_object_get(slice, "step")), 60);
+    cr_expect_gt(centre, 0.0);
+    cr_expect_gt(json_real_value(json_array_get(line, 0)), centre);
+    cr_expect_gt(json_real_value(json_array_get(line, 4)), centre);
+    json_decref(data);
+    free(page);
+}
+
 Test(report, of_runs_holds_their_curves_events_and_samples)
 {
     const json_t *runs, *run, *series, *samples;
@@ -367,6 +388,10 @@ Test(report, of_runs_holds_their_curves_events_and_samples)
     cr_assert_eq(run_in_folder("grep -q 'one/report.html.*exists' err && residua report -qfw one two/"), 0);
     cr_assert_eq(run_in_folder("residua report -q --tensorboard tb one two && ls tb/one/*tfevents* tb/two/*tfevents* >out"), 0);
     cr_assert_neq(run_in_folder("residua report -q --tensorboard tb one 2>err"), 0);
+    cr_assert_eq(run_in_folder("residua report -q one -o slice.html --landscape a --landscape-points 5 --landscape-plane 3 --landscape-crops 2 && "
+                               "! residua report -q one -o even.html --landscape a --landscape-points 4 2>err && grep -q 'odd number' err && "
+                               "! residua report -q two -o none.html --landscape nowhere 2>err && test ! -e none.html"), 0);
+    expect_slice("slice.html");
     cr_assert_neq(run_in_folder("residua report -q a 2>err"), 0);
     cr_assert_eq(run_in_folder("grep -q 'a/log.jsonl.*residua train' err"), 0);
     page = read_page("one/report.html");
