@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/kernels/point.h"
+#include "engine/weights/half.h"
 
 /* What a block starts from. */
 typedef struct Kept {
@@ -27,17 +28,6 @@ typedef struct Chain {
 
 /* ---- 16 bits ---- */
 
-/* Nearest, ties to even; NaN stays a NaN. */
-static uint16_t to_bf16(float value)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &value, sizeof bits);
-    if ((bits & 0x7fffffff) > 0x7f800000)
-        return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 typedef struct Conversion {
     uint16_t *half;
     float *whole;
@@ -50,11 +40,8 @@ static void widen_block(void *ctx, int64_t i, int worker)
     int64_t end = (i + 1) * POINT_BLOCK < job->count ? (i + 1) * POINT_BLOCK : job->count;
 
     (void)worker;
-    for (int64_t k = i * POINT_BLOCK; k < end; k++) {
-        uint32_t bits = (uint32_t)job->half[k] << 16;
-
-        memcpy(&job->whole[k], &bits, sizeof bits);
-    }
+    for (int64_t k = i * POINT_BLOCK; k < end; k++)
+        job->whole[k] = bfloat_to_float(job->half[k]);
 }
 
 /* ---- keeping ---- */
@@ -81,7 +68,7 @@ static RsdStatus keep(Tape *tape, ArenaMark mark, const Tensor *y, bool in_half,
     if (in_half) {
         TRY(arena_alloc(tape->arena, &kept->bf16, (size_t)kept->count, sizeof *kept->bf16, err));
         for (int64_t i = 0; i < kept->count; i++)
-            kept->bf16[i] = to_bf16(src[i]);
+            kept->bf16[i] = bfloat_from_float(src[i]);
     } else {
         TRY(arena_alloc(tape->arena, &dst, (size_t)kept->count, sizeof *dst, err));
         memmove(dst, src, (size_t)kept->count * sizeof *dst);

@@ -294,10 +294,12 @@ static RsdStatus run_part(AudioStep *step, TrainState *state, const float *crops
                                         .item_count = shape[2], .last_layer_norm = last_layer_norm,
                                         .ctx = &(Output){tape, y}, .group = step->group},
                        combined, &report->balance, err));
+    if (state->loss_scale.is_used)
+        tape->kernels->point->scale(combined, state->loss_scale.value, combined, tensor_count(y), false);
     end_phase(report, PHASE_LOSS, &since);
 
     if (commitment) /* of a frozen encoder it moves learned codes, or nothing */
-        TRY(seed_scalar(tape, commitment, cfg->loss.commitment * part_share, err));
+        TRY(seed_scalar(tape, commitment, state->loss_scale.value * cfg->loss.commitment * part_share, err));
     TRY(tape_backward_from(tape, y, combined, err));
     end_phase(report, PHASE_BACKWARD, &since);
 fail:
@@ -323,6 +325,7 @@ static RsdStatus run_parts(AudioStep *step, TrainState *state, const float *batc
     }
     memcpy(report->losses, losses, sizeof losses);
     report->commitment = commitment;
+    optimizer_round_grads(state->optimizer, state->loss_scale.value, step->threads);
 fail:
     return status;
 }
@@ -363,14 +366,16 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     if (state->optimizer->config.sam_radius > 0.0f)
         TRY(look_uphill(step, state, batch, report, err));
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
-    report->skipped = !isfinite(report->grad_norm);
-    report->spike = !report->skipped && train_state_is_spike(state, cfg, report->grad_norm);
+    report->loss_scale = state->loss_scale.value;
+    report->overflow = loss_scale_follow(&state->loss_scale, isfinite(report->grad_norm));
+    report->skipped = !report->overflow && !isfinite(report->grad_norm);
+    report->spike = isfinite(report->grad_norm) && train_state_is_spike(state, cfg, report->grad_norm);
     if (step->measure_layers && !step->layers)
         TRY(layer_norms_create(&step->layers, codec->params, err));
     if (step->measure_layers)
         layer_norms_before(step->layers, codec->params);
     state->optimizer->loss = total_loss(cfg, report);
-    if (!report->skipped && !report->spike)
+    if (isfinite(report->grad_norm) && !report->spike)
         optimizer_update(state->optimizer, report->lr, report->grad_norm, step->threads);
     if (step->measure_layers)
         layer_norms_after(step->layers, codec->params);

@@ -41,6 +41,8 @@ typedef struct StepReport {
     float lr;
     bool spike;                        /* the norm stood out: weights are as they were */
     bool skipped; /* the gradient was not finite; weights are as they were */
+    bool overflow; /* the same, because the loss was scaled too far (trainer/loss_scale.h) */
+    float loss_scale; /* of this step */
     ExchangeReport exchange; /* with train.exchange, of several processes */
     RvqStats rvq;
     AdversaryReport adversary;

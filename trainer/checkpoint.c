@@ -75,7 +75,7 @@ static RsdStatus put_optimizer(SafetensorsWriter *writer, const Optimizer *opt, 
     const struct {
         const char *name;
         const float *data;
-    } arrays[] = {{"m", opt->m}, {"v", opt->v}, {"average", opt->average}};
+    } arrays[] = {{"m", opt->m}, {"v", opt->v}, {"average", opt->average}, {"master", opt->master}};
     RsdStatus status = RSD_OK;
 
     TRY(put_int(writer, key, opt->n_updates, err));
@@ -86,7 +86,7 @@ static RsdStatus put_optimizer(SafetensorsWriter *writer, const Optimizer *opt, 
         snprintf(text, sizeof text, "%a %a", opt->momo.loss, opt->momo.product);
         TRY(safetensors_writer_metadata(writer, name, text, err));
     }
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays && arrays[i].data; i++) {
         char name[64];
 
         snprintf(name, sizeof name, "%s.%s", prefix, arrays[i].name);
@@ -115,6 +115,10 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
     TRY(safetensors_writer_metadata(writer, "train.norm_total", best, err));
     snprintf(best, sizeof best, "%a", state->norm_count);
     TRY(safetensors_writer_metadata(writer, "train.norm_count", best, err));
+    if (state->loss_scale.is_used) {
+        snprintf(best, sizeof best, "%a %d", (double)state->loss_scale.value, state->loss_scale.n_steps);
+        TRY(safetensors_writer_metadata(writer, "train.loss_scale", best, err));
+    }
     TRY(put_int(writer, "data.fingerprint", state->data_fingerprint, err));
     TRY(safetensors_writer_metadata(writer, "config", config_text, err));
     if (cfg->train.adapter_rank > 0)
@@ -234,8 +238,36 @@ static RsdStatus get_optimizer(Optimizer *opt, const Safetensors *st, const char
         snprintf(name, sizeof name, "%s.%s", prefix, arrays[i].name);
         TRY(get_floats(arrays[i].data, opt->n_elements, st, path, name, err));
     }
+    if (opt->master) { /* a run may go over to 16-bit weights */
+        char name[64];
+        bool known;
+
+        snprintf(name, sizeof name, "%s.master", prefix);
+        known = safetensors_find(st, name) != NULL;
+        if (known)
+            TRY(get_floats(opt->master, opt->n_elements, st, path, name, err));
+        optimizer_take_masters(opt, known);
+    }
 fail:
     return status;
+}
+
+/* A factor between 1 and the largest; older checkpoints have none. */
+static RsdStatus load_loss_scale(LossScale *scale, const Safetensors *st, const char *path, RsdError *err)
+{
+    const char *text = safetensors_metadata(st, "train.loss_scale");
+    float value;
+    int n_steps;
+
+    if (!text || !scale->is_used)
+        return RSD_OK;
+    if (sscanf(text, "%a %d", &value, &n_steps) != 2 || !(value >= 1.0f && value <= LOSS_SCALE_MOST) || n_steps < 0 ||
+        n_steps > LOSS_SCALE_GROWS_AFTER)
+        return error_set(err, RSD_ERR_CORRUPT, "%s: train.loss_scale is '%.40s', expected 1 to %g and a number of steps", path, text,
+                         (double)LOSS_SCALE_MOST);
+    scale->value = value;
+    scale->n_steps = n_steps;
+    return RSD_OK;
 }
 
 /* A run may get its adversary, or another one, in the middle. */
@@ -349,6 +381,7 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
     TRY(params_load(state->params, st, "model.", err));
     TRY(get_optimizer(state->optimizer, st, path, "optim", "train.updates", err));
     TRY(load_exchange(state, st, path, err));
+    TRY(load_loss_scale(&state->loss_scale, st, path, err));
     if (!state->codec)
         goto fail; /* a picture codec has no more */
     audio_codec_refresh_codes(state->codec);

@@ -322,6 +322,8 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
     CHECK(cfg->kind != TRAIN_PICTURE || cfg->train.adapter_rank == 0, err, RSD_ERR_ARG,
           "train.adapter_rank = %d: adapters are for sound; a picture model has none", cfg->train.adapter_rank);
     TRY(check_kind(cfg, err));
+    CHECK(cfg->kind != TRAIN_PICTURE || cfg->optimizer.weights == WEIGHTS_F32, err, RSD_ERR_ARG,
+          "optim.weights: 16-bit weights are for sound; a picture codec is trained with f32");
     if (cfg->kind == TRAIN_PICTURE)
         return check_picture(&cfg->picture, cfg->train.frozen, err);
     CHECK((k & (k - 1)) == 0, err, RSD_ERR_ARG, "model.codebook_size = %d is not a power of two", k);

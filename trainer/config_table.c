@@ -217,6 +217,10 @@ const ConfigKey CONFIG_KEYS[] = {
     CHOICE("optim", "method", "adam", optimizer.kind,
            "adam, adamw (decoupled weight decay), muon (orthogonal steps for matrices, adamw for the rest) or momo (adamw "
            "whose rate the loss itself bounds; with loss.balance = fixed)", "adam", "adamw", "muon", "momo"),
+    CHOICE("optim", "weights", "f32", optimizer.weights,
+           "what the network computes with: f32, or copies of its weights in 16 bits (bf16, f16), whose float32 masters the optimiser moves "
+           "by gradients of 16 bits; f16 scales the loss to keep them in range",
+           "f32", "bf16", "f16"),
     NUMBER("optim", "lr", FLOAT, NONE, 0, 10, "0.0005", schedule.lr, "highest learning rate"),
     NUMBER("optim", "lr_final", FLOAT, NONE, 0, 10, "0.0001", schedule.lr_final,
            "learning rate of the last step (cosine, hold)"),

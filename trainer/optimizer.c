@@ -14,6 +14,7 @@
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/point.h"
+#include "engine/weights/half.h"
 #include "trainer/orthogonal.h"
 
 struct OptimizerBlock {
@@ -121,6 +122,10 @@ RsdStatus optimizer_create(Optimizer **out, const OptimizerConfig *config, Param
     TRY(mem_calloc(&opt->average, (size_t)opt->n_elements, sizeof(float), err));
     TRY(mem_calloc(&opt->blocks, (size_t)opt->n_blocks, sizeof *opt->blocks, err));
     cut_blocks(opt);
+    if (config->weights != WEIGHTS_F32) {
+        TRY(mem_alloc(&opt->master, (size_t)opt->n_elements, sizeof(float), err));
+        optimizer_take_masters(opt, false);
+    }
     TRY(find_matrices(opt, err));
     *out = opt;
     return RSD_OK;
@@ -136,6 +141,7 @@ void optimizer_destroy(Optimizer **optimizer)
     mem_free(&(*optimizer)->m);
     mem_free(&(*optimizer)->v);
     mem_free(&(*optimizer)->average);
+    mem_free(&(*optimizer)->master);
     mem_free(&(*optimizer)->shared);
     mem_free(&(*optimizer)->kept);
     mem_free(&(*optimizer)->blocks);
@@ -209,6 +215,71 @@ void optimizer_climb_back(Optimizer *opt)
         memcpy(opt->blocks[i].tensor->data + opt->blocks[i].start, opt->kept + opt->blocks[i].at,
                (size_t)opt->blocks[i].n * sizeof(float));
 }
+
+/* ---- 16-bit copies of float32 masters ---- */
+
+typedef struct HalfJob {
+    const Optimizer *opt;
+    float unscale;
+} HalfJob;
+
+static float round_to(int format, float value)
+{
+    return format == WEIGHTS_BF16 ? bfloat_to_float(bfloat_from_float(value)) : half_to_float(half_from_float(value));
+}
+
+static void copy_masters_task(void *ctx, int64_t i, int worker)
+{
+    const HalfJob *job = ctx;
+    const OptimizerBlock *block = &job->opt->blocks[i];
+    float *weights = block->tensor->data + block->start;
+    const float *master = job->opt->master + block->at;
+
+    (void)worker;
+    for (int64_t k = 0; k < block->n; k++)
+        weights[k] = round_to(job->opt->config.weights, master[k]);
+}
+
+/* The parameters become the masters, to be moved, or the masters what they have become. */
+static void exchange_masters(Optimizer *opt, bool to_parameters)
+{
+    for (int64_t i = 0; opt->master && i < opt->n_blocks; i++) {
+        float *weights = opt->blocks[i].tensor->data + opt->blocks[i].start, *master = opt->master + opt->blocks[i].at;
+
+        memcpy(to_parameters ? weights : master, to_parameters ? master : weights, (size_t)opt->blocks[i].n * sizeof *master);
+    }
+}
+
+void optimizer_take_masters(Optimizer *opt, bool master_known)
+{
+    if (!opt->master)
+        return;
+    if (!master_known)
+        exchange_masters(opt, false);
+    for (int64_t i = 0; i < opt->n_blocks; i++)
+        copy_masters_task(&(HalfJob){opt, 1.0f}, i, 0);
+}
+
+static void round_grads_task(void *ctx, int64_t i, int worker)
+{
+    const HalfJob *job = ctx;
+    const OptimizerBlock *block = &job->opt->blocks[i];
+    float *grad = block->tensor->grad + block->start;
+
+    (void)worker;
+    for (int64_t k = 0; k < block->n; k++)
+        grad[k] = job->unscale * round_to(job->opt->config.weights, grad[k]);
+}
+
+void optimizer_round_grads(Optimizer *opt, float scale, RsdThreads *threads)
+{
+    HalfJob job = {opt, 1.0f / scale};
+
+    if (opt->master)
+        threads_for(threads, opt->n_blocks, round_grads_task, &job);
+}
+
+/* ---- updates ---- */
 
 typedef struct UpdateJob {
     Optimizer *opt;
@@ -303,10 +374,14 @@ void optimizer_update(Optimizer *opt, float lr, double grad_norm, RsdThreads *th
                               .grad_scale = clip ? (float)((double)cfg->clip_norm / grad_norm) : 1.0f},
                      .average_decay = (float)fmin((double)cfg->ema_decay, young)};
 
+    exchange_masters(opt, true);
     if (cfg->kind == OPTIMIZER_MOMO)
         prepare_momo(&job, threads);
     threads_for(threads, opt->n_matrices, muon_task, &job);
     threads_for(threads, opt->n_blocks, update_task, &job);
+    exchange_masters(opt, false);
+    if (opt->master)
+        threads_for(threads, opt->n_blocks, copy_masters_task, &(HalfJob){opt, 1.0f});
 }
 
 void optimizer_swap_average(Optimizer *opt)

@@ -6,6 +6,7 @@
  * [1] Kingma and Ba, Adam, 2015.   [2] Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019.
  * [4] Foret et al., Sharpness-Aware Minimization for Efficiently Improving Generalization, 2021.
  * [3] Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024.
+ * [5] Micikevicius et al., Mixed Precision Training, 2018.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,7 +20,12 @@
 
 typedef enum OptimizerKind { OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_MUON, OPTIMIZER_MOMO } OptimizerKind;
 
+/* Numbers that a network computes with; with the last two they are 16-bit copies of the optimiser's own float32 masters, and gradients
+ * are rounded to the same 16 bits before masters take them (mixed precision [5]). */
+typedef enum WeightFormat { WEIGHTS_F32, WEIGHTS_BF16, WEIGHTS_F16 } WeightFormat;
+
 typedef struct OptimizerConfig {
+    int weights; /* WeightFormat */
     int kind; /* OptimizerKind; they differ in weight_decay, which Adam does not have */
     float beta1, beta2, epsilon;
     float weight_decay; /* weights shrink by lr * weight_decay in each step, apart from the gradient; not with Adam */
@@ -44,6 +50,7 @@ typedef struct Optimizer {
     int64_t n_elements, n_updates;
     float *m, *v;   /* [n_elements] */
     float *average; /* [n_elements], starts as the weights */
+    float *master;  /* [n_elements], of which the parameters are copies in 16 bits; NULL with WEIGHTS_F32 */
     float *kept;    /* [n_elements], weights during a climb; NULL before the first */
     float *shared;  /* [n_elements], all gradients on their way through a group; NULL before there is one */
     double loss;    /* MoMo: that the gradient belongs to; the caller's, before each update */
@@ -62,6 +69,13 @@ void optimizer_destroy(Optimizer **optimizer);
 /* Gradients become `scale` times their sums over the group. Errors: RSD_ERR_MEMORY. */
 RsdStatus optimizer_sum_grads(Optimizer *optimizer, Group *group, float scale, RsdError *err);
 
+/* With 16-bit weights: gradients, `scale` times too large (trainer/loss_scale.h), become what 16 bits hold of them over scale; beyond
+ * their range they become infinite. Else nothing. */
+void optimizer_round_grads(Optimizer *optimizer, float scale, RsdThreads *threads);
+/* The parameters have been set, from a checkpoint or a model: masters are what they say, and they become copies. master_known: the
+ * array `master` was read instead. */
+void optimizer_take_masters(Optimizer *optimizer, bool master_known);
+
 /* Euclidean norm of all gradients; sums in a fixed order in double. Infinite or NaN when a gradient is. */
 double optimizer_grad_norm(Optimizer *optimizer, RsdThreads *threads);
 
@@ -76,7 +90,7 @@ void optimizer_climb_back(Optimizer *optimizer);
  * follow fast, so that the first weights do not linger. Same bits for any number of threads. */
 void optimizer_update(Optimizer *optimizer, float lr, double grad_norm, RsdThreads *threads);
 
-/* Exchanges weights and averages: call once before validation or export and once after. */
+/* Exchanges weights and averages (of masters): call once before validation or export and once after. */
 void optimizer_swap_average(Optimizer *optimizer);
 
 #endif

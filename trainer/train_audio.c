@@ -185,7 +185,7 @@ static RsdStatus step_audio(TrainLoop *loop, const float *batch, StepOutcome *ou
     run->step->measure_layers = train_loop_is_first(loop) && train_loop_is_logged(loop->config, loop->state->step + 1);
     TRY(audio_step_run(run->step, loop->state, batch, report, err));
     add_up(run, loop->config);
-    *outcome = (StepOutcome){report->spike, report->skipped, report->grad_norm, report->phase_s};
+    *outcome = (StepOutcome){report->spike, report->skipped, report->overflow ? 0.0 : report->grad_norm, report->phase_s};
 fail:
     return status;
 }
@@ -248,6 +248,8 @@ static void log_step(TrainLoop *loop)
     run_log_number(log, "grad_norm", loop->sum_grad_norm / loop->n_logged);
     log_layers(log, run->step->layers);
     run_log_number(log, "lr", (double)report->lr);
+    if (loop->state->loss_scale.is_used)
+        run_log_number(log, "loss_scale", (double)report->loss_scale);
     run_log_int(log, "stages", report->n_q);
     run_log_number(log, "perplexity_first", (double)report->rvq.perplexity[0]);
     run_log_number(log, "perplexity_last", (double)report->rvq.perplexity[report->n_q - 1]);
@@ -335,7 +337,8 @@ RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, 
     plan->n_codebook_numbers = (int64_t)cfg->model.rvq.n_q * cfg->model.rvq.codebook_size * cfg->model.rvq.dim;
     plan->encoder_macs_per_s = seanet_macs_per_second(&cfg->model.seanet, cfg->model.rate_hz, false);
     plan->decoder_macs_per_s = seanet_macs_per_second(&cfg->model.seanet, cfg->model.rate_hz, true);
-    plan->state_size = (size_t)(5 * (plan->n_parameters + plan->n_critic_parameters) + 2 * plan->n_codebook_numbers) * sizeof(float);
+    plan->state_size = (size_t)(5 * (plan->n_parameters + plan->n_critic_parameters) + 2 * plan->n_codebook_numbers +
+                                (cfg->optimizer.weights != WEIGHTS_F32) * plan->n_parameters) * sizeof(float);
     plan->cache_size = cached_size(run.train_list, cfg->data.cache_size);
     if (n_measured > 0)
         TRY(train_loop_measure(&loop, n_measured, &plan->step_s, plan->phase_s, err));

@@ -64,6 +64,7 @@ RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const str
     *out = NULL;
     TRY(mem_calloc(&state, 1, sizeof *state, err));
     state->best_score = INFINITY;
+    loss_scale_init(&state->loss_scale, cfg->optimizer.weights == WEIGHTS_F16);
     if (cfg->kind == TRAIN_PICTURE) {
         TRY(image_codec_create(&state->image, &cfg->picture.model, (uint64_t)cfg->train.seed, err));
         state->params = state->image->params;
@@ -182,6 +183,7 @@ RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, cons
     if (cfg->train.adapter_rank > 0) /* an adapter's file names the model that it belongs to */
         TRY(audio_codec_hash_file(state->codec->hash, path, err));
     audio_codec_refresh_codes(state->codec); /* moving averages that the file has not start anew */
+    optimizer_take_masters(state->optimizer, false);
 fail:
     mem_free(&other);
     safetensors_close(&st);

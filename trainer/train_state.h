@@ -6,6 +6,7 @@
 #define RESIDUA_TRAINER_TRAIN_STATE_H
 
 #include "trainer/config.h"
+#include "trainer/loss_scale.h"
 
 typedef struct TrainState {
     AudioCodec *codec; /* one of the two, by cfg->kind; the other is NULL */
@@ -15,6 +16,7 @@ typedef struct TrainState {
     Adversary *adversary; /* NULL when none is switched on */
     Exchange *exchange;   /* NULL without train.exchange or with one process: train_state_join */
     Balancer balancer;
+    LossScale loss_scale;
     double norm_total, norm_count; /* moving average of the gradient's norm */
     int64_t step;      /* steps done */
     double best_score; /* lowest validation score so far; infinite before the first */

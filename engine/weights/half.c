@@ -78,6 +78,16 @@ float bfloat_to_float(uint16_t bfloat)
     return from_bits((uint32_t)bfloat << 16);
 }
 
+uint16_t bfloat_from_float(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 /* value / 2^shift, nearest, ties to even; shift 1 to 31 */
 static uint32_t shift_to_nearest(uint32_t value, int shift)
 {

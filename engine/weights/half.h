@@ -16,6 +16,8 @@ float bfloat_to_float(uint16_t bfloat);
  * and NaN come out as other numbers). About 10^9 per second. */
 bool half_array_to_float(float *dst, const void *src, size_t n);
 
+/* Nearest, ties to even; NaN stays a NaN. */
+uint16_t bfloat_from_float(float value);
 /* Nearest, ties to even; too large becomes infinity (from 65520 on), too small a subnormal or zero; NaN stays a NaN. */
 uint16_t half_from_float(float value);
 

@@ -8,6 +8,8 @@
 #include <criterion/criterion.h>
 
 #include "engine/kernels/kernels.h"
+#include "engine/weights/half.h"
+#include "trainer/loss_scale.h"
 #include "trainer/optimizer.h"
 #include "trainer/orthogonal.h"
 
@@ -274,4 +276,91 @@ Test(optimizer, climbs_along_the_gradient_and_comes_back_to_the_bit)
     cr_expect_arr_eq(before, after, sizeof before, "no direction, no move");
     optimizer_destroy(&opt);
     params_destroy(&params);
+}
+
+/* ---- 16 bits ---- */
+
+static float kept_in(int format, float x)
+{
+    return format == WEIGHTS_F16 ? half_to_float(half_from_float(x)) : bfloat_to_float(bfloat_from_float(x));
+}
+
+/* Updates far below the spacing of 16-bit numbers: they add up in the masters as they do in float32, and weights are the nearest of them. */
+Test(optimizer, masters_keep_what_16_bits_would_lose)
+{
+    for (int format = WEIGHTS_BF16; format <= WEIGHTS_F16; format++) {
+        const OptimizerConfig plain = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-8f};
+        OptimizerConfig half = plain;
+        ParamSet *params[2] = {make_params(), make_params()};
+        Optimizer *opts[2];
+        int64_t n_stuck = 0;
+
+        half.weights = format;
+        for (int i = 0; i < 2; i++)
+            cr_assert_eq(optimizer_create(&opts[i], i ? &half : &plain, params[i], kernels_pick(), NULL), RSD_OK);
+        cr_assert_null(opts[0]->master);
+        memcpy(opts[1]->master, opts[0]->average, (size_t)opts[0]->n_elements * sizeof(float)); /* begin at the same float32 numbers */
+        for (int step = 0; step < 30; step++)
+            for (int i = 0; i < 2; i++) {
+                fill_grads(params[i], 3); /* the same in each step: Adam moves by the rate */
+                optimizer_update(opts[i], 1e-6f, optimizer_grad_norm(opts[i], NULL), NULL);
+            }
+        for (int64_t at = 0, i = 0; i < (int64_t)params[1]->n_items; i++)
+            for (int64_t k = 0; params[1]->items[i].trainable && k < tensor_count(params[1]->items[i].tensor); k++, at++) {
+                const float weight = params[1]->items[i].tensor->data[k], whole = params[0]->items[i].tensor->data[k];
+
+                cr_assert_eq(weight, kept_in(format, opts[1]->master[at]));
+                cr_assert_float_eq(opts[1]->master[at], whole, 1e-6 * fabs(whole) + 1e-8, "%g, in float32 %g", (double)opts[1]->master[at],
+                                   (double)whole);
+                n_stuck += kept_in(format, kept_in(format, whole) + 1e-6f) == kept_in(format, whole);
+            }
+        cr_expect_gt(n_stuck, N_ALL / 2, "the steps of this test are small: %lld", (long long)n_stuck);
+        optimizer_swap_average(opts[1]);
+        optimizer_swap_average(opts[1]);
+        for (int i = 0; i < 2; i++) {
+            optimizer_destroy(&opts[i]);
+            params_destroy(&params[i]);
+        }
+    }
+}
+
+Test(optimizer, gradients_of_16_bits_need_a_scaled_loss)
+{
+    const OptimizerConfig cfg = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-8f, .weights = WEIGHTS_F16};
+    ParamSet *params = make_params();
+    float *grad = params->items[0].tensor->grad;
+    Optimizer *opt;
+
+    cr_assert_eq(optimizer_create(&opt, &cfg, params, kernels_pick(), NULL), RSD_OK);
+    params_zero_grad(params);
+    grad[0] = 1e-9f;
+    optimizer_round_grads(opt, 1.0f, NULL);
+    cr_expect_eq(grad[0], 0.0f, "below what binary16 holds");
+    grad[0] = 1e-9f * 65536.0f;
+    optimizer_round_grads(opt, 65536.0f, NULL);
+    cr_expect_float_eq(grad[0], 1e-9f, 1e-12f, "%g", (double)grad[0]);
+    grad[0] = 2.0f * 65536.0f;
+    optimizer_round_grads(opt, 65536.0f, NULL);
+    cr_expect(isinf(grad[0]) && isinf(optimizer_grad_norm(opt, NULL)));
+    optimizer_destroy(&opt);
+    params_destroy(&params);
+}
+
+Test(loss_scale, goes_down_at_once_and_up_slowly)
+{
+    LossScale scale;
+
+    loss_scale_init(&scale, true);
+    cr_expect(loss_scale_follow(&scale, false));
+    cr_expect_eq(scale.value, LOSS_SCALE_FIRST / 2.0f);
+    for (int i = 0; i < LOSS_SCALE_GROWS_AFTER; i++)
+        cr_expect_not(loss_scale_follow(&scale, true));
+    cr_expect_eq(scale.value, LOSS_SCALE_FIRST);
+    for (int i = 0; i < 16; i++)
+        cr_expect(loss_scale_follow(&scale, false));
+    cr_expect_eq(scale.value, 1.0f);
+    cr_expect_not(loss_scale_follow(&scale, false), "nothing is scaled any more: the gradient itself is not finite");
+    loss_scale_init(&scale, false);
+    cr_expect_not(loss_scale_follow(&scale, false));
+    cr_expect_eq(scale.value, 1.0f);
 }

@@ -135,6 +135,32 @@ static bool exists(const char *run, const char *name)
     return access(path, F_OK) == 0;
 }
 
+/* Of the first loss over the lines of a run's log from step 50 on; the log must tell the loss's scale where there is one. */
+static double mean_loss(const char *run)
+{
+    char path[3 * RECORDINGS_PATH_SIZE], line[8192];
+    double sum = 0.0;
+    int n = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/log.jsonl", run_path(run));
+    cr_assert_not_null(file = fopen(path, "r"));
+    while (fgets(line, sizeof line, file)) {
+        const char *loss = strstr(line, "\"loss\": {"), *step = strstr(line, "\"step\": ");
+
+        if (!strstr(line, "\"type\": \"step\"") || !loss)
+            continue;
+        cr_expect_eq(strstr(line, "\"loss_scale\": ") != NULL, !strcmp(run, "f16"));
+        if (atoi(step + strlen("\"step\": ")) < 50)
+            continue;
+        sum += strtod(strchr(strchr(loss, '{'), ':') + 1, NULL);
+        n++;
+    }
+    fclose(file);
+    cr_assert_gt(n, 4);
+    return sum / n;
+}
+
 static const char *checkpoint(const char *run, int step)
 {
     static char paths[2][3 * RECORDINGS_PATH_SIZE];
@@ -498,6 +524,33 @@ Test(train, a_gradient_from_uphill_is_another_one_and_resumes_exactly)
     stop_at = 0;
     expect_ok(train("broken", true, 1));
     state_files_expect_same(far, checkpoint("broken", 6), 20);
+}
+
+/* The mean losses of steps 50 to 150 beside that of float32, which are printed. */
+Test(train, weights_of_16_bits_learn_as_those_of_32_and_resume_to_the_bit)
+{
+    static const char *const names[] = {"f32", "bf16", "f16"};
+    double losses[3];
+
+    train_config_set(&cfg, "train.steps=150", NULL);
+    train_config_set(&cfg, "train.stages=all", NULL);
+    for (int i = 0; i < 3; i++) {
+        char setting[32];
+
+        snprintf(setting, sizeof setting, "optim.weights=%s", names[i]);
+        cr_assert_eq(train_config_set(&cfg, setting, NULL), RSD_OK);
+        expect_ok(train(names[i], false, 2));
+        losses[i] = mean_loss(names[i]);
+        printf("weights %s: mean loss of steps 50 to 150 %.4f\n", names[i], losses[i]);
+        cr_expect_lt(fabs(losses[i] - losses[0]), 0.15 * losses[0], "%s: %g, float32 %g", names[i], losses[i], losses[0]);
+    }
+    stop_at = 30;
+    expect_ok(train("parts", false, 1));
+    stop_at = 0;
+    expect_ok(train("parts", true, 1));
+    state_files_expect_same(checkpoint("f16", 150), checkpoint("parts", 150), 20);
+    cr_assert_eq(train_config_set(&cfg, "model.kind=picture", NULL), RSD_OK);
+    cr_expect_eq(train("picture", false, 1)->status, RSD_ERR_ARG);
 }
 
 Test(train, a_time_limit_ends_the_run_with_a_checkpoint)

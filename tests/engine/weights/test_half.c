@@ -92,3 +92,21 @@ Test(half, arrays_convert_like_single_values_from_any_address)
     cr_assert_not(half_array_to_float(values, bytes + 1 + 2 * 0xffff, 1));
     cr_assert(half_array_to_float(values, bytes, 0));
 }
+
+Test(half, every_bfloat_comes_back_and_what_is_between_two_goes_to_the_nearer)
+{
+    for (unsigned b = 0; b < 0x10000; b++) {
+        const float value = bfloat_to_float((uint16_t)b), next = bfloat_to_float((uint16_t)(b + 1));
+
+        if (isnan(value)) {
+            cr_assert(isnan(bfloat_to_float(bfloat_from_float(value))));
+            continue;
+        }
+        cr_assert_eq(bfloat_from_float(value), b);
+        if (isinf(value) || !isfinite(next) || (b & 0x7fff) == 0x7fff)
+            continue;
+        cr_assert_eq(bfloat_from_float(0.75f * value + 0.25f * next), b, "%04x", b);
+        cr_assert_eq(bfloat_from_float(0.5f * value + 0.5f * next), b + (b & 1), "%04x: a tie goes to the even one", b);
+    }
+    cr_assert_eq(bfloat_from_float(3.4e38f), 0x7f80, "beyond the largest");
+}
