@@ -10,13 +10,13 @@ fastest encoding (network and search) and decoding (look-up and network) of one 
 import argparse
 import json
 import math
-import time
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-PATIENCE_S = 5.0  # threads that wait for each other are slow beyond measure on a busy machine
+from timing import fastest
+
 
 
 @torch.jit.script
@@ -82,20 +82,6 @@ class Quantizer(nn.Module):
     def decode(self, codes):
         return sum(outer(book[c].t()[None]) for outer, book, c in zip(self.outer, self.books, codes))
 
-
-def fastest(run, repeat):
-    """Least seconds by the clock, and least processor time of this thread, which is all of it where there is one."""
-    best = {"clock_s": math.inf, "cpu_s": math.inf}
-    run()
-    end = time.perf_counter() + PATIENCE_S
-    for i in range(repeat):
-        clock, cpu = time.perf_counter(), time.thread_time()
-        if i > 0 and clock > end:
-            break
-        run()
-        best["clock_s"] = min(best["clock_s"], time.perf_counter() - clock)
-        best["cpu_s"] = min(best["cpu_s"], time.thread_time() - cpu)
-    return best
 
 
 @torch.no_grad()

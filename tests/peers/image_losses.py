@@ -10,12 +10,12 @@ number of threads.
 """
 import argparse
 import json
-import math
-import time
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+from timing import fastest
 
 WEIGHTS = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]
 
@@ -122,14 +122,6 @@ class Lpips(nn.Module):
         return total
 
 
-def fastest(run, repeat):
-    best = math.inf
-    for _ in range(repeat):
-        start = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - start)
-    return best
-
 
 def main():
     p = argparse.ArgumentParser()
@@ -158,8 +150,8 @@ def main():
                 y.grad = None
                 losses[name](x, y).backward()
 
-            result["%s_value_s_%d" % (name, n)] = fastest(value, a.repeat)
-            result["%s_gradient_s_%d" % (name, n)] = fastest(both, a.repeat)
+            result["%s_value_s_%d" % (name, n)] = fastest(value, a.repeat)["clock_s"]
+            result["%s_gradient_s_%d" % (name, n)] = fastest(both, a.repeat)["clock_s"]
     print(json.dumps(result))
 
 

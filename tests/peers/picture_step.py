@@ -10,11 +10,12 @@ object: seconds of the fastest step and of the fastest synthesis, by thread coun
 import argparse
 import json
 import math
-import time
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+from timing import fastest
 
 M, H, WIDTHS, C, E = 192, 96, (64, 112, 160), 128, 384
 
@@ -118,14 +119,6 @@ def step(net, opt, x, level):
     opt.step()
 
 
-def fastest(run, repeat):
-    best = float("inf")
-    for _ in range(repeat + 1):
-        start = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - start)
-    return best
-
 
 def main():
     parser = argparse.ArgumentParser()
@@ -145,9 +138,9 @@ def main():
     result = {"torch": torch.__version__}
     for n in (int(t) for t in args.threads.split(",")):
         torch.set_num_threads(n)
-        result["step_s_%d" % n] = fastest(lambda: step(net, opt, x, level), args.repeat)
+        result["step_s_%d" % n] = fastest(lambda: step(net, opt, x, level), args.repeat)["clock_s"]
         with torch.no_grad():
-            result["synthesis_s_%d" % n] = fastest(lambda: net.decoder(y), args.repeat)
+            result["synthesis_s_%d" % n] = fastest(lambda: net.decoder(y), args.repeat)["clock_s"]
     print(json.dumps(result))
 
 

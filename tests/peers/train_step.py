@@ -9,13 +9,13 @@ Prints one JSON object: seconds of the fastest step and of the fastest encode + 
 """
 import argparse
 import json
-import math
-import time
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch.nn.utils import weight_norm
+
+from timing import fastest
 
 
 class CausalConv(nn.Module):
@@ -97,15 +97,6 @@ class Quantizer(nn.Module):
         return z + (q - z).detach(), commitment / self.embed.shape[0]
 
 
-def fastest(run, repeat):
-    run()
-    best = math.inf
-    for _ in range(repeat):
-        start = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - start)
-    return best
-
 
 def main():
     p = argparse.ArgumentParser()
@@ -143,10 +134,10 @@ def main():
     for n in [int(t) for t in a.threads.split(",")]:
         torch.set_num_threads(n)
         rvq.train()
-        result["step_s_%d" % n] = fastest(step, a.repeat)
-        result["network_s_%d" % n] = fastest(network, a.repeat)
+        result["step_s_%d" % n] = fastest(step, a.repeat)["clock_s"]
+        result["network_s_%d" % n] = fastest(network, a.repeat)["clock_s"]
         rvq.eval()
-        result["code_one_second_s_%d" % n] = fastest(code, a.repeat)
+        result["code_one_second_s_%d" % n] = fastest(code, a.repeat)["clock_s"]
     print(json.dumps(result))
 
 
