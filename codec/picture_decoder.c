@@ -16,6 +16,7 @@
 typedef struct Payload {
     size_t at, size;
     int n_lanes;
+    bool is_cut;
 } Payload;
 
 /* A row of tiles. */
@@ -244,7 +245,7 @@ static RsdStatus keep_payload(TileRow *row, Payload *payload, const PicturePacke
         row->capacity = capacity;
     }
     memcpy(row->bytes + row->size, packet->payload, packet->payload_size);
-    *payload = (Payload){.at = row->size, .size = packet->payload_size, .n_lanes = packet->n_lanes};
+    *payload = (Payload){.at = row->size, .size = packet->payload_size, .n_lanes = packet->n_lanes, .is_cut = packet->is_cut};
     row->size += packet->payload_size;
 fail:
     return status;
@@ -308,7 +309,10 @@ static void decode_task(void *ctx, int64_t i, int index)
     RsdError err = {RSD_OK, ""};
     RsdStatus status = RSD_ERR_CORRUPT;
 
-    if (code.size > 0) {
+    if (task->row->colour[i].is_cut) {
+        tile_decode_part(worker->coder, decoder->info->level, &code, tile.latent_h, tile.latent_w, worker->y);
+        status = RSD_OK;
+    } else if (code.size > 0) {
         status = tile_decode(worker->coder, decoder->info->level, &code, tile.latent_h, tile.latent_w, worker->y, &err);
         if (status != RSD_OK && worker->status == RSD_OK) {
             name_tile(decoder, task->first + i, &err);

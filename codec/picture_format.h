@@ -68,6 +68,7 @@ typedef struct PicturePacket {
     uint32_t number; /* of the tile */
     const uint8_t *payload;
     size_t payload_size;
+    bool is_cut; /* the stream ends inside: payload is what has arrived, and was not checked */
 } PicturePacket;
 
 /* Computes what follows from the other fields, and checks all. code: status of what is wrong. */

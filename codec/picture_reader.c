@@ -252,6 +252,21 @@ static RsdStatus check_order(const PictureReader *reader, const PicturePacket *p
                      packet->type == PICTURE_PACKET_TILE ? "tile" : "opacity of tile", packet->number + 1);
 }
 
+/* A tile that is due begins here, in sound bytes, and the stream ends inside it: what has arrived is a preview. */
+static bool take_cut_tile(PictureReader *reader, PicturePacket *packet)
+{
+    if (!reader->options.keep_going || reader->lost || packet->type != PICTURE_PACKET_TILE ||
+        place_of(reader, packet) != reader->place || n_available(reader) == PICTURE_PACKET_HEAD)
+        return false;
+    error_set(&reader->reason, RSD_ERR_CORRUPT, "the stream ends inside, after %zu of %zu bytes",
+              n_available(reader) - PICTURE_PACKET_HEAD, packet->payload_size);
+    packet->payload = reader->buffer + reader->begin + PICTURE_PACKET_HEAD;
+    packet->payload_size = n_available(reader) - PICTURE_PACKET_HEAD;
+    packet->is_cut = true;
+    note(reader, "a preview of the tile is made of them");
+    return true;
+}
+
 /* Looks at begin. *found false: those bytes were rejected. */
 static RsdStatus look(PictureReader *reader, PicturePacket *packet, bool *found, RsdError *err)
 {
@@ -267,8 +282,12 @@ static RsdStatus look(PictureReader *reader, PicturePacket *packet, bool *found,
     looked = picture_packet_begin(packet, &reader->info, reader->buffer + reader->begin, &reason);
     if (looked == RSD_OK) {
         TRY(fill(reader, PICTURE_PACKET_HEAD + packet->payload_size, err));
-        if (n_available(reader) < PICTURE_PACKET_HEAD + packet->payload_size)
+        if (n_available(reader) < PICTURE_PACKET_HEAD + packet->payload_size) {
+            *found = take_cut_tile(reader, packet);
+            if (*found)
+                return RSD_OK;
             looked = error_set(&reason, RSD_ERR_CORRUPT, "the stream ends inside a packet");
+        }
     }
     if (looked == RSD_OK)
         looked = picture_packet_check(packet, reader->buffer + reader->begin, &reason);
@@ -317,8 +336,9 @@ RsdStatus picture_reader_next(PictureReader *reader, PicturePacket *packet, bool
         note_chunk(&reader->report, packet);
     } else {
         reader->place++;
-        reader->report.n_tiles += packet->type == PICTURE_PACKET_TILE;
-        if (reader->place == reader->n_places) {
+        reader->report.n_tiles += packet->type == PICTURE_PACKET_TILE && !packet->is_cut;
+        reader->report.n_lost += packet->is_cut;
+        if (reader->place == reader->n_places && !packet->is_cut) {
             reader->report.n_bytes += (int64_t)reader->in_use; /* nothing will be read after this */
             reader->begin += reader->in_use;
             reader->in_use = 0;

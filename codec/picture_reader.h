@@ -24,7 +24,7 @@ typedef struct PictureReaderOptions {
 typedef struct PictureReport {
     int64_t n_bytes;      /* read so far, header included */
     int64_t n_tiles;      /* tiles that were there */
-    int64_t n_lost;       /* tiles that were not, as far as read */
+    int64_t n_lost;       /* tiles that were not, or not whole, as far as read */
     int64_t n_alpha_lost; /* tiles without their opacity */
     int64_t chunk_sizes[PICTURE_N_CHUNKS]; /* of the first of each kind, 0 for none */
     bool complete;        /* the last packet was there */
@@ -35,7 +35,8 @@ RsdStatus picture_reader_open(PictureReader **out, const PictureReaderOptions *o
 void picture_reader_close(PictureReader **reader);
 
 /* The next packet of a tile or a chunk; valid until the next call. *found false after the last packet, or, when keeping going,
- * where the bytes end. Tiles come in order, the opacity of a tile behind its colours; what is missing is counted and told, once.
+ * where the bytes end; before that comes the tile that they end in, if they do
+ * (is_cut). Tiles come in order, the opacity of a tile behind its colours; what is missing is counted and told, once.
  * Errors: RSD_ERR_CORRUPT (strict: any damage, naming place and tile), those of read. Not to be called after an error. */
 RsdStatus picture_reader_next(PictureReader *reader, PicturePacket *packet, bool *found, RsdError *err);
 

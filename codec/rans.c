@@ -370,6 +370,38 @@ fail:
     return status;
 }
 
+size_t rans_decoder_get_part(RansDecoder *decoder, const uint8_t *table, int16_t *value, size_t n, size_t *n_escaped)
+{
+    const RansTables *t = decoder->tables;
+    size_t i = 0, first = 0;
+
+    *n_escaped = 0;
+    while (i < n) { /* one symbol for each lane at a time: what a missing word spoils is found again */
+        uint8_t coded[BLOCK + 1];
+        uint16_t found[BLOCK];
+        size_t at[RANS_LANES], count = 0;
+
+        for (first = i; i < n && count < (size_t)decoder->n_lanes; i++) {
+            if (table[i] >= t->n_tables)
+                return first;
+            coded[count] = table[i];
+            at[count] = i;
+            count += t->is_coded[table[i]];
+        }
+        if (!get_block(decoder, coded, (int64_t)count, found))
+            return first;
+        for (size_t k = first, j = 0; k < i; k++) {
+            const bool is_coded = j < count && at[j] == k;
+            const int16_t v = is_coded ? t->value[found[j++]] : t->lowest[table[k]];
+
+            *n_escaped += is_coded && v == ESCAPED;
+            if (!is_coded || v != ESCAPED)
+                value[k] = v;
+        }
+    }
+    return n;
+}
+
 RsdStatus rans_decoder_finish(RansDecoder *decoder, RansRider *rider, RsdError *err)
 {
     RsdStatus status = RSD_OK;

@@ -73,6 +73,10 @@ RsdStatus rans_decoder_open(RansDecoder *decoder, const RansTables *tables, int 
 /* Gets value [n] by the tables table [n]. Errors: RSD_ERR_ARG (a table that does not exist), RSD_ERR_CORRUPT; the values
  * are then undefined, and the decoder must be opened again. */
 RsdStatus rans_decoder_get(RansDecoder *decoder, const uint8_t *table, int16_t *value, size_t n, RsdError *err);
+/* The same for a stream of which the end is missing: gets as many values as its words tell, and returns how many. Those behind them stay as
+ * they were, and so do escaped ones, whose bits stood at the end: *n_escaped tells how many. From a table that does not exist on nothing is
+ * got. */
+size_t rans_decoder_get_part(RansDecoder *decoder, const uint8_t *table, int16_t *value, size_t n, size_t *n_escaped);
 /* Checks that the stream is used up exactly. rider: [n_lanes] are written; with NULL they must be 0. Errors: RSD_ERR_CORRUPT. */
 RsdStatus rans_decoder_finish(RansDecoder *decoder, RansRider *rider, RsdError *err);
 

@@ -40,6 +40,14 @@ RsdStatus tile_decode(TileCoder *coder, int level, const TileCode *code, int64_t
     return coder->kind->decode(coder, level, code, h, w, y, err);
 }
 
+void tile_decode_part(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y)
+{
+    if (coder->kind->decode_part)
+        coder->kind->decode_part(coder, level, code, h, w, y);
+    else
+        tile_conceal(coder, level, h, w, y);
+}
+
 void tile_conceal(TileCoder *coder, int level, int64_t h, int64_t w, int32_t *y)
 {
     coder->kind->conceal(coder, level, h, w, y);

@@ -16,6 +16,7 @@ typedef struct TileKind {
                         int64_t w, TileCode *code, RsdError *err);
     void (*encoded)(const TileCoder *coder, int64_t h, int64_t w, int32_t *y);
     RsdStatus (*decode)(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y, RsdError *err);
+    void (*decode_part)(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y); /* NULL: parts are lost */
     void (*conceal)(TileCoder *coder, int level, int64_t h, int64_t w, int32_t *y);
 } TileKind;
 

@@ -271,24 +271,57 @@ fail:
     return status;
 }
 
-static void conceal(TileCoder *base, int level, int64_t h, int64_t w, int32_t *y)
+/* A run of which the end may be missing, zeros where it is. True when all of it is there. */
+static bool get_part(RansDecoder *decoder, const uint8_t *table, int16_t *value, int64_t n)
+{
+    size_t n_escaped;
+
+    memset(value, 0, (size_t)n * sizeof *value);
+    return rans_decoder_get_part(decoder, table, value, (size_t)n, &n_escaped) == (size_t)n && n_escaped == 0;
+}
+
+static bool z_is_possible(const ScalarCoder *coder, int64_t n_z)
+{
+    for (int64_t i = 0; i < n_z; i++)
+        if (coder->z[i] < -IMAGE_Z_LIMIT || coder->z[i] > IMAGE_Z_LIMIT)
+            return false;
+    return true;
+}
+
+/* The tables of a run follow from the runs before it, all of them: behind a run that is not complete nothing can be read. */
+static void decode_part(TileCoder *base, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y)
 {
     ScalarCoder *coder = (ScalarCoder *)base;
+    const int64_t m = coder->model->m, n_z = z_count(coder->model, h, w);
+    RansDecoder decoder;
+    bool is_whole = code->size > 0 && rans_decoder_open(&decoder, coder->model->tables, code->n_lanes, coder->kernels, code->data,
+                                                        code->size, NULL) == RSD_OK;
 
-    memset(coder->z, 0, (size_t)z_count(coder->model, h, w) * sizeof *coder->z);
+    name_z_tables(coder, n_z);
+    is_whole = is_whole && get_part(&decoder, coder->z_table, coder->z, n_z) && z_is_possible(coder, n_z);
+    if (!is_whole)
+        memset(coder->z, 0, (size_t)n_z * sizeof *coder->z);
     prior_run_begin(coder->prior, level, coder->z, h, w);
     for (int pass = 0; pass < 2; pass++) {
-        int64_t n = coder->model->m * prior_positions(h, w, pass);
+        const int64_t n = m * prior_positions(h, w, pass);
 
         if (pass == 0)
             prior_run_anchors(coder->prior, coder->mean[0], coder->index[0]);
         else
             prior_run_others(coder->prior, coder->anchors, coder->mean[1], coder->index[1]);
-        memset(coder->k[pass], 0, (size_t)n * sizeof *coder->k[pass]);
+        if (is_whole)
+            is_whole = get_part(&decoder, coder->index[pass], coder->k[pass], n);
+        else
+            memset(coder->k[pass], 0, (size_t)n * sizeof *coder->k[pass]);
         if (pass == 0)
             take_anchors(coder, n);
         place(coder, pass, h, w, y);
     }
+}
+
+static void conceal(TileCoder *base, int level, int64_t h, int64_t w, int32_t *y)
+{
+    decode_part(base, level, &(TileCode){.size = 0}, h, w, y);
 }
 
 /* --- the kind ------------------------------------------------------------------------------------------------------- */
@@ -299,6 +332,7 @@ static const TileKind SCALAR_KIND = {.destroy_model = destroy_model,
                                      .encode = encode,
                                      .encoded = encoded,
                                      .decode = decode,
+                                     .decode_part = decode_part,
                                      .conceal = conceal};
 
 RsdStatus tile_model_create(TileModel **out, const IntegerPrior *prior, RsdError *err)

@@ -319,6 +319,57 @@ Test(picture, every_flipped_byte_and_every_cut_end_well)
     free(stream.bytes);
 }
 
+/* Of the pixels, against those of the whole stream. */
+static double psnr_db(const Decoded *whole, const Decoded *d)
+{
+    const int64_t n = 3 * whole->info.width * whole->info.height;
+    double sum = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        sum += ((double)whole->rgb[i] - (double)d->rgb[i]) * ((double)whole->rgb[i] - (double)d->rgb[i]);
+    return -10 * log10(sum / (double)n + 1e-12);
+}
+
+/* Cuts a stream at many lengths. *gain_db: by how much the best preview is better than the one that has only the header. */
+static void cut_everywhere(const TinyPicture *picture, int exponent, int64_t n_tiles, double *gain_db)
+{
+    TinyStream stream = encode(picture, exponent, NULL);
+    Decoded whole = decode(stream.bytes, stream.size, true, NULL);
+    const size_t first = get_u16le(stream.bytes + 6), step = (stream.size - first) / 40 + 1;
+    double before = 0, start = 0;
+
+    cr_assert_eq(whole.info.n_tiles, n_tiles);
+    for (size_t size = first; size < stream.size; size += step) {
+        Decoded d = decode(stream.bytes, size, true, NULL);
+        double now;
+
+        cr_assert(d.status == RSD_OK && !d.report.complete && d.n_notes > 0, "cut at %zu: %s", size, d.err.text);
+        cr_assert_eq(d.report.n_tiles + d.report.n_lost, n_tiles, "cut at %zu: %lld tiles, %lld lost", size,
+                     (long long)d.report.n_tiles, (long long)d.report.n_lost);
+        cr_assert_not_null(strstr(d.first_note, "x.rsd: tile "), "%s", d.first_note);
+        now = psnr_db(&whole, &d);
+        if (size == first)
+            start = before = now;
+        cr_expect_geq(now, before - 0.5, "cut at %zu of %zu: %.2f dB after %.2f dB", size, stream.size, now, before);
+        before = now > before ? now : before;
+        clear(&d);
+    }
+    *gain_db = before - start;
+    clear(&whole);
+    free(stream.bytes);
+}
+
+Test(picture, a_stream_cut_anywhere_is_a_preview_that_gets_better_with_its_length)
+{
+    const TinyPicture picture = {.width = 250, .height = 180, .bits = 8};
+    double tiles_db, inside_db;
+
+    cut_everywhere(&picture, 6, 12, &tiles_db); /* of 64 pixels */
+    cut_everywhere(&picture, 9, 1, &inside_db); /* one: what is read of it must do */
+    cr_expect_gt(tiles_db, 6.0, "%.2f dB", tiles_db);
+    cr_expect_gt(inside_db, 6.0, "%.2f dB", inside_db);
+}
+
 /* Changes a number of the header and makes its checksum right. */
 static RsdStatus open_changed(const TinyStream *stream, size_t at, uint32_t value, RsdError *err)
 {
