@@ -257,6 +257,12 @@ check-mpi: all
 	$Qfolder=$$(mktemp -d) && cd $$folder && SOURCE='$(CURDIR)' PATH='$(abspath $B)':$$PATH sh -u '$(CURDIR)/tests/mpi/mpi.sh' >out; \
 	  diff '$(CURDIR)/tests/mpi/mpi.stdout' out && echo 'two processes train as one' && rm -r $$folder
 
+# Speed of two processes beside two threads; needs ./configure --enable-mpi.
+.PHONY: bench-mpi
+bench-mpi: all
+	$(if $(filter yes,$(HAVE_MPI)),,@echo "make bench-mpi needs Debian packages libopenmpi-dev openmpi-bin and ./configure --enable-mpi"; exit 1)
+	$Qfolder=$$(mktemp -d) && cd $$folder && SOURCE='$(CURDIR)' PATH='$(abspath $B)':$$PATH sh -u '$(CURDIR)/tests/mpi/speed.sh' && rm -r $$folder
+
 # --- installation -----------------------------------------------------------------------------------------------------
 
 # The installed static library is one object whose internal names are local: it can clash with nobody's.
@@ -343,7 +349,7 @@ help:
 	@echo 'make quality      measure the built-in models against other codecs'
 	@echo 'make quality-images  the same for pictures; MODEL=FILE IMAGES=FOLDER'
 	@echo 'make check-portable, make check-aarch64   what must have the same bits, from each compiler and on an emulated processor'
-	@echo 'make check-mpi    train by two processes (./configure --enable-mpi)'
+	@echo 'make check-mpi    train by two processes (./configure --enable-mpi); make bench-mpi compares their speed with two threads'
 	@echo 'make check-layers print includes that cross the layers of docs/house-style.md'
 	@echo 'make install      DESTDIR= prefix= ...: program, libraries, header, residua.pc, manual; make uninstall removes them'
 	@echo 'make dist         residua-VERSION.tar.gz of the committed tree; make format applies .clang-format'

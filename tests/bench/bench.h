@@ -10,6 +10,7 @@
 #ifndef RESIDUA_TESTS_BENCH_H
 #define RESIDUA_TESTS_BENCH_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -64,6 +65,10 @@ typedef struct BenchFigure {
 void bench_print(const Bench *bench, const BenchFigure *figure);
 void bench_heading(const Bench *bench, const char *text);
 
+/* What a script in tests/peers says, one JSON object, with arguments as in printf; NULL without peers, or when PyTorch does not run here,
+ * which is told. RESIDUA_PYTHON: the Python that has it. The caller's (json_decref). */
+json_t *bench_peer(const Bench *bench, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Stops with a sentence when status is not RSD_OK. */
 void bench_must(RsdStatus status, const RsdError *err);
 /* Uniform values in [-1, 1) that are the same in every run. */
@@ -92,6 +97,7 @@ void bench_conv2d(Bench *bench);
 void bench_search(Bench *bench);
 void bench_ops(Bench *bench);
 void bench_step(Bench *bench);
+void bench_gan(Bench *bench);
 void bench_codec(Bench *bench);
 void bench_dac(Bench *bench);
 void bench_image(Bench *bench);

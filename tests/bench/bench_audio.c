@@ -8,7 +8,6 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -50,23 +49,6 @@ static void run_loss(void *ctx)
     bench_must(audio_loss_apply(run->tape, run->loss, estimate, run->ref, &value, &err), &err);
     if (run->gradient)
         bench_must(tape_backward(run->tape, value, &err), &err);
-}
-
-static json_t *run_peer(void)
-{
-    const char *source = getenv("RESIDUA_SOURCE"), *python = getenv("RESIDUA_PYTHON");
-    char command[4096];
-    json_t *result;
-    FILE *pipe;
-
-    snprintf(command, sizeof command, "'%s' '%s/tests/peers/audio_metrics.py' --seconds %d --rate %d 2>/dev/null",
-             python ? python : "/usr/bin/python3", source ? source : ".", SECONDS, RATE);
-    pipe = popen(command, "r");
-    if (!pipe)
-        return NULL;
-    result = json_loadf(pipe, 0, NULL);
-    pclose(pipe);
-    return result;
 }
 
 static void print(Bench *bench, BenchRun work, AudioRun *run, const char *what, const json_t *peer, const char *key)
@@ -115,9 +97,7 @@ void bench_audio(Bench *bench)
     RsdError err;
 
     bench_heading(bench, "Audio metrics, 60 s at 24 kHz, one thread, beside PyTorch");
-    peer = bench->peer ? run_peer() : NULL;
-    if (bench->peer && !peer)
-        fprintf(stderr, "bench: PyTorch does not run here (Debian package python3-torch); its figures are left out\n");
+    peer = bench_peer(bench, "audio_metrics.py --seconds %d --rate %d", SECONDS, RATE);
     fill(&run);
     bench_must(audio_loss_create(&run.loss, "mel_dac", RATE, 0, &err), &err);
     for (int gradient = 0; gradient < 2; gradient++) {

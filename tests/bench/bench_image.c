@@ -40,24 +40,6 @@ static void run_loss(void *ctx)
         bench_must(tape_backward(run->tape, value, &err), &err);
 }
 
-/* The peer's object, NULL when it does not run. */
-static json_t *run_peer(const char *names)
-{
-    const char *source = getenv("RESIDUA_SOURCE"), *python = getenv("RESIDUA_PYTHON");
-    char command[4096];
-    json_t *result;
-    FILE *pipe;
-
-    snprintf(command, sizeof command, "'%s' '%s/tests/peers/image_losses.py' --height %d --width %d --threads %d --repeat %d --only %s "
-             "2>/dev/null", python ? python : "/usr/bin/python3", source ? source : ".", SIDE, SIDE, N_THREADS, N_RUNS, names);
-    pipe = popen(command, "r");
-    if (!pipe)
-        return NULL;
-    result = json_loadf(pipe, 0, NULL);
-    pclose(pipe);
-    return result;
-}
-
 static double fastest(ImageRun *run)
 {
     double best = 1e30;
@@ -128,9 +110,8 @@ void bench_image(Bench *bench)
     RsdError err;
 
     bench_heading(bench, "Image losses, 4 Mpx, beside PyTorch");
-    peer = bench->peer ? run_peer(nets ? "ms_ssim,gmsd,ssimulacra2,lpips_squeeze" : "ms_ssim,gmsd,ssimulacra2") : NULL;
-    if (bench->peer && !peer)
-        fprintf(stderr, "bench: PyTorch does not run here (Debian package python3-torch); its figures are left out\n");
+    peer = bench_peer(bench, "image_losses.py --height %d --width %d --threads %d --repeat %d --only %s", SIDE, SIDE, N_THREADS, N_RUNS,
+                      nets ? "ms_ssim,gmsd,ssimulacra2,lpips_squeeze" : "ms_ssim,gmsd,ssimulacra2");
     bench_must(tensor_create(&run.ref, 4, shape, &err), &err);
     bench_must(tensor_create(&run.dist, 4, shape, &err), &err);
     bench_fill(run.ref->data, tensor_count(run.ref), 1);

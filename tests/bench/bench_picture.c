@@ -8,7 +8,6 @@
  */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
@@ -80,24 +79,6 @@ static void run_synthesis(void *ctx)
     bench_must(image_codec_synthesise(tape, rig->state->image, &level, y, &x, &err), &err);
 }
 
-/* The peer's object, NULL when it does not run. */
-static json_t *run_peer(void)
-{
-    const char *source = getenv("RESIDUA_SOURCE"), *python = getenv("RESIDUA_PYTHON");
-    char command[4096];
-    json_t *result;
-    FILE *pipe;
-
-    snprintf(command, sizeof command, "'%s' '%s/tests/peers/picture_step.py' --batch %d --crop %d --repeat 1 2>/dev/null",
-             python ? python : "/usr/bin/python3", source ? source : ".", BATCH, CROP);
-    pipe = popen(command, "r");
-    if (!pipe)
-        return NULL;
-    result = json_loadf(pipe, 0, NULL);
-    pclose(pipe);
-    return result;
-}
-
 static void print(const Bench *bench, const json_t *peer, const char *what, const char *key, double seconds, double rate,
                   const char *unit, double target)
 {
@@ -132,9 +113,7 @@ void bench_picture(Bench *bench)
     json_t *peer;
 
     bench_heading(bench, "Picture codec: training step of 8 x 128 x 128, synthesis of 768 x 512, beside PyTorch");
-    peer = bench->peer ? run_peer() : NULL;
-    if (bench->peer && !peer)
-        fprintf(stderr, "bench: PyTorch does not run here (Debian package python3-torch); its figures are left out\n");
+    peer = bench_peer(bench, "picture_step.py --batch %d --crop %d --repeat 1", BATCH, CROP);
     for (int n_threads = 1; n_threads <= 2; n_threads++) {
         const char *step_key = n_threads == 1 ? "step_s_1" : "step_s_2";
         const char *synthesis_key = n_threads == 1 ? "synthesis_s_1" : "synthesis_s_2";

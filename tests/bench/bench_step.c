@@ -7,7 +7,6 @@
  */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
@@ -107,33 +106,13 @@ static void run_step(void *ctx)
     threads_for(step->threads, (int64_t)step->codec->params->n_items, update_param, &update);
 }
 
-/* The peer's object, NULL when it does not run. */
-static json_t *run_peer(void)
-{
-    const char *source = getenv("RESIDUA_SOURCE"), *python = getenv("RESIDUA_PYTHON");
-    char command[4096];
-    json_t *result = NULL;
-    FILE *pipe;
-
-    snprintf(command, sizeof command, "'%s' '%s/tests/peers/train_step.py' --batch %d --seconds %g 2>/dev/null",
-             python ? python : "/usr/bin/python3", source ? source : ".", BATCH, N_SAMPLES / 16000.0);
-    pipe = popen(command, "r");
-    if (!pipe)
-        return NULL;
-    result = json_loadf(pipe, 0, NULL);
-    pclose(pipe);
-    return result;
-}
-
 void bench_step(Bench *bench)
 {
     const double targets[] = {2.0, 2.5};
     json_t *peer;
 
     bench_heading(bench, "Training step of speech16, 16 x 0.8 s, beside PyTorch");
-    peer = bench->peer ? run_peer() : NULL;
-    if (bench->peer && !peer)
-        fprintf(stderr, "bench: PyTorch does not run here (Debian package python3-torch); its figures are left out\n");
+    peer = bench_peer(bench, "train_step.py --batch %d --seconds %g", BATCH, N_SAMPLES / 16000.0);
     for (int n_threads = 1; n_threads <= 2; n_threads++) {
         BenchFigure figure = {.part = "step", .unit = "x real"};
         char what[64], key[32];

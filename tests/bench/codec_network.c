@@ -109,27 +109,6 @@ static void run_decode(void *ctx)
 
 /* ---- PyTorch ---- */
 
-/* The peer's object, NULL when it does not run. */
-static json_t *run_peer(const Bench *bench, const char *script)
-{
-    const char *source = getenv("RESIDUA_SOURCE"), *python = getenv("RESIDUA_PYTHON");
-    char command[4096];
-    json_t *result;
-    FILE *pipe;
-
-    if (!bench->peer)
-        return NULL;
-    snprintf(command, sizeof command, "'%s' '%s/tests/peers/'%s 2>/dev/null", python ? python : "/usr/bin/python3",
-             source ? source : ".", script);
-    pipe = popen(command, "r");
-    result = pipe ? json_loadf(pipe, 0, NULL) : NULL;
-    if (pipe)
-        pclose(pipe);
-    if (!result)
-        fprintf(stderr, "bench: PyTorch does not run here (Debian package python3-torch); its figures are left out\n");
-    return result;
-}
-
 /* {"encode": {"1": {"clock_s": 0.1, "cpu_s": 0.1}, ...}, ...}; 0 for what is missing */
 static double peer_seconds(const json_t *peer, const char *what, int n_threads)
 {
@@ -163,7 +142,7 @@ static void print_beside_peer(const Bench *bench, const BenchCodec *c, const cha
 void bench_codec_network(const Bench *bench, const BenchCodec *c, double cpu_s[2])
 {
     const BenchRun runs[] = {run_encode, run_decode};
-    json_t *peer = run_peer(bench, c->peer);
+    json_t *peer = bench_peer(bench, "%s", c->peer);
     double peak = bench_product_peak(bench), clock_s[2] = {0.0, 0.0};
 
     for (int n_threads = 1; n_threads <= 2; n_threads++) {

@@ -13,14 +13,14 @@ static const struct {
     const char *name;
     void (*run)(Bench *bench);
 } parts[] = {{"conv", bench_conv}, {"conv2d", bench_conv2d}, {"search", bench_search}, {"ops", bench_ops},
-             {"step", bench_step}, {"codec", bench_codec}, {"dac", bench_dac}, {"image", bench_image},
+             {"step", bench_step}, {"gan", bench_gan}, {"codec", bench_codec}, {"dac", bench_dac}, {"image", bench_image},
              {"audio", bench_audio},
              {"encodec", bench_encodec}, {"picture", bench_picture},
              {"rans", bench_rans}, {"integer", bench_integer}};
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench [--json] [--only conv|conv2d|search|ops|step|codec|dac|image|audio|encodec|picture|rans|integer] [--seconds S] "
+    fprintf(stderr, "usage: bench [--json] [--only conv|conv2d|search|ops|step|gan|codec|dac|image|audio|encodec|picture|rans|integer] [--seconds S] "
                     "[--no-peer]\n");
     return 2;
 }
