@@ -90,19 +90,13 @@ void picture_measure_destroy(PictureMeasure **measure)
     mem_free(measure);
 }
 
-static void place(PictureMeasure *measure, const PicturePixels *pixels)
+/* Samples as they will be written. */
+static void round_samples(const PictureMeasure *measure)
 {
-    const PictureTile *t = &pixels->tile;
-    int64_t w = measure->source->width, h = measure->source->height, white = measure->source->bits == 8 ? 255 : 65535;
+    const float white = measure->source->bits == 8 ? 255.0f : 65535.0f;
 
-    for (int64_t c = 0; c < 3; c++)
-        for (int64_t row = 0; row < t->h; row++) {
-            const float *from = pixels->rgb + ((measure->source->channels == 1 ? 0 : c) * t->h + row) * t->w;
-            float *to = measure->decoded->data + (c * h + t->y + row) * w + t->x;
-
-            for (int64_t i = 0; i < t->w; i++) /* as it will be written */
-                to[i] = roundf(from[i] * (float)white) / (float)white;
-        }
+    for (int64_t i = 0; i < tensor_count(measure->decoded); i++)
+        measure->decoded->data[i] = roundf(measure->decoded->data[i] * white) / white;
 }
 
 RsdStatus picture_measure_stream(PictureMeasure *measure, const PictureModel *model, RsdReadFn read, void *read_ctx,
@@ -110,19 +104,13 @@ RsdStatus picture_measure_stream(PictureMeasure *measure, const PictureModel *mo
 {
     PictureDecoderOptions options = {.read = read, .read_ctx = read_ctx, .threads = measure->tape->threads};
     PictureDecoder *decoder = NULL;
-    PicturePixels pixels;
     Tensor *loss;
-    bool found = true;
     RsdStatus status = RSD_OK;
 
     TRY(picture_decoder_open(&decoder, &options, err));
     TRY(picture_decoder_use(decoder, model, err));
-    for (;;) {
-        TRY(picture_decoder_next(decoder, &pixels, &found, err));
-        if (!found)
-            break;
-        place(measure, &pixels);
-    }
+    TRY(picture_decoder_planes(decoder, 3, measure->decoded->data, NULL, err));
+    round_samples(measure);
     tape_reset(measure->tape);
     TRY(image_loss_apply(measure->tape, measure->loss, measure->decoded, measure->original, &loss, err));
     *value = measure->offset + measure->sign * (double)loss->data[0];

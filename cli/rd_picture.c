@@ -83,36 +83,18 @@ static RsdStatus read_pixels(void *ctx, int64_t x, int64_t y, int64_t w, int64_t
     return RSD_OK;
 }
 
-/* A tile into planes [channels, height, width]. */
-static void place(float *planes, const PicturePixels *pixels, int channels, int64_t width, int64_t height)
-{
-    const PictureTile *t = &pixels->tile;
-
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t row = 0; row < t->h; row++)
-            memcpy(planes + (c * height + t->y + row) * width + t->x, pixels->rgb + (c * t->h + row) * t->w,
-                   (size_t)t->w * sizeof *planes);
-}
-
 static RsdStatus decode_ours(Image **out, const RdRun *run, const RdThing *thing, MemoryStream *stream, RsdError *err)
 {
     const PictureDecoderOptions options = {.read = memory_stream_read, .read_ctx = stream};
     const Image *original = thing->image;
     PictureDecoder *decoder = NULL;
-    PicturePixels pixels;
     float *planes = NULL;
-    bool found = true;
     RsdStatus status = RSD_OK;
 
     TRY(mem_alloc(&planes, (size_t)original->channels * (size_t)thing->n, sizeof *planes, err));
     TRY(picture_decoder_open(&decoder, &options, err));
     TRY(picture_decoder_use(decoder, run->model.picture, err));
-    for (;;) {
-        TRY(picture_decoder_next(decoder, &pixels, &found, err));
-        if (!found)
-            break;
-        place(planes, &pixels, original->channels, original->width, original->height);
-    }
+    TRY(picture_decoder_planes(decoder, original->channels, planes, NULL, err));
     TRY(image_from_float(out, planes, NULL, original->width, original->height, original->channels, 8, err));
 fail:
     picture_decoder_close(&decoder);

@@ -463,3 +463,42 @@ RsdStatus picture_decoder_next(PictureDecoder *decoder, PicturePixels *pixels, b
 fail:
     return status;
 }
+
+static void place(const PicturePixels *pixels, int from_channels, int channels, int64_t width, int64_t height, float *rgb)
+{
+    const PictureTile *t = &pixels->tile;
+
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t row = 0; row < t->h; row++)
+            memcpy(rgb + (c * height + t->y + row) * width + t->x,
+                   pixels->rgb + ((from_channels == 1 ? 0 : c) * t->h + row) * t->w, (size_t)t->w * sizeof *rgb);
+}
+
+static void place_alpha(const PicturePixels *pixels, uint16_t white, int64_t width, uint16_t *alpha)
+{
+    const PictureTile *t = &pixels->tile;
+
+    for (int64_t row = 0; row < t->h; row++)
+        for (int64_t i = 0; i < t->w; i++)
+            alpha[(t->y + row) * width + t->x + i] = pixels->alpha ? pixels->alpha[row * t->w + i] : white;
+}
+
+RsdStatus picture_decoder_planes(PictureDecoder *decoder, int channels, float *rgb, uint16_t *alpha, RsdError *err)
+{
+    const PictureInfo *info = decoder->info;
+    const int64_t width = picture_shrunk(info->width, decoder->options.shrink), height = picture_shrunk(info->height, decoder->options.shrink);
+    PicturePixels pixels;
+    bool found = true;
+    RsdStatus status = RSD_OK;
+
+    for (;;) {
+        TRY(picture_decoder_next(decoder, &pixels, &found, err));
+        if (!found)
+            break;
+        place(&pixels, info->channels, channels, width, height, rgb);
+        if (alpha)
+            place_alpha(&pixels, info->bits == 8 ? 255 : 65535, width, alpha);
+    }
+fail:
+    return status;
+}

@@ -1,6 +1,8 @@
 /* picture.c - an example of the public interface: a drawn picture through a picture model, in memory, and its thumbnail.
  *
- *     cc picture.c -o picture $(pkg-config --cflags --libs residua) -lm && ./picture MODEL.safetensors
+ *     cc picture.c -o picture $(pkg-config --cflags --libs residua) -lm && ./picture [MODEL.safetensors]
+ *
+ * Without MODEL it takes the one that is built in.
  *
  * SPDX-License-Identifier: MIT
  */

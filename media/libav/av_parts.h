@@ -71,14 +71,17 @@ void av_picture_free(AvPicture *picture);
 RsdStatus av_picture_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, const char *format, int quality,
                             bool reduce, RsdError *err);
 void av_bytes_free(uint8_t *bytes);
-/* with what av_picture_file.c needs too: our planes as a frame that borrows them; the packet of one frame; an AVIF file around it; */
+/* with what av_picture_file.c needs too: our planes as a frame that borrows them; the bytes of one frame, in an AVIF file if
+ * wanted (*bytes is the caller's, by av_bytes_free); */
 RsdStatus av_picture_frame(AVFrame **out, const AvPicture *picture, RsdError *err);
-RsdStatus av_picture_packet(AVCodecContext *encoder, AVFrame *frame, AVPacket *packet, RsdError *err);
-RsdStatus av_picture_wrap_avif(uint8_t **bytes, size_t *size, const AVCodecContext *encoder, AVPacket *packet, RsdError *err);
+RsdStatus av_picture_bytes(uint8_t **bytes, size_t *size, AVCodecContext *encoder, AVFrame *frame, bool in_avif, RsdError *err);
 RsdStatus av_picture_file(uint8_t **bytes, size_t *size, const PeerFormat *format, const AvPicture *picture, RsdError *err);
-/* jpeg_file.c: by libjpeg, 4:2:0 (grey: one channel), tables of its quality scale, Huffman codes made for the picture. */
+/* jpeg_file.c: by libjpeg, 4:2:0 (grey: one channel), tables of its quality scale, Huffman codes made for the picture. picture: 8 bits,
+ * borrowed; alpha is not looked at. quality: 1 to 100. *bytes [*size] are the caller's (av_bytes_free). Any thread. Errors:
+ * RSD_ERR_UNSUPPORTED (libjpeg refuses, saying why; a build without it), RSD_ERR_MEMORY. */
 RsdStatus jpeg_file_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, int quality, RsdError *err);
-/* jp2_file.c: by OpenJPEG, irreversible wavelet and colour transform, one layer of 1/ratio of the samples' size. */
+/* jp2_file.c: by OpenJPEG, irreversible wavelet and colour transform, one layer of 1/ratio of the samples' size. picture: as above.
+ * ratio: 1 and more. The rest as jpeg_file_encode. */
 RsdStatus jp2_file_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, double ratio, RsdError *err);
 /* and picture_planes.c: a decoded frame as planes (GBRP, GBRAP, GRAY8 or their 16-bit forms), and planes as an encoder wants
  * them. */

@@ -185,7 +185,7 @@ static RsdStatus open_encoder(AVCodecContext **out, const Format *format, const 
     return code < 0 ? av_failure(code, NULL, "the encoder refuses this picture", err) : RSD_OK;
 }
 
-RsdStatus av_picture_packet(AVCodecContext *encoder, AVFrame *frame, AVPacket *packet, RsdError *err)
+static RsdStatus encode_frame(AVCodecContext *encoder, AVFrame *frame, AVPacket *packet, RsdError *err)
 {
     int code;
 
@@ -199,7 +199,7 @@ RsdStatus av_picture_packet(AVCodecContext *encoder, AVFrame *frame, AVPacket *p
 }
 
 /* An AVIF file around the packet, in memory. */
-RsdStatus av_picture_wrap_avif(uint8_t **bytes, size_t *size, const AVCodecContext *encoder, AVPacket *packet, RsdError *err)
+static RsdStatus wrap_avif(uint8_t **bytes, size_t *size, const AVCodecContext *encoder, AVPacket *packet, RsdError *err)
 {
     AVFormatContext *format = NULL;
     AVStream *stream;
@@ -234,18 +234,35 @@ RsdStatus av_picture_wrap_avif(uint8_t **bytes, size_t *size, const AVCodecConte
     return RSD_OK;
 }
 
+RsdStatus av_picture_bytes(uint8_t **bytes, size_t *size, AVCodecContext *encoder, AVFrame *frame, bool in_avif, RsdError *err)
+{
+    AVPacket *packet = av_packet_alloc();
+    RsdStatus status = RSD_OK;
+
+    CHECK(packet, err, RSD_ERR_MEMORY, "no memory for a packet");
+    TRY(encode_frame(encoder, frame, packet, err));
+    if (in_avif) {
+        TRY(wrap_avif(bytes, size, encoder, packet, err));
+    } else {
+        *bytes = av_memdup(packet->data, (size_t)packet->size);
+        *size = (size_t)packet->size;
+        CHECK(*bytes, err, RSD_ERR_MEMORY, "no memory for %d bytes", packet->size);
+    }
+fail:
+    av_packet_free(&packet);
+    return status;
+}
+
 RsdStatus av_picture_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, const char *format, int quality,
                             bool reduce, RsdError *err)
 {
     const Format *f = find_format(format);
     AVFrame *planes = NULL, *frame = NULL;
-    AVPacket *packet = av_packet_alloc();
     AVCodecContext *encoder = NULL;
     int pixel_format = AV_PIX_FMT_NONE;
     RsdStatus status = RSD_OK;
 
     *bytes = NULL;
-    CHECK(packet, err, RSD_ERR_MEMORY, "no memory for an encoder");
     CHECK(f, err, RSD_ERR_UNSUPPORTED, "pictures cannot be written as '%s'", format);
     TRY(choose(f, picture, quality, reduce, &pixel_format, err));
     TRY(av_picture_frame(&planes, picture, err));
@@ -254,17 +271,9 @@ RsdStatus av_picture_encode(uint8_t **bytes, size_t *size, const AvPicture *pict
     TRY(open_encoder(&encoder, f, picture, frame, quality, err));
     if (encoder->flags & AV_CODEC_FLAG_QSCALE)
         frame->quality = encoder->global_quality;
-    TRY(av_picture_packet(encoder, frame, packet, err));
-    if (strcmp(f->name, "avif") == 0) {
-        TRY(av_picture_wrap_avif(bytes, size, encoder, packet, err));
-    } else {
-        *bytes = av_memdup(packet->data, (size_t)packet->size);
-        *size = (size_t)packet->size;
-        CHECK(*bytes, err, RSD_ERR_MEMORY, "no memory for %d bytes", packet->size);
-    }
+    TRY(av_picture_bytes(bytes, size, encoder, frame, strcmp(f->name, "avif") == 0, err));
 fail:
     avcodec_free_context(&encoder);
-    av_packet_free(&packet);
     av_frame_free(&frame);
     av_frame_free(&planes);
     return status;

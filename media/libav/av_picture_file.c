@@ -60,7 +60,6 @@ RsdStatus av_picture_file(uint8_t **bytes, size_t *size, const PeerFormat *forma
 {
     const char *pixels = picture->channels == 1 && format->grey ? format->grey : format->pixels;
     AVFrame *planes = NULL, *frame = NULL;
-    AVPacket *packet = NULL;
     AVCodecContext *encoder = NULL;
     RsdStatus status = RSD_OK;
 
@@ -72,19 +71,9 @@ RsdStatus av_picture_file(uint8_t **bytes, size_t *size, const PeerFormat *forma
     TRY(av_picture_frame(&planes, picture, err));
     TRY(av_picture_from_planes(&frame, planes, av_get_pix_fmt(pixels), err));
     TRY(open_encoder(&encoder, format, frame, err));
-    packet = av_packet_alloc();
-    CHECK(packet, err, RSD_ERR_MEMORY, "no memory for a packet");
-    TRY(av_picture_packet(encoder, frame, packet, err));
-    if (format->muxer) {
-        TRY(av_picture_wrap_avif(bytes, size, encoder, packet, err));
-    } else {
-        *bytes = av_memdup(packet->data, (size_t)packet->size);
-        *size = (size_t)packet->size;
-        CHECK(*bytes, err, RSD_ERR_MEMORY, "no memory for %d bytes", packet->size);
-    }
+    TRY(av_picture_bytes(bytes, size, encoder, frame, format->muxer != NULL, err));
 fail:
     avcodec_free_context(&encoder);
-    av_packet_free(&packet);
     av_frame_free(&frame);
     av_frame_free(&planes);
     return status;

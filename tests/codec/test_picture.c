@@ -34,19 +34,6 @@ static void count_note(void *ctx, const char *text)
         strcpy(d->first_note, text);
 }
 
-static void place(Decoded *d, const PicturePixels *pixels)
-{
-    const PictureTile *t = &pixels->tile;
-    int64_t area = d->info.width * d->info.height;
-
-    for (int c = 0; c < d->info.channels; c++)
-        for (int64_t row = 0; row < t->h; row++)
-            memcpy(d->rgb + c * area + (t->y + row) * d->info.width + t->x, pixels->rgb + (c * t->h + row) * t->w,
-                   (size_t)t->w * sizeof(float));
-    for (int64_t i = 0; i < t->h * t->w; i++)
-        d->alpha[(t->y + i / t->w) * d->info.width + t->x + i % t->w] = pixels->alpha ? pixels->alpha[i] : 7;
-}
-
 static Decoded decode(const uint8_t *bytes, size_t size, bool keep_going, RsdThreads *threads)
 {
     TinyStream stream = {(uint8_t *)(uintptr_t)bytes, size, 0};
@@ -59,8 +46,6 @@ static Decoded decode(const uint8_t *bytes, size_t size, bool keep_going, RsdThr
                                      .on_damage = count_note,
                                      .damage_ctx = &d};
     PictureDecoder *decoder = NULL;
-    PicturePixels pixels;
-    bool found = true;
 
     d.status = picture_decoder_open(&decoder, &options, &d.err);
     if (d.status == RSD_OK) {
@@ -71,11 +56,8 @@ static Decoded decode(const uint8_t *bytes, size_t size, bool keep_going, RsdThr
         d.rgb = calloc((size_t)(3 * d.info.width * d.info.height), sizeof *d.rgb);
         d.alpha = calloc((size_t)(d.info.width * d.info.height), sizeof *d.alpha);
     }
-    while (d.rgb && d.status == RSD_OK && found) {
-        d.status = picture_decoder_next(decoder, &pixels, &found, &d.err);
-        if (d.status == RSD_OK && found)
-            place(&d, &pixels);
-    }
+    if (d.rgb && d.status == RSD_OK)
+        d.status = picture_decoder_planes(decoder, d.info.channels, d.rgb, d.alpha, &d.err);
     if (decoder)
         d.report = *picture_decoder_report(decoder);
     picture_decoder_close(&decoder);
@@ -110,7 +92,7 @@ Test(picture, every_small_size_has_its_size_and_its_opacity_back)
         cr_assert(d.info.width == w && d.info.height == picture.height && d.report.complete && d.report.n_lost == 0);
         cr_assert_eq(d.report.n_bytes, (int64_t)stream.size);
         for (int64_t i = 0; i < w * picture.height; i++) {
-            uint16_t expected = picture.has_alpha ? tiny_picture_alpha(&picture, i % w, i / w) : 7;
+            uint16_t expected = picture.has_alpha ? tiny_picture_alpha(&picture, i % w, i / w) : picture.bits == 8 ? 255 : 65535;
 
             cr_assert_eq(d.alpha[i], expected, "%lld x %lld: opacity at %lld is %d, expected %d", (long long)w,
                          (long long)picture.height, (long long)i, d.alpha[i], expected);
@@ -438,8 +420,8 @@ Test(picture, long_lines_stream_through)
 
 Test(picture, a_size_is_met_from_below_or_the_least_is_named)
 {
-    TinyPicture picture = {.width = 160, .height = 130, .bits = 8};
-    PictureEncoderOptions options = {.model = tiny_picture_model(), .tile_exponent = 6};
+    TinyPicture picture = {.width = 320, .height = 260, .bits = 8}; /* large enough that half a percent is some bytes */
+    PictureEncoderOptions options = {.model = tiny_picture_model(), .tile_exponent = 7};
     PictureEncoder *encoder;
     PictureSetting setting;
     int64_t size, least, most;
@@ -451,11 +433,11 @@ Test(picture, a_size_is_met_from_below_or_the_least_is_named)
                  RSD_OK);
     cr_assert_eq(picture_encoder_run(encoder, (PictureSetting){.level = IMAGE_LEVEL_MAX}, NULL, NULL, &most, NULL), RSD_OK);
     cr_assert_gt(most, 2 * least);
-    for (int64_t wanted = least; wanted < most + 1000; wanted += (most - least) / 15 + 1) {
+    for (int64_t wanted = least; wanted < most + 1000; wanted += (most - least) / 7 + 1) {
         cr_assert_eq(picture_fit(encoder, wanted, (PictureSetting){0}, NULL, NULL, &setting, &size, &err), RSD_OK, "%s", err.text);
         cr_assert_leq(size, wanted);
         if (wanted > least && wanted < most)
-            cr_assert_geq((double)size, 0.97 * (double)wanted, "%lld of %lld bytes", (long long)size,
+            cr_assert_geq((double)size, 0.995 * (double)wanted, "%lld of %lld bytes", (long long)size,
                           (long long)wanted);
         cr_assert_eq(picture_encoder_run(encoder, setting, NULL, NULL, &most, NULL), RSD_OK);
         cr_assert_eq(most, size);

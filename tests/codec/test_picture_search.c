@@ -95,30 +95,24 @@ static PictureFound encode(const PictureEncoderOptions *options, PictureSetting 
 static double decoded_mse(TinyStream *stream, const Scene *scene)
 {
     PictureDecoderOptions options = {.read = tiny_stream_read, .read_ctx = stream, .name = "x.rsd"};
-    float *original = malloc((size_t)(3 << 14) * sizeof *original);
+    const int64_t w = scene->width, h = scene->height, n = 3 * w * h;
+    float *original = malloc((size_t)n * sizeof *original), *decoded = malloc((size_t)n * sizeof *decoded);
     PictureDecoder *decoder;
-    PicturePixels pixels;
     double sum = 0;
-    bool found;
     RsdError err;
 
     stream->at = 0;
     cr_assert_eq(picture_decoder_open(&decoder, &options, &err), RSD_OK, "%s", err.text);
     cr_assert_eq(picture_decoder_use(decoder, model, &err), RSD_OK, "%s", err.text);
-    for (;;) {
-        cr_assert_eq(picture_decoder_next(decoder, &pixels, &found, &err), RSD_OK, "%s", err.text);
-        if (!found)
-            break;
-        const PictureTile *t = &pixels.tile;
-
-        read_scene((void *)(uintptr_t)scene, t->x, t->y, t->w, t->h, original, t->w, t->w * t->h, NULL);
-        for (int64_t i = 0; i < 3 * t->w * t->h; i++)
-            sum += (double)(pixels.rgb[i] - original[i]) * (double)(pixels.rgb[i] - original[i]);
-    }
+    cr_assert_eq(picture_decoder_planes(decoder, 3, decoded, NULL, &err), RSD_OK, "%s", err.text);
+    read_scene((void *)(uintptr_t)scene, 0, 0, w, h, original, w, w * h, NULL);
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)(decoded[i] - original[i]) * (double)(decoded[i] - original[i]);
     cr_assert(picture_decoder_report(decoder)->complete);
     picture_decoder_close(&decoder);
     free(original);
-    return sum / (3.0 * (double)(scene->width * scene->height));
+    free(decoded);
+    return sum / (double)n;
 }
 
 /* ---- what a search comes to ---- */
