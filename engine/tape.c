@@ -206,7 +206,7 @@ RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *
     const ArenaMark mark = arena_mark(tape->arena);
     Node *node = tape->last;
     Tensor *w = NULL;
-    float *kept_y = y->grad, *kept_w = NULL;
+    float *kept_y = y->grad, *kept_w = NULL, *own_dy;
     TensorBuffer *buffer = NULL;
     bool needed[16];
     RsdStatus status = RSD_OK;
@@ -215,6 +215,8 @@ RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *
         node = node->previous;
     CHECK(node && node->n_inputs >= 2 && node->n_inputs <= 16 && node->in[1] && node->in[1]->needs_grad, err,
           RSD_ERR_ARG, "there is no layer with a weight behind this tensor");
+    TRY(arena_alloc(tape->arena, &own_dy, (size_t)tensor_count(y), sizeof *own_dy, err)); /* a rule may write to it */
+    memcpy(own_dy, dy, (size_t)tensor_count(y) * sizeof *own_dy);
     w = node->in[1];
     kept_w = w->grad;
     buffer = w->buffer; /* a parameter's gradient goes to the arena like that of a weight of this step */
@@ -225,7 +227,7 @@ RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *
             needed[i] = node->in[i]->needs_grad;
             node->in[i]->needs_grad = false;
         }
-    y->grad = (float *)dy; /* rules only read it */
+    y->grad = own_dy;
     status = node->backward(tape, node, err);
     for (int i = 0; i < node->n_inputs; i++)
         if (node->in[i] && node->in[i] != w)

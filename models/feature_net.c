@@ -8,13 +8,10 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "engine/ops/activation.h"
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/filter2d.h"
-#include "engine/ops/in_place.h"
 #include "engine/ops/pool2d.h"
-#include "engine/ops/shape.h"
 
 #define MAX_LAYERS 24
 #define MAX_WEIGHTS 3 /* of one layer */
@@ -175,27 +172,20 @@ void feature_net_destroy(FeatureNet **net)
 
 /* --- running ---------------------------------------------------------------------------------------------------------- */
 
-static RsdStatus conv_relu(Tape *tape, const FeatureNet *net, int layer, int part, Tensor *x, int stride, int pad, Tensor **y,
-                           RsdError *err)
+static Conv2dBranch branch_of(const FeatureNet *net, int layer, int part, int stride, int pad)
 {
-    const Conv2dParams p = {.stride = {stride, stride}, .pad = SIDES(pad)};
-    RsdStatus status = RSD_OK;
-
-    TRY(op_conv2d(tape, x, net->weights[layer][part], net->biases[layer][part], &p, y, err));
-    TRY(tape->recording ? op_relu(tape, *y, y, err) : op_relu_in_place(tape, *y, err));
-fail:
-    return status;
+    return (Conv2dBranch){net->weights[layer][part], net->biases[layer][part], {.stride = {stride, stride}, .pad = SIDES(pad)}};
 }
 
 static RsdStatus fire(Tape *tape, const FeatureNet *net, int layer, Tensor *x, Tensor **y, RsdError *err)
 {
-    Tensor *squeezed, *sides[2];
+    const Conv2dBranch squeeze = branch_of(net, layer, 0, 1, 0);
+    const Conv2dBranch expand[] = {branch_of(net, layer, 1, 1, 0), branch_of(net, layer, 2, 1, 1)};
+    Tensor *squeezed;
     RsdStatus status = RSD_OK;
 
-    TRY(conv_relu(tape, net, layer, 0, x, 1, 0, &squeezed, err));
-    TRY(conv_relu(tape, net, layer, 1, squeezed, 1, 0, &sides[0], err));
-    TRY(conv_relu(tape, net, layer, 2, squeezed, 1, 1, &sides[1], err));
-    TRY(op_concat(tape, 2, sides, 1, y, err));
+    TRY(op_conv2d_relu(tape, x, &squeeze, 1, &squeezed, err));
+    TRY(op_conv2d_relu(tape, squeezed, expand, 2, y, err));
 fail:
     return status;
 }
@@ -225,7 +215,7 @@ RsdStatus feature_net_run(Tape *tape, const FeatureNet *net, Tensor *x, int n_ta
         const Pool2dParams pool = {.size = {l->k, l->k}, .stride = {l->stride, l->stride}, .ceil = plans[net->plan].ceil};
 
         if (l->kind == LAYER_CONV)
-            TRY(conv_relu(tape, net, i, 0, x, l->stride, l->pad, &x, err));
+            TRY(op_conv2d_relu(tape, x, (Conv2dBranch[]){branch_of(net, i, 0, l->stride, l->pad)}, 1, &x, err));
         else if (l->kind == LAYER_FIRE)
             TRY(fire(tape, net, i, x, &x, err));
         else if (l2_pool)

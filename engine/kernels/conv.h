@@ -91,6 +91,7 @@ typedef struct ConvJob {
     const float *bias;     /* [channels of y] or NULL */
     float *y;              /* must not overlap x */
     bool add;              /* to what y holds: y + (bias + sum) */
+    bool relu;             /* y = max(bias + sum, 0), NaN stays; not with add */
 } ConvJob;
 
 /* Gradients of y = gather(x), or of y = scatter(x), from dy. Each of dx, dw and db may be NULL: not wanted. */

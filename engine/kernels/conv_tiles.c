@@ -52,6 +52,14 @@ static const float *chunk_bias(const ConvPlan *plan, const ConvJob *job, int64_t
     return room;
 }
 
+/* Negative numbers of a finished chunk become 0 while they are in the cache. */
+static void rectify(float *y, int64_t m, int64_t columns, int64_t y_stride)
+{
+    for (int64_t r = 0; r < m; r++, y += y_stride)
+        for (int64_t t = 0; t < columns; t++)
+            y[t] = y[t] < 0.0f ? 0.0f : y[t];
+}
+
 /* True when rows of y are rows of the tile, so that nothing need be moved. */
 static bool is_direct(const ConvPlan *plan, const ConvTile *tile)
 {
@@ -84,8 +92,12 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
                        tile.top * plan->x.n_dst + tile.first;
 
             conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, y, count);
+            if (job->relu)
+                rectify(y, m, columns, count);
         } else {
             conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, out, plan->pitch);
+            if (job->relu)
+                rectify(out, m, columns, plan->pitch);
             conv_rows_store(tk, plan, &tile, group, first, m, out, line, &(RowTarget){.y = job->y, .add = job->add});
         }
     }

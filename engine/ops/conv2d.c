@@ -6,10 +6,12 @@
 
 #include <stdlib.h>
 
+#include "engine/ops/activation.h"
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/conv_layout.h"
 #include "engine/ops/conv_run.h"
 #include "engine/ops/depthwise.h"
+#include "engine/ops/shape.h"
 
 #define SIDE_MAX ((int64_t)1 << 20) /* longest kernel span, padding or stride */
 
@@ -171,11 +173,14 @@ static bool is_plain_depthwise(const ConvShape *s, const Conv2dParams *p)
            p->pad.right == half;
 }
 
-RsdStatus op_conv2d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv2dParams *p, Tensor **y, RsdError *err)
+/* into: NULL, or where y goes. */
+static RsdStatus convolve(Tape *tape, Tensor *x, const Conv2dBranch *branch, bool relu, Tensor *into, Tensor **y, RsdError *err)
 {
+    const Conv2dParams *p = &branch->p;
     const Sides2d *side = &p->pad;
     const ConvPadMode mode = conv_pad_modes[p->mode];
-    ConvCall call = {.kind = CONV_GATHER, .x = x, .w = w, .b = b, .n_axes = 2};
+    Tensor *w = branch->w, *b = branch->b;
+    ConvCall call = {.kind = CONV_GATHER, .x = x, .w = w, .b = b, .n_axes = 2, .into = into, .relu = relu};
     ConvShape *s = &call.shape;
     ConvPad2d pad;
     RsdStatus status = RSD_OK;
@@ -184,9 +189,10 @@ RsdStatus op_conv2d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv2dPar
     TRY(check_shapes(s, x, w, b, p, false, err));
     TRY(set_lengths(&s->y, x->shape[2], side->top, side->bottom, err));
     TRY(set_lengths(&s->x, x->shape[3], side->left, side->right, err));
-    if (is_plain_depthwise(s, p)) {
+    if (is_plain_depthwise(s, p) && !into) {
         TRY(mask_weight(tape, &call.w, p->mask, err));
-        return op_depthwise(tape, x, call.w, b, y, err);
+        TRY(op_depthwise(tape, x, call.w, b, y, err));
+        return relu ? op_relu(tape, *y, y, err) : RSD_OK;
     }
     if (p->mode != PAD_ZERO && (side->top > 0 || side->bottom > 0 || side->left > 0 || side->right > 0)) {
         TRY(check_reflection(x, p, err));
@@ -202,6 +208,84 @@ RsdStatus op_conv2d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv2dPar
     flatten_if_pointwise(s);
     TRY(mask_weight(tape, &call.w, p->mask, err));
     TRY(conv_call(tape, &call, y, err));
+fail:
+    return status;
+}
+
+RsdStatus op_conv2d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv2dParams *p, Tensor **y, RsdError *err)
+{
+    return convolve(tape, x, &(Conv2dBranch){w, b, *p}, false, NULL, y, err);
+}
+
+/* Channels first .. of a tensor of one picture, which lie in one piece. */
+static RsdStatus part_of(Tape *tape, const Tensor *whole, int64_t first, int64_t n, Tensor **part, RsdError *err)
+{
+    RsdStatus status = tape_leaf(tape, whole, false, part, err);
+
+    if (status == RSD_OK) {
+        (*part)->data += first * whole->shape[2] * whole->shape[3];
+        (*part)->shape[1] = n;
+    }
+    return status;
+}
+
+/* The gradient of each part is a piece of that of the whole. */
+static RsdStatus parts_backward(Tape *tape, Node *node, RsdError *err)
+{
+    (void)tape;
+    (void)err;
+    for (int i = 0; i < node->n_inputs; i++)
+        node->in[i]->grad = node->out->grad + (node->in[i]->data - node->out->data);
+    return RSD_OK;
+}
+
+/* One picture: every branch writes its channels into the result. */
+static RsdStatus branches_of_one(Tape *tape, Tensor *x, const Conv2dBranch *branches, int n, Tensor **y, RsdError *err)
+{
+    int64_t shape[4] = {1, 0, 0, 0}, first = 0;
+    Tensor *whole, *parts[CONV2D_MAX_BRANCHES];
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < n; i++) {
+        const Sides2d *side = &branches[i].p.pad;
+        ConvShape s;
+
+        TRY(check_shapes(&s, x, branches[i].w, branches[i].b, &branches[i].p, false, err));
+        TRY(set_lengths(&s.y, x->shape[2], side->top, side->bottom, err));
+        TRY(set_lengths(&s.x, x->shape[3], side->left, side->right, err));
+        CHECK(i == 0 || (s.y.n_coarse == shape[2] && s.x.n_coarse == shape[3]), err, RSD_ERR_ARG,
+              "conv2d: branch %d makes %lld x %lld samples, the first one %lld x %lld", i, (long long)s.y.n_coarse,
+              (long long)s.x.n_coarse, (long long)shape[2], (long long)shape[3]);
+        shape[1] += s.c_coarse;
+        shape[2] = s.y.n_coarse;
+        shape[3] = s.x.n_coarse;
+    }
+    TRY(tape_tensor(tape, &whole, 4, shape, err));
+    for (int i = 0; i < n; first += branches[i++].w->shape[0]) {
+        TRY(part_of(tape, whole, first, branches[i].w->shape[0], &parts[i], err));
+        TRY(convolve(tape, x, &branches[i], true, parts[i], &parts[i], err));
+    }
+    TRY(tape_record(tape, parts_backward, whole, n, parts, NULL, err));
+    *y = whole;
+fail:
+    return status;
+}
+
+RsdStatus op_conv2d_relu(Tape *tape, Tensor *x, const Conv2dBranch *branches, int n, Tensor **y, RsdError *err)
+{
+    Tensor *sides[CONV2D_MAX_BRANCHES];
+    RsdStatus status = RSD_OK;
+
+    *y = NULL;
+    CHECK(n >= 1 && n <= CONV2D_MAX_BRANCHES, err, RSD_ERR_ARG, "conv2d: %d branches; 1 to %d are possible", n,
+          CONV2D_MAX_BRANCHES);
+    if (n == 1)
+        return convolve(tape, x, branches, true, NULL, y, err);
+    if (x->n_dims == 4 && x->shape[0] == 1)
+        return branches_of_one(tape, x, branches, n, y, err);
+    for (int i = 0; i < n; i++)
+        TRY(convolve(tape, x, &branches[i], true, NULL, &sides[i], err));
+    TRY(op_concat(tape, n, sides, 1, y, err));
 fail:
     return status;
 }

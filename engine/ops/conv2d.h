@@ -42,6 +42,15 @@ typedef struct Conv2dParams {
  * h' = floor((h + top + bottom - span) / stride) + 1, span = (k - 1) dilation + 1, and n' likewise: torch's conv2d.
  * Reflection needs more samples than padding. Errors: RSD_ERR_ARG naming the shapes, RSD_ERR_MEMORY. */
 RsdStatus op_conv2d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv2dParams *p, Tensor **y, RsdError *err);
+/* Rectifiers behind n convolutions of one input, their channels one after the other: op_concat of op_relu of op_conv2d. Neither
+ * the values before the rectifiers nor, for a batch of one, those before the concatenation take memory or a pass of their own.
+ * Errors: as op_conv2d, and RSD_ERR_ARG where branches make pictures of different sizes. */
+#define CONV2D_MAX_BRANCHES 4
+typedef struct Conv2dBranch {
+    Tensor *w, *b; /* b may be NULL */
+    Conv2dParams p;
+} Conv2dBranch;
+RsdStatus op_conv2d_relu(Tape *tape, Tensor *x, const Conv2dBranch *branches, int n, Tensor **y, RsdError *err);
 /* x [batch, c_in, h, n], w [c_in, c_out / groups, k_y, k_x] -> y [batch, c_out, h', n'] with
  * h' = (h - 1) stride + span - top - bottom + output_pad, and n' likewise: torch's conv_transpose2d. */
 RsdStatus op_conv_transpose2d(Tape *tape, Tensor *x, Tensor *w, Tensor *b, const Conv2dParams *p, Tensor **y, RsdError *err);

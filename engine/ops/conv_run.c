@@ -14,6 +14,7 @@
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/point.h"
 #include "engine/ops/pad.h"
+#include "engine/ops/pointwise.h"
 
 const ConvPadMode conv_pad_modes[] = {
     [PAD_ZERO] = CONV_PAD_ZERO, [PAD_REFLECT] = CONV_PAD_REFLECT, [PAD_REPLICATE] = CONV_PAD_REPLICATE};
@@ -21,7 +22,7 @@ const ConvPadMode conv_pad_modes[] = {
 typedef struct Saved {
     ConvKind kind;
     ConvShape shape;
-    bool elu, is_padded;
+    bool elu, relu, is_padded;
     ConvPad2d pad;
     float *x_padded; /* x->data without padding */
 } Saved;
@@ -459,6 +460,31 @@ static RsdStatus added_grad(Tape *tape, Tensor *x, float **dx, RsdError *err)
     return status;
 }
 
+typedef struct MaskJob {
+    const PointKernels *point;
+    const float *y;
+    float *dy;
+    int64_t count;
+} MaskJob;
+
+static void mask_block(void *ctx, int64_t i, int worker)
+{
+    const MaskJob *job = ctx;
+    const int64_t at = i * POINT_BLOCK;
+
+    (void)worker;
+    job->point->map_grad(POINT_RELU, 0.0f, 0.0f, job->y + at, job->y + at, job->dy + at, job->dy + at,
+                         point_block_len(job->count, i), false);
+}
+
+/* The gradient of what the rectifier left 0 is 0: y tells, and dy is nobody else's. */
+static void mask_gradient(Tape *tape, const Tensor *y)
+{
+    MaskJob job = {tape->kernels->point, y->data, y->grad, tensor_count(y)};
+
+    threads_for(tape->threads, point_n_blocks(job.count), mask_block, &job);
+}
+
 static RsdStatus conv_backward(Tape *tape, Node *node, RsdError *err)
 {
     const Saved *saved = node->saved;
@@ -471,6 +497,8 @@ static RsdStatus conv_backward(Tape *tape, Node *node, RsdError *err)
     ArenaMark mark;
     RsdStatus status = RSD_OK;
 
+    if (saved->relu)
+        mask_gradient(tape, node->out);
     TRY(added_grad(tape, node->in[1], &job.dw, err));
     TRY(added_grad(tape, node->in[2], &job.db, err));
     TRY(tape_grad(tape, x, &dx, &add, err));
@@ -513,14 +541,14 @@ RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err)
     bool gathers = call->kind == CONV_GATHER;
     int64_t shape[] = {s->batch, gathers ? s->c_coarse : s->c_fine, call->axes[0], call->axes[1]};
     int64_t rows = call->x->shape[0] * call->x->shape[1];
-    Tensor *out = call->onto;
+    Tensor *out = call->onto ? call->onto : call->into;
     float *x_padded = call->x->data;
     RsdStatus status = RSD_OK;
 
     *y = NULL;
     if (call->onto)
         TRY(check_onto(tape, call->onto, 2 + call->n_axes, shape, err));
-    else
+    else if (!out)
         TRY(tape_tensor(tape, &out, 2 + call->n_axes, shape, err));
     if (call->pad) {
         TRY(arena_alloc(tape->arena, &x_padded, (size_t)(rows * conv_fine_count(s)), sizeof(float), err));
@@ -534,7 +562,8 @@ RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err)
                            .w = call->w->data,
                            .bias = call->b ? call->b->data : NULL,
                            .y = out->data,
-                           .add = call->onto != NULL},
+                           .add = call->onto != NULL,
+                           .relu = call->relu},
                 call->w, err));
     if (call->context)
         conv_keep_context(call->context, gathers ? s->x.left : conv_reach(&s->x), rows, call->x->data, call->x->shape[2]);
@@ -545,6 +574,7 @@ RsdStatus conv_call(Tape *tape, const ConvCall *call, Tensor **y, RsdError *err)
         saved->kind = call->kind;
         saved->shape = *s;
         saved->elu = call->elu;
+        saved->relu = call->relu;
         saved->is_padded = call->pad != NULL;
         if (call->pad)
             saved->pad = *call->pad;

@@ -25,6 +25,8 @@ typedef struct ConvCall {
     float *context;       /* of a stream, NULL without */
     Tensor *x, *w, *b;    /* b may be NULL */
     Tensor *onto;         /* NULL, or what y is added to, in its place; then nothing may record */
+    Tensor *into;         /* NULL, or where y goes: a tensor of its shape that nothing has read */
+    bool relu;            /* on y, which then is all that is kept; not with onto */
 } ConvCall;
 
 /* Computes the tensor y [batch, channels, axes...] and records the node. Errors: RSD_ERR_MEMORY; RSD_ERR_IO when the weight waits

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <math.h>
+#include <stdlib.h>
 
 #include "engine/ops/conv2d.h"
 #include "engine/ops/pool2d.h"
@@ -99,6 +100,37 @@ static void conv_in_double(const OpRow *row, const OpArray *in, OpArray *y)
                                   in[0].data[((b * xs[1] + ci) * xs[2] + at_y) * xs[3] + at_x];
                 }
     }
+}
+
+/* Rectifiers behind a 3 x 3 convolution and, with a third input, a 1 x 1 one beside it. */
+static const Conv2dCall wide_branch = {.p = {.pad = SIDES(1)}}, narrow_branch = {.p = {.groups = 1}};
+
+static RsdStatus apply_branches(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
+{
+    const Conv2dBranch branches[] = {{in[1], NULL, wide_branch.p}, {row->n_inputs > 2 ? in[2] : NULL, NULL, narrow_branch.p}};
+
+    return op_conv2d_relu(tape, in[0], branches, row->n_inputs - 1, y, err);
+}
+
+static void branches_in_double(const OpRow *row, const OpArray *in, OpArray *y)
+{
+    OpArray parts[2] = {{0}, {0}};
+    int64_t n[2] = {0, 0}, batch = in[0].shape[0];
+    double *out;
+
+    for (int i = 0; i < row->n_inputs - 1; i++) {
+        conv_in_double(&(OpRow){.n_inputs = 2, .attributes = i ? &narrow_branch : &wide_branch},
+                       (const OpArray[]){in[0], in[1 + i]}, &parts[i]);
+        n[i] = parts[i].count / batch;
+    }
+    out = op_array_shape(y, 4, (int64_t[]){batch, parts[0].shape[1] + (n[1] ? parts[1].shape[1] : 0), in[0].shape[2], in[0].shape[3]});
+    for (int64_t i = 0; i < y->count; i++) {
+        const int64_t b = i / (n[0] + n[1]), at = i % (n[0] + n[1]);
+
+        out[i] = fmax(at < n[0] ? parts[0].data[b * n[0] + at] : parts[1].data[b * n[1] + at - n[0]], 0.0);
+    }
+    for (int i = 0; i < 2; i++)
+        free(parts[i].data);
 }
 
 /* scalar: 1 keeps the odd places. */
@@ -247,6 +279,10 @@ static void shuffle_in_double(const OpRow *row, const OpArray *in, OpArray *y)
      .attributes = &(const Conv2dCall){.transposed = is_transposed, .p = {__VA_ARGS__}}, .value_tolerance = 1e-6,      \
      .gradient_tolerance = 4e-6}
 
+#define BRANCHES(label, n, inputs)                                                                                     \
+    {.name = label, .n_inputs = n, .in = {UNPACK inputs}, .apply = apply_branches, .reference = branches_in_double,    \
+     .value_tolerance = 1e-6, .gradient_tolerance = 4e-6}
+
 #define POOL(label, shapes, largest, ...)                                                                              \
     {.name = label, .n_inputs = 1, .in = {X shapes}, .apply = apply_pool, .reference = pool_in_double,                 \
      .attributes = &(const PoolCall){.is_max = largest, .p = {__VA_ARGS__}}, .value_tolerance = 1e-6,                  \
@@ -292,6 +328,11 @@ const OpRow op_rows_picture[] = {
     CONV("conv2d, 5x5, checkerboard", 3, false, (X({1, 3, 7, 8}, {0}), W({4, 3, 5, 5}, {0}), B({4}, {0})), .pad = SIDES(2),
          .mask = CONV_MASK_CHECKERBOARD),
     CONV("conv2d, 3x3, raster mask", 2, false, (X({1, 3, 6, 7}, {0}), W({2, 3, 3, 3}, {0})), .pad = SIDES(1), .mask = CONV_MASK_RASTER),
+    BRANCHES("conv2d and rectifier", 2, (X({2, 3, 7, 9}, {1, 64, 64, 64}), W({5, 3, 3, 3}, {64, 64, 3, 3}))),
+    BRANCHES("conv2d and rectifier, two branches", 3,
+             (X({1, 3, 6, 40}, {1, 64, 64, 64}), W({5, 3, 3, 3}, {64, 64, 3, 3}), W({3, 3, 1, 1}, {64, 64, 1, 1}))),
+    BRANCHES("conv2d and rectifier, two branches of two pictures", 3,
+             (X({2, 3, 6, 7}, {0}), W({5, 3, 3, 3}, {0}), W({3, 3, 1, 1}, {0}))),
     CONV("transposed 2d, 4x4, stride 2", 3, true, (X({2, 5, 4, 5}, {1, 128, 32, 32}), W({5, 3, 4, 4}, {128, 64, 4, 4}), B({3}, {64})),
          .pad = SIDES(1), .stride = {2, 2}),
     CONV("transposed 2d, 5x5, stride 2, output padding", 3, true,

@@ -77,7 +77,7 @@ static void no_pack(const ConvJob *job, int64_t task)
 static void store(const ConvJob *job, float *y, const float *sum, int64_t count)
 {
     for (int64_t i = 0; i < count; i++)
-        y[i] = job->add ? y[i] + sum[i] : sum[i];
+        y[i] = job->add ? y[i] + sum[i] : job->relu && sum[i] < 0.0f ? 0.0f : sum[i];
 }
 
 static void gather(const ConvJob *job, int64_t task, void *scratch)
