@@ -13,7 +13,7 @@
 #include "losses/image_metric.h"
 #include "media/image_reader.h"
 
-#define ONE_AT_A_TIME_PIXELS ((int64_t)1 << 22) /* from here on one picture is measured at a time */
+#define ONE_AT_A_TIME_PIXELS ((int64_t)1 << 22) /* of more, one picture is in memory at a time */
 #define MIN_SIDE 16     /* of what all codecs and metrics can be asked to code */
 
 /* ---- the original ---- */
@@ -49,9 +49,9 @@ fail:
     return status;
 }
 
-static RsdStatus open_picture(RdThing *thing, const char *path, const RdRun *run, RsdError *err)
+static RsdStatus open_picture(RdThing *thing, const char *path, const RdRun *run, bool is_alone, RsdError *err)
 {
-    const ImageReadOptions reading = {.max_pixels = EVAL_MAX_PIXELS, .drop_profile = true};
+    const ImageReadOptions reading = {.max_pixels = is_alone ? EVAL_MAX_PIXELS : ONE_AT_A_TIME_PIXELS, .drop_profile = true};
     RsdStatus status = RSD_OK;
 
     TRY(image_read(&thing->image, path, &reading, err));
@@ -61,7 +61,6 @@ static RsdStatus open_picture(RdThing *thing, const char *path, const RdRun *run
     TRY(simplify(&thing->image, path, run, err));
     thing->n = thing->image->width * thing->image->height;
     thing->amount = (double)thing->n;
-    thing->is_large = thing->n > ONE_AT_A_TIME_PIXELS;
     TRY(mem_alloc(&thing->samples, 3 * (size_t)thing->n, sizeof *thing->samples, err));
     image_to_float(thing->image, 3, thing->samples);
 fail:

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "engine/base/mem.h"
@@ -24,6 +25,7 @@ typedef struct Work {
     pthread_mutex_t saying, large;
     double began_s;
     size_t n_done; /* trials */
+    atomic_bool out_of_memory; /* the run has failed */
 } Work;
 
 double rd_thread_time_s(void)
@@ -82,6 +84,7 @@ static void try_points(Work *work, size_t file, const RdCodec *codec, const RdTh
         t->is_missing = opened != RSD_OK;
         t->amount = thing->amount;
         if (t->is_missing) {
+            t->status = opened;
             t->err = *why;
             for (size_t m = 0; m < run->set->n; m++)
                 t->values[m].flags = METRIC_NOT_APPLICABLE;
@@ -92,6 +95,7 @@ static void try_points(Work *work, size_t file, const RdCodec *codec, const RdTh
     }
 }
 
+/* What is large waits for its turn before it takes memory, and gives it back before the turn ends. */
 static void codec_task(void *ctx, int64_t i, int worker)
 {
     Work *work = ctx;
@@ -99,14 +103,24 @@ static void codec_task(void *ctx, int64_t i, int worker)
     const size_t file = (size_t)i / run->n_codecs;
     RdThing thing = {0};
     RsdError err = {0};
-    const RsdStatus opened = run->kind->open(&thing, run->paths[file], run, &err);
+    RsdStatus opened;
+    bool is_alone = false;
 
-    if (thing.is_large)
+    if (atomic_load(&work->out_of_memory))
+        return;
+    opened = run->kind->open(&thing, run->paths[file], run, false, &err);
+    if (opened == RSD_ERR_MEMORY) {
+        clear_thing(&thing);
         pthread_mutex_lock(&work->large);
+        is_alone = true;
+        opened = run->kind->open(&thing, run->paths[file], run, true, &err);
+    }
+    if (opened == RSD_ERR_MEMORY)
+        atomic_store(&work->out_of_memory, true);
     try_points(work, file, &run->codecs[(size_t)i % run->n_codecs], &thing, opened, &err, work->desks[worker].tape);
-    if (thing.is_large)
-        pthread_mutex_unlock(&work->large);
     clear_thing(&thing);
+    if (is_alone)
+        pthread_mutex_unlock(&work->large);
 }
 
 static RsdStatus open_desks(Work *work, RsdThreads *threads, RsdError *err)
@@ -192,20 +206,51 @@ static void sum_point(const Work *work, size_t p, double *scratch)
         point->values[m] = mean_of(work, p, m, scratch);
 }
 
+/* Of a thing, why it could not be read: for any codec, so that all are compared over the same things. NULL: it could. */
+static const RdTrial *find_missing(const Work *work, size_t f)
+{
+    const RdTrial *trials = &work->trials[f * work->run->n_points];
+
+    for (size_t p = 0; p < work->run->n_points; p++)
+        if (trials[p].is_missing)
+            return &trials[p];
+    return NULL;
+}
+
+static RsdStatus check_memory(const Work *work, RsdError *err)
+{
+    const size_t n_trials = work->run->n_files * work->run->n_points;
+
+    for (size_t i = 0; i < n_trials; i++)
+        if (work->trials[i].is_missing && work->trials[i].status == RSD_ERR_MEMORY)
+            return error_set(err, RSD_ERR_MEMORY, "%s", work->trials[i].err.text);
+    return RSD_OK;
+}
+
 static RsdStatus count_missing(const Work *work, RsdError *err)
 {
     RdRun *run = work->run;
+    const RdTrial *why = NULL;
 
     for (size_t f = 0; f < run->n_files; f++) {
-        const RdTrial *t = &work->trials[f * run->n_points];
+        const RdTrial *missing = find_missing(work, f);
 
-        run->n_missing += t->is_missing;
-        if (t->is_missing)
-            console_say(run->console, LOG_WARNING, "left out: %s", t->err.text);
+        if (!missing)
+            continue;
+        why = missing;
+        run->n_missing++;
+        console_say(run->console, LOG_WARNING, "left out: %s", missing->err.text);
+        for (size_t p = 0; p < run->n_points; p++) {
+            RdTrial *t = &work->trials[f * run->n_points + p];
+
+            t->is_missing = true;
+            for (size_t m = 0; m < run->set->n; m++)
+                t->values[m] = (MetricValue){.flags = METRIC_NOT_APPLICABLE};
+        }
     }
     if (run->n_missing == run->n_files)
         return error_set(err, RSD_ERR_CORRUPT, "none of %zu %s could be read: %s", run->n_files, run->kind->eval->things,
-                         work->trials[0].err.text);
+                         why->err.text);
     return RSD_OK;
 }
 
@@ -374,6 +419,7 @@ RsdStatus rd_run(RdRun *run, RsdThreads *threads, RsdError *err)
         work.trials[i].values = work.values + i * run->set->n;
     threads_for(threads, (int64_t)(run->n_files * run->n_codecs), codec_task, &work);
     console_clear_line(run->console);
+    TRY(check_memory(&work, err));
     TRY(count_missing(&work, err));
     for (size_t p = 0; p < run->n_points; p++) {
         sum_point(&work, p, scratch);

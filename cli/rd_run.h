@@ -30,12 +30,11 @@ typedef struct RdThing {
     int64_t n;
     Image *image;  /* 8 bits, no alpha; NULL for sound */
     double amount; /* seconds, or pixels */
-    bool is_large; /* such are measured one at a time */
 } RdThing;
 
 /* One thing at one setting. */
 typedef struct RdTrial {
-    bool is_missing; /* the thing could not be read: `err` says why, and nothing counts it */
+    bool is_missing; /* the thing could not be read, for this codec or another: `err` says why, and nothing counts it */
     RsdStatus status;
     RsdError err;
     int64_t n_bytes; /* of the whole file */
@@ -59,8 +58,10 @@ typedef struct RdKind {
     int speed_digits;
     double marks[RD_N_MARKS]; /* rates at which curves are read off */
 
-    /* Errors: those of the readers. What is in *thing after a failure is cleared by the caller. */
-    RsdStatus (*open)(RdThing *thing, const char *path, const RdRun *run, RsdError *err);
+    /* is_alone: nothing else that is large is in memory or comes into it until this thing is cleared. Without, what is large is
+     * refused with RSD_ERR_MEMORY before it takes memory. Errors: those of the readers. What is in *thing after a failure is
+     * cleared by the caller. */
+    RsdStatus (*open)(RdThing *thing, const char *path, const RdRun *run, bool is_alone, RsdError *err);
     /* Fills in all of *trial but status, err and amount. Any thread that has the tape for itself. Errors: those of codecs and
      * metrics. */
     RsdStatus (*try)(RdTrial *trial, const RdRun *run, const RdCodec *codec, const RdSetting *setting,
@@ -109,8 +110,9 @@ struct RdRun {
     size_t n_missing;
 };
 
-/* Values do not depend on the number of threads (the times do, a little). Errors: RSD_ERR_MEMORY, RSD_ERR_CORRUPT (nothing could
- * be read). What cannot be read is left out, and a point that fails for one thing is not usable; the console is told. */
+/* Values do not depend on the number of threads (the times do, a little). Errors: RSD_ERR_MEMORY (also for a thing alone),
+ * RSD_ERR_CORRUPT (nothing could be read). What cannot be read is left out for all codecs, so that they are compared over the same
+ * things, and a point that fails for one thing is not usable; the console is told. */
 RsdStatus rd_run(RdRun *run, RsdThreads *threads, RsdError *err);
 void rd_run_clear(RdRun *run);
 

@@ -25,7 +25,8 @@ typedef struct Decoded {
     int64_t n;
 } Decoded;
 
-static RsdStatus open_sound(RdThing *thing, const char *path, const RdRun *run, RsdError *err)
+/* No recording is large: all are cut. */
+static RsdStatus open_sound(RdThing *thing, const char *path, const RdRun *run, bool is_alone, RsdError *err)
 {
     AudioReaderOptions options = {.rate_hz = run->rate_hz, .channels = run->channels};
     size_t most = (size_t)(run->seconds * run->rate_hz), got = 0;
@@ -33,6 +34,7 @@ static RsdStatus open_sound(RdThing *thing, const char *path, const RdRun *run, 
     float *samples = NULL;
     RsdStatus status = RSD_OK;
 
+    (void)is_alone;
     TRY(audio_reader_open(&reader, path, &options, err));
     TRY(mem_alloc(&samples, most * (size_t)run->channels, sizeof *samples, err));
     thing->samples = samples;

@@ -5,11 +5,14 @@
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/rd_run.h"
+#include "config.h"
 #include "engine/base/mem.h"
 #include "media/image_reader.h"
 #include "media/image_writer.h"
@@ -71,13 +74,32 @@ Test(rd, table_of_codecs_serves_sound_and_pictures)
     cr_expect_leq(n_sound + 1, RD_MAX_CODECS);
 }
 
+#ifndef RESIDUA_HAVE_JPEG
+#define RESIDUA_HAVE_JPEG 0
+#endif
+#ifndef RESIDUA_HAVE_OPENJPEG
+#define RESIDUA_HAVE_OPENJPEG 0
+#endif
+
+/* What image_format_of says of each codec's files, and which of them this build must be able to make. */
+static const struct {
+    const char *codec, *format;
+    bool is_always_here;
+} picture_files[] = {
+    {"jpeg", "jpeg", RESIDUA_HAVE_JPEG}, {"webp", "webp", false}, {"jpeg2000", "jp2", RESIDUA_HAVE_OPENJPEG},
+    {"jxl", "jxl", false}, {"avif", "avif", false}};
+
 /* The file is one of its format, and the dial from its first to its last position costs bytes and gives quality. */
 static void expect_round_trips(const RdCodec *codec, int channels)
 {
+    size_t row = 0;
     Image *original = make_picture(channels), *decoded;
     double before_db = 0;
     size_t before = 0;
 
+    while (row < sizeof picture_files / sizeof *picture_files && strcmp(picture_files[row].codec, codec->name) != 0)
+        row++;
+    cr_assert_lt(row, sizeof picture_files / sizeof *picture_files, "%s has no line here", codec->name);
     for (size_t s = 0; s < codec->n_settings; s += codec->n_settings - 1) {
         const PeerFormat format = at_quality(codec, s);
         uint8_t *bytes;
@@ -87,12 +109,13 @@ static void expect_round_trips(const RdCodec *codec, int channels)
         const char *name;
 
         if (status == RSD_ERR_UNSUPPORTED) {
+            cr_expect(!picture_files[row].is_always_here, "%s: %s", codec->name, err.text);
             fprintf(stderr, "skipped: %s: %s\n", codec->name, err.text);
             break;
         }
         ASSERT_OK(status, err);
         name = image_format_of(bytes, size);
-        cr_expect(name && strncmp(name, codec->name, 2) == 0, "%s: the file is %s", codec->name, name ? name : "unknown");
+        cr_expect(name && strcmp(name, picture_files[row].format) == 0, "%s: the file is %s", codec->name, name ? name : "unknown");
         ASSERT_OK(image_read_bytes(&decoded, bytes, size, NULL, &err), err);
         cr_assert(decoded->width == SIDE_X && decoded->height == SIDE_Y, "%s", codec->name);
         cr_expect(psnr(original, decoded) > before_db + 3 && size > before, "%s at %g: %g dB in %zu bytes, before %g dB in %zu",
@@ -231,6 +254,143 @@ Test(rd, points_do_not_depend_on_threads_and_a_broken_picture_is_left_out, .fini
     ASSERT_FAILS(rd_run(&one.run, threads, &err), RSD_ERR_CORRUPT, err, "none of 2 pictures");
     rd_run_clear(&one.run);
     rsd_threads_destroy(&threads);
+}
+
+/* ---- things that cannot be read, and large ones ---- */
+
+/* The kind of pictures with an open that fails when told to, and that counts. */
+static struct {
+    atomic_int n_opened, n_inside, n_together;
+    int fails_at; /* this call of open, from 1; 0: none */
+    RsdStatus failure;
+    bool all_large;
+} play;
+
+static void enter(void)
+{
+    const int inside = atomic_fetch_add(&play.n_inside, 1) + 1;
+
+    if (inside > 1)
+        atomic_fetch_add(&play.n_together, 1);
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+static RsdStatus open_playing(RdThing *thing, const char *path, const RdRun *run, bool is_alone, RsdError *err)
+{
+    RsdStatus status;
+
+    if (play.all_large && !is_alone)
+        return error_set(err, RSD_ERR_MEMORY, "%s: large", path);
+    if (atomic_fetch_add(&play.n_opened, 1) + 1 == play.fails_at || (play.fails_at && play.failure == RSD_ERR_MEMORY && is_alone))
+        return error_set(err, play.failure, "%s: not this time", path);
+    enter();
+    status = rd_kind_picture.open(thing, path, run, true, err);
+    atomic_fetch_sub(&play.n_inside, 1);
+    return status;
+}
+
+static RsdStatus try_playing(RdTrial *t, const RdRun *run, const RdCodec *codec, const RdSetting *setting, const RdThing *thing,
+                             Tape *tape, RsdError *err)
+{
+    (void)run, (void)tape, (void)err;
+    enter();
+    t->n_bytes = 1000 + 100 * (int64_t)(setting - codec->ladder);
+    t->encode_s = t->decode_s = 1;
+    t->amount = thing->amount;
+    for (size_t m = 0; m < 2; m++)
+        t->values[m].value = 1.0 + (double)(setting - codec->ladder);
+    atomic_fetch_sub(&play.n_inside, 1);
+    return RSD_OK;
+}
+
+static RsdStatus play_run(Bench *b, RsdThreads *threads, RsdError *err)
+{
+    static RdKind kind;
+
+    kind = rd_kind_picture;
+    kind.open = open_playing;
+    kind.try = try_playing;
+    b->run.kind = &kind;
+    atomic_store(&play.n_opened, 0);
+    atomic_store(&play.n_together, 0);
+    return rd_run(&b->run, threads, err);
+}
+
+Test(rd, a_picture_that_one_codec_could_not_open_counts_for_none, .fini = fixture_close)
+{
+    static Bench b;
+    RsdError err = {0};
+
+    open_bench(&b);
+    play.fails_at = 4; /* the second picture for the second codec */
+    play.failure = RSD_ERR_CORRUPT;
+    ASSERT_OK(play_run(&b, NULL, &err), err);
+    cr_expect_eq(b.run.n_missing, 1);
+    for (size_t p = 0; p < b.run.n_points; p++) {
+        const size_t step = p < IMAGE_LEVELS ? p : p - IMAGE_LEVELS;
+
+        cr_expect(b.run.points[p].usable && b.run.points[p].values[0].n == 1, "point %zu over %zu pictures", p,
+                  b.run.points[p].values[0].n);
+        cr_expect(fabs(b.run.points[p].encode_s - 1) < 1e-9, "point %zu: %g s", p, b.run.points[p].encode_s);
+        cr_expect(fabs(b.run.points[p].rate - 8.0 * (1000 + 100 * (double)step) / N_PIXELS) < 1e-9, "point %zu: %g", p,
+                  b.run.points[p].rate);
+    }
+    rd_run_clear(&b.run);
+}
+
+Test(rd, memory_that_is_out_ends_the_run_and_names_the_picture, .fini = fixture_close)
+{
+    static Bench b;
+    RsdError err = {0};
+
+    open_bench(&b);
+    play.fails_at = 3;
+    play.failure = RSD_ERR_MEMORY;
+    ASSERT_FAILS(play_run(&b, NULL, &err), RSD_ERR_MEMORY, err, "a.png: not this time");
+    rd_run_clear(&b.run);
+}
+
+Test(rd, large_pictures_are_in_memory_one_at_a_time, .fini = fixture_close)
+{
+    static Bench b;
+    RsdThreads *threads;
+    RsdError err = {0};
+
+    open_bench(&b);
+    ASSERT_OK(rsd_threads_create(&threads, 4, &err), err);
+    play.fails_at = 0;
+    play.all_large = false;
+    ASSERT_OK(play_run(&b, threads, &err), err);
+    cr_expect_gt(atomic_load(&play.n_together), 0, "four threads never met: this test sees nothing");
+    rd_run_clear(&b.run);
+    b.run.n_points = b.run.n_missing = 0;
+    play.all_large = true;
+    ASSERT_OK(play_run(&b, threads, &err), err);
+    cr_expect_eq(atomic_load(&play.n_together), 0);
+    cr_expect_eq(b.run.n_missing, 0);
+    rd_run_clear(&b.run);
+    rsd_threads_destroy(&threads);
+}
+
+Test(rd, a_picture_above_four_million_pixels_waits_to_be_alone, .fini = fixture_close)
+{
+    const RdRun run = {.console = &(Console){.quiet = true}};
+    RdThing thing = {0};
+    Image *image;
+    char path[512];
+    RsdError err = {0};
+
+    fixture_open();
+    snprintf(path, sizeof path, "%s", fixture_path("large.png"));
+    ASSERT_OK(image_create(&image, 2049, 2049, 1, 8, false, &err), err);
+    ASSERT_OK(image_write(image, path, NULL, &err), err);
+    image_destroy(&image);
+    ASSERT_FAILS(rd_kind_picture.open(&thing, path, &run, false, &err), RSD_ERR_MEMORY, err, "2049 x 2049");
+    cr_expect(!thing.samples && !thing.image);
+    ASSERT_OK(rd_kind_picture.open(&thing, path, &run, true, &err), err);
+    cr_expect_eq(thing.n, 2049 * 2049);
+    mem_free(&thing.samples);
+    image_destroy(&thing.image);
 }
 
 Test(rd, json_has_codecs_points_and_comparisons, .fini = fixture_close)
