@@ -12,24 +12,6 @@
 
 #define SILENT 1e-9f /* added to mean |D(x)|: a dead map must not divide by zero */
 
-/* ln(1 + e^x) = x / 2 + |x| / 2 + ln(1 + e^-|x|): no overflow anywhere, and the gradient at 0 is 1/2. */
-static RsdStatus softplus(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
-{
-    Tensor *size, *h, *half;
-    RsdStatus status = RSD_OK;
-
-    TRY(op_abs(tape, x, &size, err));
-    TRY(op_scale(tape, size, -1.0f, &h, err));
-    TRY(op_exp(tape, h, &h, err));
-    TRY(op_add_scalar(tape, h, 1.0f, &h, err));
-    TRY(op_log(tape, h, 0.0f, &h, err));
-    TRY(op_add(tape, size, x, &half, err));
-    TRY(op_scale(tape, half, 0.5f, &half, err));
-    TRY(op_add(tape, h, half, y, err));
-fail:
-    return status;
-}
-
 /* mean max(0, shift + scale x) */
 static RsdStatus mean_hinge(Tape *tape, Tensor *x, float scale, float shift, Tensor **y, RsdError *err)
 {
@@ -63,7 +45,7 @@ static RsdStatus mean_softplus(Tape *tape, Tensor *x, float sign, Tensor **y, Rs
     RsdStatus status = RSD_OK;
 
     TRY(op_scale(tape, x, sign, &h, err));
-    TRY(softplus(tape, h, &h, err));
+    TRY(op_softplus(tape, h, &h, err));
     TRY(op_mean(tape, h, y, err));
 fail:
     return status;

@@ -4,6 +4,7 @@
  */
 #include "engine/ops/activation.h"
 
+#include "engine/ops/arithmetic.h"
 #include "engine/ops/pointwise.h"
 
 RsdStatus op_relu(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
@@ -39,6 +40,24 @@ RsdStatus op_tanh(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
 RsdStatus op_sigmoid(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
 {
     return op_map(tape, POINT_SIGMOID, 0.0f, 0.0f, x, y, err);
+}
+
+/* ln(1 + e^x) = x / 2 + |x| / 2 + ln(1 + e^-|x|): no overflow anywhere, and the gradient at 0 is 1/2. */
+RsdStatus op_softplus(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
+{
+    Tensor *size, *h, *half;
+    RsdStatus status = RSD_OK;
+
+    TRY(op_abs(tape, x, &size, err));
+    TRY(op_scale(tape, size, -1.0f, &h, err));
+    TRY(op_exp(tape, h, &h, err));
+    TRY(op_add_scalar(tape, h, 1.0f, &h, err));
+    TRY(op_log(tape, h, 0.0f, &h, err));
+    TRY(op_add(tape, size, x, &half, err));
+    TRY(op_scale(tape, half, 0.5f, &half, err));
+    TRY(op_add(tape, h, half, y, err));
+fail:
+    return status;
 }
 
 typedef struct SnakeJob {

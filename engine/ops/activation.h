@@ -14,6 +14,7 @@ RsdStatus op_gelu(Tape *tape, Tensor *x, Tensor **y, RsdError *err);            
 RsdStatus op_hard_swish(Tape *tape, Tensor *x, Tensor **y, RsdError *err);              /* x clip(x + 3, 0, 6) / 6 */
 RsdStatus op_tanh(Tape *tape, Tensor *x, Tensor **y, RsdError *err);
 RsdStatus op_sigmoid(Tape *tape, Tensor *x, Tensor **y, RsdError *err);
+RsdStatus op_softplus(Tape *tape, Tensor *x, Tensor **y, RsdError *err); /* ln(1 + e^x), of other ops */
 
 /* x [B, C, T...], alpha C elements (learned): y = x + sin^2(alpha x) / (alpha + 1e-9). [audio.md 2.1] */
 RsdStatus op_snake(Tape *tape, Tensor *x, Tensor *alpha, Tensor **y, RsdError *err);

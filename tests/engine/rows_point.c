@@ -54,6 +54,7 @@ VALUE(value_gelu, u * 0.5 * (1 + erf(u / sqrt(2))))
 VALUE(value_hard_swish, u *fmin(fmax(u + 3, 0), 6) / 6)
 VALUE(value_tanh, (exp(u) - exp(-u)) / (exp(u) + exp(-u)))
 VALUE(value_sigmoid, 1 / (1 + exp(-u)))
+VALUE(value_softplus, fmax(u, 0) + log1p(exp(-fabs(u))))
 VALUE(value_scale, k *u)
 VALUE(value_shift, u + k)
 VALUE(value_abs, fabs(u))
@@ -249,6 +250,7 @@ const OpRow op_rows_point[] = {
     UNARY("gelu", -5, 4, 0, 5e-7, op_gelu, NULL, value_gelu),
     UNARY("tanh", -4, 4, 0, 5e-7, op_tanh, NULL, value_tanh),
     UNARY("sigmoid", -9, 9, 0, 5e-7, op_sigmoid, NULL, value_sigmoid),
+    UNARY("softplus", -9, 9, 0, 1e-6, op_softplus, NULL, value_softplus),
     UNARY("scale", -2, 2, -1.7, 2e-7, NULL, op_scale, value_scale),
     UNARY("add scalar", -2, 2, 0.3, 2e-7, NULL, op_add_scalar, value_shift),
     UNARY("abs", -2, 2, 0, 1e-7, op_abs, NULL, value_abs),
