@@ -25,6 +25,7 @@
 #include "engine/ops/resize2d.h"
 #include "engine/ops/shape.h"
 #include "models/image_net.h"
+#include "models/integer_net.h"
 
 #define NOISE_SAMPLE_Y 0u /* samples of RNG_MODEL; a colour has fewer than 2^28 blocks */
 #define NOISE_SAMPLE_ODD (1u << 28)
@@ -32,58 +33,15 @@
 
 /* ---- layers ---- */
 
-/* What follows the sum of a layer: its ReLU, and the limits and grid of the integer form. The limits hold in the float form, too, or
- * training would grow activations that the integer form cuts off. The ReLU is one of its own, whose gradient is 0 below 0: as the lower
- * bound it would let gradients through that lead back. */
-static RsdStatus settle(Tape *tape, bool relu, const PriorOptions *options, Tensor *x, Tensor **y, RsdError *err)
+static IntegerForm form_of(PriorLayer which, const PriorOptions *options)
 {
-    RsdStatus status = RSD_OK;
-
-    *y = x;
-    if (relu)
-        TRY(op_relu(tape, x, y, err));
-    if (options->as_integer)
-        TRY(op_snap(tape, *y, PRIOR_UNIT, -PRIOR_LIMIT, PRIOR_LIMIT, y, err));
-    else
-        TRY(op_bound(tape, *y, -PRIOR_LIMIT, PRIOR_LIMIT, y, err));
-fail:
-    return status;
-}
-
-static RsdStatus weight_of(Tape *tape, const Conv2dLayer *layer, const PriorOptions *options, Tensor **w, RsdError *err)
-{
-    RsdStatus status;
-
-    *w = layer->weight;
-    if (!options->as_integer)
-        return RSD_OK;
-    status = op_quantise_weights(tape, layer->weight, w, err);
-    return status == RSD_OK ? RSD_OK : error_prefix(err, status, "%s", layer->name);
+    return (IntegerForm){.relu = image_prior_layer_has_relu(which), .rounded = options->as_integer};
 }
 
 static RsdStatus run_layer(Tape *tape, const ImageCodec *codec, PriorLayer which, const PriorOptions *options, Tensor *x,
                            Tensor **y, RsdError *err)
 {
-    const Conv2dLayer *layer = &codec->net->prior[which];
-    Tensor *w;
-    RsdStatus status = RSD_OK;
-
-    TRY(weight_of(tape, layer, options, &w, err));
-    TRY(conv2d_with(tape, layer, w, x, y, err));
-    TRY(settle(tape, image_prior_layer_has_relu(which), options, *y, y, err));
-fail:
-    return status;
-}
-
-/* x + h within the limits of the integer form. */
-static RsdStatus add_within(Tape *tape, Tensor *x, Tensor *h, Tensor **y, RsdError *err)
-{
-    RsdStatus status = RSD_OK;
-
-    TRY(op_add(tape, x, h, y, err));
-    TRY(op_bound(tape, *y, -PRIOR_LIMIT, PRIOR_LIMIT, y, err));
-fail:
-    return status;
+    return integer_net_run(tape, &codec->net->prior[which], form_of(which, options), x, y, err);
 }
 
 /* ---- psi ---- */
@@ -97,7 +55,7 @@ static RsdStatus run_hyper_block(Tape *tape, const ImageCodec *codec, const Prio
     TRY(run_layer(tape, codec, PRIOR_BLOCK_TAPS, options, x, &h, err));
     TRY(run_layer(tape, codec, PRIOR_BLOCK_IN, options, h, &h, err));
     TRY(run_layer(tape, codec, PRIOR_BLOCK_OUT, options, h, &h, err));
-    TRY(add_within(tape, x, h, y, err));
+    TRY(integer_net_add(tape, x, h, y, err));
 fail:
     return status;
 }
@@ -120,7 +78,7 @@ RsdStatus image_prior_psi(Tape *tape, const ImageCodec *codec, const int *level,
     TRY(image_net_at_levels(tape, codec->net->level_bias, level, batch, &bias, err));
     TRY(op_reshape(tape, bias, 4, (int64_t[]){batch, -1, 1, 1}, &bias, err));
     TRY(op_add(tape, h, bias, &h, err));
-    TRY(settle(tape, true, options, h, psi, err));
+    TRY(integer_net_settle(tape, (IntegerForm){true, options->as_integer}, h, psi, err));
 fail:
     return status;
 }
@@ -135,13 +93,13 @@ static RsdStatus run_join(Tape *tape, const ImageCodec *codec, Tensor *psi, Tens
     Tensor *w, *x = psi;
     RsdStatus status = RSD_OK;
 
-    TRY(weight_of(tape, layer, options, &w, err));
+    TRY(integer_net_weight(tape, layer, form_of(PRIOR_JOIN, options), &w, err));
     if (context)
         TRY(op_concat(tape, 2, (Tensor *[]){psi, context}, 1, &x, err));
     else
         TRY(op_slice(tape, w, 1, 0, psi->shape[1], &w, err));
     TRY(conv2d_with(tape, layer, w, x, h, err));
-    TRY(settle(tape, true, options, *h, h, err));
+    TRY(integer_net_settle(tape, form_of(PRIOR_JOIN, options), *h, h, err));
 fail:
     return status;
 }
@@ -155,7 +113,7 @@ RsdStatus image_prior_params(Tape *tape, const ImageCodec *codec, Tensor *psi, T
 
     TRY(run_join(tape, codec, psi, context, options, &h, err));
     TRY(run_layer(tape, codec, PRIOR_MIX, options, h, &mixed, err));
-    TRY(add_within(tape, h, mixed, &h, err));
+    TRY(integer_net_add(tape, h, mixed, &h, err));
     TRY(run_layer(tape, codec, PRIOR_OUT, options, h, &h, err));
     TRY(op_slice(tape, h, 1, 0, m, mean, err));
     TRY(op_slice(tape, h, 1, m, m, index, err));

@@ -12,8 +12,8 @@
 
 #include "models/image_codec.h"
 
-#define PRIOR_UNIT 64                               /* activations count 1 / PRIOR_UNIT */
-#define PRIOR_LIMIT ((float)INTEGER_MAX / PRIOR_UNIT) /* largest activation */
+#define PRIOR_UNIT INTEGER_UNIT /* activations count 1 / PRIOR_UNIT */
+#define PRIOR_LIMIT INTEGER_LIMIT
 #define PRIOR_INDEX_MAX 63
 /* The scale of index i: 0.11 (20 / 0.11)^(i / 63) [image.md 10.2]. */
 #define PRIOR_LOG_SCALE_FIRST -2.2072749131897207 /* ln 0.11 */

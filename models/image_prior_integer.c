@@ -10,9 +10,9 @@
 #include "engine/base/mem.h"
 #include "engine/kernels/latent.h"
 #include "models/image_net.h"
+#include "models/integer_net.h"
 #include "models/image_prior.h"
 
-#define NAME_SIZE (LAYER_NAME_SIZE + 16)
 #define Z_TABLE_TOTAL 65536
 #define Z_CANDIDATES (2 * IMAGE_Z_LIMIT + 1)
 #define Z_LEAST 1e-30f
@@ -22,13 +22,6 @@ typedef struct OwnedPrior {
     IntegerPrior prior; /* first: a pointer to it is one to the whole */
     Arena *arena;
 } OwnedPrior;
-
-static IntegerLayer sizes_of(const Conv2dLayer *layer, PriorLayer which)
-{
-    return (IntegerLayer){.n_out = layer->c_out,
-                          .n_in = layer->depthwise ? layer->kernel * layer->kernel : layer->c_in,
-                          .low = image_prior_layer_has_relu(which) ? 0 : -INTEGER_MAX};
-}
 
 static RsdStatus open_prior(OwnedPrior **out, RsdError *err)
 {
@@ -57,37 +50,6 @@ void integer_prior_destroy(IntegerPrior **prior)
 }
 
 /* ---- from float ---- */
-
-static RsdStatus make_layer(IntegerLayer *made, const Conv2dLayer *layer, PriorLayer which, Arena *arena, RsdError *err)
-{
-    IntegerLayer to = sizes_of(layer, which);
-    int8_t *weight;
-    int16_t *mult;
-    int32_t *bias;
-    RsdStatus status = RSD_OK;
-
-    TRY(arena_alloc(arena, &weight, (size_t)(to.n_out * to.n_in), sizeof *weight, err));
-    TRY(arena_alloc(arena, &mult, (size_t)to.n_out, sizeof *mult, err));
-    TRY(arena_alloc(arena, &bias, (size_t)to.n_out, sizeof *bias, err));
-    CHECK(integer_scales(layer->weight->data, to.n_out, to.n_in, mult, &to.shift), err, RSD_ERR_NUMERIC,
-          "%s: weights are not finite, or too large for 8 bits", layer->name);
-    for (int64_t o = 0; o < to.n_out; o++) {
-        const double b = round(ldexp((double)layer->bias->data[o] * PRIOR_UNIT, to.shift) / mult[o]);
-
-        CHECK(fabs(b) <= INT32_MAX, err, RSD_ERR_NUMERIC, "%s: the bias %g of output %lld is too large", layer->name,
-              (double)layer->bias->data[o], (long long)o);
-        bias[o] = (int32_t)b;
-        for (int64_t i = o * to.n_in; i < (o + 1) * to.n_in; i++)
-            weight[i] = integer_weight(layer->weight->data[i], mult[o], to.shift);
-    }
-    to.weight = weight;
-    to.mult = mult;
-    to.bias = bias;
-    CHECK(integer_layer_fits(&to), err, RSD_ERR_NUMERIC, "%s: sums of the integer form would overflow", layer->name);
-    *made = to;
-fail:
-    return status;
-}
 
 static RsdStatus make_level_bias(const int16_t **made, const Tensor *level_bias, Arena *arena, RsdError *err)
 {
@@ -198,7 +160,7 @@ RsdStatus integer_prior_create(IntegerPrior **out, const ImageCodec *codec, RsdE
     TRY(open_prior(&owned, err));
     prior = &owned->prior;
     for (int i = 0; i < PRIOR_N_LAYERS; i++)
-        TRY(make_layer(&prior->layers[i], &net->prior[i], (PriorLayer)i, owned->arena, err));
+        TRY(integer_net_make(&prior->layers[i], &net->prior[i], image_prior_layer_has_relu((PriorLayer)i), owned->arena, err));
     TRY(make_level_bias(&prior->level_bias, net->level_bias, owned->arena, err));
     TRY(make_tables(&prior->tables, net->z_weights, owned->arena, err));
     *out = prior;
@@ -214,127 +176,35 @@ void integer_prior_to_float(const IntegerPrior *prior, ImageCodec *codec)
 {
     ImageNet *net = codec->net;
 
-    for (int l = 0; l < PRIOR_N_LAYERS; l++) {
-        const IntegerLayer *from = &prior->layers[l];
-
-        for (int64_t o = 0; o < from->n_out; o++) {
-            const double scale = ldexp((double)from->mult[o], -from->shift);
-
-            net->prior[l].bias->data[o] = (float)(from->bias[o] * scale / PRIOR_UNIT);
-            for (int64_t i = o * from->n_in; i < (o + 1) * from->n_in; i++)
-                net->prior[l].weight->data[i] = (float)(from->weight[i] * scale);
-        }
-    }
+    for (int l = 0; l < PRIOR_N_LAYERS; l++)
+        integer_net_to_float(&prior->layers[l], &net->prior[l]);
     for (int64_t i = 0; i < tensor_count(net->level_bias); i++)
         net->level_bias->data[i] = (float)prior->level_bias[i] / PRIOR_UNIT;
 }
 
 /* ---- files ---- */
 
-/* One array of a file: its name, type, shape and where it is in memory. */
-typedef struct Array {
-    char name[NAME_SIZE];
-    Dtype dtype;
-    int n_dims;
-    int64_t shape[2];
-    void *data;
-} Array;
+#define N_ARRAYS 4 /* beside those of the layers */
 
-#define ARRAYS_PER_LAYER 4
-#define N_ARRAYS (PRIOR_N_LAYERS * ARRAYS_PER_LAYER + 4)
-
-static Array array_of(const char *prefix, const char *suffix, Dtype dtype, int n_dims, int64_t rows, int64_t columns,
-                      const void *data)
+static void list_arrays(IntegerArray list[N_ARRAYS], const IntegerPrior *prior, const ImageCodecConfig *cfg)
 {
-    Array array = {.dtype = dtype, .n_dims = n_dims, .shape = {rows, columns}, .data = (void *)(uintptr_t)data};
-
-    snprintf(array.name, sizeof array.name, "%s%s", prefix, suffix);
-    return array;
-}
-
-static void list_arrays(Array list[N_ARRAYS], const IntegerPrior *prior, const ImageCodecConfig *cfg, const int32_t *shift)
-{
-    int n = 0;
-
-    for (int i = 0; i < PRIOR_N_LAYERS; i++) {
-        const IntegerLayer *layer = &prior->layers[i];
-        const char *name = PRIOR_LAYER_NAMES[i];
-
-        list[n++] = array_of(name, ".weight_q", DTYPE_I8, 2, layer->n_out, layer->n_in, layer->weight);
-        list[n++] = array_of(name, ".bias_q", DTYPE_I32, 1, layer->n_out, 0, layer->bias);
-        list[n++] = array_of(name, ".mult", DTYPE_I16, 1, layer->n_out, 0, layer->mult);
-        list[n++] = array_of(name, ".shift", DTYPE_I32, 1, 1, 0, &shift[i]);
-    }
-    list[n++] = array_of("prior.level_bias_q", "", DTYPE_I16, 2, IMAGE_LEVELS, cfg->latent, prior->level_bias);
-    list[n++] = array_of("prior.z_lowest", "", DTYPE_I16, 1, cfg->hyper, 0, prior->tables.lowest);
-    list[n++] = array_of("prior.z_n", "", DTYPE_I16, 1, cfg->hyper, 0, prior->tables.n);
-    list[n++] = array_of("prior.z_weight", "", DTYPE_I32, 2, cfg->hyper, IMAGE_Z_SYMBOLS + 1, prior->tables.weight);
-}
-
-/* Swaps the bytes of numbers in files, which are little-endian, on machines that are not. */
-static void to_file_order(void *data, size_t size, int64_t n)
-{
-    const uint16_t probe = 1;
-    unsigned char *bytes = data;
-
-    if (*(const unsigned char *)&probe == 1 || size == 1)
-        return;
-    for (int64_t i = 0; i < n; i++, bytes += size)
-        for (size_t k = 0; k < size / 2; k++) {
-            const unsigned char byte = bytes[k];
-
-            bytes[k] = bytes[size - 1 - k];
-            bytes[size - 1 - k] = byte;
-        }
-}
-
-static int64_t count_of(const Array *array)
-{
-    return array->shape[0] * (array->n_dims == 2 ? array->shape[1] : 1);
+    list[0] = integer_array("prior.level_bias_q", "", DTYPE_I16, 2, IMAGE_LEVELS, cfg->latent, prior->level_bias);
+    list[1] = integer_array("prior.z_lowest", "", DTYPE_I16, 1, cfg->hyper, 0, prior->tables.lowest);
+    list[2] = integer_array("prior.z_n", "", DTYPE_I16, 1, cfg->hyper, 0, prior->tables.n);
+    list[3] = integer_array("prior.z_weight", "", DTYPE_I32, 2, cfg->hyper, IMAGE_Z_SYMBOLS + 1, prior->tables.weight);
 }
 
 RsdStatus integer_prior_save(const IntegerPrior *prior, const ImageCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err)
 {
-    OwnedPrior *owned = (OwnedPrior *)(uintptr_t)prior;
-    Array list[N_ARRAYS];
-    int32_t *shift;
+    Arena *arena = ((OwnedPrior *)(uintptr_t)prior)->arena;
+    IntegerArray list[N_ARRAYS];
     RsdStatus status = RSD_OK;
 
-    TRY(arena_alloc(owned->arena, &shift, PRIOR_N_LAYERS, sizeof *shift, err));
     for (int i = 0; i < PRIOR_N_LAYERS; i++)
-        shift[i] = prior->layers[i].shift;
-    list_arrays(list, prior, cfg, shift);
-    for (int i = 0; i < N_ARRAYS; i++) {
-        const size_t size = dtype_size(list[i].dtype), n = (size_t)count_of(&list[i]);
-        void *copy;
-
-        TRY(arena_alloc(owned->arena, &copy, n, size, err));
-        memcpy(copy, list[i].data, n * size);
-        to_file_order(copy, size, (int64_t)n);
-        TRY(safetensors_writer_raw(writer, list[i].name, list[i].dtype, list[i].n_dims, list[i].shape, copy, err));
-    }
-fail:
-    return status;
-}
-
-/* Finds an array in the file and copies it. */
-static RsdStatus read_array(Array *array, const Safetensors *st, Arena *arena, RsdError *err)
-{
-    const SafetensorsEntry *entry = safetensors_find(st, array->name);
-    const size_t n = (size_t)count_of(array), size = dtype_size(array->dtype);
-    char found[SHAPE_TEXT_SIZE], expected[SHAPE_TEXT_SIZE];
-    RsdStatus status = RSD_OK;
-
-    CHECK(entry, err, RSD_ERR_CORRUPT, "%s is missing", array->name);
-    CHECK(entry->dtype == array->dtype && entry->n_dims == array->n_dims &&
-              memcmp(entry->shape, array->shape, (size_t)array->n_dims * sizeof *array->shape) == 0 &&
-              entry->size == n * size,
-          err, RSD_ERR_CORRUPT, "%s is %s %s, expected %s %s", array->name, dtype_name(entry->dtype),
-          shape_text(found, entry->n_dims, entry->shape), dtype_name(array->dtype),
-          shape_text(expected, array->n_dims, array->shape));
-    TRY(arena_alloc(arena, &array->data, n, size, err));
-    memcpy(array->data, entry->data, n * size);
-    to_file_order(array->data, size, (int64_t)n);
+        TRY(integer_net_write(PRIOR_LAYER_NAMES[i], &prior->layers[i], arena, writer, err));
+    list_arrays(list, prior, cfg);
+    for (int i = 0; i < N_ARRAYS; i++)
+        TRY(integer_array_write(&list[i], arena, writer, err));
 fail:
     return status;
 }
@@ -363,32 +233,22 @@ RsdStatus integer_prior_load(IntegerPrior **out, const ImageCodecConfig *cfg, co
     ImageNet net;
     OwnedPrior *owned;
     IntegerPrior *prior = NULL;
-    Array list[N_ARRAYS];
-    const int32_t no_shift[PRIOR_N_LAYERS] = {0};
+    IntegerArray list[N_ARRAYS];
     RsdStatus status = RSD_OK;
 
     *out = NULL;
     TRY(open_prior(&owned, err));
     prior = &owned->prior;
     image_net_describe(&net, cfg);
-    for (int i = 0; i < PRIOR_N_LAYERS; i++)
-        prior->layers[i] = sizes_of(&net.prior[i], (PriorLayer)i);
-    list_arrays(list, prior, cfg, no_shift);
-    for (int i = 0; i < N_ARRAYS; i++)
-        TRY(read_array(&list[i], st, owned->arena, err));
     for (int i = 0; i < PRIOR_N_LAYERS; i++) {
-        const Array *of = &list[i * ARRAYS_PER_LAYER];
-        IntegerLayer *layer = &prior->layers[i];
-
-        layer->weight = of[0].data;
-        layer->bias = of[1].data;
-        layer->mult = of[2].data;
-        layer->shift = *(const int32_t *)of[3].data;
-        CHECK(integer_layer_fits(layer), err, RSD_ERR_CORRUPT,
-              "%s: its numbers are not those of an integer layer, or its sums could overflow", PRIOR_LAYER_NAMES[i]);
+        prior->layers[i] = integer_net_sizes(&net.prior[i], image_prior_layer_has_relu((PriorLayer)i));
+        TRY(integer_net_read(PRIOR_LAYER_NAMES[i], &prior->layers[i], st, owned->arena, err));
     }
-    prior->level_bias = list[N_ARRAYS - 4].data;
-    prior->tables = (PriorTables){list[N_ARRAYS - 3].data, list[N_ARRAYS - 2].data, list[N_ARRAYS - 1].data};
+    list_arrays(list, prior, cfg);
+    for (int i = 0; i < N_ARRAYS; i++)
+        TRY(integer_array_read(&list[i], st, owned->arena, err));
+    prior->level_bias = list[0].data;
+    prior->tables = (PriorTables){list[1].data, list[2].data, list[3].data};
     for (int64_t i = 0; i < (int64_t)IMAGE_LEVELS * cfg->latent; i++)
         CHECK(prior->level_bias[i] >= -INTEGER_MAX && prior->level_bias[i] <= INTEGER_MAX, err, RSD_ERR_CORRUPT,
               "prior.level_bias_q: %d, expected -%d to %d", prior->level_bias[i], INTEGER_MAX, INTEGER_MAX);

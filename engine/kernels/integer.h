@@ -16,6 +16,8 @@
 #include "engine/kernels/kernels.h"
 
 #define INTEGER_MAX 8191
+#define INTEGER_UNIT 64 /* what activations count as by custom: 1 / INTEGER_UNIT */
+#define INTEGER_LIMIT ((float)INTEGER_MAX / INTEGER_UNIT)
 #define INTEGER_MULT_MIN 512
 #define INTEGER_MULT_MAX 32767
 
