@@ -7,6 +7,8 @@
 
 #include "cli/batch.h"
 #include "cli/byte_source.h"
+#include "cli/picture_job.h"
+#include "codec/picture_cut.h"
 #include "engine/base/atomic_file.h"
 
 typedef struct CutRequest {
@@ -34,7 +36,7 @@ static const Option OPTIONS[] = {
      .min = 1,
      .max = RSD_MAX_LAYERS,
      .offset = offsetof(CutRequest, n_layers),
-     .help = "keep so many layers; `residua info` shows them"},
+     .help = "keep so many layers, or stages of a picture of codes; `residua info` shows them"},
     {.letter = 'o',
      .name = "output",
      .kind = OPTION_TEXT,
@@ -58,13 +60,15 @@ static const Option OPTIONS[] = {
 static const Explained EXAMPLES[] = {
     {"-b 1.5k -o small.rsd talk.rsd", "the layers of 1.5 kbit/s"},
     {"-l 1 -r coded --output-dir smallest", "the first layer of everything below a folder"},
+    {"-l 2 photo.rsd", "two stages of a picture that a model with a residual quantiser has coded"},
     {NULL, NULL},
 };
 
 static const Explained JSON_FIELDS[] = {
     {"input, output", "names; - is standard input or output"},
-    {"layers, stages", "of the new stream"},
-    {"samples, seconds", "length per channel"},
+    {"layers, stages", "of the new stream; a picture has no layers"},
+    {"samples, seconds", "of sound: length per channel"},
+    {"width, height, bpp", "of a picture: pixels, and bits of the new stream for each"},
     {"bytes_in, bytes", "sizes of both streams"},
     {"bitrate_bps", "size of the new stream by duration"},
     {"status, error", "instead of the rest when the input failed"},
@@ -100,6 +104,38 @@ static int64_t count_samples(const char *path)
     return report.n_samples;
 }
 
+static RsdStatus cut_picture(const CutRequest *r, ByteSource *source, CountingSink *sink, BatchResult *result, JsonLine *json, RsdError *err)
+{
+    const PictureCutOptions options = {.read = byte_source_read,
+                                       .read_ctx = source,
+                                       .name = source->name,
+                                       .write = write_counted,
+                                       .write_ctx = sink,
+                                       .n_stages = r->n_layers};
+    PictureInfo info;
+    double stages;
+    RsdStatus status = RSD_OK;
+
+    CHECK(r->n_layers > 0, err, RSD_ERR_ARG, "%s: holds a picture, which has no bitrate; say -l STAGES", source->name);
+    TRY(picture_cut(&info, &options, err));
+    TRY(atomic_file_commit(sink->file, err));
+    stages = 1.0 + info.level / 16.0;
+    result->n_pixels = info.width * info.height;
+    result->n_bytes = sink->n_bytes;
+    snprintf(result->details, sizeof result->details, ", %.4g %s left of %lld bytes", stages, stages > 1.0 ? "stages" : "stage",
+             (long long)source->n_read);
+    if (json) {
+        json_line_number(json, "stages", stages, 4);
+        json_line_integer(json, "width", info.width);
+        json_line_integer(json, "height", info.height);
+        json_line_integer(json, "bytes_in", source->n_read);
+        json_line_integer(json, "bytes", sink->n_bytes);
+        json_line_number(json, "bpp", 8.0 * (double)sink->n_bytes / (double)result->n_pixels, 4);
+    }
+fail:
+    return status;
+}
+
 static RsdStatus cut_item(void *ctx, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
 {
     const CutRequest *r = ctx;
@@ -113,10 +149,16 @@ static RsdStatus cut_item(void *ctx, const BatchItem *item, BatchResult *result,
                              .n_layers = r->n_layers,
                              .bitrate_bps = r->bitrate_bps};
     int64_t n_samples;
+    bool is_picture;
     RsdStatus status = RSD_OK;
 
     TRY(byte_source_open(&source, item->input, err));
+    TRY(picture_is_stream(&is_picture, &source, err));
     TRY(atomic_file_open(&sink.file, item->output, r->force, err));
+    if (is_picture) {
+        TRY(cut_picture(r, &source, &sink, result, json, err));
+        goto fail; /* no failure: what follows is for sound */
+    }
     options.name = source.name;
     TRY(rsd_stream_cut(&info, &options, err));
     TRY(atomic_file_commit(sink.file, err));
@@ -177,7 +219,7 @@ const Command cli_cut = {
     .usage = "(-b RATE | -l LAYERS) [options] INPUT...",
     .description =
         "Copies each INPUT, a .rsd stream or - for standard input, without its upper layers. The result is what "
-        "encoding at that rate would have given; no model is needed.",
+        "encoding at that rate would have given; no model is needed. Pictures have layers when their model codes vectors in stages.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

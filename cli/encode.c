@@ -106,7 +106,7 @@ static const Option OPTIONS[] = {
      .offset = offsetof(EncodeRequest, picture.effort),
      .help = "of pictures: 1 rounds to the nearest, 2 (default) weighs each value's bits against its error; 3 to 9 search for values "
              "that make fewer bits of the same picture, each longer than the one before: by 1, 2, 4, 60, 150, "
-             "400 and 1000 sweeps"},
+             "400 and 1000 sweeps; with a model that codes vectors (picture.quantizer = rvq) 1 and 2 alone"},
     {.name = "tune",
      .kind = OPTION_TEXT,
      .value = "LOSS",

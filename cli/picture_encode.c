@@ -176,13 +176,13 @@ fail:
     return status;
 }
 
-/* The lowest level that reaches the target without a search; IMAGE_LEVEL_MAX + 1 when none does. */
+/* The lowest level that reaches the target without a search; one more than the highest when none does. */
 static RsdStatus find_level(Encoding *e, PictureMeasure *measure, int *level, double *value, RsdError *err)
 {
     int low = -1; /* low does not reach it, *level does */
     RsdStatus status = RSD_OK;
 
-    *level = IMAGE_LEVEL_MAX + 1;
+    *level = picture_encoder_level_max(e->encoder) + 1;
     while (*level - low > 1) {
         int middle = (low + *level) / 2;
 
@@ -196,7 +196,7 @@ fail:
 /* From there, with the search: downwards to the last level that reaches it, or upwards to the first. */
 static RsdStatus search_level(Encoding *e, PictureMeasure *measure, int level, double *value, RsdError *err)
 {
-    const int first = level <= IMAGE_LEVEL_MAX ? level : IMAGE_LEVEL_MAX;
+    const int highest = picture_encoder_level_max(e->encoder), first = level <= highest ? level : highest;
     int step;
     bool began, reached;
     RsdStatus status = RSD_OK;
@@ -205,7 +205,7 @@ static RsdStatus search_level(Encoding *e, PictureMeasure *measure, int level, d
     TRY(measure_setting(e, measure, setting_at(e->wish, level), value, err));
     began = reached = picture_measure_reached(measure, *value);
     step = began ? -1 : 1;
-    while (reached == began && level + step >= 0 && level + step <= IMAGE_LEVEL_MAX &&
+    while (reached == began && level + step >= 0 && level + step <= highest &&
            abs(level + step - first) <= MOST_LEVELS_AWAY && !batch_was_interrupted()) {
         level += step;
         TRY(measure_setting(e, measure, setting_at(e->wish, level), value, err));
@@ -248,7 +248,7 @@ static RsdStatus choose_setting(Encoding *e, RsdError *err)
     }
     if (wish->target)
         return reach_target(e, err);
-    e->setting = setting_at(wish, (quality * IMAGE_LEVEL_MAX + 50) / 100);
+    e->setting = setting_at(wish, (quality * picture_encoder_level_max(e->encoder) + 50) / 100);
     return RSD_OK;
 }
 

@@ -30,6 +30,8 @@ static void print_stream_json(JsonLine *json, const PictureInfo *info, const Pic
     json_line_integer(json, "bits", info->bits);
     json_line_bool(json, "alpha", info->has_alpha);
     json_line_number(json, "level", info->level / 16.0, 4);
+    if (info->is_staged)
+        json_line_number(json, "stages", 1.0 + info->level / 16.0, 4);
     json_line_integer(json, "tiles", info->n_tiles);
     json_line_integer(json, "tile_side", 1 << info->tile_exponent);
     json_line_integer(json, "bytes", n_bytes);
@@ -55,6 +57,8 @@ static void print_stream(const char *name, const PictureInfo *info, const Pictur
            hash_text(hash, info->model_hash));
     printf("  picture  %lld x %lld, %s, %d bits%s\n", (long long)info->width, (long long)info->height,
            colour_text(info->channels), info->bits, info->has_alpha ? ", with opacity" : "");
+    if (info->is_staged)
+        printf("  codes    %.2f stages of a residual quantiser\n", 1.0 + info->level / 16.0);
     printf("  rate     level %.2f; %lld bytes, %.4f bits per pixel\n", info->level / 16.0, (long long)n_bytes, bpp);
     printf("  tiles    %lld of %d x %d pixels\n", (long long)info->n_tiles, 1 << info->tile_exponent,
            1 << info->tile_exponent);
@@ -137,9 +141,16 @@ RsdStatus picture_info_model(const char *path, JsonLine *json, RsdError *err)
         json_line_text(json, "name", codec->config.name);
         json_line_hex(json, "hash", codec->hash, sizeof codec->hash);
         json_line_integer(json, "parameters", n_parameters);
+        if (codec->config.quantizer == IMAGE_RVQ) {
+            json_line_integer(json, "codebooks", codec->config.codebooks);
+            json_line_integer(json, "codebook_size", codec->config.codebook_size);
+        }
     } else {
         printf("%s\n  model    %s, hash %s, %.2f M parameters, of pictures\n", path, codec->config.name,
                hash_text(hash, codec->hash), (double)n_parameters / 1e6);
+        if (codec->config.quantizer == IMAGE_RVQ)
+            printf("  codes    %d stages of %d codes of %d numbers\n", codec->config.codebooks, codec->config.codebook_size,
+                   codec->config.latent);
         printf("  work     %.1f thousand products per pixel to encode, %.1f to decode\n",
                (macs.analysis + macs.prior) / 1e3, (macs.prior + macs.synthesis) / 1e3);
     }

@@ -168,7 +168,7 @@ static void describe_picture(RdCodec *codec, const ImageCodec *image, char setti
     codec->kind = &eval_kind_image;
     codec->dial = "level";
     snprintf(settings, RD_SETTINGS_SIZE, "model %s, quantiser of --effort 2; .rsd file", image->config.name);
-    for (int level = 0; level < IMAGE_LEVELS; level++)
+    for (int level = 0; level <= image_codec_level_max(&image->config) / 16; level++)
         codec->ladder[codec->n_settings++].quality = level;
 }
 

@@ -104,7 +104,7 @@ fail:
 static RsdStatus code_ours(RdTrial *t, Image **decoded, const RdSetting *setting, const RdRun *run, const RdThing *thing,
                            RsdError *err)
 {
-    const PictureSetting level = {.level = (int)(setting->quality * IMAGE_LEVEL_MAX / (IMAGE_LEVELS - 1)),
+    const PictureSetting level = {.level = (int)(16 * setting->quality),
                                   .strength = SEARCH_ROUNDING};
     const PictureEncoderOptions options = {.model = run->model.picture,
                                            .source = {.width = thing->image->width,

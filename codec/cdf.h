@@ -44,6 +44,10 @@ uint32_t cdf_grid_scale(int i);
  * Frequencies as above with p = weight / sum. */
 void cdf_from_weights(CdfTable *table, int16_t lowest, int n_values, const uint32_t *weight);
 
+/* Table of one bit, 0 <= i < CDF_BITS: the logarithm of the odds of 1 is (i - 128) / 16. From shipped numbers; any thread. */
+#define CDF_BITS 256
+void cdf_bit(CdfTable *table, int i);
+
 /* What a symbol of frequency freq (1 .. 2^14) costs, in 1 / CDF_COST_UNIT bit, rounded up; integers only. */
 #define CDF_COST_UNIT 256
 uint16_t cdf_cost(uint32_t freq);

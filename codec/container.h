@@ -35,6 +35,9 @@ typedef struct StreamHeader {
 
 typedef enum StreamKind { KIND_AUDIO = 1, KIND_PICTURE = 2 } StreamKind;
 
+/* Bits of the required features. */
+#define FEATURE_STAGED 1 /* of pictures: tiles are codes of a residual quantiser */
+
 /* Kind and size of the whole header, from its first bytes. Errors: RSD_ERR_CORRUPT (not a .rsd stream), RSD_ERR_UNSUPPORTED. */
 RsdStatus header_probe_any(StreamKind *kind, size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], RsdError *err);
 /* Parts of headers of all kinds: the model's name, and fields [size]. Errors: code or RSD_ERR_CORRUPT; RSD_ERR_UNSUPPORTED for a

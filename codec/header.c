@@ -48,7 +48,7 @@ RsdStatus header_probe_any(StreamKind *kind, size_t *size, const uint8_t prefix[
           RSD_FORMAT_VERSION);
     CHECK(prefix[AT_KIND] == KIND_AUDIO || prefix[AT_KIND] == KIND_PICTURE, err, RSD_ERR_UNSUPPORTED,
           "the stream is of unknown kind %d", prefix[AT_KIND]);
-    CHECK(prefix[AT_FEATURES] == 0, err, RSD_ERR_UNSUPPORTED,
+    CHECK((prefix[AT_FEATURES] & ~(prefix[AT_KIND] == KIND_PICTURE ? FEATURE_STAGED : 0)) == 0, err, RSD_ERR_UNSUPPORTED,
           "the stream needs features (bits %02x) that residua %s lacks", prefix[AT_FEATURES], RSD_VERSION);
     *kind = (StreamKind)prefix[AT_KIND];
     *size = get_u16le(prefix + AT_SIZE);

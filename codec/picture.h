@@ -49,13 +49,13 @@ typedef struct PictureEncoderOptions {
 
 typedef struct PictureEncoder PictureEncoder;
 
-/* Errors: RSD_ERR_ARG (sizes), RSD_ERR_MEMORY. */
+/* Errors: RSD_ERR_ARG (sizes, searches with a model of IMAGE_RVQ), RSD_ERR_MEMORY. */
 RsdStatus picture_encoder_open(PictureEncoder **out, const PictureEncoderOptions *options, RsdError *err);
 void picture_encoder_close(PictureEncoder **encoder);
 
 /* How a stream is made. */
 typedef struct PictureSetting {
-    int level;    /* in sixteenths, 0 .. IMAGE_LEVEL_MAX */
+    int level;    /* in sixteenths, 0 .. picture_level_max of the model */
     int effort;   /* of tile_search.h; 0 .. 2: no search. What a search found is rounded with `strength`, 0 as a rule */
     int strength; /* of tile_encode */
     int share;    /* in 1 / PICTURE_SHARES: of each tile's latents, those that get one more of it */
@@ -67,6 +67,7 @@ typedef struct PictureSetting {
  * another is asked for. Errors: RSD_ERR_UNSUPPORTED (a tile too large for a packet), RSD_ERR_MEMORY, those of source and write. */
 RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, RsdWriteFn write, void *write_ctx,
                               int64_t *size, RsdError *err);
+int picture_encoder_level_max(const PictureEncoder *encoder);
 /* Of the last run. */
 const PictureInfo *picture_encoder_info(const PictureEncoder *encoder);
 /* Of the last search; zeros when there was none. */

@@ -72,8 +72,11 @@ const uint8_t *rsd_picture_model_hash(const RsdPictureModel *model)
 
 /* --- descriptions --------------------------------------------------------------------------------------------------- */
 
-static void fill_info(RsdPictureInfo *to, const PictureInfo *from)
+/* model NULL: not known; the quality is then that of a model with all levels. */
+static void fill_info(RsdPictureInfo *to, const PictureInfo *from, const PictureModel *model)
 {
+    const int level_max = model ? picture_level_max(model) : IMAGE_LEVEL_MAX;
+
     if (!to)
         return;
     *to = (RsdPictureInfo){.format_version = from->format_version,
@@ -84,7 +87,7 @@ static void fill_info(RsdPictureInfo *to, const PictureInfo *from)
                            .has_alpha = from->has_alpha,
                            .is_srgb = from->colour == PICTURE_COLOUR_SRGB,
                            .gamma = from->gamma / 1e5,
-                           .quality = 100.0 * from->level / IMAGE_LEVEL_MAX,
+                           .quality = level_max > 0 ? 100.0 * from->level / level_max : 100.0,
                            .n_tiles = from->n_tiles,
                            .tile_side = 1 << from->tile_exponent};
     memcpy(to->model_name, from->model_name, sizeof to->model_name);
@@ -211,12 +214,12 @@ RsdStatus rsd_picture_encode(const RsdPictureEncodeOptions *options, RsdPictureI
     TRY(check_options(options, err));
     encoding.model = options->model->model;
     encoding.source = source_of(options, &samples);
-    setting.level = (int)lrint(options->quality * IMAGE_LEVEL_MAX / 100.0);
+    setting.level = (int)lrint(options->quality * picture_level_max(encoding.model) / 100.0);
     TRY(picture_encoder_open(&encoder, &encoding, err));
     if (options->max_size > 0)
         TRY(picture_fit(encoder, options->max_size, setting, NULL, NULL, &setting, &size, err));
     TRY(picture_encoder_run(encoder, setting, options->write, options->write_ctx, &size, err));
-    fill_info(info, picture_encoder_info(encoder));
+    fill_info(info, picture_encoder_info(encoder), encoding.model);
     if (report)
         *report = (RsdPictureReport){
             .n_bytes = size, .n_tiles = picture_encoder_info(encoder)->n_tiles, .complete = true};
@@ -253,6 +256,7 @@ RsdStatus rsd_picture_decoder_open(RsdPictureDecoder **out, const RsdPictureDeco
                                             .damage_ctx = options->damage_ctx,
                                             .shrink = options->shrink};
     RsdPictureDecoder *decoder = NULL;
+    const PictureModel *model;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
@@ -260,10 +264,11 @@ RsdStatus rsd_picture_decoder_open(RsdPictureDecoder **out, const RsdPictureDeco
     TRY(mem_calloc(&decoder, 1, sizeof *decoder, err));
     decoder->options = *options;
     TRY(picture_decoder_open(&decoder->decoder, &decoding, err));
-    fill_info(&decoder->info, picture_decoder_info(decoder->decoder));
     if (!options->model)
-        TRY(open_model(&decoder->own_model, decoder->info.model_name, NULL, IMAGE_USE_DECODE, err));
-    TRY(picture_decoder_use(decoder->decoder, options->model ? options->model->model : decoder->own_model->model, err));
+        TRY(open_model(&decoder->own_model, picture_decoder_info(decoder->decoder)->model_name, NULL, IMAGE_USE_DECODE, err));
+    model = options->model ? options->model->model : decoder->own_model->model;
+    TRY(picture_decoder_use(decoder->decoder, model, err));
+    fill_info(&decoder->info, picture_decoder_info(decoder->decoder), model);
     *out = decoder;
     return RSD_OK;
 fail:
@@ -369,7 +374,7 @@ RsdStatus rsd_picture_scan(RsdPictureInfo *info, RsdPictureReport *report, RsdRe
     PictureReport counted;
     RsdStatus status = picture_scan(&found, &counted, read, read_ctx, name, err);
 
-    fill_info(info, &found);
+    fill_info(info, &found, NULL);
     fill_report(report, &counted);
     return status;
 }

@@ -194,6 +194,10 @@ static RsdStatus check_model(const PictureDecoder *decoder, const PictureModel *
     CHECK(strcmp(wanted, given) == 0, err, RSD_ERR_MODEL,
           "%s: needs model %s with hash %s; this one has %s; give the model file that the stream was encoded with", name,
           codec->config.name, wanted, given);
+    CHECK(decoder->info->is_staged == (codec->config.quantizer == IMAGE_RVQ) && decoder->info->level <= picture_level_max(model), err,
+          RSD_ERR_CORRUPT, "%s: header: level %d/16 %s; model %s has levels up to %d/16 and %s", name, decoder->info->level,
+          decoder->info->is_staged ? "of stages" : "of latents", codec->config.name, picture_level_max(model),
+          codec->config.quantizer == IMAGE_RVQ ? "stages" : "no stages");
 fail:
     return status;
 }

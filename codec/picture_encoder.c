@@ -115,6 +115,7 @@ static RsdStatus describe(PictureInfo *info, const PictureEncoderOptions *option
                           .has_alpha = source->read_alpha != NULL,
                           .colour = source->colour,
                           .gamma = source->gamma,
+                          .is_staged = options->model->codec->config.quantizer == IMAGE_RVQ,
                           .tile_exponent = options->tile_exponent ? options->tile_exponent : usual_exponent(options)};
     memcpy(info->model_name, options->model->codec->config.name, sizeof info->model_name);
     memcpy(info->model_hash, options->model->codec->hash, sizeof info->model_hash);
@@ -148,6 +149,9 @@ RsdStatus picture_encoder_open(PictureEncoder **out, const PictureEncoderOptions
     TRY(mem_calloc(&encoder, 1, sizeof *encoder, err));
     encoder->options = *options;
     TRY(describe(&encoder->info, options, err));
+    CHECK(!options->searches || !encoder->info.is_staged, err, RSD_ERR_ARG,
+          "model %s codes vectors, which efforts from %d on cannot search; use effort 1 or 2", encoder->info.model_name,
+          SEARCH_FIRST_EFFORT);
     if (!options->threads) {
         TRY(rsd_threads_create(&encoder->own_threads, 1, err));
         encoder->options.threads = encoder->own_threads;
@@ -241,16 +245,17 @@ static RsdStatus quantise(PictureEncoder *encoder, Worker *worker, const Picture
 {
     const ImageCodec *codec = encoder->options.model->codec;
     const int64_t shape[] = {1, codec->config.latent, tile->latent_h, tile->latent_w};
-    Tensor *x, *scaled, *z;
+    Tensor *x, *scaled, *z = NULL;
     RsdStatus status = RSD_OK;
 
     tape_reset(worker->tape);
     TRY(tape_input(worker->tape, &x, 4, shape, y, err));
     TRY(image_codec_scale(worker->tape, codec, &encoder->setting.level, x, &scaled, err));
-    TRY(image_codec_hyper(worker->tape, codec, scaled, &z, err));
+    if (codec->config.hyper > 0)
+        TRY(image_codec_hyper(worker->tape, codec, scaled, &z, err));
     for (int64_t i = 0; i < tensor_count(scaled); i++)
         worker->y[i] = (int32_t)lrintf(bounded(scaled->data[i], LATENT_LIMIT) * TILE_FRACTION);
-    for (int64_t i = 0; i < tensor_count(z); i++)
+    for (int64_t i = 0; z && i < tensor_count(z); i++)
         worker->z[i] = (int16_t)lrintf(bounded(z->data[i], IMAGE_Z_LIMIT));
 fail:
     return status;
@@ -374,7 +379,7 @@ RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, R
     RsdStatus status = RSD_OK;
 
     *size = 0;
-    CHECK(setting.level >= 0 && setting.level <= IMAGE_LEVEL_MAX && setting.strength >= 0 &&
+    CHECK(setting.level >= 0 && setting.level <= picture_level_max(encoder->options.model) && setting.strength >= 0 &&
               setting.strength <= TILE_MAX_STRENGTH && setting.share >= 0 && setting.share < PICTURE_SHARES,
           err, RSD_ERR_ARG, "level %d, strength %d, share %d: out of range", setting.level, setting.strength, setting.share);
     CHECK(setting.effort >= 0 && setting.effort <= (encoder->search ? SEARCH_LAST_EFFORT : SEARCH_FIRST_EFFORT - 1), err,
@@ -396,6 +401,11 @@ RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, R
     }
 fail:
     return status;
+}
+
+int picture_encoder_level_max(const PictureEncoder *encoder)
+{
+    return picture_level_max(encoder->options.model);
 }
 
 const PictureInfo *picture_encoder_info(const PictureEncoder *encoder)

@@ -21,6 +21,7 @@
 typedef struct Fit {
     PictureEncoder *encoder;
     int64_t max_size;
+    int level_max; /* of the model */
     PictureTrialFn on_trial;
     void *trial_ctx;
     PictureSetting best;
@@ -61,7 +62,7 @@ static RsdStatus try_level(Fit *fit, int level, int strength, RsdError *err)
 /* *low: the highest level that fits, -1 for none. */
 static RsdStatus find_level(Fit *fit, int strength, int *low, RsdError *err)
 {
-    int high = IMAGE_LEVEL_MAX + 1;
+    int high = fit->level_max + 1;
     RsdStatus status = RSD_OK;
 
     *low = -1;
@@ -104,7 +105,7 @@ static RsdStatus fit_rounded(Fit *fit, int low, int strength, RsdError *err)
         CHECK(size <= fit->max_size, err, RSD_ERR_ARG, "%lld bytes are too few: the smallest possible is %lld",
               (long long)fit->max_size, (long long)fit->least_size);
     }
-    if (low == IMAGE_LEVEL_MAX)
+    if (low == fit->level_max)
         return RSD_OK;
     TRY(find_strength(fit, (PictureSetting){.level = low + 1}, usual, FINEST, err));
     if (low >= 0)
@@ -118,7 +119,7 @@ static RsdStatus foretell(Fit *fit, double ratio, int strength, int *level, RsdE
 {
     RsdStatus status = RSD_OK;
 
-    while (*level < IMAGE_LEVEL_MAX) {
+    while (*level < fit->level_max) {
         TRY(try_level(fit, *level, strength, err));
         if ((double)fit->sizes[*level] * ratio > (double)fit->max_size)
             break;
@@ -132,7 +133,7 @@ fail:
 static RsdStatus fit_searched(Fit *fit, int low, int strength, int effort, RsdError *err)
 {
     const Fit rounded = *fit;
-    int level = low < IMAGE_LEVEL_MAX ? low + 1 : low;
+    int level = low < fit->level_max ? low + 1 : low;
     double ratio;
     int64_t size;
     RsdStatus status = RSD_OK;
@@ -144,7 +145,7 @@ static RsdStatus fit_searched(Fit *fit, int low, int strength, int effort, RsdEr
     for (int i = 0; i < MAX_SEARCHES; i++) {
         fit->best_size = 0;
         TRY(try(fit, (PictureSetting){.level = level, .effort = effort}, &size, err));
-        if (size > fit->max_size || is_done(fit) || level == IMAGE_LEVEL_MAX || i + 1 == MAX_SEARCHES)
+        if (size > fit->max_size || is_done(fit) || level == fit->level_max || i + 1 == MAX_SEARCHES)
             break;
         ratio = (double)size / (double)fit->sizes[level++];
         TRY(foretell(fit, ratio, strength, &level, err));
@@ -162,7 +163,7 @@ fail:
 RsdStatus picture_fit(PictureEncoder *encoder, int64_t max_size, PictureSetting least, PictureTrialFn on_trial, void *trial_ctx,
                       PictureSetting *setting, int64_t *size, RsdError *err)
 {
-    Fit fit = {.encoder = encoder, .max_size = max_size, .on_trial = on_trial, .trial_ctx = trial_ctx};
+    Fit fit = {.encoder = encoder, .max_size = max_size, .level_max = picture_encoder_level_max(encoder), .on_trial = on_trial, .trial_ctx = trial_ctx};
     const bool searches = least.effort >= SEARCH_FIRST_EFFORT;
     int low;
     RsdStatus status = RSD_OK;

@@ -114,7 +114,7 @@ size_t picture_header_write(const PictureInfo *info, uint8_t *dst)
     memcpy(dst, "RSD", 3);
     dst[AT_VERSION] = RSD_FORMAT_VERSION;
     dst[AT_KIND] = KIND_PICTURE;
-    dst[AT_FEATURES] = 0;
+    dst[AT_FEATURES] = info->is_staged ? FEATURE_STAGED : 0;
     put_u16le(dst + AT_SIZE, (uint16_t)info->header_size);
     memcpy(dst + AT_HASH, info->model_hash, RSD_MODEL_HASH_SIZE);
     put_u32le(dst + AT_WIDTH, (uint32_t)info->width);
@@ -160,6 +160,7 @@ RsdStatus picture_header_parse(PictureInfo *info, const uint8_t *data, size_t si
     info->bits = data[AT_CHANNELS] & DEEP_BIT ? 16 : 8;
     info->colour = data[AT_COLOUR] == PICTURE_COLOUR_SRGB ? PICTURE_COLOUR_SRGB : PICTURE_COLOUR_UNKNOWN;
     info->gamma = get_u32le(data + AT_GAMMA);
+    info->is_staged = data[AT_FEATURES] & FEATURE_STAGED;
     info->level = data[AT_LEVEL];
     info->tile_exponent = data[AT_EXPONENT];
     memcpy(info->model_name, data + AT_NAME, name_len);

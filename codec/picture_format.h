@@ -44,6 +44,7 @@ typedef struct PictureInfo {
     bool has_alpha;
     PictureColour colour;
     uint32_t gamma;    /* exponent of the encoding times 100000, 0 when unknown */
+    bool is_staged;    /* tiles are codes of a residual quantiser, stage by stage (IMAGE_RVQ) */
     int level;         /* in sixteenths */
     int tile_exponent; /* tiles have 2^this pixels on each side */
     int header_size;

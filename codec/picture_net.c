@@ -33,7 +33,10 @@ RsdStatus picture_model_create(PictureModel **out, const ImageCodec *codec, RsdE
     model->codec = codec;
     model->analysis_margin = margin_of(codec->config.encoder_blocks);
     model->synthesis_margin = margin_of(codec->config.decoder_blocks);
-    TRY(tile_model_create(&model->tiles, codec->prior, err));
+    if (codec->config.quantizer == IMAGE_RVQ)
+        TRY(tile_model_create_rvq(&model->tiles, codec->stage_prior, err));
+    else
+        TRY(tile_model_create(&model->tiles, codec->prior, err));
     *out = model;
     return RSD_OK;
 fail:
@@ -47,6 +50,11 @@ void picture_model_destroy(PictureModel **model)
         return;
     tile_model_destroy(&(*model)->tiles);
     mem_free(model);
+}
+
+int picture_level_max(const PictureModel *model)
+{
+    return image_codec_level_max(&model->codec->config);
 }
 
 /* first .. end of a tile in one direction, with margins where there is something. */

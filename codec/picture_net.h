@@ -22,6 +22,8 @@ typedef struct PictureModel {
 /* codec is kept; it has a prior and is frozen. Errors: RSD_ERR_UNSUPPORTED, RSD_ERR_MEMORY. */
 RsdStatus picture_model_create(PictureModel **out, const ImageCodec *codec, RsdError *err);
 void picture_model_destroy(PictureModel **model);
+/* Levels are 0 .. this. */
+int picture_level_max(const PictureModel *model);
 
 /* Pixels of the rectangle, all inside the picture, to rgb [3, h, w] in 0 .. 1, lines pitch numbers apart, planes plane. */
 typedef RsdStatus (*PictureReadFn)(void *ctx, int64_t x, int64_t y, int64_t w, int64_t h, float *rgb, int64_t pitch,

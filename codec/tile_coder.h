@@ -10,7 +10,7 @@
 
 #include "codec/rans.h"
 #include "engine/kernels/kernels.h"
-#include "models/prior_run.h"
+#include "models/stage_run.h"
 
 #define TILE_FRACTION 1024        /* latents that are to be coded count 1/1024 */
 #define TILE_STRENGTH_UNIT 1024   /* strength that is the balance of a fine quantiser */
@@ -22,6 +22,8 @@
  * of z), RSD_ERR_MEMORY. */
 typedef struct TileModel TileModel;
 RsdStatus tile_model_create(TileModel **out, const IntegerPrior *prior, RsdError *err);
+/* The same for a model with IMAGE_RVQ. */
+RsdStatus tile_model_create_rvq(TileModel **out, const StagePrior *prior, RsdError *err);
 void tile_model_destroy(TileModel **model);
 
 /* Memory for tiles of up to max_h by max_w latents; one thread. model and kernels are kept. Errors: RSD_ERR_MEMORY. */
@@ -47,11 +49,12 @@ typedef struct TileRounding {
     const int32_t *weight; /* [M], 0 .. TILE_MAX_WEIGHT; NULL: TILE_WEIGHT_UNIT for all */
 } TileRounding;
 
-/* z [H, ceil(h / 4), ceil(w / 4)] within IMAGE_Z_LIMIT; y [M, h, w] in 1/1024, scaled for the level. Errors: RSD_ERR_MEMORY. */
+/* z [H, ceil(h / 4), ceil(w / 4)] within IMAGE_Z_LIMIT, not looked at with IMAGE_RVQ; y [M, h, w] in 1/1024, scaled for the level.
+ * With IMAGE_RVQ the strength trades an index's bits against the squared error of its code. Errors: RSD_ERR_MEMORY. */
 RsdStatus tile_encode(TileCoder *coder, int level, const TileRounding *rounding, const int16_t *z, const int32_t *y, int64_t h,
                       int64_t w, TileCode *code, RsdError *err);
-/* y^ [M, h, w] in 1/64 of the last tile_encode. Given to tile_encode as y (times TILE_FRACTION / 64) with the same z and strength 0,
- * they make the same code. */
+/* y^ [M, h, w] in 1/64 of the last tile_encode. Of a scalar quantiser: given to tile_encode as y (times TILE_FRACTION / 64) with the
+ * same z and strength 0, they make the same code. */
 void tile_encoded(const TileCoder *coder, int64_t h, int64_t w, int32_t *y);
 /* code -> y^ [M, h, w] in 1/64. Any bytes are safe. Errors: RSD_ERR_CORRUPT; y is then undefined. */
 RsdStatus tile_decode(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y,

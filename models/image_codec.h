@@ -42,6 +42,12 @@
  *
  * z is rounded to whole numbers, clamped to -IMAGE_Z_LIMIT .. IMAGE_Z_LIMIT and coded by one table per channel.
  *
+ * All this is IMAGE_SCALAR. With IMAGE_RVQ the transforms are the same, and between them stands a residual quantiser (models/rvq.h)
+ * of M dimensions with `codebooks` stages: no gains, no hyper latents, and the prior is that of models/stage_prior.h. A level then says
+ * how much is coded: 16 + level sixteenths of a stage, 0 .. image_codec_level_max. Stage i is coded at the place (row, column) of a
+ * tile where 16 i + rank[row % 4][column % 4] < 16 + level (image_stage_is_coded); whole stages are what is trained. y^ is the sum of a
+ * place's codes, whole numbers in 1/64 as they are in a model file.
+ *
  * [1] image.md 8.3, 10.4, 10.6, 10.7, 12.3, 12.5-F.
  *
  * SPDX-License-Identifier: MIT
@@ -53,6 +59,7 @@
 #include "engine/tape.h"
 #include "models/model_name.h"
 #include "models/params.h"
+#include "models/rvq.h"
 
 #define IMAGE_LEVELS 8
 #define IMAGE_LEVEL_MAX (16 * (IMAGE_LEVELS - 1))
@@ -62,15 +69,22 @@
 #define IMAGE_HYPER_STRIDE 64
 #define IMAGE_Z_LIMIT 127
 #define IMAGE_Z_SYMBOLS 63 /* of a table, the escape apart */
+#define IMAGE_MAX_STAGES IMAGE_LEVELS
+#define IMAGE_MAX_CODES 1024
+
+typedef enum ImageQuantizer { IMAGE_SCALAR, IMAGE_RVQ } ImageQuantizer;
 
 typedef struct ImageCodecConfig {
     char name[MODEL_NAME_SIZE];   /* "photo" */
+    int quantizer;                /* ImageQuantizer; what the other one alone uses is 0 in ImageCodec.config */
     int latent;                   /* M, a multiple of 4 */
-    int hyper;                    /* H */
+    int hyper;                    /* H; IMAGE_SCALAR */
     int widths[IMAGE_SCALES];     /* w0 at /4, w1 at /8, w2 at /16 */
     int encoder_blocks[IMAGE_SCALES], decoder_blocks[IMAGE_SCALES];
-    int context, entropy;         /* C, E */
+    int context, entropy;         /* C, E; the latter IMAGE_SCALAR */
     int heads;                    /* 1: pictures of half and of a quarter of the size come out of the synthesis on its way; 0: not */
+    int codebooks, codebook_size;      /* IMAGE_RVQ: stages, and codes of each, a power of two */
+    float codebook_decay, dead_below;  /* and, for training, RvqConfig.ema_decay and dead_below */
 } ImageCodecConfig;
 
 typedef enum PriorLayer {
@@ -103,6 +117,16 @@ typedef struct IntegerPrior {
     PriorTables tables;
 } IntegerPrior;
 
+/* Layers of a stage's network; models/stage_prior.h. */
+typedef enum StageLayer { STAGE_IN, STAGE_CONTEXT, STAGE_MIX_1, STAGE_MIX_2, STAGE_OUT, STAGE_N_LAYERS } StageLayer;
+
+/* The codes of IMAGE_RVQ and what foretells them, as integers. */
+typedef struct StagePrior {
+    int n_stages, n_codes, dim;
+    IntegerLayer layers[IMAGE_MAX_STAGES][STAGE_N_LAYERS]; /* integer_layer_fits holds for each */
+    const int16_t *codes[IMAGE_MAX_STAGES];                /* [n_codes, dim] in 1/64, within INTEGER_MAX */
+} StagePrior;
+
 typedef struct ImageNet ImageNet; /* the layers; models/image_net.h */
 
 typedef struct ImageCodec {
@@ -110,6 +134,8 @@ typedef struct ImageCodec {
     ParamSet *params; /* owns all float weights */
     ImageNet *net;
     IntegerPrior *prior; /* NULL until image_codec_make_prior or a model file made it */
+    Rvq *rvq;                /* of IMAGE_RVQ, else NULL; the prior is stage_prior then */
+    StagePrior *stage_prior; /* NULL until made, as prior */
     uint8_t hash[MODEL_HASH_SIZE]; /* zeros for a model not loaded from a file */
 } ImageCodec;
 
@@ -120,6 +146,7 @@ RsdStatus image_codec_check_config(const ImageCodecConfig *cfg, RsdError *err);
 
 /* Random weights, for training. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus image_codec_create(ImageCodec **out, const ImageCodecConfig *cfg, uint64_t seed, RsdError *err);
+#define IMAGE_START_GAIN 2.0f /* latents are orthonormal coordinates of 16 x 16 pixels times this */
 /* Makes the transforms of a codec just created the best linear ones: principal components of pictures [n_pictures, 3, side, side],
  * side a multiple of IMAGE_STRIDE, with gains that suit the levels (models/image_start.c). Errors: RSD_ERR_ARG, RSD_ERR_MEMORY,
  * RSD_ERR_NUMERIC (a sample is not finite). */
@@ -160,6 +187,17 @@ ImageCodecMacs image_codec_macs(const ImageCodecConfig *cfg);
 /* lambda of a level in sixteenths, the weight of 255^2 MSE beside the bits of a pixel: .0018 .. .18 [image.md 12.3]. */
 double image_codec_lambda(int level);
 
+/* The highest level in sixteenths: IMAGE_LEVEL_MAX, or that of all stages. */
+int image_codec_level_max(const ImageCodecConfig *cfg);
+/* IMAGE_RVQ: stages that a level uses, the last one perhaps in part; and whether stage `stage` is coded at a place of a tile. */
+int image_codec_stages(int level);
+bool image_stage_is_coded(int level, int stage, int64_t row, int64_t column);
+/* IMAGE_RVQ: the first codes, k-means of latents y [batch, M, h, w], in the order that the prior wants. Errors: those of
+ * rvq_init_codebooks. */
+RsdStatus image_codec_init_codes(Tape *tape, ImageCodec *codec, const Tensor *y, uint64_t seed, RsdError *err);
+/* y [batch, M, h, w] as the quantiser takes it, [batch, M, h w]. */
+RsdStatus image_codec_as_frames(Tape *tape, Tensor *y, Tensor **frames, RsdError *err);
+
 /* Lays weights out for inference, once they no longer change. Then many tapes may run at once. */
 RsdStatus image_codec_freeze(ImageCodec *codec, RsdError *err);
 
@@ -170,11 +208,11 @@ RsdStatus image_codec_freeze(ImageCodec *codec, RsdError *err);
  * columns of y are coded. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus image_codec_analyse(Tape *tape, const ImageCodec *codec, Tensor *x, Tensor **y, RsdError *err);
 /* y g_l for level [batch] in sixteenths: what is rounded (in_quantised units: steps of 1); and y / g'_l: what the synthesis
- * begins with. Errors: RSD_ERR_ARG (level out of range), RSD_ERR_MEMORY. */
+ * begins with. IMAGE_RVQ: y itself. Errors: RSD_ERR_ARG (level out of range), RSD_ERR_MEMORY. */
 RsdStatus image_codec_scale(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **scaled, RsdError *err);
 RsdStatus image_codec_unscale(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **unscaled,
                               RsdError *err);
-/* scaled y [batch, M, h, w] -> z [batch, H, ceil(h / 4), ceil(w / 4)], not rounded; zeros complete rows and columns. */
+/* IMAGE_SCALAR: scaled y [batch, M, h, w] -> z [batch, H, ceil(h / 4), ceil(w / 4)], not rounded; zeros complete rows and columns. */
 RsdStatus image_codec_hyper(Tape *tape, const ImageCodec *codec, Tensor *y, Tensor **z, RsdError *err);
 /* y^ in steps of 1 [batch, M, h, w] -> x [batch, 3, 16 h, 16 w], not clamped. Includes image_codec_unscale. */
 RsdStatus image_codec_synthesise(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **x, RsdError *err);

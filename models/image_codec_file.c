@@ -16,6 +16,7 @@
 #include "models/builtin.h"
 #include "models/image_net.h"
 #include "models/image_prior.h"
+#include "models/stage_prior.h"
 
 #define KEY_PREFIX "residua."
 #define KEY_KIND KEY_PREFIX "kind"
@@ -24,6 +25,11 @@
 #define KIND "image-codec"
 #define VERSION "1"
 #define VALUE_SIZE 64
+#define KEY_QUANTIZER KEY_PREFIX "image.quantizer" /* "rvq"; not there: scalar */
+#define QUANTIZER_RVQ "rvq"
+
+/* Codecs that have a field. */
+typedef enum FieldUse { USE_ALL, USE_SCALAR, USE_RVQ } FieldUse;
 
 /* A key holds one number, or one for each scale with commas between. */
 typedef struct Field {
@@ -31,20 +37,28 @@ typedef struct Field {
     size_t at;
     int n;
     bool optional; /* not there: 0 */
+    FieldUse use;
 } Field;
 
 #define AT(member) offsetof(ImageCodecConfig, member)
-static const Field fields[] = {{KEY_PREFIX "image.latent", AT(latent), 1, false},
-                               {KEY_PREFIX "image.hyper", AT(hyper), 1, false},
-                               {KEY_PREFIX "image.widths", AT(widths), IMAGE_SCALES, false},
-                               {KEY_PREFIX "image.encoder_blocks", AT(encoder_blocks), IMAGE_SCALES, false},
-                               {KEY_PREFIX "image.decoder_blocks", AT(decoder_blocks), IMAGE_SCALES, false},
-                               {KEY_PREFIX "image.context", AT(context), 1, false},
-                               {KEY_PREFIX "image.entropy", AT(entropy), 1, false},
-                               {KEY_PREFIX "image.heads", AT(heads), 1, true}};
+static const Field fields[] = {{KEY_PREFIX "image.latent", AT(latent), 1, false, USE_ALL},
+                               {KEY_PREFIX "image.hyper", AT(hyper), 1, false, USE_SCALAR},
+                               {KEY_PREFIX "image.widths", AT(widths), IMAGE_SCALES, false, USE_ALL},
+                               {KEY_PREFIX "image.encoder_blocks", AT(encoder_blocks), IMAGE_SCALES, false, USE_ALL},
+                               {KEY_PREFIX "image.decoder_blocks", AT(decoder_blocks), IMAGE_SCALES, false, USE_ALL},
+                               {KEY_PREFIX "image.context", AT(context), 1, false, USE_ALL},
+                               {KEY_PREFIX "image.entropy", AT(entropy), 1, false, USE_SCALAR},
+                               {KEY_PREFIX "image.heads", AT(heads), 1, true, USE_ALL},
+                               {KEY_PREFIX "image.codebooks", AT(codebooks), 1, false, USE_RVQ},
+                               {KEY_PREFIX "image.codebook_size", AT(codebook_size), 1, false, USE_RVQ}};
 #define N_FIELDS (sizeof fields / sizeof *fields)
 
 /* ---- configuration ---- */
+
+static bool has_field(const ImageCodecConfig *cfg, const Field *field)
+{
+    return field->use == USE_ALL || (field->use == USE_RVQ) == (cfg->quantizer == IMAGE_RVQ);
+}
 
 RsdStatus image_codec_write_config(const ImageCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err)
 {
@@ -54,12 +68,14 @@ RsdStatus image_codec_write_config(const ImageCodecConfig *cfg, SafetensorsWrite
     TRY(safetensors_writer_metadata(writer, KEY_KIND, KIND, err));
     TRY(safetensors_writer_metadata(writer, KEY_VERSION, VERSION, err));
     TRY(safetensors_writer_metadata(writer, KEY_NAME, cfg->name, err));
+    if (cfg->quantizer == IMAGE_RVQ)
+        TRY(safetensors_writer_metadata(writer, KEY_QUANTIZER, QUANTIZER_RVQ, err));
     for (size_t i = 0; i < N_FIELDS; i++) {
         const int *values = (const int *)((const char *)cfg + fields[i].at);
         char text[VALUE_SIZE];
         size_t used = 0;
 
-        if (fields[i].optional && values[0] == 0)
+        if (!has_field(cfg, &fields[i]) || (fields[i].optional && values[0] == 0))
             continue;
         for (int k = 0; k < fields[i].n; k++)
             used += (size_t)snprintf(text + used, sizeof text - used, "%s%d", k ? "," : "", values[k]);
@@ -89,7 +105,7 @@ static bool read_numbers(int *values, int n, const char *text)
 
 static bool is_known_key(const char *key)
 {
-    if (strcmp(key, KEY_KIND) == 0 || strcmp(key, KEY_VERSION) == 0 || strcmp(key, KEY_NAME) == 0)
+    if (strcmp(key, KEY_KIND) == 0 || strcmp(key, KEY_VERSION) == 0 || strcmp(key, KEY_NAME) == 0 || strcmp(key, KEY_QUANTIZER) == 0)
         return true;
     for (size_t i = 0; i < N_FIELDS; i++)
         if (strcmp(key, fields[i].key) == 0)
@@ -121,7 +137,7 @@ fail:
 
 RsdStatus image_codec_read_config(ImageCodecConfig *cfg, const Safetensors *st, RsdError *err)
 {
-    const char *name;
+    const char *name, *quantizer;
     RsdStatus status = RSD_OK;
 
     memset(cfg, 0, sizeof *cfg);
@@ -129,10 +145,15 @@ RsdStatus image_codec_read_config(ImageCodecConfig *cfg, const Safetensors *st, 
     name = safetensors_metadata(st, KEY_NAME);
     CHECK(name && strlen(name) < MODEL_NAME_SIZE, err, RSD_ERR_CORRUPT, KEY_NAME " is missing or too long");
     strcpy(cfg->name, name);
+    quantizer = safetensors_metadata(st, KEY_QUANTIZER);
+    CHECK(!quantizer || strcmp(quantizer, QUANTIZER_RVQ) == 0, err, RSD_ERR_UNSUPPORTED,
+          KEY_QUANTIZER " is %.40s, this program knows " QUANTIZER_RVQ, quantizer);
+    cfg->quantizer = quantizer ? IMAGE_RVQ : IMAGE_SCALAR;
     for (size_t i = 0; i < N_FIELDS; i++) {
         const char *text = safetensors_metadata(st, fields[i].key);
 
-        if (!text && fields[i].optional)
+        CHECK(!text || has_field(cfg, &fields[i]), err, RSD_ERR_CORRUPT, "%s does not belong to its quantizer", fields[i].key);
+        if (!text && (fields[i].optional || !has_field(cfg, &fields[i])))
             continue;
         CHECK(text, err, RSD_ERR_CORRUPT, "key %s is missing", fields[i].key);
         CHECK(read_numbers((int *)((char *)cfg + fields[i].at), fields[i].n, text), err, RSD_ERR_CORRUPT,
@@ -163,7 +184,10 @@ RsdStatus image_codec_save(ImageCodec *codec, const char *path, Dtype stored_as,
         TRY(safetensors_writer_metadata(writer, notes[i], notes[i + 1], err));
     }
     TRY(params_save_for_inference(codec->params, writer, "", stored_as, err));
-    TRY(integer_prior_save(codec->prior, &codec->config, writer, err));
+    if (codec->config.quantizer == IMAGE_RVQ)
+        TRY(stage_prior_save(codec->stage_prior, writer, err));
+    else
+        TRY(integer_prior_save(codec->prior, &codec->config, writer, err));
     TRY(safetensors_writer_finish(writer, path, err));
 fail:
     safetensors_writer_destroy(&writer);
@@ -187,6 +211,26 @@ static RsdStatus check_size(const ImageCodecConfig *cfg, const Safetensors *st, 
         return error_set(err, RSD_ERR_CORRUPT, "the arrays hold %lld numbers, the configuration needs %lld", (long long)n_held,
                          (long long)n_needed);
     return RSD_OK;
+}
+
+/* And, for other uses than decoding, the float forms of it. */
+static RsdStatus load_prior(ImageCodec *codec, const Safetensors *st, bool decodes, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (codec->config.quantizer == IMAGE_RVQ) {
+        TRY(stage_prior_load(&codec->stage_prior, &codec->config, st, err));
+        if (decodes)
+            return RSD_OK;
+        stage_prior_to_float(codec->stage_prior, codec);
+        rvq_refresh(codec->rvq);
+    } else {
+        TRY(integer_prior_load(&codec->prior, &codec->config, st, err));
+        if (!decodes)
+            integer_prior_to_float(codec->prior, codec);
+    }
+fail:
+    return status;
 }
 
 static RsdStatus take_weight(void *ctx, Tensor *weight, RsdError *err)
@@ -220,13 +264,11 @@ static RsdStatus from_safetensors(ImageCodec **out, const Safetensors *st, const
     TRY(params_create_for_inference(&codec->params, decodes ? 0 : image_codec_count_parameters(&codec->config), err));
     if (decodes)
         leave_out_encoder(codec);
-    TRY(image_net_create(&codec->net, &codec->config, codec->params, 0, err));
+    TRY(image_codec_add_params(codec, 0, err));
     TRY(params_load(codec->params, st, "", err));
-    TRY(integer_prior_load(&codec->prior, &codec->config, st, err));
-    if (!decodes) {
-        integer_prior_to_float(codec->prior, codec);
+    TRY(load_prior(codec, st, decodes, err));
+    if (!decodes)
         TRY(image_codec_freeze(codec, err));
-    }
     memcpy(codec->hash, hash, MODEL_HASH_SIZE);
     *out = codec;
     return RSD_OK;

@@ -26,6 +26,7 @@
 #include "engine/ops/quantise.h"
 #include "engine/ops/resize2d.h"
 #include "engine/ops/shape.h"
+#include "models/stage_prior.h"
 
 #define PICTURE_CHANNELS 48   /* of 4 x 4 pixels */
 #define HEAD_CHANNELS 12      /* of 2 x 2 pixels */
@@ -143,10 +144,42 @@ static void describe_prior(ImageNet *net, const ImageCodecConfig *cfg)
     net->prior[PRIOR_OUT].init_gain = BLOCK_GAIN;
 }
 
+void image_net_stage_name(char name[LAYER_NAME_SIZE], int stage, StageLayer layer)
+{
+    snprintf(name, LAYER_NAME_SIZE, "prior.%d.%s", stage, STAGE_LAYER_NAMES[layer]);
+}
+
+static void describe_stages(ImageNet *net, const ImageCodecConfig *cfg)
+{
+    const int c = cfg->context;
+    const struct {
+        int c_in, c_out;
+    } sizes[STAGE_N_LAYERS] = {[STAGE_IN] = {2 * cfg->latent, c},
+                               [STAGE_CONTEXT] = {c, c},
+                               [STAGE_MIX_1] = {c, c},
+                               [STAGE_MIX_2] = {c, c},
+                               [STAGE_OUT] = {c, cfg->codebook_size - 1}};
+
+    net->n_stages = cfg->codebooks;
+    for (int q = 0; q < net->n_stages; q++)
+        for (int i = 0; i < STAGE_N_LAYERS; i++) {
+            char name[LAYER_NAME_SIZE];
+
+            image_net_stage_name(name, q, (StageLayer)i);
+            net->stages[q][i] = i == STAGE_CONTEXT ? depthwise(name, c, STAGE_CONTEXT_SIZE)
+                                                   : dense(name, sizes[i].c_in, sizes[i].c_out, 1);
+            net->stages[q][i].init_gain = i >= STAGE_MIX_1 ? BLOCK_GAIN : 0.0f;
+        }
+}
+
 void image_net_describe(ImageNet *net, const ImageCodecConfig *cfg)
 {
     memset(net, 0, sizeof *net);
     describe_transforms(net, cfg);
+    if (cfg->quantizer == IMAGE_RVQ) {
+        describe_stages(net, cfg);
+        return;
+    }
     describe_hyper(net, cfg);
     describe_prior(net, cfg);
 }
@@ -179,6 +212,14 @@ static RsdStatus visit_transforms(ImageNet *net, LayerVisit visit, void *ctx, Rs
     }
     TRY(visit(&net->encoder_out, ctx, err));
     TRY(visit(&net->decoder_in, ctx, err));
+fail:
+    return status;
+}
+
+static RsdStatus visit_hyper(ImageNet *net, LayerVisit visit, void *ctx, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
     TRY(visit(&net->hyper_in, ctx, err));
     for (int i = 0; i < IMAGE_HYPER_STAGES; i++) {
         TRY(visit(&net->hyper_taps[i], ctx, err));
@@ -193,8 +234,13 @@ static RsdStatus visit_all(ImageNet *net, LayerVisit visit, void *ctx, RsdError 
     RsdStatus status = RSD_OK;
 
     TRY(visit_transforms(net, visit, ctx, err));
-    for (int i = 0; i < PRIOR_N_LAYERS; i++)
+    if (net->n_stages == 0)
+        TRY(visit_hyper(net, visit, ctx, err));
+    for (int i = 0; i < PRIOR_N_LAYERS && net->n_stages == 0; i++)
         TRY(visit(&net->prior[i], ctx, err));
+    for (int q = 0; q < net->n_stages; q++)
+        for (int i = 0; i < STAGE_N_LAYERS; i++)
+            TRY(visit(&net->stages[q][i], ctx, err));
     for (int i = 0; i < net->n_heads; i++) /* last, so that the others are drawn alike with and without them */
         TRY(visit(&net->heads[i], ctx, err));
 fail:
@@ -211,7 +257,8 @@ static RsdStatus add_count(Conv2dLayer *layer, void *ctx, RsdError *err)
 int64_t image_net_count(const ImageCodecConfig *cfg)
 {
     ImageNet net;
-    int64_t count = (int64_t)cfg->hyper * FACTORISED_WEIGHTS + 3 * (int64_t)IMAGE_LEVELS * cfg->latent;
+    int64_t count = cfg->quantizer == IMAGE_RVQ ? (int64_t)cfg->codebooks * cfg->codebook_size * cfg->latent
+                                                : (int64_t)cfg->hyper * FACTORISED_WEIGHTS + 3 * (int64_t)IMAGE_LEVELS * cfg->latent;
 
     image_net_describe(&net, cfg);
     (void)visit_all(&net, add_count, &count, NULL);
@@ -246,8 +293,14 @@ ImageCodecMacs image_net_macs(const ImageCodecConfig *cfg)
         macs.analysis += (macs_of_scale(&net.encoder[i]) + conv2d_layer_macs(&net.encoder[i].resample)) / pixels;
         macs.synthesis += (macs_of_scale(&net.decoder[i]) + conv2d_layer_macs(&net.decoder[i].resample)) / pixels;
     }
-    macs.analysis += (conv2d_layer_macs(&net.encoder_out) + conv2d_layer_macs(&net.hyper_in)) / 256;
+    macs.analysis += conv2d_layer_macs(&net.encoder_out) / 256;
     macs.synthesis += conv2d_layer_macs(&net.decoder_in) / 256;
+    for (int q = 0; q < net.n_stages; q++)
+        for (int i = 0; i < STAGE_N_LAYERS; i++) /* the first two at all places in both passes */
+            macs.prior += conv2d_layer_macs(&net.stages[q][i]) * (i <= STAGE_CONTEXT ? 2 : 1) / 256;
+    if (net.n_stages > 0)
+        return macs;
+    macs.analysis += conv2d_layer_macs(&net.hyper_in) / 256;
     pixels = 256;
     for (int i = 0; i < IMAGE_HYPER_STAGES; i++, pixels *= 4)
         macs.analysis += conv2d_layer_macs(&net.hyper_taps[i]) / pixels + conv2d_layer_macs(&net.hyper_down[i]) / (4 * pixels);
@@ -319,12 +372,25 @@ static void draw_tables(ImageNet *net, const ImageCodecConfig *cfg, uint64_t see
         net->prior[PRIOR_OUT].bias->data[cfg->latent + c] = FIRST_INDEX;
 }
 
-/* A model file has the prior as integers; its float weights are for checkpoints of training alone. */
+/* A model file has the prior and the codes as integers; their float forms are for checkpoints of training alone. */
 static void keep_prior_for_training(ParamSet *params)
 {
     for (size_t i = 0; i < params->n_items; i++)
-        if (strncmp(params->items[i].name, "prior.", 6) == 0 && strcmp(params->items[i].name, "prior.z") != 0)
+        if ((strncmp(params->items[i].name, "prior.", 6) == 0 && strcmp(params->items[i].name, "prior.z") != 0) ||
+            strncmp(params->items[i].name, "rvq.", 4) == 0)
             params->items[i].training_only = true;
+}
+
+static RsdStatus add_tables(ImageNet *net, const ImageCodecConfig *cfg, ParamSet *params, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(add_table(params, "gain.log", IMAGE_LEVELS, cfg->latent, &net->log_gain, err));
+    TRY(add_table(params, "gain.log_inverse", IMAGE_LEVELS, cfg->latent, &net->log_inverse_gain, err));
+    TRY(add_table(params, "prior.level_bias", IMAGE_LEVELS, cfg->latent, &net->level_bias, err));
+    TRY(add_table(params, "prior.z", cfg->hyper, FACTORISED_WEIGHTS, &net->z_weights, err));
+fail:
+    return status;
 }
 
 RsdStatus image_net_create(ImageNet **out, const ImageCodecConfig *cfg, ParamSet *params, uint64_t seed, RsdError *err)
@@ -337,12 +403,16 @@ RsdStatus image_net_create(ImageNet **out, const ImageCodecConfig *cfg, ParamSet
     TRY(mem_alloc(&net, 1, sizeof *net, err));
     image_net_describe(net, cfg);
     TRY(visit_all(net, register_layer, &registration, err));
-    TRY(add_table(params, "gain.log", IMAGE_LEVELS, cfg->latent, &net->log_gain, err));
-    TRY(add_table(params, "gain.log_inverse", IMAGE_LEVELS, cfg->latent, &net->log_inverse_gain, err));
-    TRY(add_table(params, "prior.level_bias", IMAGE_LEVELS, cfg->latent, &net->level_bias, err));
-    TRY(add_table(params, "prior.z", cfg->hyper, FACTORISED_WEIGHTS, &net->z_weights, err));
+    for (int q = 0; q < net->n_stages; q++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "rvq.%d.embed", q);
+        net->embed[q] = params_find(params, name);
+    }
+    if (net->n_stages == 0)
+        TRY(add_tables(net, cfg, params, err));
     keep_prior_for_training(params);
-    if (!params->for_inference)
+    if (!params->for_inference && net->n_stages == 0)
         draw_tables(net, cfg, seed);
     *out = net;
     return RSD_OK;
@@ -468,11 +538,15 @@ fail:
 
 RsdStatus image_codec_scale(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **scaled, RsdError *err)
 {
-    return scale_by(tape, codec->net->log_gain, false, level, y, scaled, err);
+    *scaled = y;
+    return codec->config.quantizer == IMAGE_RVQ ? RSD_OK
+                                                : scale_by(tape, codec->net->log_gain, false, level, y, scaled, err);
 }
 
 RsdStatus image_codec_unscale(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **unscaled,
                               RsdError *err)
 {
-    return scale_by(tape, codec->net->log_inverse_gain, true, level, y, unscaled, err);
+    *unscaled = y;
+    return codec->config.quantizer == IMAGE_RVQ ? RSD_OK
+                                                : scale_by(tape, codec->net->log_inverse_gain, true, level, y, unscaled, err);
 }

@@ -5,9 +5,11 @@
  *   encoder.scales.I.{down, blocks.J.taps, blocks.J.in, blocks.J.out}   encoder.out
  *   decoder.in   decoder.scales.I.{up, blocks.J.*}       up of scale 0 makes the picture
  *   hyper.in   hyper.stages.I.{taps, down}
+ *   with IMAGE_SCALAR: hyper.*, gain.* and
  *   prior.{up1, block.taps, block.in, block.out, up2, smooth, psi, context_in, context, join, mix, out}
  *   heads.I       of the features at scale I; only with config.heads
  *   gain.log, gain.log_inverse [IMAGE_LEVELS, M]   prior.level_bias [IMAGE_LEVELS, M]   prior.z [H, FACTORISED_WEIGHTS]
+ *   with IMAGE_RVQ: prior.I.{in, context, mix1, mix2, out} of stage I; rvq.I.* of models/rvq.h
  *
  * SPDX-License-Identifier: MIT
  */
@@ -38,6 +40,9 @@ struct ImageNet {
     int n_heads; /* 0 or IMAGE_HEADS */
     Conv2dLayer hyper_in, hyper_taps[IMAGE_HYPER_STAGES], hyper_down[IMAGE_HYPER_STAGES];
     Conv2dLayer prior[PRIOR_N_LAYERS];
+    Conv2dLayer stages[IMAGE_MAX_STAGES][STAGE_N_LAYERS];
+    Tensor *embed[IMAGE_MAX_STAGES]; /* the codes, [K, D], owned by the ParamSet */
+    int n_stages;                    /* 0: IMAGE_SCALAR, which has the hyper encoder, the prior and the tables */
     Tensor *log_gain, *log_inverse_gain, *level_bias, *z_weights; /* owned by the ParamSet */
     RsdThreads *threads;
     Tape *frozen; /* its arena holds weights laid out for kernels; NULL until image_net_freeze */
@@ -50,6 +55,11 @@ void image_net_destroy(ImageNet **net);
 RsdStatus image_net_freeze(ImageNet *net, RsdError *err);
 /* A weight that has just been read goes to where image_net_freeze would copy it, and nowhere else. A net that takes is not frozen. */
 RsdStatus image_net_take(ImageNet *net, Tensor *weight, RsdError *err);
+
+/* "prior.2.mix1" */
+void image_net_stage_name(char name[LAYER_NAME_SIZE], int stage, StageLayer layer);
+/* The parameters of a codec whose config and params are set: image_codec.c. */
+RsdStatus image_codec_add_params(ImageCodec *codec, uint64_t seed, RsdError *err);
 
 int64_t image_net_count(const ImageCodecConfig *cfg);
 ImageCodecMacs image_net_macs(const ImageCodecConfig *cfg);

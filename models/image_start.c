@@ -24,7 +24,6 @@
 #include "models/image_net.h"
 #include "models/image_prior.h"
 
-#define START_GAIN 2.0f    /* of the first matrix; the last one has its reciprocal */
 #define BLOCK_SHARE 0.1f   /* of their random weights that the ends of blocks keep */
 #define SPARE_SHARE 0.1f   /* of theirs that channels beyond the components keep */
 #define MOST_DEVIATION 40.0 /* of a latent at any level, in steps: the prior's numbers end at 128 */
@@ -165,7 +164,7 @@ static void set_gains(ImageNet *net, int64_t n_latents, const double *moments, i
         for (int64_t l = 0; l < IMAGE_LEVELS; l++) {
             const double step = sqrt(12.0 * 3.0 / (image_codec_lambda((int)(16 * l)) * 255.0 * 255.0 * 2.0 * log(2.0)));
             const double gain = fmin(1.0 / step, MOST_DEVIATION / fmax(deviation, 1e-9));
-            const float log_gain = (float)log(gain / (double)START_GAIN);
+            const float log_gain = (float)log(gain / (double)IMAGE_START_GAIN);
 
             net->log_gain->data[l * n_latents + c] = net->log_inverse_gain->data[l * n_latents + c] = log_gain;
             if (l == IMAGE_LEVELS / 2)
@@ -239,7 +238,7 @@ RsdStatus image_codec_init_transforms(ImageCodec *codec, const float *pictures, 
         TRY(mem_alloc(&moments, (size_t)n, sizeof *moments, err));
         TRY(mem_alloc(&rows, (size_t)(n * wide.c), sizeof *rows, err));
         TRY(components(&wide, n, rows, moments, err));
-        set_pair(down, up, rows, n, wide.c, i ? 1.0f : START_GAIN);
+        set_pair(down, up, rows, n, wide.c, i ? 1.0f : IMAGE_START_GAIN);
         quieten_blocks(&net->encoder[i]);
         quieten_blocks(&net->decoder[i]);
         TRY(project(&wide, rows, n, &given, err));
@@ -248,7 +247,8 @@ RsdStatus image_codec_init_transforms(ImageCodec *codec, const float *pictures, 
     }
     set_identity(&net->encoder_out);
     set_identity(&net->decoder_in);
-    set_gains(net, codec->config.latent, moments, n);
+    if (codec->config.quantizer == IMAGE_SCALAR)
+        set_gains(net, codec->config.latent, moments, n);
     set_heads(net);
 fail:
     mem_free(&moments);

@@ -382,6 +382,8 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
     TRY(get_optimizer(state->optimizer, st, path, "optim", "train.updates", err));
     TRY(load_exchange(state, st, path, err));
     TRY(load_loss_scale(&state->loss_scale, st, path, err));
+    if (state->image && state->image->rvq)
+        rvq_refresh(state->image->rvq);
     if (!state->codec)
         goto fail; /* a picture codec has no more */
     audio_codec_refresh_codes(state->codec);

@@ -289,6 +289,8 @@ static RsdStatus check_picture(const PictureConfig *cfg, int frozen, RsdError *e
           IMAGE_HYPER_STRIDE);
     CHECK(frozen != FROZEN_ALL_BUT_HEADS || cfg->model.heads, err, RSD_ERR_ARG,
           "train.freeze = trunk leaves nothing to train without picture.heads = 1");
+    CHECK(cfg->model.quantizer != IMAGE_RVQ || cfg->start_batches > 0, err, RSD_ERR_ARG,
+          "picture.quantizer = rvq needs picture.start_batches > 0, of which the first codes are made");
     TRY(image_codec_check_config(&cfg->model, err));
 fail:
     return status;

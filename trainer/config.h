@@ -94,6 +94,7 @@ typedef struct PictureConfig {
     int max_megapixels;                   /* larger pictures are shrunk when they are read */
     int valid_side;                       /* longest side of what is validated, a multiple of 64 */
     int start_batches;                    /* whose principal components the transforms begin as; 0: random */
+    float commitment;                     /* IMAGE_RVQ: weight of what the latents lose to their codes */
     float level_balance;                  /* crops of level l count (lambda_64 / lambda_l)^level_balance */
     float early_share;                    /* levels 32 .. 80 alone until then */
     float soft_start, integer_start;      /* soft rounding, and the integer form of the prior, from then on */

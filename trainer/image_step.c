@@ -16,7 +16,6 @@
 #include "engine/ops/quantise.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/shape.h"
-#include "models/image_prior.h"
 #include "trainer/step_clock.h"
 
 const char *const IMAGE_PHASE_NAMES[IMAGE_N_PHASES] = {"data", "encode", "prior", "decode", "backward", "update"};
@@ -74,38 +73,12 @@ int image_step_level(const TrainConfig *cfg, int64_t step, int sample)
     return (int)rng_below(&rng, IMAGE_LEVEL_MAX + 1);
 }
 
-static PriorOptions options_at(const TrainConfig *cfg, const Group *group, int64_t step)
-{
-    const double done = share_done(cfg, step), soft = (double)cfg->picture.soft_start;
-    PriorOptions options = {.rounding = ROUND_NOISE,
-                            .seed = (uint64_t)cfg->train.seed,
-                            .step = (uint64_t)step,
-                            .first_item = (int64_t)group_rank(group) * cfg->data.batch};
-
-    if (cfg->train.frozen == FROZEN_ALL_BUT_HEADS)
-        return (PriorOptions){.as_integer = true, .rounding = ROUND_COINCIDE}; /* what a decoder gets */
-    options.as_integer = done >= (double)cfg->picture.integer_start;
-    if (done >= soft && soft < 1) {
-        options.rounding = ROUND_SOFT;
-        options.temperature = cfg->picture.soft_high +
-                              (float)((done - soft) / (1 - soft)) * (cfg->picture.soft_low - cfg->picture.soft_high);
-    }
-    return options;
-}
-
 /* ---- loss ---- */
 
 #define WHITE_SQUARED (255.0 * 255.0)
 
-typedef struct Weights {
-    int *level;        /* [batch] */
-    double *of_error;  /* [batch]: of a crop's weighted losses */
-    Tensor *of_bits;   /* [batch, 1, 1, 1]: per bit */
-    Tensor *of_square; /* [batch, 3, crop, crop]: op_mse takes them element by element */
-} Weights;
-
 /* Those of this process's crops in a loss that is the mean over the crops of all. */
-static RsdStatus make_weights(Tape *tape, const TrainConfig *cfg, const Group *group, int64_t step, Weights *weights, RsdError *err)
+static RsdStatus make_weights(Tape *tape, const TrainConfig *cfg, const Group *group, int64_t step, ImageWeights *weights, RsdError *err)
 {
     const int64_t batch = cfg->data.batch, side = cfg->picture.crop, n = 3 * side * side;
     const int64_t first = group_rank(group) * batch, whole_batch = group_size(group) * batch;
@@ -117,7 +90,7 @@ static RsdStatus make_weights(Tape *tape, const TrainConfig *cfg, const Group *g
     TRY(tape_tensor(tape, &weights->of_square, 4, (int64_t[]){batch, 3, side, side}, err));
     for (int64_t b = 0; b < batch; b++) {
         const int level = image_step_level(cfg, step, (int)(first + b));
-        const double lambda = image_codec_lambda(level);
+        const double lambda = image_quantise_lambda(&cfg->picture.model, level);
         const double weight = pow(image_codec_lambda(BALANCE_LEVEL) / lambda, (double)cfg->picture.level_balance);
 
         weights->level[b] = level;
@@ -125,27 +98,6 @@ static RsdStatus make_weights(Tape *tape, const TrainConfig *cfg, const Group *g
         weights->of_bits->data[b] = (float)(weight / (double)(side * side * whole_batch));
         tape->kernels->point->fill(weights->of_square->data + b * n, (float)(weight * lambda * WHITE_SQUARED / group_size(group)), n, false);
     }
-fail:
-    return status;
-}
-
-static double sum_of(const Tape *tape, const Tensor *x)
-{
-    return tape->kernels->point->sum(x->data, tensor_count(x));
-}
-
-/* bits [batch, ...] weighted and added to the loss, which may be NULL yet. */
-static RsdStatus add_bits(Tape *tape, const Weights *weights, Tensor *bits, Tensor **loss, RsdError *err)
-{
-    Tensor *part;
-    RsdStatus status = RSD_OK;
-
-    TRY(op_mul(tape, bits, weights->of_bits, &part, err));
-    TRY(op_sum(tape, part, &part, err));
-    if (*loss)
-        TRY(op_add(tape, *loss, part, loss, err));
-    else
-        *loss = part;
 fail:
     return status;
 }
@@ -170,7 +122,7 @@ fail:
 }
 
 /* What stands beside the bits: each crop's error counts for its level. */
-static RsdStatus weigh_errors(const ImageStep *step, Tape *tape, const Weights *weights, Tensor *estimate, Tensor *target,
+static RsdStatus weigh_errors(const ImageStep *step, Tape *tape, const ImageWeights *weights, Tensor *estimate, Tensor *target,
                               Tensor **sum, RsdError *err)
 {
     Tensor *value, *crop, *original;
@@ -202,7 +154,7 @@ static RsdStatus shrink(Tape *tape, Tensor *x, int n, Tensor **out, RsdError *er
 }
 
 /* The losses of both heads, added to *loss, which may be NULL yet. */
-static RsdStatus add_heads(Tape *tape, const ImageCodec *codec, const Weights *weights, Tensor *x,
+static RsdStatus add_heads(Tape *tape, const ImageCodec *codec, const ImageWeights *weights, Tensor *x,
                            Tensor *features[IMAGE_HEADS], Tensor **loss, ImageStepReport *report, RsdError *err)
 {
     const int64_t batch = x->shape[0], n = tensor_count(x) / batch;
@@ -240,14 +192,16 @@ static void end_phase(ImageStepReport *report, int phase, double *since)
     *since = now;
 }
 
-static void fill_report(const Tape *tape, const PriorResult *prior, Tensor *x, Tensor *back, ImageStepReport *report)
+static void fill_report(const Tape *tape, const Quantised *quantised, Tensor *x, Tensor *back, ImageStepReport *report)
 {
     const double pixels = (double)(x->shape[0] * x->shape[2] * x->shape[3]);
 
-    report->z_bpp = sum_of(tape, prior->z_bits) / pixels;
-    report->bpp = report->z_bpp + (sum_of(tape, prior->y_bits[0]) + sum_of(tape, prior->y_bits[1])) / pixels;
+    report->z_bpp = quantised->z_bits / pixels;
+    report->bpp = quantised->bits / pixels;
     report->mse = tape->kernels->point->sum_sq_diff(x->data, back->data, NULL, tensor_count(x)) / (double)tensor_count(x);
-    report->max_activation = prior->max_activation;
+    report->max_activation = quantised->max_activation;
+    report->integer = quantised->integer;
+    report->codes = quantised->codes;
 }
 
 /* What was measured on the crops of this process becomes that of the crops of all. */
@@ -267,43 +221,36 @@ RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch,
 {
     const TrainConfig *cfg = step->config;
     const ImageCodec *codec = state->image;
-    const PriorOptions options = options_at(cfg, step->group, state->step);
     const int64_t shape[4] = {cfg->data.batch, 3, cfg->picture.crop, cfg->picture.crop};
     Tape *tape = step->tape;
     double since = step_clock();
-    Weights weights;
-    PriorResult prior;
+    ImageWeights weights;
+    Quantised quantised;
     const bool heads_alone = cfg->train.frozen == FROZEN_ALL_BUT_HEADS;
-    Tensor *x, *y, *z, *back, *loss = NULL, *part, *features[IMAGE_HEADS];
+    Tensor *x, *y, *back, *loss = NULL, *part, *features[IMAGE_HEADS];
     RsdStatus status = RSD_OK;
 
     memset(report, 0, sizeof *report);
     report->lr = schedule_lr(&cfg->schedule, state->step, cfg->train.steps);
-    report->integer = options.as_integer;
     tape_reset(tape);
     tape->recording = !heads_alone;
     TRY(make_weights(tape, cfg, step->group, state->step, &weights, err));
     TRY(tape_input(tape, &x, 4, shape, batch, err));
     TRY(image_codec_analyse(tape, codec, x, &y, err));
-    TRY(image_codec_scale(tape, codec, weights.level, y, &y, err));
-    TRY(image_codec_hyper(tape, codec, y, &z, err));
     end_phase(report, PHASE_ANALYSE, &since);
-    TRY(image_prior_estimate(tape, codec, weights.level, y, z, &options, &prior, err));
+    TRY(image_quantise(tape, cfg, state, step->group, &weights, y, &quantised, err));
     end_phase(report, PHASE_PRIOR, &since);
-    TRY(image_codec_synthesise_with_features(tape, codec, weights.level, prior.y_hat, features, &back, err));
+    TRY(image_codec_synthesise_with_features(tape, codec, weights.level, quantised.y_hat, features, &back, err));
     if (!heads_alone) {
         TRY(weigh_errors(step, tape, &weights, back, x, &part, err));
-        for (int i = 0; i < 2; i++)
-            TRY(add_bits(tape, &weights, prior.y_bits[i], &loss, err));
-        TRY(add_bits(tape, &weights, prior.z_bits, &loss, err));
-        TRY(op_add(tape, loss, part, &loss, err));
+        TRY(op_add(tape, quantised.loss, part, &loss, err));
     }
     tape->recording = true;
     if (codec->config.heads)
         TRY(add_heads(tape, codec, &weights, x, features, &loss, report, err));
     end_phase(report, PHASE_SYNTHESISE, &since);
     report->loss = (double)loss->data[0];
-    fill_report(tape, &prior, x, back, report);
+    fill_report(tape, &quantised, x, back, report);
     share_report(step->group, report);
     CHECK(isfinite(report->loss), err, RSD_ERR_NUMERIC, "step %lld: the loss is not finite (%g)", (long long)state->step,
           report->loss);
@@ -341,23 +288,6 @@ static double mse_of_bytes(const float *x, const float *y, int64_t n)
     return sum / (double)n;
 }
 
-static void note_alive(const PriorResult *prior, int64_t channels, uint8_t *alive)
-{
-    for (int i = 0; i < 2; i++) {
-        const Tensor *index = prior->y_index[i];
-        const int64_t count = index->shape[2] * index->shape[3];
-
-        for (int64_t k = 0; k < channels * count; k++)
-            if (index->data[k] >= 0.5f)
-                alive[k / count] = 1;
-    }
-}
-
-static double bits_of(const Tape *tape, const PriorResult *prior)
-{
-    return sum_of(tape, prior->z_bits) + sum_of(tape, prior->y_bits[0]) + sum_of(tape, prior->y_bits[1]);
-}
-
 static double db_of(const Tensor *a, const Tensor *b)
 {
     return 10.0 * log10(255.0 * 255.0 / fmax(mse_of_bytes(a->data, b->data, tensor_count(a)), 1e-10));
@@ -374,8 +304,8 @@ static RsdStatus evaluate_heads(Tape *tape, const ImageCodec *codec, Tensor *x, 
         TRY(shrink(tape, x, 2 << i, &target, err));
         TRY(shrink(tape, back, 2 << i, &shrunk, err));
         TRY(image_codec_run_head(tape, codec, i, features[i], &small, err));
-        report->head_db[i] += db_of(target, small) / IMAGE_LEVELS;
-        report->shrunk_db[i] += db_of(target, shrunk) / IMAGE_LEVELS;
+        report->head_db[i] += db_of(target, small) / report->n_levels;
+        report->shrunk_db[i] += db_of(target, shrunk) / report->n_levels;
     }
 fail:
     return status;
@@ -385,24 +315,19 @@ fail:
 static RsdStatus evaluate_level(const ImageStep *step, Tape *tape, const ImageCodec *codec, int level, Tensor *x, Tensor *y,
                                 PictureReport *report, uint8_t *alive, RsdError *err)
 {
-    const PriorOptions as_float = {.rounding = ROUND_COINCIDE}, as_integer = {.as_integer = true, .rounding = ROUND_COINCIDE};
     const double pixels = (double)(x->shape[2] * x->shape[3]);
     const int l = level / 16;
-    PriorResult prior;
-    Tensor *scaled, *z, *back, *features[IMAGE_HEADS], *error;
+    QuantisedPicture quantised;
+    Tensor *back, *features[IMAGE_HEADS], *error;
     RsdStatus status = RSD_OK;
 
-    TRY(image_codec_scale(tape, codec, &level, y, &scaled, err));
-    TRY(image_codec_hyper(tape, codec, scaled, &z, err));
-    TRY(image_prior_estimate(tape, codec, &level, scaled, z, &as_float, &prior, err));
-    report->float_bpp[l] = bits_of(tape, &prior) / pixels;
-    TRY(image_prior_estimate(tape, codec, &level, scaled, z, &as_integer, &prior, err));
-    report->bpp[l] = bits_of(tape, &prior) / pixels;
-    report->z_bpp += sum_of(tape, prior.z_bits) / pixels / IMAGE_LEVELS;
-    if (prior.max_activation > report->max_activation)
-        report->max_activation = prior.max_activation;
-    note_alive(&prior, codec->config.latent, alive + l * codec->config.latent);
-    TRY(image_codec_synthesise_with_features(tape, codec, &level, prior.y_hat, features, &back, err));
+    TRY(image_quantise_held_out(tape, codec, level, y, &quantised, alive + l * image_quantise_n_alive(&codec->config), err));
+    report->float_bpp[l] = quantised.float_bits / pixels;
+    report->bpp[l] = quantised.bits / pixels;
+    report->z_bpp += quantised.z_bits / pixels / report->n_levels;
+    if (quantised.max_activation > report->max_activation)
+        report->max_activation = quantised.max_activation;
+    TRY(image_codec_synthesise_with_features(tape, codec, &level, quantised.y_hat, features, &back, err));
     if (codec->config.heads)
         TRY(evaluate_heads(tape, codec, x, back, features, report, err));
     report->mse[l] = mse_of_bytes(x->data, back->data, tensor_count(x));
@@ -426,8 +351,9 @@ RsdStatus image_step_evaluate(ImageStep *step, const TrainState *state, const fl
     RsdStatus status = RSD_OK;
 
     memset(report, 0, sizeof *report);
+    report->n_levels = image_quantise_n_levels(&codec->config);
     tape->recording = false;
-    for (int l = 0; l < IMAGE_LEVELS; l++) {
+    for (int l = 0; l < report->n_levels; l++) {
         Tensor *x, *y;
 
         tape_reset(tape);

@@ -1,7 +1,6 @@
 /* image_step.h - one training step of a picture codec, and the evaluation of a held-out picture.
  *
- *   x --analysis--> y --gain of the crop's level--> --hyper--> z
- *   prior: bits of y and z under noise (later: soft rounding; in the end: the prior as its integer form has it), y^ rounded
+ *   x --analysis--> y --trainer/image_quantise.h--> y^ and its bits
  *   y^ --synthesis--> x'        loss = sum over crops of w_l (bits / pixels + lambda_l 255^2 MSE) / crops
  *
  *   heads: + w_l lambda_l 255^2 / 10 MSE against x averaged over 2 x 2 and 4 x 4 pixels, from features without a gradient; with
@@ -15,7 +14,7 @@
 #define RESIDUA_IMAGE_STEP_H
 
 #include "losses/image_loss.h"
-#include "trainer/checkpoint.h"
+#include "trainer/image_quantise.h"
 
 #define IMAGE_N_PHASES 6
 extern const char *const IMAGE_PHASE_NAMES[IMAGE_N_PHASES]; /* data, encode, prior, decode, backward, update */
@@ -26,6 +25,7 @@ typedef struct ImageStepReport {
     double grad_norm;
     float lr, max_activation; /* the latter of this process's crops */
     bool spike, skipped, integer;
+    RvqStats codes; /* of picture.quantizer = rvq, else n_q 0 */
     ExchangeReport exchange; /* with train.exchange, of several processes */
     double phase_s[IMAGE_N_PHASES];
 } ImageStepReport;
@@ -49,6 +49,7 @@ RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch,
 /* A held-out picture [3, h, w], sides multiples of 64, at each level, coded as a coder would with the integer form of the
  * prior. */
 typedef struct PictureReport {
+    int n_levels;
     double bpp[IMAGE_LEVELS], psnr_db[IMAGE_LEVELS]; /* of clamped samples of 8 bits */
     double mse[IMAGE_LEVELS];                        /* of the same, samples in 0 .. 255 */
     double error[IMAGE_LEVELS];                      /* what is trained: mse, or 255^2 times the weighted losses of [loss] */
@@ -58,11 +59,11 @@ typedef struct PictureReport {
     double head_db[IMAGE_HEADS];   /* PSNR of the heads against the shrunk picture, mean over levels; 0 without heads */
     double shrunk_db[IMAGE_HEADS]; /* of the whole synthesis, shrunk */
 } PictureReport;
-/* alive [IMAGE_LEVELS, M]: set to 1 where a channel has an index above 0. */
+/* alive [n_levels, image_quantise_n_alive]: those that the picture has use for. */
 RsdStatus image_step_evaluate(ImageStep *step, const TrainState *state, const float *picture, int64_t h, int64_t w,
                               PictureReport *report, uint8_t *alive, RsdError *err);
 
-/* Level of sample `sample` of step `step`, in sixteenths: a pure function of the configuration. */
+/* Of a scalar quantiser: level of sample `sample` of step `step`, in sixteenths: a pure function of the configuration. */
 int image_step_level(const TrainConfig *cfg, int64_t step, int sample);
 
 #endif

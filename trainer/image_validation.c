@@ -72,7 +72,8 @@ static void add_picture(ImageValidReport *report, const PictureReport *one, int 
 {
     PictureReport *mean = &report->mean;
 
-    for (int l = 0; l < IMAGE_LEVELS; l++) {
+    mean->n_levels = one->n_levels;
+    for (int l = 0; l < one->n_levels; l++) {
         mean->bpp[l] += one->bpp[l] / n;
         mean->float_bpp[l] += one->float_bpp[l] / n;
         mean->psnr_db[l] += one->psnr_db[l] / n;
@@ -98,19 +99,20 @@ static double loss_of_heads(const PictureReport *mean)
     return sum;
 }
 
-static void summarise(ImageValidReport *report, const uint8_t *alive, int64_t channels, bool heads_alone)
+static void summarise(ImageValidReport *report, const ImageCodecConfig *cfg, const uint8_t *alive, bool heads_alone)
 {
     const PictureReport *mean = &report->mean;
+    const int64_t channels = image_quantise_n_alive(cfg);
 
-    for (int l = 0; l < IMAGE_LEVELS; l++) {
-        const double lambda = image_codec_lambda(16 * l);
+    for (int l = 0; l < mean->n_levels; l++) {
+        const double lambda = image_quantise_lambda(cfg, 16 * l);
         int64_t n_alive = 0;
 
         for (int64_t c = 0; c < channels; c++)
             n_alive += alive[l * channels + c];
         report->dead[l] = 1.0 - (double)n_alive / (double)channels;
-        report->integer_gap += (mean->bpp[l] / mean->float_bpp[l] - 1.0) / IMAGE_LEVELS;
-        report->score += (mean->bpp[l] + lambda * mean->error[l]) / sqrt(lambda / image_codec_lambda(64)) / IMAGE_LEVELS;
+        report->integer_gap += (mean->bpp[l] / mean->float_bpp[l] - 1.0) / mean->n_levels;
+        report->score += (mean->bpp[l] + lambda * mean->error[l]) / sqrt(lambda / image_codec_lambda(64)) / mean->n_levels;
     }
     if (heads_alone)
         report->score = loss_of_heads(mean);
@@ -119,7 +121,7 @@ static void summarise(ImageValidReport *report, const uint8_t *alive, int64_t ch
 RsdStatus image_validation_run(const ImageValidation *validation, ImageStep *step, TrainState *state,
                                ImageValidReport *report, RsdError *err)
 {
-    const int64_t channels = step->config->picture.model.latent;
+    const ImageCodecConfig *cfg = &state->image->config;
     const double since = step_clock();
     uint8_t *alive = NULL;
     RsdStatus status = RSD_OK;
@@ -127,7 +129,7 @@ RsdStatus image_validation_run(const ImageValidation *validation, ImageStep *ste
     memset(report, 0, sizeof *report);
     report->n_pictures = validation->n_pictures;
     optimizer_swap_average(state->optimizer);
-    TRY(mem_calloc(&alive, (size_t)(IMAGE_LEVELS * channels), 1, err));
+    TRY(mem_calloc(&alive, (size_t)(image_quantise_n_levels(cfg) * image_quantise_n_alive(cfg)), 1, err));
     for (int i = 0; i < validation->n_pictures; i++) {
         const HeldOut *picture = &validation->pictures[i];
         PictureReport one;
@@ -135,7 +137,7 @@ RsdStatus image_validation_run(const ImageValidation *validation, ImageStep *ste
         TRY(image_step_evaluate(step, state, picture->pixels, picture->h, picture->w, &one, alive, err));
         add_picture(report, &one, validation->n_pictures);
     }
-    summarise(report, alive, channels, step->config->train.frozen == FROZEN_ALL_BUT_HEADS);
+    summarise(report, cfg, alive, step->config->train.frozen == FROZEN_ALL_BUT_HEADS);
     report->seconds = step_clock() - since;
 fail:
     optimizer_swap_average(state->optimizer);
@@ -143,13 +145,13 @@ fail:
     return status;
 }
 
-static void log_levels(RunLog *log, const char *key, const double *values)
+static void log_levels(RunLog *log, const char *key, const double *values, int n)
 {
     float row[IMAGE_LEVELS];
 
-    for (int l = 0; l < IMAGE_LEVELS; l++)
+    for (int l = 0; l < n; l++)
         row[l] = (float)values[l];
-    run_log_numbers(log, key, row, IMAGE_LEVELS);
+    run_log_numbers(log, key, row, n);
 }
 
 void image_validation_log(RunLog *log, int64_t step, const ImageValidReport *report, bool best)
@@ -159,10 +161,10 @@ void image_validation_log(RunLog *log, int64_t step, const ImageValidReport *rep
     run_log_number(log, "score", report->score);
     run_log_int(log, "best", best);
     run_log_int(log, "pictures", report->n_pictures);
-    log_levels(log, "bpp", report->mean.bpp);
-    log_levels(log, "psnr_db", report->mean.psnr_db);
-    log_levels(log, "error", report->mean.error);
-    log_levels(log, "dead", report->dead);
+    log_levels(log, "bpp", report->mean.bpp, report->mean.n_levels);
+    log_levels(log, "psnr_db", report->mean.psnr_db, report->mean.n_levels);
+    log_levels(log, "error", report->mean.error, report->mean.n_levels);
+    log_levels(log, "dead", report->dead, report->mean.n_levels);
     for (int i = 0; i < IMAGE_HEADS && report->mean.shrunk_db[0] > 0.0; i++) {
         run_log_number(log, i ? "quarter_db" : "half_db", report->mean.head_db[i]);
         run_log_number(log, i ? "quarter_shrunk_db" : "half_shrunk_db", report->mean.shrunk_db[i]);

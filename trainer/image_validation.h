@@ -13,7 +13,7 @@ typedef struct ImageValidation ImageValidation;
 
 typedef struct ImageValidReport {
     PictureReport mean;        /* over the pictures; max_activation: the largest */
-    double dead[IMAGE_LEVELS]; /* share of channels whose index is 0 everywhere */
+    double dead[IMAGE_LEVELS]; /* share of channels whose index is 0 everywhere, or of codes of the last stage that no picture uses */
     double integer_gap;        /* bits of the integer form over those of the float form, less 1; mean over levels */
     double score;              /* mean over levels of (bpp + lambda MSE) / sqrt(lambda / lambda of level 4): `best` is the lowest; with
                                   train.freeze = trunk: dB that the heads lose against a whole decode that is shrunk */

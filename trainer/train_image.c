@@ -97,6 +97,35 @@ static void close_image(TrainLoop *loop)
     picture_list_destroy(&run->valid_list);
 }
 
+/* And the codes as means of what these transforms make of them. */
+static RsdStatus start_codes(TrainLoop *loop, const float *pictures, int64_t n_pictures, RsdError *err)
+{
+    const ImageRun *run = loop->own;
+    const int64_t side = loop->config->picture.crop, h = side / IMAGE_STRIDE;
+    ImageCodec *codec = loop->state->image;
+    const int64_t shape[] = {n_pictures, codec->config.latent, h, h}, n = codec->config.latent * h * h;
+    Tape *tape = run->step->tape;
+    float *latents = NULL;
+    Tensor *x, *y;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_alloc(&latents, (size_t)(n_pictures * n), sizeof *latents, err));
+    tape->recording = false;
+    for (int64_t i = 0; i < n_pictures; i++) {
+        tape_reset(tape);
+        TRY(tape_input(tape, &x, 4, (int64_t[]){1, 3, side, side}, pictures + i * 3 * side * side, err));
+        TRY(image_codec_analyse(tape, codec, x, &y, err));
+        memcpy(latents + i * n, y->data, (size_t)n * sizeof *latents);
+    }
+    tape_reset(tape);
+    TRY(tape_input(tape, &y, 4, shape, latents, err));
+    TRY(image_codec_init_codes(tape, codec, y, (uint64_t)loop->config->train.seed, err));
+fail:
+    tape_reset(tape);
+    mem_free(&latents);
+    return status;
+}
+
 /* The transforms of a new model begin as the best linear ones for the first batches of all processes. */
 static RsdStatus start_transforms(TrainLoop *loop, RsdError *err)
 {
@@ -119,6 +148,8 @@ static RsdStatus start_transforms(TrainLoop *loop, RsdError *err)
     }
     group_sum_f32(group, pictures, n * n_members * count); /* the others have zeros there: all see the same */
     TRY(image_codec_init_transforms(loop->state->image, pictures, (int64_t)(n * n_members) * cfg->data.batch, cfg->picture.crop, err));
+    if (cfg->picture.model.quantizer == IMAGE_RVQ)
+        TRY(start_codes(loop, pictures, (int64_t)(n * n_members) * cfg->data.batch, err));
 fail:
     mem_free(&pictures);
     loader_destroy(&loop->loader);
@@ -159,7 +190,7 @@ static void tell_validation(TrainLoop *loop, bool best)
     size_t used = 0;
 
     image_validation_log(&loop->folder.log, loop->state->step, report, best);
-    for (int l = 0; l < IMAGE_LEVELS && used < sizeof text; l++)
+    for (int l = 0; l < report->mean.n_levels && used < sizeof text; l++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.3f/%.2f", l ? " " : "", report->mean.bpp[l],
                                  report->mean.psnr_db[l]);
     log_note(LOG_INFO, "step %lld: bit/pixel and dB by level %s; integers cost %.1f %%%s", (long long)loop->state->step, text,
@@ -218,6 +249,12 @@ static void log_step(TrainLoop *loop)
     run_log_number(log, "grad_norm", loop->sum_grad_norm / loop->n_logged);
     run_log_number(log, "max_activation", (double)sums->max_activation);
     run_log_int(log, "integer", run->report.integer);
+    if (run->report.codes.n_q > 0) {
+        run_log_int(log, "stages", run->report.codes.n_q);
+        run_log_numbers(log, "perplexity", run->report.codes.perplexity, run->report.codes.n_q);
+        run_log_numbers(log, "usage", run->report.codes.usage, run->report.codes.n_q);
+        run_log_number(log, "quantizer_error", (double)run->report.codes.relative_error);
+    }
     run_log_number(log, "lr", (double)run->report.lr);
     train_loop_log_exchange(loop, &run->report.exchange);
     run_log_number(log, "crops_per_s", loop->speed);

@@ -139,7 +139,9 @@ static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, c
     TRY(image_codec_load(&from, path, err));
     memcpy(from->config.name, cfg->picture.model.name, sizeof from->config.name);
     from->config.heads = cfg->picture.model.heads; /* heads that it lacks keep their first weights */
-    CHECK(!memcmp(&from->config, &cfg->picture.model, sizeof from->config), err, RSD_ERR_MODEL,
+    from->config.codebook_decay = state->image->config.codebook_decay; /* of training alone */
+    from->config.dead_below = state->image->config.dead_below;
+    CHECK(!memcmp(&from->config, &state->image->config, sizeof from->config), err, RSD_ERR_MODEL,
           "%s: a model of other sizes than the configuration's", path);
     for (size_t i = 0; i < state->params->n_items; i++) {
         Tensor *to = state->params->items[i].tensor, *found = params_find(from->params, state->params->items[i].name);
@@ -147,6 +149,8 @@ static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, c
         if (found)
             memcpy(to->data, found->data, (size_t)tensor_count(to) * sizeof *to->data);
     }
+    if (state->image->rvq)
+        rvq_refresh(state->image->rvq);
 fail:
     image_codec_destroy(&from);
     return status;

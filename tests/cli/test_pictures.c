@@ -128,6 +128,31 @@ Test(pictures, bytes_do_not_depend_on_threads_and_pipes_do_the_same)
     image_destroy(&image);
 }
 
+Test(pictures, codes_of_stages_are_described_cut_and_decoded)
+{
+    Image *image = make_picture("a.png", 128, 128, 3, 8, true);
+    ImageCodec *codec;
+    RsdError err = {0};
+
+    ASSERT_OK(tiny_rvq_codec(&codec, &err), err);
+    ASSERT_OK(image_codec_save(codec, fixture_path("q.safetensors"), DTYPE_F32, NULL, &err), err);
+    image_codec_destroy(&codec);
+    EXPECT_SAYS(0, "info q.safetensors", "3 stages of 16 codes of 4 numbers");
+    output_of(0, "encode -q -m q.safetensors -Q 100 -o a.rsd a.png");
+    EXPECT_SAYS(0, "info a.rsd", "3.00 stages of a residual quantiser");
+    output_of(0, "encode -q -m q.safetensors -Q 0 -o one.rsd a.png");
+    EXPECT_SAYS(0, "cut -l 1 a.rsd", "1 stage left");
+    fixture_must_run("cmp a.cut.rsd one.rsd");
+    EXPECT_SAYS(0, "info --json --test a.cut.rsd", "\"stages\": 1.0000");
+    output_of(0, "decode -q -m q.safetensors a.cut.rsd");
+    EXPECT_SAYS(2, "cut -f -b 1k a.rsd", "say -l STAGES");
+    EXPECT_SAYS(2, "encode -f -m q.safetensors --effort 4 a.png", "use effort 1 or 2");
+    EXPECT_SAYS(2, "encode -f -m q.safetensors --max-size 60 a.png", "the smallest possible is");
+    output_of(0, "encode -q -m m.safetensors -o m.rsd a.png");
+    EXPECT_SAYS(3, "cut -l 1 m.rsd", "have no stages");
+    image_destroy(&image);
+}
+
 Test(pictures, a_size_is_never_exceeded_and_the_least_is_named)
 {
     Image *image = make_picture("a.png", 128, 128, 3, 8, false);
@@ -183,7 +208,7 @@ Test(pictures, what_does_not_fit_together_is_told)
     EXPECT_SAYS(3, "encode -m speech16 a.png", "is a picture, and model speech16 codes sound");
     EXPECT_SAYS(1, "encode -m m.safetensors a.png", "exists");
     EXPECT_SAYS(3, "decode -f -m m.safetensors -o a.jpg a.rsd", "a.jpg");
-    EXPECT_SAYS(3, "cut -l 1 a.rsd", "holds a picture, not sound");
+    EXPECT_SAYS(3, "cut -l 1 a.rsd", "have no stages to cut off");
     EXPECT_SAYS(0, "info a.rsd", "30 x 20, colour, 8 bits, with opacity");
     EXPECT_SAYS(0, "info --json a.rsd", "\"kind\": \"picture\"");
     EXPECT_SAYS(0, "info a.png", "png, 30 x 20");

@@ -178,7 +178,8 @@ Test(picture_tile, a_lost_tile_is_what_the_prior_expects_of_nothing)
 
 Test(picture_tile, what_decoders_must_agree_on_has_no_floating_point)
 {
-    static const char *const files[] = {"models/prior_run.c", "codec/tile_coder.c", "codec/tile_scalar.c", "codec/picture_alpha.c",
+    static const char *const files[] = {"models/prior_run.c", "models/stage_run.c", "codec/tile_coder.c", "codec/tile_scalar.c", "codec/tile_rvq.c",
+                                        "codec/tile_stages.c", "codec/picture_alpha.c",
                                         "engine/kernels/ref/integer.c", "codec/rans.c"};
     static const char *const words[] = {"float ", "double ", "math.h"};
     const char *source = getenv("RESIDUA_SOURCE");

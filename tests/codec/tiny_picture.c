@@ -4,6 +4,7 @@
  */
 #include "tests/codec/tiny_picture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +105,69 @@ void tiny_picture_source(PictureSource *source, const TinyPicture *picture)
         source->chunks[i] = (PictureChunk){(const uint8_t *)"contents" + i, 8 - (size_t)i};
 }
 
+/* --- with codes ----------------------------------------------------------------------------------------------------- */
+
+#define TRAINING_SIDE 256
+
+/* Odds of the nodes of each stage, beside what the network says of its neighbours. */
+static void draw_odds(ImageCodec *codec)
+{
+    Rng rng = rng_at(7, RNG_TEST, 1, 0);
+    char name[64];
+
+    for (int q = 0; q < codec->config.codebooks; q++) {
+        snprintf(name, sizeof name, "prior.%d.out.bias", q);
+        params_fill_uniform(params_find(codec->params, name), &rng, 2.0f);
+    }
+}
+
+static RsdStatus make_codes(ImageCodec *codec, RsdThreads *threads, RsdError *err)
+{
+    const TinyPicture picture = {.width = TRAINING_SIDE, .height = TRAINING_SIDE, .bits = 8};
+    Tape *tape = NULL;
+    Tensor *x, *y;
+    RsdStatus status = RSD_OK;
+
+    TRY(tape_create(&tape, threads, 0, err));
+    TRY(tape_tensor(tape, &x, 4, (int64_t[]){1, 3, TRAINING_SIDE, TRAINING_SIDE}, err));
+    TRY(read_picture((void *)(uintptr_t)&picture, 0, 0, TRAINING_SIDE, TRAINING_SIDE, x->data, TRAINING_SIDE,
+                     TRAINING_SIDE * TRAINING_SIDE, err));
+    TRY(image_codec_init_transforms(codec, x->data, 1, TRAINING_SIDE, err));
+    TRY(image_codec_analyse(tape, codec, x, &y, err));
+    TRY(image_codec_init_codes(tape, codec, y, 3, err));
+fail:
+    tape_destroy(&tape);
+    return status;
+}
+
+RsdStatus tiny_rvq_codec(ImageCodec **codec, RsdError *err)
+{
+    const ImageCodecConfig config = {.name = "tiny-rvq",
+                                     .quantizer = IMAGE_RVQ,
+                                     .latent = 4,
+                                     .widths = {4, 6, 8},
+                                     .encoder_blocks = {1, 1, 1},
+                                     .decoder_blocks = {1, 1, 1},
+                                     .context = 6,
+                                     .codebooks = 3,
+                                     .codebook_size = 16,
+                                     .codebook_decay = 0.9f,
+                                     .dead_below = 0.1f};
+    RsdThreads *threads = NULL;
+    RsdStatus status = RSD_OK;
+
+    *codec = NULL;
+    TRY(rsd_threads_create(&threads, 1, err));
+    TRY(image_codec_create(codec, &config, 7, err));
+    TRY(make_codes(*codec, threads, err));
+    draw_odds(*codec);
+    TRY(image_codec_make_prior(*codec, err));
+    TRY(image_codec_freeze(*codec, err));
+fail:
+    rsd_threads_destroy(&threads);
+    return status;
+}
+
 /* --- streams -------------------------------------------------------------------------------------------------------- */
 
 RsdStatus tiny_stream_write(void *ctx, const void *data, size_t size, RsdError *err)
@@ -132,7 +196,13 @@ RsdStatus tiny_stream_read(void *ctx, void *data, size_t size, size_t *n_read, R
 RsdStatus tiny_picture_encode(TinyStream *stream, const TinyPicture *picture, int tile_exponent, PictureSetting setting,
                               RsdThreads *threads, RsdError *err)
 {
-    PictureEncoderOptions options = {.model = tiny_picture_model(), .threads = threads, .tile_exponent = tile_exponent};
+    return tiny_picture_encode_by(stream, tiny_picture_model(), picture, tile_exponent, setting, threads, err);
+}
+
+RsdStatus tiny_picture_encode_by(TinyStream *stream, const PictureModel *model, const TinyPicture *picture, int tile_exponent,
+                                 PictureSetting setting, RsdThreads *threads, RsdError *err)
+{
+    PictureEncoderOptions options = {.model = model, .threads = threads, .tile_exponent = tile_exponent};
     PictureEncoder *encoder = NULL;
     int64_t size;
     RsdStatus status = RSD_OK;

@@ -12,6 +12,10 @@ const PictureModel *tiny_picture_model(void);
 /* Writes the same model as a file. */
 RsdStatus tiny_picture_save(const char *path, RsdError *err);
 
+/* The same of a residual quantiser: 3 stages of 16 codes of 4 numbers that are means of latents of such pictures, with odds that
+ * differ. The caller's. */
+RsdStatus tiny_rvq_codec(ImageCodec **codec, RsdError *err);
+
 /* A smooth picture with an edge, by a formula; opacity has a hole. */
 typedef struct TinyPicture {
     int64_t width, height;
@@ -30,7 +34,9 @@ typedef struct TinyStream {
 RsdStatus tiny_stream_write(void *ctx, const void *data, size_t size, RsdError *err);
 RsdStatus tiny_stream_read(void *ctx, void *data, size_t size, size_t *n_read, RsdError *err);
 
-/* Encodes into *stream, which begins empty. */
+/* Encodes into *stream, which begins empty, with the tiny model or another one. */
+RsdStatus tiny_picture_encode_by(TinyStream *stream, const PictureModel *model, const TinyPicture *picture, int tile_exponent,
+                                 PictureSetting setting, RsdThreads *threads, RsdError *err);
 RsdStatus tiny_picture_encode(TinyStream *stream, const TinyPicture *picture, int tile_exponent, PictureSetting setting,
                               RsdThreads *threads, RsdError *err);
 
