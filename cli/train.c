@@ -205,6 +205,10 @@ static void print_image_plan(const TrainConfig *cfg, const ImagePlan *p)
     printf("model       %s: %.2f M parameters\n", cfg->model.name, (double)p->n_parameters / 1e6);
     printf("cost        encoder %.1f, prior %.1f, decoder %.1f kMAC per pixel\n", p->macs.analysis / 1e3, p->macs.prior / 1e3,
            p->macs.synthesis / 1e3);
+    if (p->n_critics)
+        printf("adversary   %d critics: %.2f M parameters; adversarial %g, feature %g; balance %s\n", p->n_critics,
+               (double)p->n_critic_parameters / 1e6, (double)cfg->adversary.weight, (double)cfg->adversary.feature_weight,
+               BALANCE_NAMES[train_config_balance(cfg)]);
     printf("steps       %lld of %d x %d x %d pixels", (long long)cfg->train.steps, cfg->data.batch, cfg->picture.crop,
            cfg->picture.crop);
     if (p->resume_step)

@@ -201,18 +201,49 @@ RsdStatus tape_backward(Tape *tape, Tensor *loss, RsdError *err)
     return tape_backward_from(tape, loss, &one, err);
 }
 
+static Node *find_node(const Tape *tape, const Tensor *y)
+{
+    Node *node = tape->last;
+
+    while (node && node->out != y)
+        node = node->previous;
+    return node;
+}
+
+/* A node of one input, such as a shift or another order of the same numbers: the layer stands behind it. */
+static RsdStatus norm_behind(Tape *tape, Node *node, const float *dy, double *norm, RsdError *err)
+{
+    const ArenaMark mark = arena_mark(tape->arena);
+    Tensor *x = node->in[0], *y = node->out;
+    float *kept_x = x->grad, *kept_y = y->grad, *dx;
+    RsdStatus status = RSD_OK;
+
+    x->grad = NULL;
+    y->grad = (float *)dy; /* rules only read it */
+    status = node->backward(tape, node, err);
+    dx = x->grad;
+    x->grad = kept_x;
+    y->grad = kept_y;
+    TRY(status);
+    CHECK(dx, err, RSD_ERR_ARG, "there is no layer with a weight behind this tensor");
+    TRY(tape_weight_grad_norm(tape, x, dx, norm, err));
+fail:
+    arena_rewind(tape->arena, mark);
+    return status;
+}
+
 RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *norm, RsdError *err)
 {
     const ArenaMark mark = arena_mark(tape->arena);
-    Node *node = tape->last;
+    Node *node = find_node(tape, y);
     Tensor *w = NULL;
     float *kept_y = y->grad, *kept_w = NULL, *own_dy;
     TensorBuffer *buffer = NULL;
     bool needed[16];
     RsdStatus status = RSD_OK;
 
-    while (node && node->out != y)
-        node = node->previous;
+    if (node && node->n_inputs == 1)
+        return norm_behind(tape, node, dy, norm, err);
     CHECK(node && node->n_inputs >= 2 && node->n_inputs <= 16 && node->in[1] && node->in[1]->needs_grad, err,
           RSD_ERR_ARG, "there is no layer with a weight behind this tensor");
     TRY(arena_alloc(tape->arena, &own_dy, (size_t)tensor_count(y), sizeof *own_dy, err)); /* a rule may write to it */

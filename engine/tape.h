@@ -93,7 +93,8 @@ RsdStatus tape_backward_from(Tape *tape, Tensor *y, const float *dy, RsdError *e
 /* For rules that record a part of the graph anew: calls the rules of all nodes, last to first, whose outputs have a gradient. */
 RsdStatus tape_replay(Tape *tape, RsdError *err);
 
-/* Norm of the gradient that dy [shape of y] gives to the weight of the op that made y, its second input: a convolution's.
+/* Norm of the gradient that dy [shape of y] gives to the weight of the op that made y, its second input: a convolution's; between it and
+ * y there may be ops of one input.
  * Nothing else gets a gradient, and this one is gone afterwards. What losses weigh in the last layer of a decoder.
  * Errors: RSD_ERR_ARG when y was not made by an op with a weight that needs a gradient, RSD_ERR_MEMORY. */
 RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *norm, RsdError *err);

@@ -44,28 +44,79 @@ static AudioCriticsConfig critics_of(const AdversaryConfig *config)
     return critics;
 }
 
-bool adversary_is_on(const AdversaryConfig *config)
+static PictureCriticsConfig pictures_of(const AdversaryConfig *config)
+{
+    PictureCriticsConfig pictures = config->pictures;
+    int n = 0;
+
+    for (int i = 0; i < pictures.n_r3; i++)
+        if (pictures.r3_widths[i] > 0)
+            pictures.r3_widths[n++] = pictures.r3_widths[i];
+    pictures.n_r3 = n;
+    pictures.slope = config->critics.slope;
+    return pictures;
+}
+
+static bool is_on_sound(const AdversaryConfig *config)
 {
     AudioCriticsConfig critics = critics_of(config);
 
     return critics.n_periods + critics.n_scales + critics.n_stft + critics.n_bands > 0;
 }
 
-RsdStatus adversary_check_config(const AdversaryConfig *config, int64_t segment_len, RsdError *err)
+bool adversary_is_on_pictures(const AdversaryConfig *config)
+{
+    return config->pictures.patch_channels > 0 || pictures_of(config).n_r3 > 0;
+}
+
+bool adversary_is_on(const AdversaryConfig *config)
+{
+    return is_on_sound(config) || adversary_is_on_pictures(config);
+}
+
+static RsdStatus check_sound(const AdversaryConfig *config, int64_t segment_len, RsdError *err)
 {
     AudioCriticsConfig critics = critics_of(config);
+    RsdStatus status = audio_critics_check_config(&critics, err);
+
+    if (status != RSD_OK)
+        return error_prefix(err, status, "[adversary]");
+    CHECK(segment_len >= audio_critics_min_len(&critics), err, RSD_ERR_ARG,
+          "the critics of [adversary] need %lld samples; a crop of data.segment has %lld",
+          (long long)audio_critics_min_len(&critics), (long long)segment_len);
+    CHECK(config->penalty == PENALTY_NOISE, err, RSD_ERR_ARG,
+          "adversary.penalty = exact is for pictures, with adversary.r3_widths; of sound it is estimated by noise");
+fail:
+    return status;
+}
+
+/* Widths and groups are checked where the critics are made. */
+static RsdStatus check_pictures(const AdversaryConfig *config, int64_t side, RsdError *err)
+{
+    const PictureCriticsConfig pictures = pictures_of(config);
+    RsdStatus status = RSD_OK;
+
+    CHECK(side >= picture_critics_min_side(&pictures), err, RSD_ERR_ARG,
+          "the critics of [adversary] need %lld pixels each way; a crop of picture.crop has %lld",
+          (long long)picture_critics_min_side(&pictures), (long long)side);
+    CHECK(config->penalty == PENALTY_NOISE || !pictures.patch_channels, err, RSD_ERR_ARG,
+          "adversary.penalty = exact works with adversary.r3_widths alone; set adversary.patch = 0 or adversary.penalty = noise");
+fail:
+    return status;
+}
+
+RsdStatus adversary_check_config(const AdversaryConfig *config, bool of_pictures, int64_t crop_len, RsdError *err)
+{
     RsdStatus status = RSD_OK;
 
     if (!adversary_is_on(config))
         return RSD_OK;
-    status = audio_critics_check_config(&critics, err);
-    if (status != RSD_OK)
-        return error_prefix(err, status, "[adversary]");
+    CHECK(of_pictures ? !is_on_sound(config) : !adversary_is_on_pictures(config), err, RSD_ERR_ARG,
+          "[adversary]: %s", of_pictures ? "periods, scales, stft and bands are critics of sound; pictures have patch and r3_widths"
+                                         : "patch and r3_widths are critics of pictures; sound has periods, scales, stft and bands");
     CHECK(config->weight > 0.0f || config->feature_weight > 0.0f, err, RSD_ERR_ARG,
           "adversary.weight and adversary.feature are both 0: the critics would learn for nothing");
-    CHECK(segment_len >= audio_critics_min_len(&critics), err, RSD_ERR_ARG,
-          "the critics of [adversary] need %lld samples; a crop of data.segment has %lld",
-          (long long)audio_critics_min_len(&critics), (long long)segment_len);
+    TRY(of_pictures ? check_pictures(config, crop_len, err) : check_sound(config, crop_len, err));
     CHECK(config->schedule.kind == SCHEDULE_CONSTANT || config->schedule.lr_final <= config->schedule.lr, err,
           RSD_ERR_ARG, "adversary.lr_final = %g is above adversary.lr = %g", (double)config->schedule.lr_final,
           (double)config->schedule.lr);
@@ -78,7 +129,8 @@ fail:
 RsdStatus adversary_create(Adversary **out, const AdversaryConfig *config, uint64_t seed, const struct Kernels *kernels,
                            RsdError *err)
 {
-    AudioCriticsConfig critics = critics_of(config);
+    const AudioCriticsConfig critics = critics_of(config);
+    const PictureCriticsConfig pictures = pictures_of(config);
     Adversary *adversary = NULL;
     RsdStatus status = RSD_OK;
 
@@ -87,7 +139,10 @@ RsdStatus adversary_create(Adversary **out, const AdversaryConfig *config, uint6
     adversary->config = *config;
     adversary->seed = seed;
     TRY(params_create(&adversary->params, err));
-    TRY(audio_critics_create(&adversary->critics, &critics, adversary->params, seed, err));
+    if (adversary_is_on_pictures(config))
+        TRY(picture_critics_create(&adversary->pictures, &pictures, adversary->params, seed, err));
+    else
+        TRY(audio_critics_create(&adversary->critics, &critics, adversary->params, seed, err));
     TRY(optimizer_create(&adversary->optimizer, &config->optimizer, adversary->params, kernels, err));
     *out = adversary;
     return RSD_OK;
@@ -102,8 +157,108 @@ void adversary_destroy(Adversary **adversary)
         return;
     optimizer_destroy(&(*adversary)->optimizer);
     audio_critics_destroy(&(*adversary)->critics);
+    picture_critics_destroy(&(*adversary)->pictures);
     params_destroy(&(*adversary)->params);
     mem_free(adversary);
+}
+
+/* ---- critics of either kind ---- */
+
+int adversary_count(const Adversary *adversary)
+{
+    return adversary->pictures ? picture_critics_count(adversary->pictures) : audio_critics_count(adversary->critics);
+}
+
+/* Those that say real or generated. */
+static int count_plain(const Adversary *adversary)
+{
+    return adversary->pictures ? picture_critics_count_plain(adversary->pictures) : audio_critics_count(adversary->critics);
+}
+
+static RsdStatus begin(Adversary *adversary, Tape *tape, RsdError *err)
+{
+    if (adversary->pictures)
+        return picture_critics_begin(adversary->pictures, tape, err);
+    return audio_critics_begin(adversary->critics, tape, err);
+}
+
+static void freeze(Adversary *adversary, bool frozen)
+{
+    if (adversary->pictures)
+        picture_critics_freeze(adversary->pictures, frozen);
+    else
+        audio_critics_freeze(adversary->critics, frozen);
+}
+
+static RsdStatus judge(const Adversary *adversary, Tape *tape, Tensor *x, CriticMaps *maps, RsdError *err)
+{
+    if (adversary->pictures)
+        return picture_critics_judge(adversary->pictures, tape, x, adversary->context->latent, maps, err);
+    return audio_critics_judge(adversary->critics, tape, x, maps, err);
+}
+
+/* A critic that says kinds comes last. */
+static bool says_kinds(const Adversary *adversary)
+{
+    return count_plain(adversary) < adversary_count(adversary);
+}
+
+static RsdStatus find_labels(Adversary *adversary, Tape *tape, RsdError *err)
+{
+    const CriticContext *context = adversary->context;
+
+    if (!says_kinds(adversary))
+        return RSD_OK;
+    return picture_critics_labels(adversary->pictures, tape, adversary->recording, adversary->real[count_plain(adversary)].logits,
+                                  context->kinds, context->latent->shape[2], context->latent->shape[3], &adversary->labels, err);
+}
+
+/* Mean over critics: of those that say real or generated by the form, of the one that says kinds by cross-entropy. */
+static RsdStatus adversarial_value(const Adversary *adversary, Tape *tape, bool of_critics, Tensor **value, RsdError *err)
+{
+    const AdversarialForm form = (AdversarialForm)adversary->config.form;
+    const CriticMaps *real = adversary->real, *fake = adversary->fake;
+    const int n = count_plain(adversary), n_all = adversary_count(adversary);
+    Tensor *plain = NULL, *kinds;
+    RsdStatus status = RSD_OK;
+
+    if (n)
+        TRY(of_critics ? adversarial_critic_loss(tape, form, real, fake, n, &plain, err)
+                       : adversarial_generator_loss(tape, form, real, fake, n, &plain, err));
+    if (n_all == n) {
+        *value = plain;
+        return RSD_OK;
+    }
+    TRY(of_critics ? class_critic_loss(tape, real[n].logits, fake[n].logits, adversary->labels, &kinds, err)
+                   : class_generator_loss(tape, fake[n].logits, adversary->labels, &kinds, err));
+    if (!n) {
+        *value = kinds;
+        return RSD_OK;
+    }
+    TRY(op_scale(tape, plain, (float)n / (float)n_all, &plain, err));
+    TRY(op_scale(tape, kinds, 1.0f / (float)n_all, &kinds, err));
+    TRY(op_add(tape, plain, kinds, value, err));
+fail:
+    return status;
+}
+
+/* Mean over critics and places; [batch, K + 1, h, w] of a critic that says kinds has `generated` first. */
+static double mean_logit(const Adversary *adversary, const CriticMaps *maps)
+{
+    const int n = count_plain(adversary), n_all = adversary_count(adversary);
+    double sum = 0.0;
+
+    for (int i = 0; i < n_all; i++) {
+        const Tensor *logits = maps[i].logits;
+        const int64_t item = tensor_count(logits) / logits->shape[0], places = i < n ? item : logits->shape[2] * logits->shape[3];
+        double of_critic = 0.0;
+
+        for (int64_t b = 0; b < logits->shape[0]; b++)
+            for (int64_t j = 0; j < places; j++)
+                of_critic += (double)logits->data[b * item + j];
+        sum += (i < n ? of_critic : -of_critic) / (double)(logits->shape[0] * places);
+    }
+    return sum / n_all;
 }
 
 /* ---- a step ---- */
@@ -122,14 +277,10 @@ static RsdStatus check_finite(const Adversary *adversary, const Tensor *value, c
 
 static RsdStatus term_value(const Adversary *adversary, Tape *tape, int term, Tensor **value, RsdError *err)
 {
-    const AdversaryConfig *config = &adversary->config;
-    int n = audio_critics_count(adversary->critics);
-
     if (term == TERM_FEATURE)
-        return feature_matching_loss(tape, (FeatureForm)config->feature_form, adversary->real, adversary->fake, n, value,
-                                     err);
-    return adversarial_generator_loss(tape, (AdversarialForm)config->form, adversary->real, adversary->fake, n, value,
-                                      err);
+        return feature_matching_loss(tape, (FeatureForm)adversary->config.feature_form, adversary->real, adversary->fake,
+                                     adversary_count(adversary), value, err);
+    return adversarial_value(adversary, tape, false, value, err);
 }
 
 /* Gradients of the terms with respect to the generated signal, through critics that stay as they are. */
@@ -139,7 +290,7 @@ static RsdStatus press(Adversary *adversary, Tape *tape, int64_t step, const flo
     const float weights[ADVERSARY_N_TERMS] = {adversary->config.weight, adversary->config.feature_weight};
     RsdStatus status = RSD_OK;
 
-    audio_critics_freeze(adversary->critics, true);
+    freeze(adversary, true);
     for (int i = 0; i < ADVERSARY_N_TERMS; i++) {
         Tensor *value;
 
@@ -156,15 +307,16 @@ static RsdStatus press(Adversary *adversary, Tape *tape, int64_t step, const flo
     }
     report->pressed = true;
 fail:
-    audio_critics_freeze(adversary->critics, false);
+    freeze(adversary, false);
     return status;
 }
 
-RsdStatus adversary_judge(Adversary *adversary, Tape *tape, Tensor *x, const Tensor *y, int64_t step,
+RsdStatus adversary_judge(Adversary *adversary, Tape *tape, Tensor *x, const Tensor *y, const CriticContext *context, int64_t step,
                           const float *grads[ADVERSARY_N_TERMS], AdversaryReport *report, RsdError *err)
 {
     const AdversaryConfig *config = &adversary->config;
-    size_t n = (size_t)audio_critics_count(adversary->critics);
+    size_t n = (size_t)adversary_count(adversary);
+    double logits[2];
     RsdStatus status = RSD_OK;
 
     memset(report, 0, sizeof *report);
@@ -174,12 +326,19 @@ RsdStatus adversary_judge(Adversary *adversary, Tape *tape, Tensor *x, const Ten
         return RSD_OK;
     report->judged = true;
     adversary->recording = x;
+    adversary->context = context;
     TRY(arena_alloc(tape->arena, &adversary->real, n, sizeof *adversary->real, err));
     TRY(arena_alloc(tape->arena, &adversary->fake, n, sizeof *adversary->fake, err));
-    TRY(audio_critics_begin(adversary->critics, tape, err));
-    TRY(audio_critics_judge(adversary->critics, tape, x, adversary->real, err));
+    TRY(begin(adversary, tape, err));
+    TRY(judge(adversary, tape, x, adversary->real, err));
     TRY(tape_leaf(tape, y, true, &adversary->signal, err));
-    TRY(audio_critics_judge(adversary->critics, tape, adversary->signal, adversary->fake, err));
+    TRY(judge(adversary, tape, adversary->signal, adversary->fake, err));
+    TRY(find_labels(adversary, tape, err));
+    logits[0] = mean_logit(adversary, adversary->real) / group_size(adversary->group);
+    logits[1] = mean_logit(adversary, adversary->fake) / group_size(adversary->group);
+    group_sum_f64(adversary->group, logits, 2);
+    report->real_logit = logits[0];
+    report->fake_logit = logits[1];
     if (step >= config->start + config->warmup)
         TRY(press(adversary, tape, step, grads, report, err));
 fail:
@@ -243,14 +402,14 @@ static RsdStatus penalty_of(const Adversary *adversary, Tape *tape, const Tensor
                             int64_t step, uint32_t first_sample, Tensor **value, RsdError *err)
 {
     const float sigma = adversary->config.noise;
-    int n = audio_critics_count(adversary->critics);
+    int n = adversary_count(adversary);
     CriticMaps *near;
     Tensor *disturbed, *here, *there, *h;
     RsdStatus status = RSD_OK;
 
     TRY(arena_alloc(tape->arena, &near, (size_t)n, sizeof *near, err));
     TRY(disturb(adversary, tape, x, step, first_sample, &disturbed, err));
-    TRY(audio_critics_judge(adversary->critics, tape, disturbed, near, err));
+    TRY(judge(adversary, tape, disturbed, near, err));
     TRY(verdicts(tape, maps, n, x->shape[0], &here, err));
     TRY(verdicts(tape, near, n, x->shape[0], &there, err));
     TRY(op_sub(tape, there, here, &h, err));
@@ -278,8 +437,11 @@ static RsdStatus add_penalties(Adversary *adversary, Tape *tape, int64_t step, T
 
         if (gammas[i] <= 0.0f)
             continue;
-        TRY(penalty_of(adversary, tape, signals[i], maps[i], gammas[i] * (float)config->penalty_every, step,
-                       NOISE_SAMPLE + (uint32_t)i * MAX_ITEMS, &penalty, err));
+        if (config->penalty == PENALTY_EXACT)
+            TRY(picture_critics_penalty(adversary->pictures, tape, signals[i], gammas[i] * (float)config->penalty_every, &penalty, err));
+        else
+            TRY(penalty_of(adversary, tape, signals[i], maps[i], gammas[i] * (float)config->penalty_every, step,
+                           NOISE_SAMPLE + (uint32_t)i * MAX_ITEMS, &penalty, err));
         *added += (double)penalty->data[0];
         TRY(op_add(tape, *value, penalty, value, err));
     }
@@ -297,8 +459,7 @@ RsdStatus adversary_learn(Adversary *adversary, Tape *tape, int64_t step, int64_
     if (!report->judged || !learns(adversary, step))
         return RSD_OK;
     report->lr = schedule_lr(&config->schedule, step - config->start, n_steps - config->start);
-    TRY(adversarial_critic_loss(tape, (AdversarialForm)config->form, adversary->real, adversary->fake,
-                                audio_critics_count(adversary->critics), &value, err));
+    TRY(adversarial_value(adversary, tape, true, &value, err));
     TRY(add_penalties(adversary, tape, step, &value, &report->penalty, err));
     TRY(check_finite(adversary, value, "critics'", step, &report->critic_loss, err));
     adversary->signal->needs_grad = false;

@@ -210,7 +210,7 @@ static RsdStatus run_adversary(TrainState *state, Tape *tape, Tensor *x, const T
 
     if (!state->adversary)
         return RSD_OK;
-    TRY(adversary_judge(state->adversary, tape, x, y, state->step, grads + n_losses, &report->adversary, err));
+    TRY(adversary_judge(state->adversary, tape, x, y, NULL, state->step, grads + n_losses, &report->adversary, err));
     for (int i = 0; i < ADVERSARY_N_TERMS; i++)
         report->losses[n_losses + i] = report->adversary.terms[i];
 fail:

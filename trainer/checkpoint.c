@@ -60,6 +60,12 @@ static const struct {
 };
 #define N_BALANCER_ARRAYS (sizeof BALANCER_ARRAYS / sizeof *BALANCER_ARRAYS)
 
+/* A picture codec without critics adds up its losses. */
+static bool keeps_balancer(const TrainState *state)
+{
+    return state->codec || state->adversary;
+}
+
 static RsdStatus put_int(SafetensorsWriter *writer, const char *key, int64_t value, RsdError *err)
 {
     char text[32];
@@ -131,7 +137,7 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
     }
     if (state->exchange)
         TRY(exchange_save(state->exchange, writer, err));
-    for (size_t i = 0; i < N_BALANCER_ARRAYS && state->codec; i++)
+    for (size_t i = 0; i < N_BALANCER_ARRAYS && keeps_balancer(state); i++)
         TRY(safetensors_writer_raw(writer, BALANCER_ARRAYS[i].name, DTYPE_F64, 1, &n_losses,
                                    (const char *)&state->balancer + BALANCER_ARRAYS[i].at, err));
     TRY(safetensors_writer_finish(writer, path, err));
@@ -384,11 +390,11 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
     TRY(load_loss_scale(&state->loss_scale, st, path, err));
     if (state->image && state->image->rvq)
         rvq_refresh(state->image->rvq);
-    if (!state->codec)
-        goto fail; /* a picture codec has no more */
-    audio_codec_refresh_codes(state->codec);
+    if (state->codec)
+        audio_codec_refresh_codes(state->codec);
     TRY(load_adversary(state, st, path, err));
-    TRY(load_balancer(state, cfg, was, st, path, err));
+    if (keeps_balancer(state) && (state->codec || safetensors_find(st, BALANCER_ARRAYS[0].name)))
+        TRY(load_balancer(state, cfg, was, st, path, err));
 fail:
     safetensors_close(&st);
     return status;

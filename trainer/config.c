@@ -120,6 +120,7 @@ static void complete(TrainConfig *cfg)
     if (cfg->train.adapter_rank > 0)
         cfg->train.frozen = FROZEN_ENCODER_AND_CODES;
     memcpy(cfg->picture.model.name, cfg->model.name, sizeof cfg->picture.model.name);
+    cfg->adversary.pictures.latent_channels = cfg->picture.model.latent;
 }
 
 void train_config_init(TrainConfig *cfg)
@@ -255,14 +256,35 @@ int64_t train_config_segment_len(const TrainConfig *cfg)
     return (n_frames < 1 ? 1 : n_frames) * hop;
 }
 
+int train_config_n_losses(const TrainConfig *cfg)
+{
+    return cfg->kind == TRAIN_PICTURE && cfg->loss.n_losses == 0 ? 1 : cfg->loss.n_losses;
+}
+
 int train_config_n_terms(const TrainConfig *cfg)
 {
-    return cfg->loss.n_losses + (adversary_is_on(&cfg->adversary) ? ADVERSARY_N_TERMS : 0);
+    return train_config_n_losses(cfg) + (adversary_is_on(&cfg->adversary) ? ADVERSARY_N_TERMS : 0);
 }
 
 const char *train_config_term_name(const TrainConfig *cfg, int i)
 {
-    return i < cfg->loss.n_losses ? cfg->loss.names[i] : ADVERSARY_TERM_NAMES[i - cfg->loss.n_losses];
+    if (i >= train_config_n_losses(cfg))
+        return ADVERSARY_TERM_NAMES[i - train_config_n_losses(cfg)];
+    return cfg->loss.n_losses ? cfg->loss.names[i] : "mse";
+}
+
+float train_config_term_weight(const TrainConfig *cfg, int i)
+{
+    const float adversarial[ADVERSARY_N_TERMS] = {cfg->adversary.weight, cfg->adversary.feature_weight};
+
+    if (i >= train_config_n_losses(cfg))
+        return adversarial[i - train_config_n_losses(cfg)];
+    return cfg->loss.n_losses ? cfg->loss.weights[i] : 1.0f;
+}
+
+BalanceKind train_config_balance(const TrainConfig *cfg)
+{
+    return cfg->kind == TRAIN_PICTURE && !adversary_is_on(&cfg->adversary) ? BALANCE_FIXED : (BalanceKind)cfg->loss.balance;
 }
 
 /* What holds whatever is trained. */
@@ -274,6 +296,31 @@ static RsdStatus check_run(const TrainConfig *cfg, RsdError *err)
           "data.valid_every = 1 would hold every file out; use 2 or more, or 0 for none");
     CHECK(cfg->schedule.kind == SCHEDULE_CONSTANT || cfg->schedule.lr_final <= cfg->schedule.lr, err, RSD_ERR_ARG,
           "optim.lr_final = %g is above optim.lr = %g", (double)cfg->schedule.lr_final, (double)cfg->schedule.lr);
+fail:
+    return status;
+}
+
+/* Critics of pictures, and what of the training of sound they do not share. */
+static RsdStatus check_picture_step(const TrainConfig *cfg, RsdError *err)
+{
+    const bool is_on = adversary_is_on(&cfg->adversary);
+    const BalanceKind balance = train_config_balance(cfg);
+    RsdStatus status = RSD_OK;
+
+    CHECK(cfg->train.accumulate == 1, err, RSD_ERR_ARG, "train.accumulate = %d is for sound; for pictures use a smaller data.batch",
+          cfg->train.accumulate);
+    CHECK(cfg->optimizer.sam_radius <= 0.0f, err, RSD_ERR_ARG, "optim.sam = %g is for sound; for pictures set it to 0",
+          (double)cfg->optimizer.sam_radius);
+    CHECK(cfg->optimizer.kind != OPTIMIZER_MOMO || !is_on, err, RSD_ERR_ARG,
+          "optim.method = momo needs the loss that its gradient belongs to: no adversary");
+    CHECK(!is_on || cfg->train.frozen != FROZEN_ALL_BUT_HEADS, err, RSD_ERR_ARG,
+          "train.freeze = trunk trains the heads alone, which no critic of [adversary] judges; use train.freeze = encoder");
+    CHECK(balance == BALANCE_FIXED || balance == BALANCE_ADAPTIVE || cfg->train.frozen == FROZEN_ENCODER, err, RSD_ERR_ARG,
+          "loss.balance = %s changes what an error weighs beside a bit; use fixed or adaptive, or keep the encoder: train.freeze = encoder",
+          BALANCE_NAMES[balance]);
+    CHECK(train_config_n_terms(cfg) <= BALANCER_MAX_LOSSES, err, RSD_ERR_ARG,
+          "%d losses, the adversary's included; %d are possible", train_config_n_terms(cfg), BALANCER_MAX_LOSSES);
+    TRY(adversary_check_config(&cfg->adversary, true, cfg->picture.crop, err));
 fail:
     return status;
 }
@@ -305,10 +352,10 @@ static RsdStatus check_kind(const TrainConfig *cfg, RsdError *err)
     for (int i = 0; i < cfg->loss.n_losses; i++)
         CHECK(is_picture ? image_loss_find(cfg->loss.names[i]) != NULL : is_audio_loss(cfg->loss.names[i]), err, RSD_ERR_ARG,
               "loss.%s is no loss of %s; `residua losses` lists them", cfg->loss.names[i], is_picture ? "pictures" : "sound");
-    CHECK(cfg->train.frozen == FROZEN_NOTHING ||
+    CHECK(cfg->train.frozen == FROZEN_NOTHING || cfg->train.frozen == FROZEN_ENCODER ||
               is_picture == (cfg->train.frozen == FROZEN_PRIOR || cfg->train.frozen == FROZEN_ALL_BUT_HEADS),
           err, RSD_ERR_ARG,
-          "train.freeze: a picture codec can keep its prior or its trunk, a sound codec its encoder or encoder and codes");
+          "train.freeze: a picture codec can keep its encoder, its prior or its trunk, a sound codec its encoder or encoder and codes");
 fail:
     return status;
 }
@@ -326,8 +373,10 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
     TRY(check_kind(cfg, err));
     CHECK(cfg->kind != TRAIN_PICTURE || cfg->optimizer.weights == WEIGHTS_F32, err, RSD_ERR_ARG,
           "optim.weights: 16-bit weights are for sound; a picture codec is trained with f32");
-    if (cfg->kind == TRAIN_PICTURE)
-        return check_picture(&cfg->picture, cfg->train.frozen, err);
+    if (cfg->kind == TRAIN_PICTURE) {
+        TRY(check_picture(&cfg->picture, cfg->train.frozen, err));
+        return check_picture_step(cfg, err);
+    }
     CHECK((k & (k - 1)) == 0, err, RSD_ERR_ARG, "model.codebook_size = %d is not a power of two", k);
     CHECK(cfg->loss.n_losses, err, RSD_ERR_ARG, "[loss] switches no loss on; add for example 'mel_dac = 1'");
     CHECK(cfg->train.codes.sync <= 0.0f || cfg->model.quantizer == AUDIO_PROJECTED, err, RSD_ERR_ARG,
@@ -355,7 +404,7 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
           (double)cfg->data.augment.level_high_db);
     CHECK(train_config_n_terms(cfg) <= BALANCER_MAX_LOSSES, err, RSD_ERR_ARG,
           "%d losses, the adversary's included; %d are possible", train_config_n_terms(cfg), BALANCER_MAX_LOSSES);
-    TRY(adversary_check_config(&cfg->adversary, train_config_segment_len(cfg), err));
+    TRY(adversary_check_config(&cfg->adversary, false, train_config_segment_len(cfg), err));
     for (int i = 0; i < cfg->train.n_rates; i++)
         CHECK(cfg->train.rates_bps[i] >= lowest && cfg->train.rates_bps[i] <= highest, err, RSD_ERR_ARG,
               "train.rates: %d bit/s is not possible; the model reaches %g to %g bit/s", cfg->train.rates_bps[i],
@@ -368,14 +417,31 @@ fail:
 
 #define PRINT_SIZE 32768 /* of the longest possible text, with room to spare */
 
+static bool is_one_of(const char *name, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
+}
+
 /* Keys that say nothing about what is trained are left out. */
 static bool concerns(const TrainConfig *cfg, const ConfigKey *key)
 {
+    static const char *const of_models[] = {"name", "kind"};
+    static const char *const of_sound[] = {"periods", "period_channels", "scales", "scale_channels", "scale_max_channels", "stft",
+                                           "stft_channels", "bands", "band_channels", "level"};
+    static const char *const of_pictures[] = {"patch", "patch_layers", "patch_context", "r3_widths", "r3_blocks",
+                                              "r3_group", "penalty"};
+    const bool is_critic = !strcmp(key->section, "adversary");
+
     if (cfg->kind == TRAIN_AUDIO)
-        return strcmp(key->section, "picture") != 0;
-    if (!strcmp(key->section, "loss") || !strcmp(key->section, "adversary"))
-        return false;
-    return strcmp(key->section, "model") != 0 || !strcmp(key->name, "name") || !strcmp(key->name, "kind");
+        return strcmp(key->section, "picture") != 0 && !(is_critic && is_one_of(key->name, of_pictures, sizeof of_pictures / sizeof *of_pictures));
+    if (is_critic)
+        return !is_one_of(key->name, of_sound, sizeof of_sound / sizeof *of_sound);
+    if (!strcmp(key->section, "loss"))
+        return strcmp(key->name, "commitment") != 0;
+    return strcmp(key->section, "model") != 0 || is_one_of(key->name, of_models, sizeof of_models / sizeof *of_models);
 }
 
 static const char *loss_summary(const TrainConfig *cfg, const char *name)
@@ -421,10 +487,6 @@ RsdStatus train_config_print(char **text, const TrainConfig *cfg, bool with_help
         if (with_help)
             used += (size_t)snprintf(out + used, PRINT_SIZE - used, "; %s\n", CONFIG_KEYS[i].help);
         used += (size_t)snprintf(out + used, PRINT_SIZE - used, "%s = %s\n", CONFIG_KEYS[i].name, value);
-    }
-    if (cfg->kind == TRAIN_PICTURE && cfg->loss.n_losses) { /* the other keys of [loss] are for sound */
-        used += (size_t)snprintf(out + used, PRINT_SIZE - used, "\n[loss]\n");
-        print_losses(out + used, PRINT_SIZE - used, cfg, with_help);
     }
     *text = out;
     return RSD_OK;

@@ -28,8 +28,9 @@ typedef enum StageChoice {
     STAGES_MIXED    /* a coin decides between the two */
 } StageChoice;
 
-/* What a run leaves as it is. With the encoder frozen, old streams stay valid as long as the codebooks stay, too. The last two are for
- * pictures: only the heads for small ones are trained; or all but the prior, which makes codecs with one entropy model. */
+/* What a run leaves as it is. With the encoder frozen, old streams stay valid as long as the codebooks stay, too; of pictures it is the
+ * encoder with all that says what is coded: gains, hyper encoder and prior. The last two are for pictures: only the heads for small ones
+ * are trained; or all but the prior, which makes codecs with one entropy model. */
 typedef enum FrozenPart {
     FROZEN_NOTHING,
     FROZEN_ENCODER,
@@ -131,9 +132,15 @@ RsdStatus train_config_print(char **text, const TrainConfig *cfg, bool with_help
 /* First key of a section whose value differs between a and b, as "section.key"; NULL when the section is the same. */
 const char *train_config_difference(const TrainConfig *a, const TrainConfig *b, const char *section, char key[64]);
 
-/* The terms that are combined for the generator: the losses of [loss], then the adversary's when it is on. */
+/* The terms that are combined for the generator: the losses of [loss] (of pictures without any: the squared error), then the
+ * adversary's when it is on. */
+int train_config_n_losses(const TrainConfig *cfg);
 int train_config_n_terms(const TrainConfig *cfg);
 const char *train_config_term_name(const TrainConfig *cfg, int i);
+
+float train_config_term_weight(const TrainConfig *cfg, int i);
+/* How they are combined: of pictures without an adversary they add up, since the bits stand beside them. */
+BalanceKind train_config_balance(const TrainConfig *cfg);
 
 int64_t train_config_segment_len(const TrainConfig *cfg); /* samples, a multiple of the hop and of the longest code */
 

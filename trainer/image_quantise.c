@@ -26,6 +26,11 @@ static double sum_of(const Tape *tape, const Tensor *x)
     return tape->kernels->point->sum(x->data, tensor_count(x));
 }
 
+bool image_quantise_is_fixed(const TrainConfig *cfg)
+{
+    return cfg->train.frozen == FROZEN_ALL_BUT_HEADS || cfg->train.frozen == FROZEN_ENCODER;
+}
+
 /* ---- scalar, training ---- */
 
 static PriorOptions options_at(const TrainConfig *cfg, const Group *group, int64_t step)
@@ -36,7 +41,7 @@ static PriorOptions options_at(const TrainConfig *cfg, const Group *group, int64
                             .step = (uint64_t)step,
                             .first_item = (int64_t)group_rank(group) * cfg->data.batch};
 
-    if (cfg->train.frozen == FROZEN_ALL_BUT_HEADS)
+    if (image_quantise_is_fixed(cfg))
         return (PriorOptions){.as_integer = true, .rounding = ROUND_COINCIDE}; /* what a decoder gets */
     options.as_integer = done >= (double)cfg->picture.integer_start;
     if (done >= soft && soft < 1) {

@@ -17,9 +17,9 @@
 
 #define IMAGE_MAX_ALIVE IMAGE_MAX_CODES /* of image_quantise_n_alive, latents included */
 
-/* How a batch counts in the loss; for this process's crops. */
+/* Those of this process's crops in a loss that is the mean over the crops of all. */
 typedef struct ImageWeights {
-    int *level;        /* [batch] */
+    int *level;        /* [batch], in sixteenths */
     double *of_error;  /* [batch]: of a crop's weighted losses */
     Tensor *of_bits;   /* [batch, 1, 1, 1]: per bit */
     Tensor *of_square; /* [batch, 3, crop, crop]: op_mse takes them element by element */
@@ -37,6 +37,8 @@ typedef struct Quantised {
 /* y [data.batch, M, h, w] of step `state->step` of a group. Errors: RSD_ERR_NUMERIC, RSD_ERR_MEMORY. */
 RsdStatus image_quantise(Tape *tape, const TrainConfig *cfg, TrainState *state, Group *group, const ImageWeights *weights, Tensor *y,
                          Quantised *quantised, RsdError *err);
+/* Whether latents are those of a coder that stays as it is: nothing goes back into them. */
+bool image_quantise_is_fixed(const TrainConfig *cfg);
 /* Stages of a step of rvq: a pure function of the configuration. */
 int image_quantise_stages(const TrainConfig *cfg, int64_t step);
 

@@ -16,15 +16,13 @@
 #include "engine/ops/quantise.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/shape.h"
+#include "models/image_prior.h"
 #include "trainer/step_clock.h"
 
-const char *const IMAGE_PHASE_NAMES[IMAGE_N_PHASES] = {"data", "encode", "prior", "decode", "backward", "update"};
-enum { PHASE_ANALYSE = 1, PHASE_PRIOR, PHASE_SYNTHESISE, PHASE_BACK, PHASE_OPTIMISE };
+const char *const IMAGE_PHASE_NAMES[IMAGE_N_PHASES] = {"data", "encode", "prior", "decode", "loss", "backward", "update", "critic"};
+enum { PHASE_ANALYSE = 1, PHASE_PRIOR, PHASE_SYNTHESISE, PHASE_OUTPUT, PHASE_BACK, PHASE_OPTIMISE, PHASE_LEARN };
 
-#define EARLY_LOW 32 /* levels of the first steps, in sixteenths */
-#define EARLY_HIGH 80
 #define HEAD_WEIGHT 0.1  /* [image.md 8.3] */
-#define BALANCE_LEVEL 64 /* whose crops count 1 */
 
 RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThreads *threads, Group *group, RsdError *err)
 {
@@ -55,94 +53,6 @@ void image_step_destroy(ImageStep **step)
     for (int i = 0; i < BALANCER_MAX_LOSSES; i++)
         image_loss_destroy(&(*step)->losses[i]);
     mem_free(step);
-}
-
-/* ---- what a step does, by its number ---- */
-
-static double share_done(const TrainConfig *cfg, int64_t step)
-{
-    return (double)step / (double)cfg->train.steps;
-}
-
-int image_step_level(const TrainConfig *cfg, int64_t step, int sample)
-{
-    Rng rng = rng_at((uint64_t)cfg->train.seed, RNG_QUANTIZER, (uint64_t)step, (uint32_t)sample);
-
-    if (cfg->train.frozen == FROZEN_NOTHING && share_done(cfg, step) < (double)cfg->picture.early_share)
-        return EARLY_LOW + (int)rng_below(&rng, EARLY_HIGH - EARLY_LOW + 1);
-    return (int)rng_below(&rng, IMAGE_LEVEL_MAX + 1);
-}
-
-/* ---- loss ---- */
-
-#define WHITE_SQUARED (255.0 * 255.0)
-
-/* Those of this process's crops in a loss that is the mean over the crops of all. */
-static RsdStatus make_weights(Tape *tape, const TrainConfig *cfg, const Group *group, int64_t step, ImageWeights *weights, RsdError *err)
-{
-    const int64_t batch = cfg->data.batch, side = cfg->picture.crop, n = 3 * side * side;
-    const int64_t first = group_rank(group) * batch, whole_batch = group_size(group) * batch;
-    RsdStatus status = RSD_OK;
-
-    TRY(arena_alloc(tape->arena, &weights->level, (size_t)batch, sizeof *weights->level, err));
-    TRY(arena_alloc(tape->arena, &weights->of_error, (size_t)batch, sizeof *weights->of_error, err));
-    TRY(tape_tensor(tape, &weights->of_bits, 4, (int64_t[]){batch, 1, 1, 1}, err));
-    TRY(tape_tensor(tape, &weights->of_square, 4, (int64_t[]){batch, 3, side, side}, err));
-    for (int64_t b = 0; b < batch; b++) {
-        const int level = image_step_level(cfg, step, (int)(first + b));
-        const double lambda = image_quantise_lambda(&cfg->picture.model, level);
-        const double weight = pow(image_codec_lambda(BALANCE_LEVEL) / lambda, (double)cfg->picture.level_balance);
-
-        weights->level[b] = level;
-        weights->of_error[b] = weight * lambda * WHITE_SQUARED / (double)whole_batch;
-        weights->of_bits->data[b] = (float)(weight / (double)(side * side * whole_batch));
-        tape->kernels->point->fill(weights->of_square->data + b * n, (float)(weight * lambda * WHITE_SQUARED / group_size(group)), n, false);
-    }
-fail:
-    return status;
-}
-
-/* The losses of [loss] with their weights. */
-static RsdStatus weigh_losses(const ImageStep *step, Tape *tape, Tensor *estimate, Tensor *target, Tensor **sum, RsdError *err)
-{
-    Tensor *value;
-    RsdStatus status = RSD_OK;
-
-    *sum = NULL;
-    for (int i = 0; i < step->config->loss.n_losses; i++) {
-        TRY(image_loss_apply(tape, step->losses[i], estimate, target, &value, err));
-        TRY(op_scale(tape, value, step->config->loss.weights[i], &value, err));
-        if (*sum)
-            TRY(op_add(tape, *sum, value, sum, err));
-        else
-            *sum = value;
-    }
-fail:
-    return status;
-}
-
-/* What stands beside the bits: each crop's error counts for its level. */
-static RsdStatus weigh_errors(const ImageStep *step, Tape *tape, const ImageWeights *weights, Tensor *estimate, Tensor *target,
-                              Tensor **sum, RsdError *err)
-{
-    Tensor *value, *crop, *original;
-    RsdStatus status = RSD_OK;
-
-    if (step->config->loss.n_losses == 0)
-        return op_mse(tape, estimate, target, weights->of_square, sum, err);
-    *sum = NULL;
-    for (int64_t b = 0; b < estimate->shape[0]; b++) {
-        TRY(op_slice(tape, estimate, 0, b, 1, &crop, err));
-        TRY(op_slice(tape, target, 0, b, 1, &original, err));
-        TRY(weigh_losses(step, tape, crop, original, &value, err));
-        TRY(op_scale(tape, value, (float)weights->of_error[b], &value, err));
-        if (*sum)
-            TRY(op_add(tape, *sum, value, sum, err));
-        else
-            *sum = value;
-    }
-fail:
-    return status;
 }
 
 /* ---- heads ---- */
@@ -217,46 +127,114 @@ static void share_report(Group *group, ImageStepReport *report)
     memcpy(report->head_mse, sums + 4, sizeof report->head_mse);
 }
 
-RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch, ImageStepReport *report, RsdError *err)
+/* Puts 1 into the gradient of a scalar, so that the next replay carries it along. */
+static RsdStatus seed_scalar(Tape *tape, Tensor *scalar, RsdError *err)
+{
+    float *grad;
+    bool add;
+    RsdStatus status = tape_grad(tape, scalar, &grad, &add, err);
+
+    if (status == RSD_OK && grad)
+        *grad = 1.0f;
+    return status;
+}
+
+/* What a step makes of its crops. */
+typedef struct Pass {
+    ImageWeights weights;
+    Tensor *x, *back; /* real, made */
+    Quantised quantised;
+    CriticContext context; /* until the critics have learned */
+    Tensor *rest;          /* the loss but for the picture's error: bits, heads. NULL: nothing */
+} Pass;
+
+static RsdStatus run_forward(ImageStep *step, TrainState *state, const float *batch, Pass *pass, ImageStepReport *report, double *since,
+                             RsdError *err)
 {
     const TrainConfig *cfg = step->config;
     const ImageCodec *codec = state->image;
     const int64_t shape[4] = {cfg->data.batch, 3, cfg->picture.crop, cfg->picture.crop};
     Tape *tape = step->tape;
+    Tensor *y, *features[IMAGE_HEADS];
+    RsdStatus status = RSD_OK;
+
+    tape->recording = !image_quantise_is_fixed(cfg);
+    TRY(image_weights_make(&pass->weights, tape, cfg, step->group, state->step, err));
+    TRY(tape_input(tape, &pass->x, 4, shape, batch, err));
+    TRY(image_codec_analyse(tape, codec, pass->x, &y, err));
+    end_phase(report, PHASE_ANALYSE, since);
+    TRY(image_quantise(tape, cfg, state, step->group, &pass->weights, y, &pass->quantised, err));
+    if (!image_quantise_is_fixed(cfg))
+        pass->rest = pass->quantised.loss;
+    end_phase(report, PHASE_PRIOR, since);
+    tape->recording = cfg->train.frozen != FROZEN_ALL_BUT_HEADS;
+    TRY(image_codec_synthesise_with_features(tape, codec, pass->weights.level, pass->quantised.y_hat, features, &pass->back, err));
+    tape->recording = true;
+    if (codec->config.heads)
+        TRY(add_heads(tape, codec, &pass->weights, pass->x, features, &pass->rest, report, err));
+    end_phase(report, PHASE_SYNTHESISE, since);
+    report->loss = pass->rest ? (double)pass->rest->data[0] : 0.0;
+    fill_report(tape, &pass->quantised, pass->x, pass->back, report);
+    share_report(step->group, report);
+fail:
+    return status;
+}
+
+/* The gradient of the picture that was made, when it is to be trained. */
+static RsdStatus press(ImageStep *step, TrainState *state, Pass *pass, const float **grad, ImageStepReport *report, RsdError *err)
+{
+    Tensor *y_hat, *latent;
+    const ImageOutputInput input = {.config = step->config, .losses = step->losses, .group = step->group, .weights = &pass->weights,
+                                    .x = pass->x, .y = pass->back, .context = &pass->context};
+    RsdStatus status = RSD_OK;
+
+    *grad = NULL;
+    if (step->config->train.frozen == FROZEN_ALL_BUT_HEADS)
+        return RSD_OK;
+    if (state->adversary) {
+        TRY(tape_leaf(step->tape, pass->quantised.y_hat, false, &y_hat, err));
+        TRY(image_codec_unscale(step->tape, state->image, pass->weights.level, y_hat, &latent, err));
+        TRY(tape_leaf(step->tape, latent, false, &pass->context.latent, err));
+    }
+    TRY(image_output_press(step->tape, state, &input, grad, &report->output, err));
+    report->loss += report->output.error;
+fail:
+    return status;
+}
+
+/* Of the rest of the loss and of the picture, in one replay. */
+static RsdStatus run_backward(Tape *tape, const Pass *pass, const float *grad, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    if (!grad)
+        return tape_backward(tape, pass->rest, err);
+    if (pass->rest)
+        TRY(seed_scalar(tape, pass->rest, err));
+    TRY(tape_backward_from(tape, pass->back, grad, err));
+fail:
+    return status;
+}
+
+RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch, ImageStepReport *report, RsdError *err)
+{
+    const TrainConfig *cfg = step->config;
+    Tape *tape = step->tape;
     double since = step_clock();
-    ImageWeights weights;
-    Quantised quantised;
-    const bool heads_alone = cfg->train.frozen == FROZEN_ALL_BUT_HEADS;
-    Tensor *x, *y, *back, *loss = NULL, *part, *features[IMAGE_HEADS];
+    Pass pass = {0};
+    const float *grad;
     RsdStatus status = RSD_OK;
 
     memset(report, 0, sizeof *report);
     report->lr = schedule_lr(&cfg->schedule, state->step, cfg->train.steps);
     tape_reset(tape);
-    tape->recording = !heads_alone;
-    TRY(make_weights(tape, cfg, step->group, state->step, &weights, err));
-    TRY(tape_input(tape, &x, 4, shape, batch, err));
-    TRY(image_codec_analyse(tape, codec, x, &y, err));
-    end_phase(report, PHASE_ANALYSE, &since);
-    TRY(image_quantise(tape, cfg, state, step->group, &weights, y, &quantised, err));
-    end_phase(report, PHASE_PRIOR, &since);
-    TRY(image_codec_synthesise_with_features(tape, codec, weights.level, quantised.y_hat, features, &back, err));
-    if (!heads_alone) {
-        TRY(weigh_errors(step, tape, &weights, back, x, &part, err));
-        TRY(op_add(tape, quantised.loss, part, &loss, err));
-    }
-    tape->recording = true;
-    if (codec->config.heads)
-        TRY(add_heads(tape, codec, &weights, x, features, &loss, report, err));
-    end_phase(report, PHASE_SYNTHESISE, &since);
-    report->loss = (double)loss->data[0];
-    fill_report(tape, &quantised, x, back, report);
-    share_report(step->group, report);
+    TRY(run_forward(step, state, batch, &pass, report, &since, err));
+    params_zero_grad(state->params);
+    TRY(press(step, state, &pass, &grad, report, err));
+    end_phase(report, PHASE_OUTPUT, &since);
     CHECK(isfinite(report->loss), err, RSD_ERR_NUMERIC, "step %lld: the loss is not finite (%g)", (long long)state->step,
           report->loss);
-
-    params_zero_grad(codec->params);
-    TRY(tape_backward(tape, loss, err));
+    TRY(run_backward(tape, &pass, grad, err));
     TRY(train_state_sum_grads(state, step->group, &report->exchange, err));
     end_phase(report, PHASE_BACK, &since);
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
@@ -266,6 +244,9 @@ RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch,
     if (!report->skipped && !report->spike)
         optimizer_update(state->optimizer, report->lr, report->grad_norm, step->threads);
     end_phase(report, PHASE_OPTIMISE, &since);
+    if (state->adversary)
+        TRY(adversary_learn(state->adversary, tape, state->step, cfg->train.steps, &report->output.adversary, err));
+    end_phase(report, PHASE_LEARN, &since);
     state->step++;
 fail:
     tape->recording = false;
@@ -335,7 +316,7 @@ static RsdStatus evaluate_level(const ImageStep *step, Tape *tape, const ImageCo
     report->error[l] = report->mse[l];
     if (step->config->loss.n_losses > 0) {
         TRY(op_bound(tape, back, 0.0f, 1.0f, &back, err));
-        TRY(weigh_losses(step, tape, back, x, &error, err));
+        TRY(image_output_weigh(tape, step->config, step->losses, back, x, &error, err));
         report->error[l] = WHITE_SQUARED * (double)error->data[0];
     }
 fail:

@@ -3,6 +3,9 @@
  *   x --analysis--> y --trainer/image_quantise.h--> y^ and its bits
  *   y^ --synthesis--> x'        loss = sum over crops of w_l (bits / pixels + lambda_l 255^2 MSE) / crops
  *
+ *   the error is that of [loss], critics' terms come beside it (image_output.h); with train.freeze = encoder latents are those of a coder
+ *   and nothing but the synthesis is trained
+ *
  *   heads: + w_l lambda_l 255^2 / 10 MSE against x averaged over 2 x 2 and 4 x 4 pixels, from features without a gradient; with
  *   train.freeze = trunk they are all that is trained
  *
@@ -13,11 +16,10 @@
 #ifndef RESIDUA_IMAGE_STEP_H
 #define RESIDUA_IMAGE_STEP_H
 
-#include "losses/image_loss.h"
-#include "trainer/image_quantise.h"
+#include "trainer/image_output.h"
 
-#define IMAGE_N_PHASES 6
-extern const char *const IMAGE_PHASE_NAMES[IMAGE_N_PHASES]; /* data, encode, prior, decode, backward, update */
+#define IMAGE_N_PHASES 8
+extern const char *const IMAGE_PHASE_NAMES[IMAGE_N_PHASES]; /* data, encode, prior, decode, loss, backward, update, critic */
 
 typedef struct ImageStepReport {
     double loss, bpp, z_bpp, mse; /* means over the crops of all processes; the last of samples in 0 .. 1 */
@@ -26,6 +28,7 @@ typedef struct ImageStepReport {
     float lr, max_activation; /* the latter of this process's crops */
     bool spike, skipped, integer;
     RvqStats codes; /* of picture.quantizer = rvq, else n_q 0 */
+    ImageOutput output; /* the picture's losses by name, critics */
     ExchangeReport exchange; /* with train.exchange, of several processes */
     double phase_s[IMAGE_N_PHASES];
 } ImageStepReport;
@@ -62,8 +65,5 @@ typedef struct PictureReport {
 /* alive [n_levels, image_quantise_n_alive]: those that the picture has use for. */
 RsdStatus image_step_evaluate(ImageStep *step, const TrainState *state, const float *picture, int64_t h, int64_t w,
                               PictureReport *report, uint8_t *alive, RsdError *err);
-
-/* Of a scalar quantiser: level of sample `sample` of step `step`, in sixteenths: a pure function of the configuration. */
-int image_step_level(const TrainConfig *cfg, int64_t step, int sample);
 
 #endif

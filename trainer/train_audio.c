@@ -10,6 +10,7 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
+#include "trainer/loss_sums.h"
 
 typedef struct AudioRun {
     MediaList *train_list, *valid_list;
@@ -19,8 +20,8 @@ typedef struct AudioRun {
     AudioStep *step;
     StepReport report; /* of the last step */
     /* since the last line of the log */
-    int n_steps, n_pressed, n_learned; /* all; in which the adversary's terms had values; in which the critics were updated */
-    double sum_losses[BALANCER_MAX_LOSSES], mean_losses[BALANCER_MAX_LOSSES], sum_commitment, sum_critic_loss, sum_critic_norm;
+    LossSums sums;
+    double sum_commitment;
 } AudioRun;
 
 /* ---- opening ---- */
@@ -148,33 +149,6 @@ static void tell_validation(TrainLoop *loop, bool best)
 
 /* ---- a step, its line in the log, and progress ---- */
 
-static void add_up(AudioRun *run, const TrainConfig *cfg)
-{
-    const StepReport *report = &run->report;
-
-    run->n_steps++;
-    run->n_pressed += report->adversary.pressed;
-    for (int i = 0; i < train_config_n_terms(cfg); i++) {
-        int n = i < cfg->loss.n_losses ? run->n_steps : run->n_pressed;
-
-        run->sum_losses[i] += report->losses[i];
-        run->mean_losses[i] = n ? run->sum_losses[i] / n : 0.0;
-    }
-    if (report->adversary.learned) {
-        run->n_learned++;
-        run->sum_critic_loss += report->adversary.critic_loss;
-        run->sum_critic_norm += report->adversary.grad_norm;
-    }
-    run->sum_commitment += report->commitment;
-}
-
-static void clear_sums(AudioRun *run)
-{
-    run->n_steps = run->n_pressed = run->n_learned = 0;
-    run->sum_commitment = run->sum_critic_loss = run->sum_critic_norm = 0.0;
-    memset(run->sum_losses, 0, sizeof run->sum_losses);
-}
-
 static RsdStatus step_audio(TrainLoop *loop, const float *batch, StepOutcome *outcome, RsdError *err)
 {
     AudioRun *run = loop->own;
@@ -184,7 +158,8 @@ static RsdStatus step_audio(TrainLoop *loop, const float *batch, StepOutcome *ou
     TRY(audio_step_init_codebooks(run->step, loop->state, run->data, err));
     run->step->measure_layers = train_loop_is_first(loop) && train_loop_is_logged(loop->config, loop->state->step + 1);
     TRY(audio_step_run(run->step, loop->state, batch, report, err));
-    add_up(run, loop->config);
+    loss_sums_add(&run->sums, loop->config, report->losses, &report->adversary);
+    run->sum_commitment += report->commitment;
     *outcome = (StepOutcome){report->spike, report->skipped, report->overflow ? 0.0 : report->grad_norm, report->phase_s};
 fail:
     return status;
@@ -197,16 +172,6 @@ static void log_data(TrainLoop *loop)
 
     run_log_text(&loop->folder.log, "data", media_list_report(report, run->train_list));
     run_log_int(&loop->folder.log, "valid_clips", validation_count(run->validation));
-}
-
-static void log_critics(RunLog *log, const AudioRun *run)
-{
-    run_log_open_object(log, "critics");
-    run_log_number(log, "loss", run->n_learned ? run->sum_critic_loss / run->n_learned : 0.0);
-    run_log_number(log, "grad_norm", run->n_learned ? run->sum_critic_norm / run->n_learned : 0.0);
-    run_log_number(log, "lr", (double)run->report.adversary.lr);
-    run_log_int(log, "updates", run->n_learned);
-    run_log_close_object(log);
 }
 
 static void log_layers(RunLog *log, const LayerNorms *layers)
@@ -227,24 +192,11 @@ static void log_step(TrainLoop *loop)
 {
     AudioRun *run = loop->own;
     const StepReport *report = &run->report;
-    int n_terms = train_config_n_terms(loop->config);
     RunLog *log = &loop->folder.log;
 
-    run_log_open_object(log, "loss");
-    for (int i = 0; i < n_terms; i++)
-        run_log_number(log, train_config_term_name(loop->config, i), run->mean_losses[i]);
-    run_log_close_object(log);
-    run_log_number(log, "commitment", run->sum_commitment / run->n_steps);
-    run_log_open_object(log, "share");
-    for (int i = 0; i < n_terms; i++)
-        run_log_number(log, train_config_term_name(loop->config, i), (double)report->balance.shares[i]);
-    run_log_close_object(log);
-    run_log_open_object(log, "ratio");
-    for (int i = 0; i < n_terms; i++)
-        run_log_number(log, train_config_term_name(loop->config, i), (double)report->balance.ratios[i]);
-    run_log_close_object(log);
-    if (loop->state->adversary)
-        log_critics(log, run);
+    loss_sums_log_means(log, &run->sums, loop->config, "loss");
+    run_log_number(log, "commitment", run->sum_commitment / run->sums.n_steps);
+    loss_sums_log_balance(log, &run->sums, loop->config, &report->balance, &report->adversary);
     run_log_number(log, "grad_norm", loop->sum_grad_norm / loop->n_logged);
     log_layers(log, run->step->layers);
     run_log_number(log, "lr", (double)report->lr);
@@ -258,7 +210,8 @@ static void log_step(TrainLoop *loop)
     run_log_number(log, "quantizer_error", (double)report->rvq.relative_error);
     train_loop_log_exchange(loop, &report->exchange);
     run_log_number(log, "audio_per_s", loop->speed);
-    clear_sums(run);
+    run->sums = (LossSums){0};
+    run->sum_commitment = 0.0;
 }
 
 static void show(TrainLoop *loop, TrainProgress *progress)
@@ -269,7 +222,7 @@ static void show(TrainLoop *loop, TrainProgress *progress)
     progress->report = &run->report;
     for (int i = 0; i < train_config_n_terms(loop->config) && used < sizeof progress->losses; i++)
         used += (size_t)snprintf(progress->losses + used, sizeof progress->losses - used, "%s%s %.4g", i ? "  " : "",
-                                 train_config_term_name(loop->config, i), run->mean_losses[i]);
+                                 train_config_term_name(loop->config, i), loss_sums_mean(&run->sums, loop->config, i));
 }
 
 static const LoopKind AUDIO_KIND = {.data_name = "recordings",
@@ -330,7 +283,7 @@ RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, 
     plan->valid_seconds = validation_seconds(run.validation);
     plan->n_parameters = loop.state->optimizer->n_elements;
     if (loop.state->adversary) {
-        plan->n_critics = audio_critics_count(loop.state->adversary->critics);
+        plan->n_critics = adversary_count(loop.state->adversary);
         plan->n_critic_parameters = loop.state->adversary->optimizer->n_elements;
         plan->critic_macs_per_s = audio_critics_macs_per_second(loop.state->adversary->critics, cfg->model.rate_hz);
     }

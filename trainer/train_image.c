@@ -11,6 +11,7 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
+#include "trainer/loss_sums.h"
 
 #define GIB 0x1p30
 #define START_SIZE_MAX (2.0 * GIB) /* bytes of crops; what is made of them takes about twice as much */
@@ -20,6 +21,7 @@ typedef struct Sums {
     int n;
     double loss, bpp, z_bpp, mse;
     float max_activation;
+    LossSums terms;
 } Sums;
 
 typedef struct ImageRun {
@@ -74,6 +76,8 @@ static RsdStatus open_image(TrainLoop *loop, RsdError *err)
     ImageRun *run = loop->own;
     RsdStatus status = RSD_OK;
 
+    CHECK(group_size(options->group) == 1 || train_config_balance(cfg) != BALANCE_ADAPTIVE, err, RSD_ERR_ARG,
+          "loss.balance = adaptive works with one process only; choose fixed");
     TRY(check_start_size(cfg, options->group, err));
     TRY(open_data(run, cfg, options, err));
     TRY(image_step_create(&run->step, cfg, options->threads, options->group, err));
@@ -203,8 +207,9 @@ static void tell_validation(TrainLoop *loop, bool best)
 
 /* ---- a step, its line in the log, and progress ---- */
 
-static void add_up(Sums *sums, const ImageStepReport *report)
+static void add_up(Sums *sums, const TrainConfig *cfg, const ImageStepReport *report)
 {
+    loss_sums_add(&sums->terms, cfg, report->output.terms, &report->output.adversary);
     sums->n++;
     sums->loss += report->loss;
     sums->bpp += report->bpp;
@@ -222,7 +227,7 @@ static RsdStatus step_image(TrainLoop *loop, const float *batch, StepOutcome *ou
 
     if (status != RSD_OK)
         return status;
-    add_up(&run->sums, report);
+    add_up(&run->sums, loop->config, report);
     *outcome = (StepOutcome){report->spike, report->skipped, report->grad_norm, report->phase_s};
     return RSD_OK;
 }
@@ -246,6 +251,10 @@ static void log_step(TrainLoop *loop)
     run_log_number(log, "bpp", sums->bpp / sums->n);
     run_log_number(log, "z_bpp", sums->z_bpp / sums->n);
     run_log_number(log, "psnr_db", -10.0 * log10(sums->mse / sums->n));
+    if (loop->state->adversary) {
+        loss_sums_log_means(log, &sums->terms, loop->config, "term");
+        loss_sums_log_balance(log, &sums->terms, loop->config, &run->report.output.balance, &run->report.output.adversary);
+    }
     run_log_number(log, "grad_norm", loop->sum_grad_norm / loop->n_logged);
     run_log_number(log, "max_activation", (double)sums->max_activation);
     run_log_int(log, "integer", run->report.integer);
@@ -301,12 +310,14 @@ RsdStatus train_image_plan(const TrainConfig *cfg, const TrainOptions *options, 
                            RsdError *err)
 {
     ImageRun run = {0};
-    TrainLoop loop = {.kind = &IMAGE_KIND, .own = &run, .config = cfg, .options = options, .folder.lock = -1};
+    TrainConfig quick = *cfg;
+    TrainLoop loop = {.kind = &IMAGE_KIND, .own = &run, .config = &quick, .options = options, .folder.lock = -1};
     int64_t *steps = NULL;
     size_t n_steps = 0;
     RsdStatus status = RSD_OK;
 
     memset(plan, 0, sizeof *plan);
+    quick.adversary.start = quick.adversary.warmup = 0; /* a step with critics is what is measured */
     TRY(train_config_check(cfg, err));
     TRY(open_image(&loop, err));
     if (options->run_dir)
@@ -318,7 +329,11 @@ RsdStatus train_image_plan(const TrainConfig *cfg, const TrainOptions *options, 
     plan->n_valid = image_validation_count(run.validation);
     plan->n_parameters = loop.state->optimizer->n_elements;
     plan->macs = image_codec_macs(&cfg->picture.model);
-    plan->state_size = 5 * (size_t)plan->n_parameters * sizeof(float);
+    if (loop.state->adversary) {
+        plan->n_critics = adversary_count(loop.state->adversary);
+        plan->n_critic_parameters = loop.state->adversary->optimizer->n_elements;
+    }
+    plan->state_size = 5 * (size_t)(plan->n_parameters + plan->n_critic_parameters) * sizeof(float);
     if (n_measured > 0)
         TRY(train_loop_measure(&loop, n_measured, &plan->step_s, plan->phase_s, err));
     plan->step_size = arena_peak_size(run.step->tape->arena);

@@ -18,7 +18,8 @@ RsdStatus train_image(const TrainConfig *cfg, const TrainOptions *options, Train
 typedef struct ImagePlan {
     char data_report[PICTURE_REPORT_SIZE], valid_report[PICTURE_REPORT_SIZE];
     int n_valid;
-    int64_t n_parameters, resume_step;
+    int n_critics;
+    int64_t n_parameters, n_critic_parameters, resume_step;
     ImageCodecMacs macs;
     double step_s, phase_s[IMAGE_N_PHASES], total_s;
     size_t step_size, state_size; /* bytes */

@@ -26,21 +26,38 @@ static void freeze_all_but(ParamSet *params, const char *prefix)
             params->items[i].trainable = false;
 }
 
-static RsdStatus create_audio(TrainState *state, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err)
+/* All that decides what is coded stays; what makes pictures of it moves. */
+static void freeze_coding(ParamSet *params)
 {
-    BalancerConfig balance = {.n_losses = train_config_n_terms(cfg),
-                              .ema_decay = cfg->loss.balance_decay,
-                              .total_norm = cfg->loss.balance_norm,
-                              .per_batch_item = cfg->loss.balance_per_item,
-                              .kind = cfg->loss.balance,
-                              .n_adversarial = adversary_is_on(&cfg->adversary) ? ADVERSARY_N_TERMS : 0};
+    static const char *const kept[] = {"encoder.", "hyper.", "prior."};
+
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        freeze(params, kept[i]);
+    for (size_t i = 0; i < params->n_items; i++)
+        if (!strcmp(params->items[i].name, "gain.log")) /* and not gain.log_inverse */
+            params->items[i].trainable = params->items[i].tensor->needs_grad = false;
+}
+
+static RsdStatus create_picture(TrainState *state, const TrainConfig *cfg, RsdError *err)
+{
     RsdStatus status = RSD_OK;
 
-    memcpy(balance.weights, cfg->loss.weights, sizeof balance.weights);
-    if (adversary_is_on(&cfg->adversary)) {
-        balance.weights[cfg->loss.n_losses + TERM_ADVERSARIAL] = cfg->adversary.weight;
-        balance.weights[cfg->loss.n_losses + TERM_FEATURE] = cfg->adversary.feature_weight;
-    }
+    TRY(image_codec_create(&state->image, &cfg->picture.model, (uint64_t)cfg->train.seed, err));
+    state->params = state->image->params;
+    if (cfg->train.frozen == FROZEN_ALL_BUT_HEADS)
+        freeze_all_but(state->params, "heads.");
+    if (cfg->train.frozen == FROZEN_PRIOR)
+        freeze(state->params, "prior.");
+    if (cfg->train.frozen == FROZEN_ENCODER)
+        freeze_coding(state->params);
+fail:
+    return status;
+}
+
+static RsdStatus create_audio(TrainState *state, const TrainConfig *cfg, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
     TRY(audio_codec_create(&state->codec, &cfg->model, (uint64_t)cfg->train.seed, err));
     state->params = state->codec->params;
     if (cfg->train.frozen != FROZEN_NOTHING)
@@ -49,11 +66,22 @@ static RsdStatus create_audio(TrainState *state, const TrainConfig *cfg, const s
         freeze(state->codec->params, "rvq.");
     if (cfg->train.adapter_rank > 0)
         TRY(adapter_add(state->codec, cfg->train.adapter_rank, (uint64_t)cfg->train.seed, err));
-    TRY(balancer_init(&state->balancer, &balance, err));
-    if (adversary_is_on(&cfg->adversary))
-        TRY(adversary_create(&state->adversary, &cfg->adversary, (uint64_t)cfg->train.seed, kernels, err));
 fail:
     return status;
+}
+
+static RsdStatus create_balancer(TrainState *state, const TrainConfig *cfg, RsdError *err)
+{
+    BalancerConfig balance = {.n_losses = train_config_n_terms(cfg),
+                              .ema_decay = cfg->loss.balance_decay,
+                              .total_norm = cfg->loss.balance_norm,
+                              .per_batch_item = cfg->loss.balance_per_item,
+                              .kind = (int)train_config_balance(cfg),
+                              .n_adversarial = adversary_is_on(&cfg->adversary) ? ADVERSARY_N_TERMS : 0};
+
+    for (int i = 0; i < balance.n_losses && i < BALANCER_MAX_LOSSES; i++)
+        balance.weights[i] = train_config_term_weight(cfg, i);
+    return balancer_init(&state->balancer, &balance, err);
 }
 
 RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err)
@@ -65,16 +93,10 @@ RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const str
     TRY(mem_calloc(&state, 1, sizeof *state, err));
     state->best_score = INFINITY;
     loss_scale_init(&state->loss_scale, cfg->optimizer.weights == WEIGHTS_F16);
-    if (cfg->kind == TRAIN_PICTURE) {
-        TRY(image_codec_create(&state->image, &cfg->picture.model, (uint64_t)cfg->train.seed, err));
-        state->params = state->image->params;
-        if (cfg->train.frozen == FROZEN_ALL_BUT_HEADS)
-            freeze_all_but(state->params, "heads.");
-        if (cfg->train.frozen == FROZEN_PRIOR)
-            freeze(state->params, "prior.");
-    } else {
-        TRY(create_audio(state, cfg, kernels, err));
-    }
+    TRY(cfg->kind == TRAIN_PICTURE ? create_picture(state, cfg, err) : create_audio(state, cfg, err));
+    TRY(create_balancer(state, cfg, err));
+    if (adversary_is_on(&cfg->adversary))
+        TRY(adversary_create(&state->adversary, &cfg->adversary, (uint64_t)cfg->train.seed, kernels, err));
     TRY(optimizer_create(&state->optimizer, &cfg->optimizer, state->params, kernels, err));
     *out = state;
     return RSD_OK;

@@ -283,7 +283,7 @@ Test(adversary, the_penalty_is_the_square_of_the_slope)
         tape->recording = true;
         cr_assert_eq(tape_input(tape, &x, 3, (const int64_t[]){1, 1, N}, samples, &err), RSD_OK);
         cr_assert_eq(tape_input(tape, &y, 3, (const int64_t[]){1, 1, N}, samples, &err), RSD_OK);
-        cr_assert_eq(adversary_judge(adversary, tape, x, y, step, grads, &report, &err), RSD_OK, "%s", err.text);
+        cr_assert_eq(adversary_judge(adversary, tape, x, y, NULL, step, grads, &report, &err), RSD_OK, "%s", err.text);
         cr_assert_eq(adversary_learn(adversary, tape, step, 400, &report, &err), RSD_OK, "%s", err.text);
         penalty += report.penalty / 400;
     }
@@ -380,7 +380,7 @@ static double critic_loss_after(int n_steps)
         tape->recording = true;
         cr_assert_eq(tape_input(tape, &x, 3, (const int64_t[]){BATCH, 1, N}, real, &err), RSD_OK);
         cr_assert_eq(tape_input(tape, &y, 3, (const int64_t[]){BATCH, 1, N}, fake, &err), RSD_OK);
-        cr_assert_eq(adversary_judge(adversary, tape, x, y, step, grads, &report, &err), RSD_OK, "%s", err.text);
+        cr_assert_eq(adversary_judge(adversary, tape, x, y, NULL, step, grads, &report, &err), RSD_OK, "%s", err.text);
         cr_assert_eq(adversary_learn(adversary, tape, step, n_steps, &report, &err), RSD_OK, "%s", err.text);
         loss = report.critic_loss - report.penalty;
         if (report.penalty > 0.0)

@@ -131,6 +131,20 @@ Test(group_image, two_members_with_half_the_batch_do_what_one_does_in_each_phase
     expect_same_as_one();
 }
 
+Test(group_image, critics_learn_from_the_whole_batch)
+{
+    set("adversary.patch=4");
+    set("adversary.patch_layers=2");
+    set("adversary.r3_widths=8,8");
+    set("adversary.r3_group=8");
+    set("adversary.warmup=1");
+    set("adversary.r1=0.1");
+    set("adversary.feature_form=mean");
+    set("adversary.epsilon=0.001");
+    set("loss.balance=fixed");
+    expect_same_as_one();
+}
+
 Test(group_image, one_that_stops_stops_all_and_all_resume_to_the_bit)
 {
     static Job whole = {.stopped_member = -1}, parts = {.stopped_member = 1};
