@@ -274,7 +274,8 @@ static RsdStatus add_stream(RvqCoder *coder, const uint8_t *data, size_t size, s
         TRY(mem_resize(&coder->bytes, coder->capacity, 2 * (*used + size), 1, err));
         coder->capacity = 2 * (*used + size);
     }
-    memcpy(coder->bytes + *used, data, size);
+    if (size > 0) /* there may be no bytes yet */
+        memcpy(coder->bytes + *used, data, size);
     *used += size;
 fail:
     return status;
