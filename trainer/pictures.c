@@ -273,7 +273,9 @@ static RsdStatus fetch(Pictures *p, size_t file, Picture *picture, uint8_t **giv
         }
         p->kept[file].broken = picture->broken = true;
         status = p->n_broken > p->config->data.max_broken
-                     ? error_set(err, RSD_ERR_CORRUPT, "%d pictures are broken, the last is %s", p->n_broken, path)
+                     ? error_set(err, RSD_ERR_CORRUPT,
+                                 "%d pictures are broken, more than data.max_broken = %d, the last is %s; repair or remove them",
+                                 p->n_broken, p->config->data.max_broken, path)
                      : RSD_OK;
     } else if (!p->kept[file].planes && p->kept_size + 3 * picture->h * picture->w <= p->config->data.cache_size) {
         p->kept[file] = *picture;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
@@ -162,6 +163,32 @@ Test(train_image, pictures_that_are_all_too_small_are_refused)
     picture_list_destroy(&list);
 }
 
+Test(train_image, a_folder_of_broken_pictures_names_each_once_and_ends_at_its_bound)
+{
+    static float crop[3 * 64 * 64];
+    PictureList *list;
+    Pictures *pictures;
+    RsdStatus status = RSD_OK;
+    RsdError err = {0};
+
+    for (int i = 0; i < 6; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "broken%d.png", i);
+        recordings_write_bytes(data_dir, name, "\x89PNG\r\n\x1a\n rest", 13);
+    }
+    cfg.picture.synthetic = 0;
+    cfg.data.max_broken = 3;
+    pictures = open_pictures(&list);
+    for (uint32_t i = 0; i < 200 && status == RSD_OK; i++)
+        status = pictures_crop(pictures, i, 0, crop, &err);
+    cr_assert_eq(status, RSD_ERR_CORRUPT);
+    cr_expect(strstr(err.text, "data.max_broken = 3"), "%s", err.text);
+    cr_expect_eq(n_warnings, 4, "%d warnings", n_warnings);
+    pictures_destroy(&pictures);
+    picture_list_destroy(&list);
+}
+
 /* ---- runs ---- */
 
 typedef struct Outcome {
@@ -173,7 +200,18 @@ typedef struct Outcome {
 } Outcome;
 
 static volatile sig_atomic_t stop_flag;
-static int64_t stop_at;
+static int64_t stop_at, fill_disk_at;
+
+/* From now on no file can grow beyond `size`, as if the disk were full. */
+static void limit_files(rlim_t size)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = size;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
 
 static void watch(void *ctx, const TrainProgress *progress)
 {
@@ -186,6 +224,8 @@ static void watch(void *ctx, const TrainProgress *progress)
     outcome->saw_integer |= progress->picture->integer;
     if (stop_at && progress->step == stop_at)
         stop_flag = 1;
+    if (fill_disk_at && progress->step == fill_disk_at)
+        limit_files(2048);
 }
 
 static const char *in_base(const char *name)
@@ -366,6 +406,23 @@ Test(train_image, a_run_of_another_network_or_of_sound_is_not_resumed)
     outcome = train("run", true, 1);
     cr_assert_eq(outcome->status, RSD_ERR_MODEL);
     cr_assert(strstr(outcome->err.text, "picture.entropy"), "%s", outcome->err.text);
+}
+
+Test(train_image, a_full_disk_costs_no_older_checkpoint)
+{
+    Outcome *outcome;
+
+    train_config_set(&cfg, "train.checkpoint_steps=1", NULL);
+    fill_disk_at = 3;
+    outcome = train("run", false, 1);
+    limit_files(RLIM_INFINITY);
+    fill_disk_at = 0;
+    cr_expect_eq(outcome->status, RSD_ERR_IO, "%s", outcome->err.text);
+    cr_expect_neq(access(in_base("run/checkpoint-000000003.safetensors"), F_OK), 0);
+    outcome = train("run", true, 1);
+    expect_ok(outcome);
+    cr_expect_eq(outcome->summary.first_step, 2);
+    cr_expect_eq(outcome->summary.step, 6);
 }
 
 Test(train_image, levels_of_a_step_are_those_of_its_number)
