@@ -109,7 +109,7 @@ static void codec_task(void *ctx, int64_t i, int worker)
     if (atomic_load(&work->out_of_memory))
         return;
     opened = run->kind->open(&thing, run->paths[file], run, false, &err);
-    if (opened == RSD_ERR_MEMORY) {
+    if (opened == RSD_ERR_MEMORY || opened == RSD_ERR_CORRUPT) { /* not every reader can tell large from damaged */
         clear_thing(&thing);
         pthread_mutex_lock(&work->large);
         is_alone = true;

@@ -323,7 +323,7 @@ Test(rd, a_picture_that_one_codec_could_not_open_counts_for_none, .fini = fixtur
 
     open_bench(&b);
     play.fails_at = 4; /* the second picture for the second codec */
-    play.failure = RSD_ERR_CORRUPT;
+    play.failure = RSD_ERR_IO;
     ASSERT_OK(play_run(&b, NULL, &err), err);
     cr_expect_eq(b.run.n_missing, 1);
     for (size_t p = 0; p < b.run.n_points; p++) {
