@@ -252,11 +252,32 @@ static RsdStatus check_order(const PictureReader *reader, const PicturePacket *p
                      packet->type == PICTURE_PACKET_TILE ? "tile" : "opacity of tile", packet->number + 1);
 }
 
-/* A tile that is due begins here, in sound bytes, and the stream ends inside it: what has arrived is a preview. */
+/* Whether one more packet lies behind the first byte, whole and in its order. When a search would have given up, it is taken for one. */
+static bool packet_follows(PictureReader *reader)
+{
+    const uint8_t *at = reader->buffer + reader->begin + 1, *end = reader->buffer + reader->begin + n_available(reader);
+
+    while ((at = memchr(at, SYNC_FIRST, (size_t)(end - at))) && end - at >= PICTURE_PACKET_HEAD) {
+        PicturePacket packet;
+
+        if (picture_packet_begin(&packet, &reader->info, at, NULL) == RSD_OK &&
+            packet.payload_size <= (size_t)(end - at) - PICTURE_PACKET_HEAD) {
+            if (reader->n_in_vain > SEARCH_MAX_SIZE ||
+                (picture_packet_check(&packet, at, NULL) == RSD_OK && check_order(reader, &packet, NULL) == RSD_OK))
+                return true;
+            reader->n_in_vain += packet.payload_size;
+        }
+        at++;
+    }
+    return false;
+}
+
+/* A tile that is due begins here, in sound bytes, and the stream ends inside it: what has arrived is a preview. When a packet comes
+ * behind it, the stream goes on, and the tile's size is wrong. */
 static bool take_cut_tile(PictureReader *reader, PicturePacket *packet)
 {
     if (!reader->options.keep_going || reader->lost || packet->type != PICTURE_PACKET_TILE ||
-        place_of(reader, packet) != reader->place || n_available(reader) == PICTURE_PACKET_HEAD)
+        place_of(reader, packet) != reader->place || n_available(reader) == PICTURE_PACKET_HEAD || packet_follows(reader))
         return false;
     error_set(&reader->reason, RSD_ERR_CORRUPT, "the stream ends inside, after %zu of %zu bytes",
               n_available(reader) - PICTURE_PACKET_HEAD, packet->payload_size);

@@ -266,6 +266,31 @@ Test(picture, a_damaged_tile_is_named_and_the_others_stay)
     free(stream.bytes);
 }
 
+/* A size that reaches beyond the end looks like a stream that was cut; the tiles behind it show that it was not. */
+Test(picture, a_tile_whose_size_is_wrong_is_lost_alone)
+{
+    TinyPicture picture = {.width = 250, .height = 180, .bits = 8};
+    TinyStream stream = encode(&picture, 6, NULL);
+    size_t at = get_u16le(stream.bytes + 6);
+
+    for (int tile = 0; tile < 12; tile++) {
+        const size_t size = get_u16le(stream.bytes + at + 6);
+        Decoded d;
+
+        put_u16le(stream.bytes + at + 6, UINT16_MAX);
+        d = decode(stream.bytes, stream.size, true, NULL);
+        cr_assert_eq(d.status, RSD_OK, "%s", d.err.text);
+        cr_expect(d.report.n_tiles == 11 && d.report.n_lost == 1, "size of tile %d: %lld tiles, %lld lost", tile + 1,
+                  (long long)d.report.n_tiles, (long long)d.report.n_lost);
+        cr_expect_eq(d.report.complete, tile < 11);
+        clear(&d);
+        put_u16le(stream.bytes + at + 6, (uint16_t)size);
+        at += PICTURE_PACKET_HEAD + size;
+    }
+    cr_assert_eq(at, stream.size);
+    free(stream.bytes);
+}
+
 Test(picture, every_flipped_byte_and_every_cut_end_well)
 {
     TinyPicture picture = {.width = 70, .height = 66, .bits = 8, .has_alpha = true};
