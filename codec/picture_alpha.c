@@ -16,8 +16,6 @@
 #define CONTEXTS 8
 #define VALUES 256 /* residuals -128 .. 127 */
 #define LOWEST (-128)
-#define ONE_LANE_MAX_SIZE 2048 /* bytes: eight lanes cost 28 more, one lane eight times the work */
-#define ONE_LANE_MAX_SYMBOLS 65536
 
 struct AlphaCoder {
     RansTables *tables;
@@ -186,7 +184,8 @@ RsdStatus alpha_encode(AlphaCoder *coder, const uint16_t *alpha, int64_t pitch, 
         for (int64_t i = w; i < plane; i++)
             coder->table[p * plane + i] = scale[p][coder->table[p * plane + i]];
     }
-    code->n_lanes = total / (8 * CDF_COST_UNIT) <= ONE_LANE_MAX_SIZE && h * w <= ONE_LANE_MAX_SYMBOLS ? 1 : RANS_LANES;
+    code->n_lanes =
+        total / (8 * CDF_COST_UNIT) <= RANS_ONE_LANE_MAX_SIZE && h * w <= RANS_ONE_LANE_MAX_SYMBOLS ? 1 : RANS_LANES;
     encoder = code->n_lanes == 1 ? coder->short_encoder : coder->encoder;
     rans_encoder_reset(encoder);
     for (int p = 0; p < n_planes; p++)

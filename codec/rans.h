@@ -21,6 +21,10 @@
 #define RANS_MAX_TABLES 256
 #define RANS_MAX_VALUE 32767 /* values are -32767 .. 32767 */
 
+/* Up to here our writers take one lane: eight cost 28 bytes more, one lane eight times the work. */
+#define RANS_ONE_LANE_MAX_SIZE 2048 /* bytes */
+#define RANS_ONE_LANE_MAX_SYMBOLS 65536
+
 typedef struct RansTables RansTables;
 
 /* Copies tables [n_tables]; a stream names them by their place. Errors: RSD_ERR_CORRUPT (cdf_check, or more than 65535

@@ -1,4 +1,4 @@
-/* tile_coder.c - hands each call to the kind of coder that the model has.
+/* tile_coder.c - hands each call to the kind of coder that the model has; what is the same for both is here.
  *
  * There is no floating-point number in this file, and a test looks for one.
  *
@@ -6,10 +6,14 @@
  */
 #include "codec/tile_kind.h"
 
+#include "engine/base/mem.h"
+
 void tile_model_destroy(TileModel **model)
 {
-    if (*model)
-        (*model)->kind->destroy_model(model);
+    if (!*model)
+        return;
+    rans_tables_destroy(&(*model)->tables);
+    mem_free(model);
 }
 
 RsdStatus tile_coder_create(TileCoder **out, const TileModel *model, int64_t max_h, int64_t max_w, const Kernels *kernels,
@@ -42,13 +46,10 @@ RsdStatus tile_decode(TileCoder *coder, int level, const TileCode *code, int64_t
 
 void tile_decode_part(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y)
 {
-    if (coder->kind->decode_part)
-        coder->kind->decode_part(coder, level, code, h, w, y);
-    else
-        tile_conceal(coder, level, h, w, y);
+    coder->kind->decode_part(coder, level, code, h, w, y);
 }
 
 void tile_conceal(TileCoder *coder, int level, int64_t h, int64_t w, int32_t *y)
 {
-    coder->kind->conceal(coder, level, h, w, y);
+    tile_decode_part(coder, level, &(TileCode){.size = 0}, h, w, y);
 }

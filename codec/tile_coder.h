@@ -59,9 +59,10 @@ void tile_encoded(const TileCoder *coder, int64_t h, int64_t w, int32_t *y);
 /* code -> y^ [M, h, w] in 1/64. Any bytes are safe. Errors: RSD_ERR_CORRUPT; y is then undefined. */
 RsdStatus tile_decode(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y,
                       RsdError *err);
-/* The same for the first bytes of a code, whatever they are: latents that they tell, the prior's means for the others. Nothing is checked. */
+/* The same for the first bytes of a code, whatever they are: latents that they tell, the prior's means for the others; with IMAGE_RVQ
+ * the stages that are there as a whole, or the likeliest codes of the first one. Nothing is checked. */
 void tile_decode_part(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y);
-/* What stands for a tile that is lost: the prior's means for z = 0. */
+/* What stands for a tile that is lost: the part of it that no bytes tell. */
 void tile_conceal(TileCoder *coder, int level, int64_t h, int64_t w, int32_t *y);
 
 #endif

@@ -9,27 +9,22 @@
 
 /* The contracts are those of tile_coder.h. */
 typedef struct TileKind {
-    void (*destroy_model)(TileModel **model);
     RsdStatus (*create)(TileCoder **out, const TileModel *model, int64_t max_h, int64_t max_w, const Kernels *kernels, RsdError *err);
     void (*destroy)(TileCoder **coder);
     RsdStatus (*encode)(TileCoder *coder, int level, const TileRounding *rounding, const int16_t *z, const int32_t *y, int64_t h,
                         int64_t w, TileCode *code, RsdError *err);
     void (*encoded)(const TileCoder *coder, int64_t h, int64_t w, int32_t *y);
     RsdStatus (*decode)(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y, RsdError *err);
-    void (*decode_part)(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y); /* NULL: parts are lost */
-    void (*conceal)(TileCoder *coder, int level, int64_t h, int64_t w, int32_t *y);
+    void (*decode_part)(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y);
 } TileKind;
 
 /* The first member of a kind's own structs. */
 struct TileModel {
     const TileKind *kind;
+    RansTables *tables;
 };
 struct TileCoder {
     const TileKind *kind;
 };
-
-/* Streams shorter than this have one lane: eight cost 28 bytes more, one lane eight times the work. */
-#define ONE_LANE_MAX_SIZE 2048 /* bytes */
-#define ONE_LANE_MAX_SYMBOLS 65536
 
 #endif

@@ -27,7 +27,6 @@
 typedef struct RvqModel {
     TileModel base; /* first, as in the coder */
     const StagePrior *prior;
-    RansTables *tables;
     uint16_t cost[CDF_BITS][2]; /* of a bit, in 1 / CDF_COST_UNIT bit */
     int n_bits;                 /* of an index */
 } RvqModel;
@@ -53,14 +52,6 @@ typedef struct RvqCoder {
 } RvqCoder;
 
 /* --- life ----------------------------------------------------------------------------------------------------------- */
-
-static void destroy_model(TileModel **base)
-{
-    RvqModel *model = (RvqModel *)*base;
-
-    rans_tables_destroy(&model->tables);
-    mem_free(base);
-}
 
 static void destroy(TileCoder **base)
 {
@@ -97,7 +88,7 @@ static RsdStatus create(TileCoder **out, const TileModel *base, int64_t max_h, i
     coder->kernels = kernels->rans;
     TRY(stage_run_create(&coder->run, model->prior, max_h, max_w, kernels->integer, err));
     /* One lane: there are few symbols, and eight lanes would cost 28 bytes for each stage. */
-    TRY(rans_encoder_create(&coder->encoder, model->tables, 1, kernels->rans, err));
+    TRY(rans_encoder_create(&coder->encoder, model->base.tables, 1, kernels->rans, err));
     TRY(mem_alloc(&coder->sum, dim * area, sizeof *coder->sum, err));
     TRY(mem_alloc(&coder->own, dim * area, sizeof *coder->own, err));
     TRY(mem_alloc(&coder->table, (n_codes - 1) * n, 1, err));
@@ -111,8 +102,7 @@ static RsdStatus create(TileCoder **out, const TileModel *base, int64_t max_h, i
     *out = &coder->base;
     return RSD_OK;
 fail:
-    if (coder)
-        destroy((TileCoder **)&coder);
+    tile_coder_destroy((TileCoder **)&coder);
     return status;
 }
 
@@ -377,7 +367,7 @@ static RsdStatus decode_stage(RvqCoder *coder, int level, int stage, const uint8
     RansDecoder decoder;
     RsdStatus status = RSD_OK;
 
-    TRY(rans_decoder_open(&decoder, coder->model->tables, n_lanes, coder->kernels, data, size, err));
+    TRY(rans_decoder_open(&decoder, coder->model->base.tables, n_lanes, coder->kernels, data, size, err));
     begin_stage(coder, h, w);
     for (int pass = 0; pass < 2; pass++) {
         const Pass p = begin_pass(coder, level, stage, pass, h, w);
@@ -409,11 +399,8 @@ fail:
 }
 
 /* The most likely bits of the first stage. */
-static void conceal(TileCoder *base, int level, int64_t h, int64_t w, int32_t *y)
+static void guess(RvqCoder *coder, int64_t h, int64_t w)
 {
-    RvqCoder *coder = (RvqCoder *)base;
-
-    (void)level;
     begin(coder, h, w);
     begin_stage(coder, h, w);
     for (int pass = 0; pass < 2; pass++) {
@@ -425,7 +412,6 @@ static void conceal(TileCoder *base, int level, int64_t h, int64_t w, int32_t *y
         end_pass(coder, &p);
     }
     end_stage(coder, h, w);
-    encoded(base, h, w, y);
 }
 
 /* The stages that are there are the tile at a lower level. */
@@ -441,21 +427,18 @@ static void decode_part(TileCoder *base, int level, const TileCode *code, int64_
            decode_stage(coder, level, n, stages.data[n], stages.size[n], code->n_lanes, h, w, NULL) == RSD_OK)
         n++;
     if (n == 0)
-        conceal(base, level, h, w, y);
-    else
-        encoded(base, h, w, y);
+        guess(coder, h, w);
+    encoded(base, h, w, y);
 }
 
 /* --- the kind ------------------------------------------------------------------------------------------------------- */
 
-static const TileKind RVQ_KIND = {.destroy_model = destroy_model,
-                                  .create = create,
+static const TileKind RVQ_KIND = {.create = create,
                                   .destroy = destroy,
                                   .encode = encode,
                                   .encoded = encoded,
                                   .decode = decode,
-                                  .decode_part = decode_part,
-                                  .conceal = conceal};
+                                  .decode_part = decode_part};
 
 RsdStatus tile_model_create_rvq(TileModel **out, const StagePrior *prior, RsdError *err)
 {
@@ -475,12 +458,11 @@ RsdStatus tile_model_create_rvq(TileModel **out, const StagePrior *prior, RsdErr
         for (int bit = 0; bit < 2; bit++)
             model->cost[i][bit] = cdf_cost(tables[i].freq[bit]);
     }
-    TRY(rans_tables_create(&model->tables, tables, CDF_BITS, err));
+    TRY(rans_tables_create(&model->base.tables, tables, CDF_BITS, err));
     *out = &model->base;
     model = NULL;
 fail:
     mem_free(&tables);
-    if (model)
-        destroy_model((TileModel **)&model);
+    tile_model_destroy((TileModel **)&model);
     return status;
 }

@@ -1,7 +1,9 @@
 /* tile_scalar.c - tiles of latents that are rounded one by one: rANS around the integer prior.
  *
- * Three runs: z, channel by channel; k of the anchors; k of the other positions, both channel by channel, positions row by row. Tables 0 .. 63 are the scales of the normal grid, 64 + c is that of channel c of z. There is no floating-point number in this
- * file, and a test looks for one.
+ * Three runs: z, channel by channel; k of the anchors; k of the other positions, both channel by channel, positions row
+ * by row. Tables 0 .. 63 are the scales of the normal grid, 64 + c is that of channel c of z.
+ *
+ * There is no floating-point number in this file, and a test looks for one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,7 +21,6 @@
 typedef struct ScalarModel {
     TileModel base; /* first, as in the coder */
     const IntegerPrior *prior;
-    RansTables *tables;
     int64_t m, hyper;
     CdfTable scale[CDF_SCALES];
     uint16_t cost[CDF_SCALES][CDF_MAX_VALUES + 1]; /* of each value and of the escape, in 1 / CDF_COST_UNIT bit */
@@ -39,14 +40,6 @@ typedef struct ScalarCoder {
 } ScalarCoder;
 
 /* --- model ---------------------------------------------------------------------------------------------------------- */
-
-static void destroy_model(TileModel **base)
-{
-    ScalarModel *model = (ScalarModel *)*base;
-
-    rans_tables_destroy(&model->tables);
-    mem_free(base);
-}
 
 static void fill_costs(ScalarModel *model)
 {
@@ -97,8 +90,8 @@ static RsdStatus create(TileCoder **out, const TileModel *base, int64_t max_h, i
     coder->model = model;
     coder->kernels = kernels->rans;
     TRY(prior_run_create(&coder->prior, model->prior, max_h, max_w, kernels->integer, err));
-    TRY(rans_encoder_create(&coder->encoder, model->tables, RANS_LANES, kernels->rans, err));
-    TRY(rans_encoder_create(&coder->short_encoder, model->tables, 1, kernels->rans, err));
+    TRY(rans_encoder_create(&coder->encoder, model->base.tables, RANS_LANES, kernels->rans, err));
+    TRY(rans_encoder_create(&coder->short_encoder, model->base.tables, 1, kernels->rans, err));
     TRY(mem_alloc(&coder->z, n_z, sizeof *coder->z, err));
     TRY(mem_alloc(&coder->z_table, n_z, 1, err));
     TRY(mem_alloc(&coder->anchors, n, sizeof *coder->anchors, err));
@@ -110,8 +103,7 @@ static RsdStatus create(TileCoder **out, const TileModel *base, int64_t max_h, i
     *out = &coder->base;
     return RSD_OK;
 fail:
-    if (coder)
-        destroy((TileCoder **)&coder);
+    tile_coder_destroy((TileCoder **)&coder);
     return status;
 }
 
@@ -216,7 +208,7 @@ static RsdStatus encode(TileCoder *base, int level, const TileRounding *rounding
     prior_run_others(coder->prior, coder->anchors, coder->mean[1], coder->index[1]);
     choose_all(coder, 1, rounding, (int64_t)n[0], y, h, w, &cost);
     code->n_lanes =
-        cost.sum <= 8 * CDF_COST_UNIT * ONE_LANE_MAX_SIZE && cost.n_symbols <= ONE_LANE_MAX_SYMBOLS ? 1 : RANS_LANES;
+        cost.sum <= 8 * CDF_COST_UNIT * RANS_ONE_LANE_MAX_SIZE && cost.n_symbols <= RANS_ONE_LANE_MAX_SYMBOLS ? 1 : RANS_LANES;
     encoder = code->n_lanes == 1 ? coder->short_encoder : coder->encoder;
     rans_encoder_reset(encoder);
     name_z_tables(coder, n_z);
@@ -252,7 +244,7 @@ static RsdStatus decode(TileCoder *base, int level, const TileCode *code, int64_
     RansDecoder decoder;
     RsdStatus status = RSD_OK;
 
-    TRY(rans_decoder_open(&decoder, model->tables, code->n_lanes, coder->kernels, code->data, code->size, err));
+    TRY(rans_decoder_open(&decoder, model->base.tables, code->n_lanes, coder->kernels, code->data, code->size, err));
     name_z_tables(coder, n_z);
     TRY(rans_decoder_get(&decoder, coder->z_table, coder->z, (size_t)n_z, err));
     for (int64_t i = 0; i < n_z; i++)
@@ -294,7 +286,7 @@ static void decode_part(TileCoder *base, int level, const TileCode *code, int64_
     ScalarCoder *coder = (ScalarCoder *)base;
     const int64_t m = coder->model->m, n_z = z_count(coder->model, h, w);
     RansDecoder decoder;
-    bool is_whole = code->size > 0 && rans_decoder_open(&decoder, coder->model->tables, code->n_lanes, coder->kernels, code->data,
+    bool is_whole = code->size > 0 && rans_decoder_open(&decoder, coder->model->base.tables, code->n_lanes, coder->kernels, code->data,
                                                         code->size, NULL) == RSD_OK;
 
     name_z_tables(coder, n_z);
@@ -319,21 +311,14 @@ static void decode_part(TileCoder *base, int level, const TileCode *code, int64_
     }
 }
 
-static void conceal(TileCoder *base, int level, int64_t h, int64_t w, int32_t *y)
-{
-    decode_part(base, level, &(TileCode){.size = 0}, h, w, y);
-}
-
 /* --- the kind ------------------------------------------------------------------------------------------------------- */
 
-static const TileKind SCALAR_KIND = {.destroy_model = destroy_model,
-                                     .create = create,
+static const TileKind SCALAR_KIND = {.create = create,
                                      .destroy = destroy,
                                      .encode = encode,
                                      .encoded = encoded,
                                      .decode = decode,
-                                     .decode_part = decode_part,
-                                     .conceal = conceal};
+                                     .decode_part = decode_part};
 
 RsdStatus tile_model_create(TileModel **out, const IntegerPrior *prior, RsdError *err)
 {
@@ -360,12 +345,11 @@ RsdStatus tile_model_create(TileModel **out, const IntegerPrior *prior, RsdError
             weight[i] = (uint32_t)prior->tables.weight[c * (IMAGE_Z_SYMBOLS + 1) + i];
         cdf_from_weights(&tables[CDF_SCALES + c], prior->tables.lowest[c], n, weight);
     }
-    TRY(rans_tables_create(&model->tables, tables, (int)(CDF_SCALES + model->hyper), err));
+    TRY(rans_tables_create(&model->base.tables, tables, (int)(CDF_SCALES + model->hyper), err));
     *out = &model->base;
     model = NULL;
 fail:
     mem_free(&tables);
-    if (model)
-        destroy_model((TileModel **)&model);
+    tile_model_destroy((TileModel **)&model);
     return status;
 }
