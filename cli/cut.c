@@ -136,47 +136,56 @@ fail:
     return status;
 }
 
+static RsdStatus cut_sound(const CutRequest *r, const char *output, ByteSource *source, CountingSink *sink, BatchResult *result,
+                           JsonLine *json, RsdError *err)
+{
+    const RsdCutOptions options = {.read = byte_source_read,
+                                   .read_ctx = source,
+                                   .name = source->name,
+                                   .write = write_counted,
+                                   .write_ctx = sink,
+                                   .n_layers = r->n_layers,
+                                   .bitrate_bps = r->bitrate_bps};
+    RsdStreamInfo info;
+    int64_t n_samples;
+    RsdStatus status = RSD_OK;
+
+    TRY(rsd_stream_cut(&info, &options, err));
+    TRY(atomic_file_commit(sink->file, err));
+    n_samples = info.n_samples >= 0 ? info.n_samples : count_samples(output);
+    result->seconds = (double)n_samples / info.rate_hz;
+    result->n_bytes = sink->n_bytes;
+    result->bitrate_bps = n_samples ? 8.0 * (double)sink->n_bytes / result->seconds : 0.0;
+    snprintf(result->details, sizeof result->details, ", %d %s left of %lld bytes", info.n_layers,
+             info.n_layers == 1 ? "layer" : "layers", (long long)source->n_read);
+    if (json) {
+        json_line_integer(json, "layers", info.n_layers);
+        json_line_integer(json, "stages", info.n_stages);
+        json_line_integer(json, "samples", n_samples);
+        json_line_number(json, "seconds", result->seconds, 4);
+        json_line_integer(json, "bytes_in", source->n_read);
+        json_line_integer(json, "bytes", sink->n_bytes);
+        json_line_number(json, "bitrate_bps", result->bitrate_bps, 1);
+    }
+fail:
+    return status;
+}
+
 static RsdStatus cut_item(void *ctx, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
 {
     const CutRequest *r = ctx;
     ByteSource source;
     CountingSink sink = {0};
-    RsdStreamInfo info;
-    RsdCutOptions options = {.read = byte_source_read,
-                             .read_ctx = &source,
-                             .write = write_counted,
-                             .write_ctx = &sink,
-                             .n_layers = r->n_layers,
-                             .bitrate_bps = r->bitrate_bps};
-    int64_t n_samples;
     bool is_picture;
     RsdStatus status = RSD_OK;
 
     TRY(byte_source_open(&source, item->input, err));
     TRY(picture_is_stream(&is_picture, &source, err));
     TRY(atomic_file_open(&sink.file, item->output, r->force, err));
-    if (is_picture) {
+    if (is_picture)
         TRY(cut_picture(r, &source, &sink, result, json, err));
-        goto fail; /* no failure: what follows is for sound */
-    }
-    options.name = source.name;
-    TRY(rsd_stream_cut(&info, &options, err));
-    TRY(atomic_file_commit(sink.file, err));
-    n_samples = info.n_samples >= 0 ? info.n_samples : count_samples(item->output);
-    result->seconds = (double)n_samples / info.rate_hz;
-    result->n_bytes = sink.n_bytes;
-    result->bitrate_bps = n_samples ? 8.0 * (double)sink.n_bytes / result->seconds : 0.0;
-    snprintf(result->details, sizeof result->details, ", %d %s left of %lld bytes", info.n_layers,
-             info.n_layers == 1 ? "layer" : "layers", (long long)source.n_read);
-    if (json) {
-        json_line_integer(json, "layers", info.n_layers);
-        json_line_integer(json, "stages", info.n_stages);
-        json_line_integer(json, "samples", n_samples);
-        json_line_number(json, "seconds", result->seconds, 4);
-        json_line_integer(json, "bytes_in", source.n_read);
-        json_line_integer(json, "bytes", sink.n_bytes);
-        json_line_number(json, "bitrate_bps", result->bitrate_bps, 1);
-    }
+    else
+        TRY(cut_sound(r, item->output, &source, &sink, result, json, err));
 fail:
     atomic_file_close(&sink.file);
     byte_source_close(&source);

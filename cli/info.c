@@ -57,6 +57,7 @@ static const Explained JSON_FIELDS[] = {
     {"container, codec", "media"},
     {"width, height, bits, alpha, profile, exif, xmp", "picture and image: pixels, and bytes of what is carried beside them"},
     {"level, tiles, tile_side, bpp", "picture: as coded; bpp: bits per pixel"},
+    {"stages, codebooks, codebook_size", "picture of codes, and picture-model that makes such: how many of them there are"},
     {"tiles_lost, alpha_lost, complete", "picture with --test"},
     {"status, error", "what is wrong, when something is"},
     {NULL, NULL},
