@@ -64,9 +64,10 @@ static void describe(RsdModelInfo *info, const AudioCodec *codec)
     info->can_stream = audio_codec_can_stream(cfg);
     info->segment_samples = audio_codec_segment_samples(cfg);
     /* A segment, or the frames of a code and what the network looks ahead. */
-    info->delay_samples = info->segment_samples ? info->segment_samples
-                                                : info->hop_samples * audio_codec_stride(cfg, 0) + (int)(audio_codec_encoder_lag(cfg) * info->hop_samples +
-                                                                            audio_codec_decoder_lag(cfg));
+    info->delay_samples = info->segment_samples;
+    if (info->segment_samples == 0)
+        info->delay_samples = info->hop_samples * audio_codec_stride(cfg, 0) +
+                              (int)(audio_codec_encoder_lag(cfg) * info->hop_samples + audio_codec_decoder_lag(cfg));
     info->n_parameters = params_count_elements(codec->params, false);
 }
 

@@ -163,7 +163,11 @@ fail:
 RsdStatus picture_fit(PictureEncoder *encoder, int64_t max_size, PictureSetting least, PictureTrialFn on_trial, void *trial_ctx,
                       PictureSetting *setting, int64_t *size, RsdError *err)
 {
-    Fit fit = {.encoder = encoder, .max_size = max_size, .level_max = picture_encoder_level_max(encoder), .on_trial = on_trial, .trial_ctx = trial_ctx};
+    Fit fit = {.encoder = encoder,
+               .max_size = max_size,
+               .level_max = picture_encoder_level_max(encoder),
+               .on_trial = on_trial,
+               .trial_ctx = trial_ctx};
     const bool searches = least.effort >= SEARCH_FIRST_EFFORT;
     int low;
     RsdStatus status = RSD_OK;

@@ -85,7 +85,7 @@ typedef struct RsdModelInfo {
     int latent_dim;    /* numbers per frame that the codes stand for */
     double stage_bitrate_bps; /* of the first stage, containers aside; each further one adds as much, or more (multi-rate) */
     double bitrate_bps;       /* of all stages */
-    int delay_samples;        /* algorithmic delay of encoder and decoder: one frame, and what the model looks ahead */
+    int delay_samples;        /* algorithmic delay of encoder and decoder: the frames of a code, and what the model looks ahead */
     int64_t n_parameters;
     bool can_stream;     /* causal: codes .rsd streams; others code .ecdc files segment by segment */
     int segment_samples; /* of a segment, 0 without segments */
@@ -446,7 +446,8 @@ RSD_API RsdStatus rsd_picture_decoder_next(RsdPictureDecoder *decoder, RsdPictur
  * other). With an error the tiles before it are in place. */
 RSD_API RsdStatus rsd_picture_decoder_read(RsdPictureDecoder *decoder, void *pixels, size_t pitch, RsdError *err);
 
-/* As rsd_stream_scan, of pictures: everything is read and checked but not decoded; needs no model. */
+/* As rsd_stream_scan, of pictures: everything is read and checked but not decoded; needs no model. info->quality is that of a model with
+ * all levels; one that codes vectors may have fewer. */
 RSD_API RsdStatus rsd_picture_scan(RsdPictureInfo *info, RsdPictureReport *report, RsdReadFn read, void *read_ctx,
                                    const char *name, RsdError *err);
 

@@ -40,9 +40,8 @@ void ecdc_rig_close(EcdcRig *rig)
     rsd_threads_destroy(&rig->threads);
 }
 
-/* Encodes x [channels, n] in blocks; n_samples: what is announced. */
 void ecdc_rig_encode(EcdcRig *rig, Bytes *out, const float *x, int64_t n, int n_stages, size_t block, int64_t n_samples,
-                   const RsdLanguageModel *lm)
+                     const RsdLanguageModel *lm)
 {
     RsdEncoderOptions options;
     RsdEncoder *encoder;
@@ -81,9 +80,8 @@ RsdStatus ecdc_rig_open_decoder(EcdcRig *rig, RsdDecoder **decoder, Bytes *in, c
     return rsd_decoder_open(decoder, &options, &rig->err);
 }
 
-/* y [channels, n], decoded in blocks; returns the status of the last read and how many samples came. */
 RsdStatus ecdc_rig_decode(EcdcRig *rig, Bytes *in, float *y, int64_t n, size_t block, int64_t *n_done,
-                        const RsdLanguageModel *lm)
+                          const RsdLanguageModel *lm)
 {
     RsdDecoder *decoder = NULL;
     size_t got = 1;
