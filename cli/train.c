@@ -233,9 +233,9 @@ static void print_summary(const TrainSummary *s, const TrainConfig *cfg, const T
                                          : "stopped",
             (long long)s->step, console_duration(text, s->seconds));
     if (isfinite(s->best_score))
-        fprintf(stderr, "; best %s %.4f at step %lld, %s in %s/%s.safetensors",
+        fprintf(stderr, "; best %s %.4f at step %lld, %s%s in %s/%s.safetensors",
                 cfg->kind == TRAIN_PICTURE ? "score" : "mel distance", s->best_score, (long long)s->best_step,
-                cfg->train.adapter_rank ? "adapter" : "model", r->out, cfg->train.adapter_rank ? "adapter" : "model");
+                cfg->train.exported == EXPORT_LAST ? "the last " : "", cfg->train.adapter_rank ? "adapter" : "model", r->out, cfg->train.adapter_rank ? "adapter" : "model");
     fprintf(stderr, "%s\n", s->end == TRAIN_FINISHED ? "" : "; --resume goes on");
 }
 

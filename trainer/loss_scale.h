@@ -13,7 +13,8 @@
 
 #include <stdbool.h>
 
-#define LOSS_SCALE_FIRST 65536.0f
+/* Not 65536, as is usual: the balancer brings gradients to a length near 1 a crop, and each step that is skipped at the start is lost. */
+#define LOSS_SCALE_FIRST 256.0f
 #define LOSS_SCALE_MOST 16777216.0f
 #define LOSS_SCALE_GROWS_AFTER 200
 

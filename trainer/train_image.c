@@ -162,12 +162,9 @@ fail:
 
 /* ---- validation and export ---- */
 
-/* The score is that of the best validation, the model that of the last: it is not noted. */
 static RsdStatus save_image(TrainLoop *loop, const char *path, Dtype stored_as, const char *const *notes, RsdError *err)
 {
-    const char *const step[] = {notes[0], notes[1], NULL};
-
-    return image_codec_save(loop->state->image, path, stored_as, step, err);
+    return image_codec_save(loop->state->image, path, stored_as, notes, err);
 }
 
 static bool can_validate(const TrainLoop *loop)
@@ -284,7 +281,6 @@ static const LoopKind IMAGE_KIND = {.data_name = "pictures",
                                     .speed_unit = "crops/s",
                                     .phase_names = IMAGE_PHASE_NAMES,
                                     .n_phases = IMAGE_N_PHASES,
-                                    .exports_last = true,
                                     .open = open_image,
                                     .close = close_image,
                                     .begin = start_transforms,

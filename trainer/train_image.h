@@ -1,8 +1,5 @@
 /* train_image.h - a whole training run of a picture codec: train_loop.h with pictures.
  *
- * RUN/model.safetensors is always that of the last validation: early in a run the integer form of the prior, which files
- * have, costs more than it does in the end.
- *
  * SPDX-License-Identifier: MIT
  */
 #ifndef RESIDUA_TRAIN_IMAGE_H

@@ -129,8 +129,8 @@ static void close_all(TrainLoop *loop)
 
 /* ---- validation and export ---- */
 
-/* The averaged weights as a model file, or an adapter's. */
-static RsdStatus export_model(TrainLoop *loop, RsdError *err)
+/* The averaged weights as a model file, or an adapter's; score: theirs, infinite without a validation. */
+static RsdStatus export_model(TrainLoop *loop, double score, RsdError *err)
 {
     static const Dtype stored_as[] = {DTYPE_F32, DTYPE_F16, DTYPE_I8};
     static const char *const names[2][3] = {{"model.safetensors", "model-f16.safetensors", "model-i8.safetensors"},
@@ -141,7 +141,7 @@ static RsdStatus export_model(TrainLoop *loop, RsdError *err)
     RsdStatus status = RSD_OK;
 
     snprintf(step_text, sizeof step_text, "%lld", (long long)loop->state->step);
-    snprintf(score_text, sizeof score_text, "%.6g", loop->state->best_score);
+    snprintf(score_text, sizeof score_text, "%.6g", score);
     optimizer_swap_average(loop->state->optimizer);
     for (int i = 0; i < 3; i++) {
         const char *name = names[loop->config->train.adapter_rank > 0][i];
@@ -179,7 +179,6 @@ fail:
 
 static RsdStatus validate(TrainLoop *loop, RsdError *err)
 {
-    const bool exports_last = loop->kind->exports_last || loop->config->train.exported == EXPORT_LAST;
     double score;
     bool best;
     RsdStatus status = RSD_OK;
@@ -190,8 +189,8 @@ static RsdStatus validate(TrainLoop *loop, RsdError *err)
     best = is_best(loop, score);
     if (best)
         TRY(keep_best(loop, score, err));
-    if (best || exports_last)
-        TRY(export_model(loop, err));
+    if (best || loop->config->train.exported == EXPORT_LAST)
+        TRY(export_model(loop, score, err));
     loop->kind->tell_validation(loop, best);
     loop->last_valid = step_clock();
     loop->last_valid_step = loop->state->step;
@@ -381,7 +380,7 @@ static RsdStatus finish(TrainLoop *loop, TrainEnd end, RsdError *err)
         TRY(validate(loop, err));
     TRY(save(loop, false, err));
     if (!loop->kind->can_validate(loop) && train_loop_is_first(loop))
-        TRY(export_model(loop, err));
+        TRY(export_model(loop, INFINITY, err));
     run_log_begin(log, "end");
     run_log_int(log, "step", loop->state->step);
     run_log_text(log, "reason", reasons[end]);

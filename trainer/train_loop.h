@@ -82,7 +82,6 @@ typedef struct LoopKind {
     const char *data_name, *speed_unit; /* "recordings", "audio-s/s" */
     const char *const *phase_names;
     int n_phases;
-    bool exports_last; /* whatever train.export says */
     /* Data and model: sets state, crops, fingerprint and crop_worth. */
     RsdStatus (*open)(TrainLoop *loop, RsdError *err);
     void (*close)(TrainLoop *loop); /* also after an open that failed */

@@ -11,6 +11,7 @@
 #include "engine/base/log.h"
 #include "engine/kernels/kernels.h"
 #include "tests/trainer/recordings.h"
+#include "tests/trainer/runs.h"
 #include "trainer/train_audio.h"
 
 static char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE];
@@ -28,37 +29,30 @@ static void keep_note(void *ctx, LogLevel level, const char *text)
     }
 }
 
-static void set(const char *assignment)
-{
-    RsdError err = {0};
-
-    cr_assert_eq(train_config_set(&cfg, assignment, &err), RSD_OK, "%s", err.text);
-}
-
 static void set_up(void)
 {
     recordings_make_folder(data_dir);
     recordings_make_folder(base_dir);
     recordings_write_tones(data_dir, 8);
     recordings_tiny_config(&cfg);
-    set("adversary.periods=2,3");
-    set("adversary.period_channels=4,8,8");
-    set("adversary.warmup=2");
-    set("adversary.probability=0.5");
-    set("adversary.lr=0.002");
-    set("adversary.stft=64");
-    set("adversary.stft_channels=3");
-    set("adversary.bands=64");
-    set("adversary.band_channels=3");
+    runs_set(&cfg, "adversary.periods=2,3");
+    runs_set(&cfg, "adversary.period_channels=4,8,8");
+    runs_set(&cfg, "adversary.warmup=2");
+    runs_set(&cfg, "adversary.probability=0.5");
+    runs_set(&cfg, "adversary.lr=0.002");
+    runs_set(&cfg, "adversary.stft=64");
+    runs_set(&cfg, "adversary.stft_channels=3");
+    runs_set(&cfg, "adversary.bands=64");
+    runs_set(&cfg, "adversary.band_channels=3");
     n_notes = 0;
     log_set_sink(keep_note, NULL);
 }
 
 static void without_adversary(void)
 {
-    set("adversary.periods=0");
-    set("adversary.stft=0");
-    set("adversary.bands=0");
+    runs_set(&cfg, "adversary.periods=0");
+    runs_set(&cfg, "adversary.stft=0");
+    runs_set(&cfg, "adversary.bands=0");
 }
 
 static void tear_down(void)
@@ -152,9 +146,9 @@ Test(adversary, resuming_equals_never_having_stopped_for_critics_too)
 {
     int n_all;
 
-    set("train.steps=8");
+    runs_set(&cfg, "train.steps=8");
     train_well("whole", false, 1);
-    set("train.checkpoint_steps=4");
+    runs_set(&cfg, "train.checkpoint_steps=4");
     train_well("parts", false, 2);
     /* The later checkpoint goes, and the run is taken up from the one in the middle. */
     {
@@ -176,8 +170,8 @@ Test(adversary, the_codec_does_not_hear_critics_that_warm_up)
     const Outcome *outcome;
     int n_all;
 
-    set("train.steps=5");
-    set("adversary.warmup=5");
+    runs_set(&cfg, "train.steps=5");
+    runs_set(&cfg, "adversary.warmup=5");
     outcome = train_well("warm", false, 1);
     for (int i = 0; i < 5; i++)
         cr_expect(outcome->steps[i].adversary.learned && !outcome->steps[i].adversary.pressed);
@@ -194,8 +188,8 @@ Test(adversary, is_heard_after_its_start_and_warm_up_and_learns_with_its_probabi
     const Outcome *outcome;
     int n_learned = 0, n_all;
 
-    set("train.steps=40");
-    set("adversary.start=3");
+    runs_set(&cfg, "train.steps=40");
+    runs_set(&cfg, "adversary.start=3");
     outcome = train_well("run", false, 1);
     for (int i = 0; i < 40; i++) {
         const AdversaryReport *r = &outcome->steps[i].adversary;
@@ -219,19 +213,19 @@ Test(adversary, is_heard_after_its_start_and_warm_up_and_learns_with_its_probabi
 Test(adversary, joins_a_run_in_the_middle_and_is_replaced_with_a_word)
 {
     without_adversary();
-    set("train.steps=3");
+    runs_set(&cfg, "train.steps=3");
     train_well("run", false, 1);
     cr_expect_eq(n_notes, 0);
-    set("adversary.periods=2,3");
-    set("train.steps=5");
+    runs_set(&cfg, "adversary.periods=2,3");
+    runs_set(&cfg, "train.steps=5");
     train_well("run", true, 1);
     cr_expect_neq(strstr(last_note, "trained without an adversary"), NULL, "%s", last_note);
-    set("adversary.periods=2,5");
-    set("train.steps=7");
+    runs_set(&cfg, "adversary.periods=2,5");
+    runs_set(&cfg, "train.steps=7");
     train_well("run", true, 1);
     cr_expect_neq(strstr(last_note, "other critics"), NULL, "%s", last_note);
     n_notes = 0;
-    set("train.steps=8");
+    runs_set(&cfg, "train.steps=8");
     train_well("run", true, 1);
     cr_expect_eq(n_notes, 0, "%s", last_note);
 }
@@ -241,9 +235,9 @@ Test(adversary, penalties_keep_the_critics_flat)
     double free_loss, flat_loss;
 
     free_loss = critic_loss_after(120);
-    set("adversary.r1=30");
-    set("adversary.r2=30");
-    set("adversary.penalty_every=2");
+    runs_set(&cfg, "adversary.r1=30");
+    runs_set(&cfg, "adversary.r2=30");
+    runs_set(&cfg, "adversary.penalty_every=2");
     flat_loss = critic_loss_after(120);
     cr_expect_gt(flat_loss, 1.5 * free_loss, "%g with penalties, %g without", flat_loss, free_loss);
     cr_expect_gt(last_penalty, 0.0);
@@ -264,13 +258,13 @@ Test(adversary, the_penalty_is_the_square_of_the_slope)
     RsdError err = {0};
 
     without_adversary();
-    set("adversary.periods=2,3");
-    set("adversary.slope=1");
-    set("adversary.level=no");
-    set("adversary.r1=2");
-    set("adversary.lr=0");
-    set("adversary.lr_final=0");
-    set("adversary.warmup=100000");
+    runs_set(&cfg, "adversary.periods=2,3");
+    runs_set(&cfg, "adversary.slope=1");
+    runs_set(&cfg, "adversary.level=no");
+    runs_set(&cfg, "adversary.r1=2");
+    runs_set(&cfg, "adversary.lr=0");
+    runs_set(&cfg, "adversary.lr_final=0");
+    runs_set(&cfg, "adversary.warmup=100000");
     cr_assert_eq(rsd_threads_create(&threads, 1, &err), RSD_OK);
     cr_assert_eq(tape_create(&tape, threads, 0, &err), RSD_OK);
     cr_assert_eq(adversary_create(&adversary, &cfg.adversary, 1, kernels_pick(), &err), RSD_OK, "%s", err.text);
@@ -313,15 +307,15 @@ Test(adversary, every_kind_of_balance_trains_and_its_shares_add_up)
 {
     static const char *const kinds[] = {"fixed", "encodec", "adaptive", "uncertainty", "gap", "config"};
 
-    set("train.steps=5");
+    runs_set(&cfg, "train.steps=5");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         const Outcome *outcome;
         char assignment[64];
         double sum = 0.0;
 
         snprintf(assignment, sizeof assignment, "loss.balance=%s", kinds[i]);
-        set(assignment);
-        set(i % 2 ? "model.norm=weight" : "model.norm=none");
+        runs_set(&cfg, assignment);
+        runs_set(&cfg, i % 2 ? "model.norm=weight" : "model.norm=none");
         outcome = train_well(kinds[i], false, 1);
         for (int j = 0; j < 4; j++)
             sum += (double)outcome->steps[4].balance.shares[j];
@@ -334,10 +328,10 @@ Test(adversary, export_last_writes_the_last_weights)
     Safetensors *last;
     char path[3 * RECORDINGS_PATH_SIZE];
 
-    set("train.steps=6");
-    set("train.valid_steps=2");
-    set("data.valid_every=4");
-    set("train.export=last");
+    runs_set(&cfg, "train.steps=6");
+    runs_set(&cfg, "train.valid_steps=2");
+    runs_set(&cfg, "data.valid_every=4");
+    runs_set(&cfg, "train.export=last");
     train_well("run", false, 1);
     snprintf(path, sizeof path, "%s/run/model.safetensors", base_dir);
     cr_assert_eq(safetensors_open(&last, path, NULL), RSD_OK);
@@ -360,7 +354,7 @@ static double critic_loss_after(int n_steps)
     double loss = 0.0;
     RsdError err = {0};
 
-    set("adversary.warmup=100000");
+    runs_set(&cfg, "adversary.warmup=100000");
     cr_assert_eq(rsd_threads_create(&threads, 1, &err), RSD_OK);
     cr_assert_eq(tape_create(&tape, threads, 0, &err), RSD_OK);
     cr_assert_eq(adversary_create(&adversary, &cfg.adversary, 1, kernels_pick(), &err), RSD_OK, "%s", err.text);
@@ -401,7 +395,7 @@ Test(adversary, critics_learn_to_tell_real_from_noisy_with_every_loss)
         double before, after;
 
         snprintf(assignment, sizeof assignment, "adversary.loss=%s", forms[i]);
-        set(assignment);
+        runs_set(&cfg, assignment);
         before = critic_loss_after(1);
         after = critic_loss_after(120);
         cr_expect_lt(after, 0.7 * before, "%s: %g at first, %g after 120 steps", forms[i], before, after);
@@ -426,7 +420,7 @@ Test(adversary, impossible_critics_are_refused_with_their_reason)
         const Outcome *outcome;
 
         for (int j = 0; j < 2 && cases[i].assignments[j]; j++)
-            set(cases[i].assignments[j]);
+            runs_set(&cfg, cases[i].assignments[j]);
         outcome = train("run", false, 1);
         cr_expect_eq(outcome->status, RSD_ERR_ARG);
         cr_expect_neq(strstr(outcome->err.text, cases[i].expected), NULL, "'%s' does not say '%s'", outcome->err.text,

@@ -167,14 +167,21 @@ Test(config, rules_between_keys)
 
 Test(config, the_configurations_of_the_tree_are_sound)
 {
-    static const char *const paths[] = {"models/speech16.ini", "samples/train-tiny.ini"};
+    static const char *const paths[] = {"models/photo.ini", "models/photo-msssim.ini", "models/photo-gan.ini", "models/photo-rvq.ini",
+                                        "models/speech16.ini", "samples/train-tiny.ini"};
+    ImageCodecConfig photo;
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         RsdError err = {0};
 
         train_config_init(&cfg);
         cr_expect_eq(train_config_load(&cfg, paths[i], &err), RSD_OK, "%s", err.text);
         cr_expect_eq(train_config_check(&cfg, &err), RSD_OK, "%s", err.text);
+        memset(cfg.picture.model.name, 0, sizeof cfg.picture.model.name);
+        if (i == 0)
+            photo = cfg.picture.model;
+        if (i <= 2)
+            cr_expect(!memcmp(&cfg.picture.model, &photo, sizeof photo), "%s cannot begin from photo: it has other sizes", paths[i]);
     }
     cr_expect_eq(train_config_load(&cfg, "models/none.ini", NULL), RSD_ERR_IO);
 }

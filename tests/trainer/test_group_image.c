@@ -11,6 +11,7 @@
 
 #include "tests/trainer/painted.h"
 #include "tests/trainer/recordings.h"
+#include "tests/trainer/runs.h"
 #include "tests/trainer/state_files.h"
 #include "tests/trainer/thread_group.h"
 #include "trainer/train_image.h"
@@ -18,21 +19,14 @@
 static char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE];
 static TrainConfig cfg;
 
-static void set(const char *assignment)
-{
-    RsdError err = {0};
-
-    cr_assert_eq(train_config_set(&cfg, assignment, &err), RSD_OK, "%s", err.text);
-}
-
 static void set_up(void)
 {
     recordings_make_folder(data_dir);
     recordings_make_folder(base_dir);
     painted_write_all(data_dir, 4);
     painted_tiny_config(&cfg);
-    set("optim.method=adam");
-    set("optim.epsilon=0.001"); /* where a gradient is nearly 0, rounding must not decide the step */
+    runs_set(&cfg, "optim.method=adam");
+    runs_set(&cfg, "optim.epsilon=0.001"); /* where a gradient is nearly 0, rounding must not decide the step */
 }
 
 static void tear_down(void)
@@ -121,27 +115,27 @@ static void expect_same_as_one(void)
 Test(group_image, two_members_with_half_the_batch_do_what_one_does_in_each_phase)
 {
     expect_same_as_one();
-    set("picture.soft_start=1"); /* noise to the end */
-    set("picture.integer_start=1");
-    set("picture.start_batches=2");
+    runs_set(&cfg, "picture.soft_start=1"); /* noise to the end */
+    runs_set(&cfg, "picture.integer_start=1");
+    runs_set(&cfg, "picture.start_batches=2");
     expect_same_as_one();
-    set("loss.ms_ssim_3=0.02");
-    set("loss.mse=0.02");
-    set("picture.heads=1");
+    runs_set(&cfg, "loss.ms_ssim_3=0.02");
+    runs_set(&cfg, "loss.mse=0.02");
+    runs_set(&cfg, "picture.heads=1");
     expect_same_as_one();
 }
 
 Test(group_image, critics_learn_from_the_whole_batch)
 {
-    set("adversary.patch=4");
-    set("adversary.patch_layers=2");
-    set("adversary.r3_widths=8,8");
-    set("adversary.r3_group=8");
-    set("adversary.warmup=1");
-    set("adversary.r1=0.1");
-    set("adversary.feature_form=mean");
-    set("adversary.epsilon=0.001");
-    set("loss.balance=fixed");
+    runs_set(&cfg, "adversary.patch=4");
+    runs_set(&cfg, "adversary.patch_layers=2");
+    runs_set(&cfg, "adversary.r3_widths=8,8");
+    runs_set(&cfg, "adversary.r3_group=8");
+    runs_set(&cfg, "adversary.warmup=1");
+    runs_set(&cfg, "adversary.r1=0.1");
+    runs_set(&cfg, "adversary.feature_form=mean");
+    runs_set(&cfg, "adversary.epsilon=0.001");
+    runs_set(&cfg, "loss.balance=fixed");
     expect_same_as_one();
 }
 
@@ -166,9 +160,9 @@ Test(group_image, less_of_a_gradient_can_be_sent_and_still_trains)
 {
     static Job all = {.stopped_member = -1}, bytes = {.stopped_member = -1};
 
-    set("train.steps=15");
+    runs_set(&cfg, "train.steps=15");
     train(&all, "all", 2, 2);
-    set("train.exchange=bytes");
+    runs_set(&cfg, "train.exchange=bytes");
     train(&bytes, "bytes", 2, 2);
     cr_expect_eq(all.reports[0].exchange.whole, 0.0);
     cr_expect(bytes.reports[0].exchange.sent > 0.0 && bytes.reports[0].exchange.sent < 0.7 * bytes.reports[0].exchange.whole);
@@ -182,8 +176,8 @@ Test(group_image, a_start_that_would_not_fit_into_memory_is_refused_before_anyth
     const char *dirs[] = {data_dir};
     TrainOptions options = {.dirs = dirs, .n_dirs = 1, .run_dir = job.run_dir};
 
-    set("data.batch=4096");
-    set("picture.start_batches=1000");
+    runs_set(&cfg, "data.batch=4096");
+    runs_set(&cfg, "picture.start_batches=1000");
     snprintf(job.run_dir, sizeof job.run_dir, "%s/never", base_dir);
     cr_assert_eq(train_image(&cfg, &options, &job.summaries[0], &job.errors[0]), RSD_ERR_ARG);
     cr_expect(strstr(job.errors[0].text, "picture.start_batches = 1000"), "%s", job.errors[0].text);

@@ -11,18 +11,12 @@
 #include "engine/kernels/kernels.h"
 #include "tests/trainer/painted.h"
 #include "tests/trainer/recordings.h"
+#include "tests/trainer/runs.h"
 #include "tests/trainer/state_files.h"
 #include "trainer/train_image.h"
 
 static char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE];
 static TrainConfig cfg;
-
-static void set(const char *assignment)
-{
-    RsdError err = {0};
-
-    cr_assert_eq(train_config_set(&cfg, assignment, &err), RSD_OK, "%s", err.text);
-}
 
 static void set_up(void)
 {
@@ -30,16 +24,16 @@ static void set_up(void)
     recordings_make_folder(base_dir);
     painted_write_all(data_dir, 4);
     painted_tiny_config(&cfg);
-    set("loss.balance=fixed");
-    set("adversary.patch=4");
-    set("adversary.patch_layers=2");
-    set("adversary.patch_context=3");
-    set("adversary.r3_widths=8,8");
-    set("adversary.r3_blocks=1");
-    set("adversary.r3_group=8");
-    set("adversary.warmup=2");
-    set("adversary.lr=0.002");
-    set("adversary.feature=1");
+    runs_set(&cfg, "loss.balance=fixed");
+    runs_set(&cfg, "adversary.patch=4");
+    runs_set(&cfg, "adversary.patch_layers=2");
+    runs_set(&cfg, "adversary.patch_context=3");
+    runs_set(&cfg, "adversary.r3_widths=8,8");
+    runs_set(&cfg, "adversary.r3_blocks=1");
+    runs_set(&cfg, "adversary.r3_group=8");
+    runs_set(&cfg, "adversary.warmup=2");
+    runs_set(&cfg, "adversary.lr=0.002");
+    runs_set(&cfg, "adversary.feature=1");
 }
 
 static void tear_down(void)
@@ -74,22 +68,12 @@ static void watch(void *ctx, const TrainProgress *progress)
     stop_flag = stop_at && progress->step == stop_at;
 }
 
-static const char *in_base(const char *name)
-{
-    static char paths[4][2 * RECORDINGS_PATH_SIZE];
-    static int i;
-    char *path = paths[i++ % 4];
-
-    snprintf(path, sizeof paths[0], "%s/%s", base_dir, name);
-    return path;
-}
-
 static const Outcome *train(const char *run, bool resume, int n_threads)
 {
     static Outcome outcome;
     const char *dirs[] = {data_dir};
-    TrainOptions options = {.dirs = dirs, .n_dirs = 1, .run_dir = in_base(run), .resume = resume, .init_path = init_path,
-                            .stop = &stop_flag, .progress = watch, .progress_ctx = &outcome};
+    TrainOptions options = {.dirs = dirs, .n_dirs = 1, .run_dir = runs_path(base_dir, run), .resume = resume,
+                            .init_path = init_path, .stop = &stop_flag, .progress = watch, .progress_ctx = &outcome};
 
     memset(&outcome, 0, sizeof outcome);
     stop_flag = 0;
@@ -114,7 +98,7 @@ Test(picture_critics, are_heard_after_their_warm_up_and_a_stopped_run_goes_on_to
     size_t size;
     FILE *file;
 
-    set("adversary.r1=0.1");
+    runs_set(&cfg, "adversary.r1=0.1");
     outcome = train_well("whole", false, 1);
     for (int i = 0; i < 6; i++) {
         const ImageOutput *output = &outcome->steps[i].output;
@@ -127,7 +111,7 @@ Test(picture_critics, are_heard_after_their_warm_up_and_a_stopped_run_goes_on_to
         cr_expect_eq(output->balance.shares[1] != 0.0f, i >= 2);
         cr_expect_float_eq(shares, 1.0, 1e-4, "%g", shares);
     }
-    file = fopen(in_base("whole/log.jsonl"), "r");
+    file = fopen(runs_path(base_dir, "whole/log.jsonl"), "r");
     cr_assert_not_null(file);
     size = fread(log, 1, sizeof log - 1, file);
     fclose(file);
@@ -138,7 +122,8 @@ Test(picture_critics, are_heard_after_their_warm_up_and_a_stopped_run_goes_on_to
     stop_at = 0;
     outcome = train_well("parts", true, 2);
     cr_expect_eq(outcome->summary.first_step, 3);
-    state_files_expect_same(in_base("whole/checkpoint-000000006.safetensors"), in_base("parts/checkpoint-000000006.safetensors"), 60);
+    state_files_expect_same(runs_path(base_dir, "whole/checkpoint-000000006.safetensors"),
+                            runs_path(base_dir, "parts/checkpoint-000000006.safetensors"), 60);
 }
 
 Test(picture_critics, a_decoder_alone_is_trained_and_what_is_coded_stays)
@@ -146,21 +131,21 @@ Test(picture_critics, a_decoder_alone_is_trained_and_what_is_coded_stays)
     static const char *const balances[] = {"fixed", "adaptive", "encodec", "config"};
     char base[2 * RECORDINGS_PATH_SIZE], tuned[2 * RECORDINGS_PATH_SIZE];
 
-    set("adversary.patch=0");
-    set("adversary.r3_widths=0");
+    runs_set(&cfg, "adversary.patch=0");
+    runs_set(&cfg, "adversary.r3_widths=0");
     train_well("base", false, 2);
-    snprintf(base, sizeof base, "%s", in_base("base/model.safetensors"));
+    snprintf(base, sizeof base, "%s", runs_path(base_dir, "base/model.safetensors"));
     init_path = base;
-    set("adversary.r3_widths=8,8");
-    set("train.freeze=encoder");
-    set("train.steps=4");
+    runs_set(&cfg, "adversary.r3_widths=8,8");
+    runs_set(&cfg, "train.freeze=encoder");
+    runs_set(&cfg, "train.steps=4");
     for (size_t i = 0; i < sizeof balances / sizeof *balances; i++) {
         static const char *const fixed[] = {"encoder.", "hyper.", "prior."};
         char setting[64];
         const Outcome *outcome;
 
         snprintf(setting, sizeof setting, "loss.balance=%s", balances[i]);
-        set(setting);
+        runs_set(&cfg, setting);
         outcome = train_well(balances[i], false, 1);
         cr_expect(outcome->steps[3].output.adversary.pressed && outcome->steps[3].output.balance.shares[1] != 0.0f);
         snprintf(tuned, sizeof tuned, "%s/%s/model.safetensors", base_dir, balances[i]);
@@ -178,20 +163,20 @@ Test(picture_critics, a_decoder_of_codes_is_trained_alone_too)
     char base[2 * RECORDINGS_PATH_SIZE], tuned[2 * RECORDINGS_PATH_SIZE];
     const Outcome *outcome;
 
-    set("picture.quantizer=rvq");
-    set("picture.codebooks=2");
-    set("picture.codebook_size=16");
-    set("picture.start_batches=2");
-    set("picture.heads=0");
+    runs_set(&cfg, "picture.quantizer=rvq");
+    runs_set(&cfg, "picture.codebooks=2");
+    runs_set(&cfg, "picture.codebook_size=16");
+    runs_set(&cfg, "picture.start_batches=2");
+    runs_set(&cfg, "picture.heads=0");
     outcome = train_well("base", false, 2);
     cr_expect(outcome->steps[5].output.adversary.pressed, "and with an encoder that learns");
-    snprintf(base, sizeof base, "%s", in_base("base/model.safetensors"));
+    snprintf(base, sizeof base, "%s", runs_path(base_dir, "base/model.safetensors"));
     init_path = base;
-    set("train.freeze=encoder");
+    runs_set(&cfg, "train.freeze=encoder");
     outcome = train_well("tuned", false, 1);
     init_path = NULL;
     cr_expect(outcome->steps[5].output.adversary.pressed);
-    snprintf(tuned, sizeof tuned, "%s", in_base("tuned/model.safetensors"));
+    snprintf(tuned, sizeof tuned, "%s", runs_path(base_dir, "tuned/model.safetensors"));
     for (size_t j = 0; j < sizeof fixed / sizeof *fixed; j++)
         cr_expect_eq(state_files_count_changed(base, tuned, fixed[j]), 0, "%s", fixed[j]);
     cr_expect_gt(state_files_count_changed(base, tuned, "decoder."), 4);
@@ -212,7 +197,7 @@ static AdversaryReport learn(int n_steps)
     Tape *tape;
     RsdError err = {0};
 
-    set("adversary.warmup=100000");
+    runs_set(&cfg, "adversary.warmup=100000");
     cr_assert_eq(rsd_threads_create(&threads, 1, &err), RSD_OK);
     cr_assert_eq(tape_create(&tape, threads, 0, &err), RSD_OK);
     cr_assert_eq(adversary_create(&adversary, &cfg.adversary, 1, kernels_pick(), &err), RSD_OK, "%s", err.text);
@@ -256,7 +241,7 @@ Test(picture_critics, each_learns_to_tell_real_from_noisy)
         AdversaryReport before, after;
 
         for (int j = 0; j < 3; j++)
-            set(sets[i][j]);
+            runs_set(&cfg, sets[i][j]);
         cfg.adversary.pictures.patch_kinds = i == 3 ? 2 : 0; /* the last one has to say which of two kinds it sees */
         before = learn(1);
         after = learn(80);
@@ -270,12 +255,12 @@ Test(picture_critics, the_exact_penalty_keeps_them_flat)
 {
     AdversaryReport loose, flat;
 
-    set("adversary.patch=0");
-    set("adversary.loss=relativistic");
+    runs_set(&cfg, "adversary.patch=0");
+    runs_set(&cfg, "adversary.loss=relativistic");
     loose = learn(60);
-    set("adversary.penalty=exact");
-    set("adversary.r1=30");
-    set("adversary.r2=30");
+    runs_set(&cfg, "adversary.penalty=exact");
+    runs_set(&cfg, "adversary.r1=30");
+    runs_set(&cfg, "adversary.r2=30");
     flat = learn(60);
     cr_expect_gt(flat.penalty, 0.0);
     cr_expect_gt(flat.critic_loss - flat.penalty, 1.5 * loose.critic_loss, "%g with penalties, %g without",
@@ -307,7 +292,7 @@ Test(picture_critics, impossible_ones_are_refused_with_their_reason)
         RsdStatus status;
 
         for (int j = 0; j < 2 && cases[i].assignments[j]; j++)
-            set(cases[i].assignments[j]);
+            runs_set(&cfg, cases[i].assignments[j]);
         status = train_config_check(&cfg, &err);
         if (status == RSD_OK) { /* widths and groups show where the critics are made */
             const Outcome *outcome = train("run", false, 1);

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "tests/trainer/recordings.h"
+#include "tests/trainer/runs.h"
 #include "tests/trainer/state_files.h"
 #include "trainer/train_audio.h"
 
@@ -63,17 +63,6 @@ typedef struct Outcome {
 static volatile sig_atomic_t stop_flag;
 static int64_t stop_at, fill_disk_at;
 
-/* From now on no file can grow beyond `size`, as if the disk were full. */
-static void limit_files(rlim_t size)
-{
-    struct rlimit limit;
-
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = size;
-    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 static void watch(void *ctx, const TrainProgress *progress)
 {
     Outcome *outcome = ctx;
@@ -84,17 +73,7 @@ static void watch(void *ctx, const TrainProgress *progress)
     if (stop_at && progress->step == stop_at)
         stop_flag = 1;
     if (fill_disk_at && progress->step == fill_disk_at)
-        limit_files(2048);
-}
-
-static const char *run_path(const char *name)
-{
-    static char paths[4][2 * RECORDINGS_PATH_SIZE];
-    static int i;
-    char *path = paths[i++ % 4];
-
-    snprintf(path, sizeof paths[0], "%s/%s", base_dir, name);
-    return path;
+        runs_limit_files(2048);
 }
 
 static const char *init_path; /* of the next runs */
@@ -114,7 +93,7 @@ static Outcome *train(const char *run, bool resume, int n_threads)
                             .progress_ctx = &outcome};
 
     memset(&outcome, 0, sizeof outcome);
-    snprintf(run_dir, sizeof run_dir, "%s", run_path(run));
+    snprintf(run_dir, sizeof run_dir, "%s", runs_path(base_dir, run));
     stop_flag = 0;
     cr_assert_eq(rsd_threads_create(&options.threads, n_threads, NULL), RSD_OK);
     outcome.status = train_audio(&cfg, &options, &outcome.summary, &outcome.err);
@@ -131,34 +110,8 @@ static bool exists(const char *run, const char *name)
 {
     char path[3 * RECORDINGS_PATH_SIZE];
 
-    snprintf(path, sizeof path, "%s/%s", run_path(run), name);
+    snprintf(path, sizeof path, "%s/%s", runs_path(base_dir, run), name);
     return access(path, F_OK) == 0;
-}
-
-/* Of the first loss over the lines of a run's log from step 50 on; the log must tell the loss's scale where there is one. */
-static double mean_loss(const char *run)
-{
-    char path[3 * RECORDINGS_PATH_SIZE], line[8192];
-    double sum = 0.0;
-    int n = 0;
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s/log.jsonl", run_path(run));
-    cr_assert_not_null(file = fopen(path, "r"));
-    while (fgets(line, sizeof line, file)) {
-        const char *loss = strstr(line, "\"loss\": {"), *step = strstr(line, "\"step\": ");
-
-        if (!strstr(line, "\"type\": \"step\"") || !loss)
-            continue;
-        cr_expect_eq(strstr(line, "\"loss_scale\": ") != NULL, !strcmp(run, "f16"));
-        if (atoi(step + strlen("\"step\": ")) < 50)
-            continue;
-        sum += strtod(strchr(strchr(loss, '{'), ':') + 1, NULL);
-        n++;
-    }
-    fclose(file);
-    cr_assert_gt(n, 4);
-    return sum / n;
 }
 
 static const char *checkpoint(const char *run, int step)
@@ -167,7 +120,7 @@ static const char *checkpoint(const char *run, int step)
     static int i;
     char *path = paths[i++ % 2];
 
-    snprintf(path, sizeof paths[0], "%s/checkpoint-%09d.safetensors", run_path(run), step);
+    snprintf(path, sizeof paths[0], "%s/checkpoint-%09d.safetensors", runs_path(base_dir, run), step);
     return path;
 }
 
@@ -190,7 +143,7 @@ Test(train, a_small_run_reduces_the_loss_and_leaves_a_model)
     cr_expect(exists("run", "log.jsonl") && exists("run", "config.ini") &&
               exists("run", "checkpoint-best.safetensors"));
     cr_expect(exists("run", "checkpoint-000000150.safetensors"));
-    cr_assert_eq(audio_codec_load(&codec, run_path("run/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(audio_codec_load(&codec, runs_path(base_dir, "run/model.safetensors"), &err), RSD_OK, "%s", err.text);
     cr_expect_eq(codec->config.rvq.n_q, 3);
     audio_codec_destroy(&codec);
 }
@@ -215,24 +168,24 @@ Test(train, a_projected_quantiser_learns_and_resumes_to_the_bit)
     stop_at = 0;
     expect_ok(train("parts", true, 1));
     state_files_expect_same(checkpoint("whole", 60), checkpoint("parts", 60), 20);
-    cr_assert_eq(audio_codec_load(&codec, run_path("whole/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(audio_codec_load(&codec, runs_path(base_dir, "whole/model.safetensors"), &err), RSD_OK, "%s", err.text);
     cr_expect(audio_codec_is_projected(&codec->config) && codec->config.projected_rvq.code_dim == 3);
     cr_expect(audio_codec_stride(&codec->config, 0) == 2 && audio_codec_stride(&codec->config, 2) == 1);
     audio_codec_destroy(&codec);
-    init_path = run_path("whole/model.safetensors");
+    init_path = runs_path(base_dir, "whole/model.safetensors");
     cr_assert_eq(train_config_set(&cfg, "train.freeze=codes", &err), RSD_OK);
     expect_ok(train("next", false, 2));
     {
         char first[3 * RECORDINGS_PATH_SIZE], next[3 * RECORDINGS_PATH_SIZE];
 
-        snprintf(first, sizeof first, "%s", run_path("whole/model.safetensors"));
-        snprintf(next, sizeof next, "%s", run_path("next/model.safetensors"));
+        snprintf(first, sizeof first, "%s", runs_path(base_dir, "whole/model.safetensors"));
+        snprintf(next, sizeof next, "%s", runs_path(base_dir, "next/model.safetensors"));
         cr_expect_eq(state_files_count_changed(first, next, "encoder."), 0);
         cr_expect_eq(state_files_count_changed(first, next, "embed"), 0);
         cr_expect_gt(state_files_count_changed(first, next, "decoder."), 4);
     }
     cr_assert_eq(train_config_set(&cfg, "model.strides=1", &err), RSD_OK);
-    init_path = run_path("whole/model.safetensors");
+    init_path = runs_path(base_dir, "whole/model.safetensors");
     cr_expect_eq(train("other", false, 1)->status, RSD_ERR_MODEL, "codes of two frames are another architecture");
     init_path = NULL;
     cr_assert_eq(train_config_set(&cfg, "model.quantizer=rvq", &err), RSD_OK);
@@ -248,7 +201,7 @@ Test(train, an_adapter_learns_beside_a_model_that_stays_as_it_is)
 
     train_config_set(&cfg, "train.steps=20", NULL);
     expect_ok(train("base", false, 2));
-    init_path = run_path("base/model.safetensors");
+    init_path = runs_path(base_dir, "base/model.safetensors");
     train_config_set(&cfg, "train.adapter_rank=2", NULL);
     train_config_set(&cfg, "train.steps=40", NULL);
     train_config_set(&cfg, "train.stages=all", NULL);
@@ -265,9 +218,9 @@ Test(train, an_adapter_learns_beside_a_model_that_stays_as_it_is)
     outcome = train("nothing", false, 1);
     cr_expect(outcome->status == RSD_ERR_ARG && strstr(outcome->err.text, "name it with --init"), "%s", outcome->err.text);
 
-    cr_assert_eq(audio_codec_load(&plain, run_path("base/model.safetensors"), &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(audio_codec_load(&adapted, run_path("base/model.safetensors"), &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(adapter_apply(adapted, run_path("whole/adapter.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(audio_codec_load(&plain, runs_path(base_dir, "base/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(audio_codec_load(&adapted, runs_path(base_dir, "base/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(adapter_apply(adapted, runs_path(base_dir, "whole/adapter.safetensors"), &err), RSD_OK, "%s", err.text);
     for (size_t i = 0; i < plain->params->n_items; i++) {
         const Param *a = &plain->params->items[i], *b = &adapted->params->items[i];
         bool same = !memcmp(a->tensor->data, b->tensor->data, (size_t)tensor_count(a->tensor) * sizeof(float));
@@ -354,7 +307,7 @@ Test(train, a_run_can_start_from_the_weights_of_a_model)
     expect_ok(outcome);
     random_loss = outcome->first_loss;
     trained_loss = outcome->last_loss;
-    snprintf(model, sizeof model, "%s/model.safetensors", run_path("random"));
+    snprintf(model, sizeof model, "%s/model.safetensors", runs_path(base_dir, "random"));
     init_path = model;
     outcome = train("trained", false, 1);
     expect_ok(outcome);
@@ -370,14 +323,14 @@ Test(train, a_frozen_part_keeps_every_bit_while_the_rest_learns)
     char model[3 * RECORDINGS_PATH_SIZE], tuned[3 * RECORDINGS_PATH_SIZE];
 
     expect_ok(train("run", false, 1));
-    snprintf(model, sizeof model, "%s/model.safetensors", run_path("run"));
+    snprintf(model, sizeof model, "%s/model.safetensors", runs_path(base_dir, "run"));
     init_path = model;
     for (int i = 0; i < 2; i++) {
         const char *run = i ? "codes" : "encoder";
 
         cr_assert_eq(train_config_set(&cfg, freeze[i], NULL), RSD_OK);
         expect_ok(train(run, false, 1));
-        snprintf(tuned, sizeof tuned, "%s/model.safetensors", run_path(run));
+        snprintf(tuned, sizeof tuned, "%s/model.safetensors", runs_path(base_dir, run));
         cr_expect_eq(state_files_count_changed(model, tuned, "encoder."), 0, "%s", freeze[i]);
         cr_expect_gt(state_files_count_changed(model, tuned, "decoder."), 4, "%s", freeze[i]);
         cr_expect_eq(state_files_count_changed(model, tuned, "embed") == 0, i == 1, "%s", freeze[i]);
@@ -391,7 +344,7 @@ Test(train, a_model_of_another_architecture_is_no_start)
     Outcome *outcome;
 
     expect_ok(train("run", false, 1));
-    snprintf(model, sizeof model, "%s/model.safetensors", run_path("run"));
+    snprintf(model, sizeof model, "%s/model.safetensors", runs_path(base_dir, "run"));
     init_path = model;
     train_config_set(&cfg, "model.true_skip=no", NULL);
     outcome = train("other", false, 1);
@@ -422,7 +375,7 @@ Test(train, a_full_disk_costs_no_older_checkpoint)
     train_config_set(&cfg, "train.checkpoint_steps=1", NULL);
     fill_disk_at = 3;
     outcome = train("run", false, 1);
-    limit_files(RLIM_INFINITY);
+    runs_limit_files(RLIM_INFINITY);
     fill_disk_at = 0;
     cr_expect_eq(outcome->status, RSD_ERR_IO, "%s", outcome->err.text);
     cr_expect_eq(outcome->summary.step, 6, "training itself went on");
@@ -459,7 +412,7 @@ Test(train, a_gradient_that_stands_out_is_skipped_and_told)
     expect_ok(train("spikes", false, 1));
     cr_expect(n_warnings >= 5 && n_warnings <= 16, "%d warnings", n_warnings);
     cr_expect_neq(strstr(last_warning, "usually"), NULL, "%s", last_warning);
-    log = fopen(run_path("spikes/log.jsonl"), "r");
+    log = fopen(runs_path(base_dir, "spikes/log.jsonl"), "r");
     cr_assert_not_null(log);
     size = fread(text, 1, sizeof text - 1, log);
     fclose(log);
@@ -526,33 +479,6 @@ Test(train, a_gradient_from_uphill_is_another_one_and_resumes_exactly)
     state_files_expect_same(far, checkpoint("broken", 6), 20);
 }
 
-/* The mean losses of steps 50 to 150 beside that of float32, which are printed. */
-Test(train, weights_of_16_bits_learn_as_those_of_32_and_resume_to_the_bit)
-{
-    static const char *const names[] = {"f32", "bf16", "f16"};
-    double losses[3];
-
-    train_config_set(&cfg, "train.steps=150", NULL);
-    train_config_set(&cfg, "train.stages=all", NULL);
-    for (int i = 0; i < 3; i++) {
-        char setting[32];
-
-        snprintf(setting, sizeof setting, "optim.weights=%s", names[i]);
-        cr_assert_eq(train_config_set(&cfg, setting, NULL), RSD_OK);
-        expect_ok(train(names[i], false, 2));
-        losses[i] = mean_loss(names[i]);
-        printf("weights %s: mean loss of steps 50 to 150 %.4f\n", names[i], losses[i]);
-        cr_expect_lt(fabs(losses[i] - losses[0]), 0.15 * losses[0], "%s: %g, float32 %g", names[i], losses[i], losses[0]);
-    }
-    stop_at = 30;
-    expect_ok(train("parts", false, 1));
-    stop_at = 0;
-    expect_ok(train("parts", true, 1));
-    state_files_expect_same(checkpoint("f16", 150), checkpoint("parts", 150), 20);
-    cr_assert_eq(train_config_set(&cfg, "model.kind=picture", NULL), RSD_OK);
-    cr_expect_eq(train("picture", false, 1)->status, RSD_ERR_ARG);
-}
-
 Test(train, a_time_limit_ends_the_run_with_a_checkpoint)
 {
     train_config_set(&cfg, "train.steps=1000000", NULL);
@@ -578,8 +504,8 @@ Test(train, a_folder_in_use_or_out_of_reach_is_refused)
 {
     int fd;
 
-    cr_assert_eq(mkdir(run_path("busy"), 0777), 0);
-    fd = open(run_path("busy"), O_RDONLY | O_DIRECTORY);
+    cr_assert_eq(mkdir(runs_path(base_dir, "busy"), 0777), 0);
+    fd = open(runs_path(base_dir, "busy"), O_RDONLY | O_DIRECTORY);
     cr_assert_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
     cr_expect_eq(train("busy", false, 1)->status, RSD_ERR_EXISTS);
     close(fd);
@@ -613,7 +539,7 @@ Test(train, the_number_of_stages_follows_the_configuration)
 Test(train, the_plan_writes_nothing_and_knows_the_model)
 {
     const char *dirs[] = {data_dir};
-    TrainOptions options = {.dirs = dirs, .n_dirs = 1, .run_dir = run_path("plan")};
+    TrainOptions options = {.dirs = dirs, .n_dirs = 1, .run_dir = runs_path(base_dir, "plan")};
     TrainPlan plan;
     RsdError err = {0};
 
@@ -623,6 +549,6 @@ Test(train, the_plan_writes_nothing_and_knows_the_model)
     cr_expect_eq(plan.n_codebook_numbers, 3 * 16 * 8);
     cr_expect_gt(plan.step_s, 0.0);
     cr_expect_gt(plan.step_size, 1000);
-    cr_expect_neq(access(run_path("plan"), F_OK), 0);
+    cr_expect_neq(access(runs_path(base_dir, "plan"), F_OK), 0);
     rsd_threads_destroy(&options.threads);
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
@@ -16,6 +15,7 @@
 #include "models/image_prior.h"
 #include "tests/trainer/painted.h"
 #include "tests/trainer/recordings.h"
+#include "tests/trainer/runs.h"
 #include "tests/trainer/state_files.h"
 #include "trainer/train_image.h"
 
@@ -202,17 +202,6 @@ typedef struct Outcome {
 static volatile sig_atomic_t stop_flag;
 static int64_t stop_at, fill_disk_at;
 
-/* From now on no file can grow beyond `size`, as if the disk were full. */
-static void limit_files(rlim_t size)
-{
-    struct rlimit limit;
-
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = size;
-    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 static void watch(void *ctx, const TrainProgress *progress)
 {
     Outcome *outcome = ctx;
@@ -225,17 +214,7 @@ static void watch(void *ctx, const TrainProgress *progress)
     if (stop_at && progress->step == stop_at)
         stop_flag = 1;
     if (fill_disk_at && progress->step == fill_disk_at)
-        limit_files(2048);
-}
-
-static const char *in_base(const char *name)
-{
-    static char paths[4][2 * RECORDINGS_PATH_SIZE];
-    static int i;
-    char *path = paths[i++ % 4];
-
-    snprintf(path, sizeof paths[0], "%s/%s", base_dir, name);
-    return path;
+        runs_limit_files(2048);
 }
 
 static const char *init_path;
@@ -249,7 +228,7 @@ static Outcome *train(const char *run, bool resume, int n_threads)
                             .export_half = true, .progress = watch, .progress_ctx = &outcome};
 
     memset(&outcome, 0, sizeof outcome);
-    snprintf(run_dir, sizeof run_dir, "%s", in_base(run));
+    snprintf(run_dir, sizeof run_dir, "%s", runs_path(base_dir, run));
     stop_flag = 0;
     cr_assert_eq(rsd_threads_create(&options.threads, n_threads, NULL), RSD_OK);
     outcome.status = train_image(&cfg, &options, &outcome.summary, &outcome.err);
@@ -291,7 +270,7 @@ Test(train_image, a_twin_for_another_loss_keeps_the_prior_to_the_bit)
 
     train_config_set(&cfg, "train.steps=20", NULL);
     expect_ok(train("first", false, 2));
-    snprintf(first, sizeof first, "%s", in_base("first/model.safetensors"));
+    snprintf(first, sizeof first, "%s", runs_path(base_dir, "first/model.safetensors"));
     train_config_set(&cfg, "train.steps=8", NULL);
     train_config_set(&cfg, "train.freeze=prior", NULL);
     train_config_set(&cfg, "picture.integer_start=0", NULL);
@@ -303,7 +282,7 @@ Test(train_image, a_twin_for_another_loss_keeps_the_prior_to_the_bit)
     expect_ok(train("twin", false, 2));
     init_path = NULL;
     cr_assert_eq(image_codec_load(&from, first, &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(image_codec_load(&twin, in_base("twin/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(image_codec_load(&twin, runs_path(base_dir, "twin/model.safetensors"), &err), RSD_OK, "%s", err.text);
     cr_assert_str_eq(twin->config.name, "tiny-msssim3");
     expect_twins(from, twin);
     image_codec_destroy(&from);
@@ -337,12 +316,12 @@ Test(train_image, a_small_run_learns_goes_through_its_phases_and_leaves_a_model)
                  outcome->last_loss);
     cr_assert(outcome->saw_float && outcome->saw_integer);
     cr_assert(isfinite(outcome->summary.best_score));
-    cr_assert_eq(access(in_base("run/checkpoint-best.safetensors"), F_OK), 0);
-    cr_assert_eq(access(in_base("run/config.ini"), F_OK), 0);
-    cr_assert_eq(image_codec_load(&codec, in_base("run/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(access(runs_path(base_dir, "run/checkpoint-best.safetensors"), F_OK), 0);
+    cr_assert_eq(access(runs_path(base_dir, "run/config.ini"), F_OK), 0);
+    cr_assert_eq(image_codec_load(&codec, runs_path(base_dir, "run/model.safetensors"), &err), RSD_OK, "%s", err.text);
     cr_assert_str_eq(codec->config.name, "tiny");
     image_codec_destroy(&codec);
-    cr_assert_eq(image_codec_load(&codec, in_base("run/model-f16.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(image_codec_load(&codec, runs_path(base_dir, "run/model-f16.safetensors"), &err), RSD_OK, "%s", err.text);
     image_codec_destroy(&codec);
 }
 
@@ -362,7 +341,8 @@ Test(train_image, a_start_from_principal_components_is_a_good_one_and_resumes_al
     expect_ok(train("parts", false, 2));
     stop_at = 0;
     expect_ok(train("parts", true, 2));
-    state_files_expect_same(in_base("whole/checkpoint-000000006.safetensors"), in_base("parts/checkpoint-000000006.safetensors"), 40);
+    state_files_expect_same(runs_path(base_dir, "whole/checkpoint-000000006.safetensors"),
+                            runs_path(base_dir, "parts/checkpoint-000000006.safetensors"), 40);
 }
 
 Test(train_image, resuming_equals_never_having_stopped_for_any_number_of_threads)
@@ -379,7 +359,8 @@ Test(train_image, resuming_equals_never_having_stopped_for_any_number_of_threads
     outcome = train("parts", true, 2);
     expect_ok(outcome);
     cr_assert_eq(outcome->summary.first_step, 3);
-    state_files_expect_same(in_base("whole/checkpoint-000000006.safetensors"), in_base("parts/checkpoint-000000006.safetensors"), 40);
+    state_files_expect_same(runs_path(base_dir, "whole/checkpoint-000000006.safetensors"),
+                            runs_path(base_dir, "parts/checkpoint-000000006.safetensors"), 40);
 }
 
 Test(train_image, a_written_configuration_reads_back_the_same)
@@ -415,10 +396,10 @@ Test(train_image, a_full_disk_costs_no_older_checkpoint)
     train_config_set(&cfg, "train.checkpoint_steps=1", NULL);
     fill_disk_at = 3;
     outcome = train("run", false, 1);
-    limit_files(RLIM_INFINITY);
+    runs_limit_files(RLIM_INFINITY);
     fill_disk_at = 0;
     cr_expect_eq(outcome->status, RSD_ERR_IO, "%s", outcome->err.text);
-    cr_expect_neq(access(in_base("run/checkpoint-000000003.safetensors"), F_OK), 0);
+    cr_expect_neq(access(runs_path(base_dir, "run/checkpoint-000000003.safetensors"), F_OK), 0);
     outcome = train("run", true, 1);
     expect_ok(outcome);
     cr_expect_eq(outcome->summary.first_step, 2);
@@ -476,9 +457,9 @@ Test(train_image, heads_learn_beside_the_others_and_move_them_or_alone)
     expect_ok(train("base", false, 1));
     train_config_set(&cfg, "picture.heads=1", NULL);
     expect_ok(train("beside", false, 1));
-    cr_assert(!has_same_trunk(in_base("base/model.safetensors"), in_base("beside/model.safetensors")));
+    cr_assert(!has_same_trunk(runs_path(base_dir, "base/model.safetensors"), runs_path(base_dir, "beside/model.safetensors")));
 
-    snprintf(model, sizeof model, "%s", in_base("base/model.safetensors"));
+    snprintf(model, sizeof model, "%s", runs_path(base_dir, "base/model.safetensors"));
     init_path = model;
     train_config_set(&cfg, "train.freeze=trunk", NULL);
     train_config_set(&cfg, "train.steps=1", NULL);
@@ -490,11 +471,45 @@ Test(train_image, heads_learn_beside_the_others_and_move_them_or_alone)
     expect_ok(outcome);
     cr_assert_lt(outcome->summary.best_score, first - 0.5, "the heads lose %.2f dB, %.2f at first", outcome->summary.best_score,
                  first);
-    cr_assert(has_same_trunk(model, in_base("alone/model.safetensors")));
+    cr_assert(has_same_trunk(model, runs_path(base_dir, "alone/model.safetensors")));
 
     train_config_set(&cfg, "picture.heads=0", NULL);
     outcome = train("none", false, 1);
     cr_assert_eq(outcome->status, RSD_ERR_ARG);
     cr_assert(strstr(outcome->err.text, "picture.heads"), "%s", outcome->err.text);
+    init_path = NULL;
+}
+
+/* Steps too long after a start from a trained model: each makes it worse. */
+Test(train_image, the_model_is_the_best_or_the_last_as_the_configuration_says)
+{
+    static const char *const settings[] = {"optim.lr=0.03", "optim.ema=0", "train.valid_steps=1"};
+    static const char *const exported[] = {"best", "last"};
+    char base[2 * RECORDINGS_PATH_SIZE];
+
+    train_config_set(&cfg, "train.steps=30", NULL);
+    expect_ok(train("base", false, 2));
+    snprintf(base, sizeof base, "%s", runs_path(base_dir, "base/model.safetensors"));
+    init_path = base;
+    train_config_set(&cfg, "train.steps=3", NULL);
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        runs_set(&cfg, settings[i]);
+    for (int i = 0; i < 2; i++) {
+        char setting[32], step[32];
+        Safetensors *model;
+        Outcome *outcome;
+
+        snprintf(setting, sizeof setting, "train.export=%s", exported[i]);
+        runs_set(&cfg, setting);
+        outcome = train(exported[i], false, 1);
+        expect_ok(outcome);
+        cr_assert_lt(outcome->summary.best_step, 3, "the last validation must not be the best");
+        snprintf(step, sizeof step, "%d", i ? 3 : (int)outcome->summary.best_step);
+        cr_assert_eq(safetensors_open(&model, runs_path(runs_path(base_dir, exported[i]), "model.safetensors"), NULL), RSD_OK);
+        cr_expect_str_eq(safetensors_metadata(model, "train.step"), step);
+        cr_expect_eq(strtod(safetensors_metadata(model, "train.score"), NULL) > outcome->summary.best_score * 1.0001, i == 1,
+                     "%s: score %s, the best is %g", exported[i], safetensors_metadata(model, "train.score"), outcome->summary.best_score);
+        safetensors_close(&model);
+    }
     init_path = NULL;
 }

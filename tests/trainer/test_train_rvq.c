@@ -11,6 +11,7 @@
 #include "engine/base/mem.h"
 #include "tests/trainer/painted.h"
 #include "tests/trainer/recordings.h"
+#include "tests/trainer/runs.h"
 #include "tests/trainer/state_files.h"
 #include "trainer/train_image.h"
 
@@ -24,25 +25,18 @@ static void ignore(void *ctx, LogLevel level, const char *text)
     (void)text;
 }
 
-static void set(const char *assignment)
-{
-    RsdError err = {0};
-
-    cr_assert_eq(train_config_set(&cfg, assignment, &err), RSD_OK, "%s", err.text);
-}
-
 static void set_up(void)
 {
     recordings_make_folder(data_dir);
     recordings_make_folder(base_dir);
     painted_write_all(data_dir, 4);
     painted_tiny_config(&cfg);
-    set("model.name=tiny-rvq");
-    set("picture.quantizer=rvq");
-    set("picture.codebooks=3");
-    set("picture.codebook_size=16");
-    set("picture.start_batches=4");
-    set("picture.codebook_decay=0.9");
+    runs_set(&cfg, "model.name=tiny-rvq");
+    runs_set(&cfg, "picture.quantizer=rvq");
+    runs_set(&cfg, "picture.codebooks=3");
+    runs_set(&cfg, "picture.codebook_size=16");
+    runs_set(&cfg, "picture.start_batches=4");
+    runs_set(&cfg, "picture.codebook_decay=0.9");
     log_set_sink(ignore, NULL);
 }
 
@@ -86,16 +80,6 @@ static void watch(void *ctx, const TrainProgress *progress)
         stop_flag = 1;
 }
 
-static const char *in_base(const char *name)
-{
-    static char paths[4][2 * RECORDINGS_PATH_SIZE];
-    static int i;
-    char *path = paths[i++ % 4];
-
-    snprintf(path, sizeof paths[0], "%s/%s", base_dir, name);
-    return path;
-}
-
 static Seen train(const char *run, bool resume, int n_threads)
 {
     const char *dirs[] = {data_dir};
@@ -105,7 +89,7 @@ static Seen train(const char *run, bool resume, int n_threads)
                             .progress = watch, .progress_ctx = &seen};
     RsdError err = {0};
 
-    snprintf(run_dir, sizeof run_dir, "%s", in_base(run));
+    snprintf(run_dir, sizeof run_dir, "%s", runs_path(base_dir, run));
     stop_flag = 0;
     cr_assert_eq(rsd_threads_create(&options.threads, n_threads, NULL), RSD_OK);
     cr_assert_eq(train_image(&cfg, &options, &seen.summary, &err), RSD_OK, "%s", err.text);
@@ -121,7 +105,7 @@ static int count_in_log(const char *run, const char *text)
     FILE *file;
 
     snprintf(name, sizeof name, "%s/log.jsonl", run);
-    file = fopen(in_base(name), "r");
+    file = fopen(runs_path(base_dir, name), "r");
     cr_assert_not_null(file);
     while (fgets(line, sizeof line, file))
         n += strstr(line, text) != NULL;
@@ -135,13 +119,13 @@ Test(train_rvq, a_small_run_foretells_codes_is_logged_by_stage_and_leaves_a_mode
     Seen seen;
     RsdError err = {0};
 
-    set("train.steps=300");
-    set("train.log_every=5");
-    set("optim.method=adam"); /* the long steps of the other tests would move codes faster than they can be foretold */
-    set("optim.lr=0.002");
-    set("data.batch=4");
-    set("picture.codebook_decay=0.98");
-    set("picture.synthetic=0");
+    runs_set(&cfg, "train.steps=300");
+    runs_set(&cfg, "train.log_every=5");
+    runs_set(&cfg, "optim.method=adam"); /* the long steps of the other tests would move codes faster than they can be foretold */
+    runs_set(&cfg, "optim.lr=0.002");
+    runs_set(&cfg, "data.batch=4");
+    runs_set(&cfg, "picture.codebook_decay=0.98");
+    runs_set(&cfg, "picture.synthetic=0");
     seen = train("run", false, 2);
     cr_assert(seen.n_all > 160 && seen.n_all < 240, "%d of %d steps with all stages", seen.n_all, seen.n_steps);
     cr_assert_float_eq(seen.first_bits, 4.0 / 256.0, 0.15 * 4.0 / 256.0, "%g bits", seen.first_bits);
@@ -150,7 +134,7 @@ Test(train_rvq, a_small_run_foretells_codes_is_logged_by_stage_and_leaves_a_mode
     cr_assert_eq(count_in_log("run", "\"perplexity\": ["), 60);
     cr_assert_eq(count_in_log("run", "\"usage\": ["), 60);
     cr_assert_eq(count_in_log("run", "\"type\": \"valid\""), 1);
-    cr_assert_eq(image_codec_load(&codec, in_base("run/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(image_codec_load(&codec, runs_path(base_dir, "run/model.safetensors"), &err), RSD_OK, "%s", err.text);
     cr_assert_str_eq(codec->config.name, "tiny-rvq");
     cr_assert_eq(codec->stage_prior->n_stages, 3);
     image_codec_destroy(&codec);
@@ -160,7 +144,7 @@ Test(train_rvq, resuming_equals_never_having_stopped_for_any_number_of_threads)
 {
     Seen seen;
 
-    set("train.steps=8");
+    runs_set(&cfg, "train.steps=8");
     train("whole", false, 1);
     stop_at = 3;
     seen = train("parts", false, 2);
@@ -168,7 +152,8 @@ Test(train_rvq, resuming_equals_never_having_stopped_for_any_number_of_threads)
     stop_at = 0;
     seen = train("parts", true, 2);
     cr_assert_eq(seen.summary.first_step, 3);
-    state_files_expect_same(in_base("whole/checkpoint-000000008.safetensors"), in_base("parts/checkpoint-000000008.safetensors"), 40);
+    state_files_expect_same(runs_path(base_dir, "whole/checkpoint-000000008.safetensors"),
+                            runs_path(base_dir, "parts/checkpoint-000000008.safetensors"), 40);
 }
 
 Test(train_rvq, a_run_begins_with_a_model_and_with_the_prior_frozen_leaves_its_codes)
@@ -178,16 +163,16 @@ Test(train_rvq, a_run_begins_with_a_model_and_with_the_prior_frozen_leaves_its_c
     RsdError err = {0};
     int n_layers = 0;
 
-    set("train.steps=12");
+    runs_set(&cfg, "train.steps=12");
     train("first", false, 2);
-    snprintf(first, sizeof first, "%s", in_base("first/model.safetensors"));
+    snprintf(first, sizeof first, "%s", runs_path(base_dir, "first/model.safetensors"));
     init_path = first;
-    set("train.steps=4");
-    set("train.freeze=prior");
+    runs_set(&cfg, "train.steps=4");
+    runs_set(&cfg, "train.freeze=prior");
     train("second", false, 2);
     init_path = NULL;
     cr_assert_eq(image_codec_load(&from, first, &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(image_codec_load(&to, in_base("second/model.safetensors"), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(image_codec_load(&to, runs_path(base_dir, "second/model.safetensors"), &err), RSD_OK, "%s", err.text);
     for (int q = 0; q < 3; q++) {
         cr_assert_arr_eq(from->stage_prior->codes[q], to->stage_prior->codes[q], 16 * 8 * sizeof(int16_t), "stage %d", q);
         for (int i = 0; i < STAGE_N_LAYERS; i++, n_layers++) {
@@ -214,11 +199,11 @@ Test(train_rvq, configurations_are_written_and_checked)
     cr_assert_eq(train_config_parse(&back, text, "text", &err), RSD_OK, "%s", err.text);
     cr_assert_null(train_config_difference(&cfg, &back, "picture", key));
     mem_free(&text);
-    set("picture.codebook_size=24");
+    runs_set(&cfg, "picture.codebook_size=24");
     cr_assert_eq(train_config_check(&cfg, &err), RSD_ERR_ARG);
     cr_assert_not_null(strstr(err.text, "power of two"), "%s", err.text);
-    set("picture.codebook_size=32");
-    set("picture.start_batches=0");
+    runs_set(&cfg, "picture.codebook_size=32");
+    runs_set(&cfg, "picture.start_batches=0");
     cr_assert_eq(train_config_check(&cfg, &err), RSD_ERR_ARG);
     cr_assert_not_null(strstr(err.text, "picture.start_batches"), "%s", err.text);
 }
