@@ -22,7 +22,8 @@ RsdStatus tile_stages_find(TileStages *stages, int level, const uint8_t *payload
     for (int i = 0; i < n; i++) {
         stages->data[i] = payload + at;
         stages->size[i] = i + 1 < n ? size_at(payload, i) : size - at;
-        CHECK(stages->size[i] <= size - at, err, RSD_ERR_CORRUPT, "stage %d of %zu bytes; %zu are left", i + 1, stages->size[i], size - at);
+        CHECK(stages->size[i] >= 1 && stages->size[i] <= size - at, err, RSD_ERR_CORRUPT, "stage %d of %zu bytes; %zu are left", i + 1,
+              stages->size[i], size - at);
         at += stages->size[i];
     }
 fail:
