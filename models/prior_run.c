@@ -70,17 +70,6 @@ void prior_run_destroy(PriorRun **run)
     mem_free(run);
 }
 
-/* floor(v / 2^shift); C11 leaves the shift of a negative number to the compiler. */
-static int32_t shift_down(int32_t v, int shift)
-{
-    return v >= 0 ? v >> shift : ~(~v >> shift);
-}
-
-static int16_t clamp(int32_t v, int32_t low)
-{
-    return (int16_t)(v < low ? low : v > INTEGER_MAX ? INTEGER_MAX : v);
-}
-
 static void dense(const PriorRun *run, PriorLayer layer, const int16_t *x, int64_t n, int16_t *y)
 {
     run->kernels->dense(&run->prior->layers[layer], x, n, y);
@@ -89,7 +78,7 @@ static void dense(const PriorRun *run, PriorLayer layer, const int16_t *x, int64
 static void add(int16_t *sum, const int16_t *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        sum[i] = clamp(sum[i] + x[i], -INTEGER_MAX);
+        sum[i] = integer_clamp(sum[i] + x[i], -INTEGER_MAX);
 }
 
 /* x [4 channels, h, w] -> y [channels, 2 h, 2 w] */
@@ -107,7 +96,7 @@ static int32_t level_bias(const PriorRun *run, int level, int64_t channel)
     const int16_t *low = run->prior->level_bias + level / 16 * run->m + channel;
     int f = level % 16;
 
-    return f == 0 ? *low : shift_down(low[0] * (16 - f) + low[run->m] * f + 8, 4);
+    return f == 0 ? *low : (int32_t)integer_shift_down(low[0] * (16 - f) + low[run->m] * f + 8, 4);
 }
 
 void prior_run_begin(PriorRun *run, int level, const int16_t *z, int64_t h, int64_t w)
@@ -135,7 +124,7 @@ void prior_run_begin(PriorRun *run, int level, const int16_t *z, int64_t h, int6
         int32_t bias = level_bias(run, level, c);
 
         for (int64_t i = 0; i < n_fine; i++)
-            psi[i] = clamp(psi[i] + bias, 0);
+            psi[i] = integer_clamp(psi[i] + bias, 0);
     }
 }
 
@@ -159,7 +148,7 @@ static void parameters(PriorRun *run, int pass, int16_t *mean, uint8_t *index)
     dense(run, PRIOR_OUT, run->b, n, run->a);
     memcpy(mean, run->a, (size_t)(run->m * n) * sizeof *mean);
     for (int64_t i = 0; i < run->m * n; i++) {
-        int32_t v = shift_down(run->a[run->m * n + i] + 32, 6);
+        const int64_t v = integer_shift_down(run->a[run->m * n + i] + 32, 6);
 
         index[i] = (uint8_t)(v < 0 ? 0 : v > INDEX_MAX ? INDEX_MAX : v);
     }
@@ -189,7 +178,7 @@ void prior_run_others(PriorRun *run, const int32_t *anchors, int16_t *mean, uint
     const int16_t *packed = run->b;
 
     for (int64_t i = 0; i < run->m * n_anchors; i++)
-        run->a[i] = clamp(anchors[i], -INTEGER_MAX);
+        run->a[i] = integer_clamp(anchors[i], -INTEGER_MAX);
     dense(run, PRIOR_CONTEXT_IN, run->a, n_anchors, run->b);
     memset(run->plane, 0, (size_t)(run->context * area) * sizeof *run->plane);
     for (int64_t c = 0; c < run->context; c++)

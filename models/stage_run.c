@@ -57,17 +57,6 @@ void stage_run_destroy(StageRun **run)
     mem_free(run);
 }
 
-/* floor(v / 2^shift); C11 leaves the shift of a negative number to the compiler. */
-static int32_t shift_down(int32_t v, int shift)
-{
-    return v >= 0 ? v >> shift : ~(~v >> shift);
-}
-
-static int16_t clamp(int32_t v)
-{
-    return (int16_t)(v < -INTEGER_MAX ? -INTEGER_MAX : v > INTEGER_MAX ? INTEGER_MAX : v);
-}
-
 /* From planes [context, h, w] to the positions of a pass. */
 static void pack(const StageRun *run, const int16_t *planes, int64_t h, int64_t w, int pass, int16_t *packed)
 {
@@ -83,7 +72,7 @@ void stage_run_tables(StageRun *run, int stage, int pass, const int32_t *sum, co
     int16_t *a = run->a, *b = run->b;
 
     for (int64_t i = 0; i < run->dim * area; i++)
-        a[i] = clamp(sum[i]);
+        a[i] = integer_clamp(sum[i], -INTEGER_MAX);
     memcpy(a + run->dim * area, own, (size_t)(run->dim * area) * sizeof *own);
     run->kernels->dense(&layers[STAGE_IN], a, area, b);
     run->kernels->depthwise(&layers[STAGE_CONTEXT], STAGE_CONTEXT_SIZE, b, h, w, a);
@@ -91,11 +80,11 @@ void stage_run_tables(StageRun *run, int stage, int pass, const int32_t *sum, co
     for (int i = 0; i < 2; i++) {
         run->kernels->dense(&layers[i ? STAGE_MIX_2 : STAGE_MIX_1], b, n, a);
         for (int64_t k = 0; k < n_mixed; k++)
-            b[k] = clamp(b[k] + a[k]);
+            b[k] = integer_clamp(b[k] + a[k], -INTEGER_MAX);
     }
     run->kernels->dense(&layers[STAGE_OUT], b, n, a);
     for (int64_t i = 0; i < (run->prior->n_codes - 1) * n; i++) {
-        int32_t step = shift_down(a[i] + (1 << (STEP_SHIFT - 1)), STEP_SHIFT);
+        int64_t step = integer_shift_down(a[i] + (1 << (STEP_SHIFT - 1)), STEP_SHIFT);
 
         step = step < -STAGE_TABLES / 2 ? -STAGE_TABLES / 2 : step >= STAGE_TABLES / 2 ? STAGE_TABLES / 2 - 1 : step;
         table[i] = (uint8_t)(step + STAGE_TABLES / 2);

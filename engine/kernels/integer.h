@@ -38,6 +38,18 @@ struct IntegerKernels {
     void (*depthwise)(const IntegerLayer *layer, int64_t size, const int16_t *x, int64_t h, int64_t w, int16_t *y);
 };
 
+/* floor(v / 2^shift); C11 leaves the shift of a negative number to the compiler. */
+static inline int64_t integer_shift_down(int64_t v, int shift)
+{
+    return v >= 0 ? v >> shift : ~(~v >> shift);
+}
+
+/* Within low .. INTEGER_MAX, as a layer's output. */
+static inline int16_t integer_clamp(int64_t v, int16_t low)
+{
+    return (int16_t)(v < low ? low : v > INTEGER_MAX ? INTEGER_MAX : v);
+}
+
 /* Whether numbers that came from a file keep all promises: ranges, and |bias| + 8191 sum |weight| < 2^31 for every output. */
 bool integer_layer_fits(const IntegerLayer *layer);
 

@@ -10,6 +10,7 @@
 #include "engine/weights/safetensors.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,9 +167,12 @@ static RsdStatus read_bytes(const Safetensors *st, const SafetensorsEntry *entry
           (long long)(rows * n), (long long)count);
     TRY(mem_alloc(&scale, (size_t)rows, sizeof *scale, err));
     TRY(array_read_f32(st->place, scales, scale, rows, err));
-    for (int64_t r = 0; r < rows; r++, bytes += n, dst += n)
+    for (int64_t r = 0; r < rows; r++, bytes += n, dst += n) {
+        CHECK(isfinite(scale[r] * 128.0f), err, RSD_ERR_NUMERIC, "%s: %s: the scale %g is too large for bytes", st->place, scales->name,
+              (double)scale[r]);
         for (int64_t i = 0; i < n; i++)
             dst[i] = scale[r] * (float)bytes[i];
+    }
 fail:
     mem_free(&scale);
     return status;

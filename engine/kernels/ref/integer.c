@@ -24,17 +24,11 @@ bool integer_layer_fits(const IntegerLayer *layer)
     return true;
 }
 
-/* floor(t / 2^shift); C11 leaves the shift of a negative number to the compiler. */
-static int64_t shift_down(int64_t t, int shift)
-{
-    return t >= 0 ? t >> shift : ~(~t >> shift);
-}
-
 static int16_t requantise(const IntegerLayer *layer, int64_t o, int32_t sum)
 {
-    int64_t y = shift_down((int64_t)sum * layer->mult[o] + ((int64_t)1 << (layer->shift - 1)), layer->shift);
+    const int64_t scaled = (int64_t)sum * layer->mult[o] + ((int64_t)1 << (layer->shift - 1));
 
-    return (int16_t)(y < layer->low ? layer->low : y > INTEGER_MAX ? INTEGER_MAX : y);
+    return integer_clamp(integer_shift_down(scaled, layer->shift), layer->low);
 }
 
 static void dense(const IntegerLayer *layer, const int16_t *x, int64_t n, int16_t *y)
