@@ -106,5 +106,6 @@ void bench_encodec(Bench *bench);
 void bench_picture(Bench *bench);
 void bench_rans(Bench *bench);
 void bench_integer(Bench *bench);
+void bench_start(Bench *bench);
 
 #endif

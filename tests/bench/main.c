@@ -16,12 +16,12 @@ static const struct {
              {"step", bench_step}, {"gan", bench_gan}, {"codec", bench_codec}, {"dac", bench_dac}, {"image", bench_image},
              {"audio", bench_audio},
              {"encodec", bench_encodec}, {"picture", bench_picture},
-             {"rans", bench_rans}, {"integer", bench_integer}};
+             {"rans", bench_rans}, {"integer", bench_integer}, {"start", bench_start}};
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench [--json] [--only conv|conv2d|search|ops|step|gan|codec|dac|image|audio|encodec|picture|rans|integer] [--seconds S] "
-                    "[--no-peer]\n");
+    fprintf(stderr, "usage: bench [--json] [--only conv|conv2d|search|ops|step|gan|codec|dac|image|audio|encodec|picture|rans|integer|start] "
+                    "[--seconds S] [--no-peer]\n");
     return 2;
 }
 
