@@ -1,9 +1,16 @@
-/* orthogonal.c - Newton-Schulz steps on the small side of a matrix.
+/* orthogonal.c - Newton-Schulz steps on a matrix, or on the small side of it.
  *
- * All steps are polynomials of A = X X', or of X' X where that is smaller. So the large matrix is used twice, for A and for
- * the result P X, and the steps themselves are products of small symmetric matrices that commute:
+ * All steps are polynomials of A = X X', or of X' X where that is smaller; A is symmetric, and so is every polynomial of it:
+ * half of such a product is the whole of it. Two ways lead to the same result:
  *
- *   Q = a I + b A + c A A;   P <- Q P;   A <- Q A Q
+ *   on X itself   Q = b A + c A A;   X <- a X + Q X;   A from X again
+ *                 Each step starts from what X has become, so that rounding is not carried on and bfloat16 is good enough for
+ *                 the products, as in [1].
+ *   on A alone    Q = a I + b A + c A A;   P <- Q P;   A <- Q A Q;   at the end P X
+ *                 The large matrix is used twice. Rounding in A is carried on (a small eigenvalue may become negative, and
+ *                 grow): products in float32.
+ *
+ * The first is faster where the processor multiplies bfloat16 faster than float32 and the matrix is not much longer than wide.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,6 +23,7 @@
 #include "engine/kernels/point.h"
 
 #define N_STEPS 5
+#define LONG 3 /* times the small side; from here on fewer products of the long one are worth more than bfloat16 */
 static const float STEP_A = 3.4445f, STEP_B = -4.7750f, STEP_C = 2.0315f; /* [1] */
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -30,33 +38,74 @@ size_t orthogonal_scratch_count(int64_t rows, int64_t columns)
     return (size_t)(rows * columns + 5 * n * n);
 }
 
-static void multiply_square(const Kernels *kernels, int64_t n, const float *a, const float *b, float *c)
+/* C = A B for matrices [n, n] whose product is symmetric. */
+static GemmJob square_job(int64_t n, const float *a, const float *b, float *c)
 {
-    GemmJob job = {.m = n, .n = n, .k = n, .a = a, .lda = n, .b = b, .ldb = n, .c = c, .ldc = n};
-
-    kernels->gemm->product(&job);
+    return (GemmJob){.m = n, .n = n, .k = n, .a = a, .lda = n, .b = b, .ldb = n, .c = c, .ldc = n, .symmetric = true};
 }
 
-void orthogonalise(const Kernels *kernels, int64_t rows, int64_t columns, float *x, float *scratch)
+/* A [n, n] = X X' or X' X. */
+static GemmJob gram_job(int64_t rows, int64_t columns, const float *x, float *a)
+{
+    const bool wide = rows <= columns;
+    const int64_t n = smaller(rows, columns);
+
+    return (GemmJob){.transpose_a = !wide, .transpose_b = wide, .symmetric = true,
+                     .m = n, .n = n, .k = wide ? columns : rows,
+                     .a = x, .lda = columns, .b = x, .ldb = columns, .c = a, .ldc = n};
+}
+
+/* Y = P X or X P for P [n, n]. */
+static GemmJob apply_job(int64_t rows, int64_t columns, const float *p, const float *x, float *y)
+{
+    const bool wide = rows <= columns;
+    const int64_t n = smaller(rows, columns);
+
+    return (GemmJob){.m = rows, .n = columns, .k = n,
+                     .a = wide ? p : x, .lda = wide ? n : columns,
+                     .b = wide ? x : p, .ldb = columns,
+                     .c = y, .ldc = columns};
+}
+
+static void iterate_on_matrix(const Kernels *kernels, int64_t rows, int64_t columns, float *x, float *scratch)
 {
     const int64_t n = smaller(rows, columns), n_sq = n * n, count = rows * columns;
-    const bool wide = rows <= columns;
+    const PointKernels *point = kernels->point;
+    float *y = scratch, *a = y + count, *q = a + n_sq, *from = x, *to = y, *swap;
+    double sum = point->dot(x, x, count);
+    GemmJob job;
+
+    if (!(sum > 0.0))
+        return;
+    point->scale(x, (float)(1.0 / sqrt(sum)), x, count, false);
+    for (int step = 0; step < N_STEPS; step++) {
+        job = gram_job(rows, columns, from, a);
+        kernels->gemm->product_bfloat(&job);
+        point->scale(a, STEP_B / STEP_C, q, n_sq, false);
+        job = square_job(n, a, a, q);
+        job.add = true;
+        kernels->gemm->product_bfloat(&job);
+        point->scale(q, STEP_C, q, n_sq, false);
+        point->scale(from, STEP_A, to, count, false);
+        job = apply_job(rows, columns, q, from, to);
+        job.add = true;
+        kernels->gemm->product_bfloat(&job);
+        swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != x)
+        memcpy(x, from, (size_t)count * sizeof *x);
+}
+
+static void iterate_on_gram(const Kernels *kernels, int64_t rows, int64_t columns, float *x, float *scratch)
+{
+    const int64_t n = smaller(rows, columns), n_sq = n * n, count = rows * columns;
     float *copy = scratch, *a = copy + count, *q = a + n_sq, *p = q + n_sq, *t = p + n_sq, *u = t + n_sq, *swap;
     float sum = 0.0f;
-    GemmJob gram = {.transpose_a = !wide,
-                    .transpose_b = wide,
-                    .m = n,
-                    .n = n,
-                    .k = wide ? columns : rows,
-                    .a = x,
-                    .lda = columns,
-                    .b = x,
-                    .ldb = columns,
-                    .c = a,
-                    .ldc = n};
-    GemmJob apply = {.m = rows, .n = columns, .k = n, .a = copy, .lda = columns, .b = copy, .ldb = columns, .c = x, .ldc = columns};
+    GemmJob job = gram_job(rows, columns, x, a);
 
-    kernels->gemm->product(&gram);
+    kernels->gemm->product(&job);
     for (int64_t i = 0; i < n; i++)
         sum += a[i * n + i];
     if (!(sum > 0.0f))
@@ -66,30 +115,38 @@ void orthogonalise(const Kernels *kernels, int64_t rows, int64_t columns, float 
     for (int64_t i = 0; i < n; i++)
         p[i * n + i] = 1.0f / sqrtf(sum);
     for (int step = 0; step < N_STEPS; step++) {
-        multiply_square(kernels, n, a, a, q);
+        job = square_job(n, a, a, q);
+        kernels->gemm->product(&job);
         kernels->point->scale(q, STEP_C, q, n_sq, false);
         kernels->point->scale(a, STEP_B, q, n_sq, true);
         for (int64_t i = 0; i < n; i++)
             q[i * n + i] += STEP_A;
-        multiply_square(kernels, n, q, p, t);
+        job = square_job(n, q, p, t);
+        kernels->gemm->product(&job);
         swap = p;
         p = t;
         t = swap;
         if (step == N_STEPS - 1)
             break;
-        multiply_square(kernels, n, q, a, t);
-        multiply_square(kernels, n, t, q, u);
+        job = square_job(n, q, a, t);
+        kernels->gemm->product(&job);
+        job = square_job(n, t, q, u);
+        kernels->gemm->product(&job);
         swap = a;
         a = u;
         u = swap;
     }
     memcpy(copy, x, (size_t)count * sizeof *x);
-    if (wide) {
-        apply.a = p;
-        apply.lda = n;
-    } else {
-        apply.b = p;
-        apply.ldb = n;
-    }
-    kernels->gemm->product(&apply);
+    job = apply_job(rows, columns, p, copy, x);
+    kernels->gemm->product(&job);
+}
+
+void orthogonalise(const Kernels *kernels, int64_t rows, int64_t columns, float *x, float *scratch)
+{
+    const int64_t n = smaller(rows, columns);
+
+    if (kernels->gemm->bfloat_is_fast() && rows < LONG * n && columns < LONG * n)
+        iterate_on_matrix(kernels, rows, columns, x, scratch);
+    else
+        iterate_on_gram(kernels, rows, columns, x, scratch);
 }

@@ -14,10 +14,11 @@
  *   A [m, k]: a with rows lda apart, or its transpose stored as [k, m] when transpose_a
  *   B [k, n]: b with rows ldb apart, or its transpose stored as [n, k] when transpose_b
  *   c rows ldc apart; must not overlap a or b
+ *   symmetric: A B is known to be symmetric, as X X' is, and so is c; a kernel may compute one half and copy it to the other
  * The same shapes give the same bits; another m or n may round another way (BLAS picks its blocks by size), so streams
  * that must equal whole signals use conv.h instead. */
 typedef struct GemmJob {
-    bool transpose_a, transpose_b, add;
+    bool transpose_a, transpose_b, add, symmetric;
     int64_t m, n, k;
     const float *a, *b;
     int64_t lda, ldb;
@@ -27,6 +28,11 @@ typedef struct GemmJob {
 
 struct GemmKernels {
     void (*product)(const GemmJob *job);
+    /* The same of A and B rounded to bfloat16 (to nearest, ties to even; numbers below 2^-126 may count as 0), summed in
+     * float32. */
+    void (*product_bfloat)(const GemmJob *job);
+    /* Whether this processor multiplies bfloat16 faster than float32. */
+    bool (*bfloat_is_fast)(void);
     /* y [m] = (add ? y : 0) + A x for A [m, n] with rows lda apart; each y[i] is summed in the same order for any m. */
     void (*matrix_vector)(int64_t m, int64_t n, const float *a, int64_t lda, const float *x, bool add, float *y);
     /* y [n] = (add ? y : 0) + x A for A [k, n] with rows lda apart, summed over k in order: the faster of the two where A can be

@@ -10,6 +10,7 @@
 #include "engine/base/rng.h"
 #include "engine/kernels/gemm.h"
 #include "engine/kernels/kernels.h"
+#include "engine/weights/half.h"
 
 static const char *const set_names[] = {"ref", "avx2", "avx512"};
 #define N_SETS (sizeof set_names / sizeof set_names[0])
@@ -47,7 +48,13 @@ static float *random_floats(Rng *rng, int64_t n)
     return x;
 }
 
-static void check_product(const char *set, Rng *rng)
+/* To the upper half of the bits, as the reference of bfloat16 rounds. */
+static float rounded(float x)
+{
+    return bfloat_to_float(bfloat_from_float(x));
+}
+
+static void check_product(const char *set, Rng *rng, bool bfloat)
 {
     GemmJob job = {.transpose_a = rng_below(rng, 2), .transpose_b = rng_below(rng, 2), .add = rng_below(rng, 2),
                    .m = 1 + rng_below(rng, 40), .n = 1 + rng_below(rng, 40), .k = 1 + rng_below(rng, 60)};
@@ -64,7 +71,10 @@ static void check_product(const char *set, Rng *rng)
     job.a = a;
     job.b = b;
     job.c = c;
-    kernels_named(set)->gemm->product(&job);
+    if (bfloat)
+        kernels_named(set)->gemm->product_bfloat(&job);
+    else
+        kernels_named(set)->gemm->product(&job);
     for (int64_t i = 0; i < job.m; i++)
         for (int64_t j = 0; j < job.ldc; j++) {
             double sum = job.add ? (double)before[i * job.ldc + j] : 0.0, size = 1.0;
@@ -74,8 +84,9 @@ static void check_product(const char *set, Rng *rng)
                 continue;
             }
             for (int64_t l = 0; l < job.k; l++) {
-                double term = (double)a[job.transpose_a ? l * job.lda + i : i * job.lda + l] *
-                              (double)b[job.transpose_b ? j * job.ldb + l : l * job.ldb + j];
+                float x = a[job.transpose_a ? l * job.lda + i : i * job.lda + l];
+                float y = b[job.transpose_b ? j * job.ldb + l : l * job.ldb + j];
+                double term = bfloat ? (double)rounded(x) * (double)rounded(y) : (double)x * (double)y;
 
                 sum += term;
                 size += fabs(term);
@@ -95,7 +106,53 @@ Test(gemm, products_match_the_definition_for_every_layout)
         for (uint32_t i = 0; i < 200; i++) {
             Rng rng = rng_at(13, RNG_TEST, 30, i);
 
-            check_product(set_names[s], &rng);
+            check_product(set_names[s], &rng, false);
+        }
+}
+
+Test(gemm, products_of_bfloat16_match_the_definition_for_every_layout)
+{
+    for (size_t s = 0; s < N_SETS && kernels_named(set_names[s]); s++)
+        for (uint32_t i = 0; i < 200; i++) {
+            Rng rng = rng_at(13, RNG_TEST, 31, i);
+
+            check_product(set_names[s], &rng, true);
+        }
+}
+
+/* c [n, n] (+)= X X' or X' X, half of it and all of it. */
+static void check_symmetric(const char *set, Rng *rng, bool bfloat)
+{
+    const GemmKernels *gemm = kernels_named(set)->gemm;
+    const int64_t n = 1 + rng_below(rng, 150), k = 1 + rng_below(rng, 450), ldc = n + rng_below(rng, 3);
+    const bool wide = rng_below(rng, 2), add = rng_below(rng, 2);
+    float *x = random_floats(rng, n * k), *half = random_floats(rng, n * ldc), *whole = malloc((size_t)(n * ldc) * sizeof *whole);
+    GemmJob job = {.transpose_a = !wide, .transpose_b = wide, .add = add, .m = n, .n = n, .k = k,
+                   .a = x, .lda = wide ? k : n, .b = x, .ldb = wide ? k : n, .c = whole, .ldc = ldc};
+
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < i; j++)
+            half[i * ldc + j] = half[j * ldc + i];
+    memcpy(whole, half, (size_t)(n * ldc) * sizeof *whole);
+    (bfloat ? gemm->product_bfloat : gemm->product)(&job);
+    job.c = half;
+    job.symmetric = true;
+    (bfloat ? gemm->product_bfloat : gemm->product)(&job);
+    for (int64_t i = 0; i < n * ldc; i++)
+        cr_assert_float_eq(half[i], whole[i], 1e-6 * (double)k, "%s n %d k %d [%d, %d]: %.9g, expected %.9g", set, (int)n, (int)k,
+                           (int)(i / ldc), (int)(i % ldc), (double)half[i], (double)whole[i]);
+    free(x);
+    free(half);
+    free(whole);
+}
+
+Test(gemm, half_of_a_symmetric_product_is_the_whole_of_it)
+{
+    for (size_t s = 0; s < N_SETS && kernels_named(set_names[s]); s++)
+        for (uint32_t i = 0; i < 16; i++) {
+            Rng rng = rng_at(13, RNG_TEST, 32, i);
+
+            check_symmetric(set_names[s], &rng, i % 2);
         }
 }
 

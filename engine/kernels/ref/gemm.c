@@ -4,7 +4,28 @@
  */
 #include "engine/kernels/gemm.h"
 
-static void product(const GemmJob *job)
+#include <math.h>
+#include <string.h>
+
+static float unrounded(float x)
+{
+    return x;
+}
+
+/* The upper half of the bits, rounded to nearest, ties to even. */
+static float rounded(float x)
+{
+    uint32_t bits;
+
+    if (isnan(x))
+        return x;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000u;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static void multiply(const GemmJob *job, float (*operand)(float x))
 {
     int64_t a_row = job->transpose_a ? 1 : job->lda, a_col = job->transpose_a ? job->lda : 1;
     int64_t b_row = job->transpose_b ? 1 : job->ldb, b_col = job->transpose_b ? job->ldb : 1;
@@ -15,12 +36,27 @@ static void product(const GemmJob *job)
         for (int64_t j = 0; j < job->n && !job->add; j++)
             c[j] = 0.0f;
         for (int64_t l = 0; l < job->k; l++) {
-            float a = job->a[i * a_row + l * a_col];
+            float a = operand(job->a[i * a_row + l * a_col]);
 
             for (int64_t j = 0; j < job->n; j++)
-                c[j] += a * job->b[l * b_row + j * b_col];
+                c[j] += a * operand(job->b[l * b_row + j * b_col]);
         }
     }
+}
+
+static void product(const GemmJob *job)
+{
+    multiply(job, unrounded);
+}
+
+static void product_bfloat(const GemmJob *job)
+{
+    multiply(job, rounded);
+}
+
+static bool bfloat_is_fast(void)
+{
+    return false;
 }
 
 static void matrix_vector(int64_t m, int64_t n, const float *a, int64_t lda, const float *x, bool add, float *y)
@@ -43,4 +79,8 @@ static void vector_matrix(int64_t k, int64_t n, const float *x, const float *a, 
             y[j] += x[i] * a[i * lda + j];
 }
 
-const GemmKernels gemm_ref = {.product = product, .matrix_vector = matrix_vector, .vector_matrix = vector_matrix};
+const GemmKernels gemm_ref = {.product = product,
+                              .product_bfloat = product_bfloat,
+                              .bfloat_is_fast = bfloat_is_fast,
+                              .matrix_vector = matrix_vector,
+                              .vector_matrix = vector_matrix};

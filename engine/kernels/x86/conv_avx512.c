@@ -22,12 +22,6 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* The lanes of a row of n floats that the vector at i covers. */
-INLINE __mmask16 lanes_at(int64_t i, int64_t n)
-{
-    return n - i >= W ? (__mmask16)0xFFFF : first_lanes(n - i);
-}
-
 /* --- moving rows ------------------------------------------------------------------------------------------------------ */
 
 static void load(float *dst, const float *src, int64_t n, bool elu)
@@ -114,27 +108,16 @@ static void join(float *line, const float *rows, int64_t pitch, int64_t stride, 
             line[t * stride + q] = rows[q * pitch + t];
 }
 
-/* Mixing vector i with vector i + m / 2, one neighbour from each in turn, moves the highest bit of a place (vector, lane) to its
- * lowest; after log2(m) passes the vector is the low bits: m rows have become columns. */
+/* panel[t * m + r] = rows[r * pitch + t] */
 INLINE void turn_rows(float *panel, const float *rows, int64_t pitch, int64_t n, int m)
 {
-    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-
     for (int64_t t = 0; t < n; t += W) {
         __mmask16 lanes = lanes_at(t, n);
-        __m512 v[W], mixed[W];
+        __m512 v[W];
 
         UNROLL for (int i = 0; i < m; i++)
             v[i] = _mm512_maskz_loadu_ps(lanes, rows + i * pitch + t);
-        UNROLL for (int pass = 1; pass < m; pass *= 2) {
-            UNROLL for (int i = 0; i < m / 2; i++) {
-                mixed[2 * i] = _mm512_permutex2var_ps(v[i], low, v[i + m / 2]);
-                mixed[2 * i + 1] = _mm512_permutex2var_ps(v[i], high, v[i + m / 2]);
-            }
-            UNROLL for (int i = 0; i < m; i++)
-                v[i] = mixed[i];
-        }
+        turn_vectors(v, m);
         UNROLL for (int i = 0; i < m; i++) {
             int64_t left = (n - t) * m - i * W;
 

@@ -125,4 +125,18 @@ static void vector_matrix(int64_t k, int64_t n, const float *x, const float *a, 
         multiply_end(k, n - j, x, a + j, lda, add, y + j);
 }
 
-const GemmKernels gemm_avx2 = {.product = product, .matrix_vector = matrix_vector, .vector_matrix = vector_matrix};
+static void product_bfloat(const GemmJob *job)
+{
+    gemm_ref.product_bfloat(job);
+}
+
+static bool bfloat_is_fast(void)
+{
+    return false;
+}
+
+const GemmKernels gemm_avx2 = {.product = product,
+                               .product_bfloat = product_bfloat,
+                               .bfloat_is_fast = bfloat_is_fast,
+                               .matrix_vector = matrix_vector,
+                               .vector_matrix = vector_matrix};

@@ -1,70 +1,56 @@
-/* gemm_avx512.c - matrix products for AVX-512, in tiles of 8 rows by 48 columns.
+/* gemm_avx512.c - matrix products for AVX-512.
  *
- * 24 accumulators of 16 floats; each of the k terms costs three loads of B, eight broadcasts of A and 24 multiply-adds.
- * A and B are copied block by block into panels that the tile reads from end to end:
- *
- *   B  [K_BLOCK, N_BLOCK]  panels of 48 columns, [k][48]   stays in the second-level cache for all rows of A
- *   A  [M_BLOCK, K_BLOCK]  panels of 8 rows, [k][8]        each meets every panel of B
- *
- * Panels are filled up with zeros, so ends need no loops of their own. An element of C is summed over k in order, in blocks
- * of K_BLOCK, wherever it lies.
+ * 24 accumulators of 16 floats; each of the k terms costs three loads of B, eight broadcasts of A and 24 multiply-adds
+ * (gemm_avx512.h has the blocks; gemm_bfloat_avx512.c does the same with pairs of bfloat16).
  *
  * SPDX-License-Identifier: MIT
  */
-#include <immintrin.h>
-
-#include "engine/kernels/gemm.h"
-#include "engine/kernels/x86/vector_avx512.h"
+#include "engine/kernels/x86/gemm_avx512.h"
 
 #define W 16
-#define ROWS 8
-#define COLUMNS (3 * W)
-#define K_BLOCK 192
-#define M_BLOCK 96  /* a multiple of ROWS */
-#define N_BLOCK 480 /* a multiple of COLUMNS */
+#define ROWS GEMM_ROWS
+#define COLUMNS GEMM_COLUMNS
 
 #define INLINE static inline __attribute__((always_inline))
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Lines of `width` numbers, [n][width], from a matrix whose line p is stored along p (across) or down its columns. `n_used`
- * numbers of a line exist, the rest is 0. */
 static void pack_across(float *to, int width, const float *from, int64_t pitch, int64_t n, int64_t n_used)
 {
     for (int64_t p = 0; p < n; p++, to += width, from += pitch)
-        for (int64_t i = 0; i < width; i += W) {
-            __mmask16 kept = i < n_used ? (n_used - i >= W ? (__mmask16)0xFFFF : first_lanes(n_used - i)) : 0;
-            __mmask16 written = width - i >= W ? (__mmask16)0xFFFF : first_lanes(width - i);
+        for (int64_t i = 0; i < width; i += W)
+            _mm512_mask_storeu_ps(to + i, lanes_at(i, width), _mm512_maskz_loadu_ps(lanes_at(i, n_used), from + i));
+}
 
-            _mm512_mask_storeu_ps(to + i, written, _mm512_maskz_loadu_ps(kept, from + i));
-        }
+/* The next m columns of a panel, m a constant. */
+INLINE void pack_rows(float *to, int width, const float *from, int64_t pitch, int64_t n, int64_t n_used, int m)
+{
+    for (int64_t p = 0; p < n; p += W) {
+        __m512 v[W];
+
+        UNROLL for (int r = 0; r < m; r++)
+            v[r] = r < n_used ? _mm512_maskz_loadu_ps(lanes_at(p, n), from + r * pitch + p) : _mm512_setzero_ps();
+        turn_vectors(v, m);
+        store_lines(to + p * width, width, v, n - p, m);
+    }
 }
 
 static void pack_down(float *to, int width, const float *from, int64_t pitch, int64_t n, int64_t n_used)
 {
-    for (int64_t i = 0; i < n_used; i++)
-        for (int64_t p = 0; p < n; p++)
-            to[p * width + i] = from[i * pitch + p];
-    for (int64_t p = 0; n_used < width && p < n; p++)
-        for (int64_t i = n_used; i < width; i++)
-            to[p * width + i] = 0.0f;
+    if (width == ROWS)
+        pack_rows(to, width, from, pitch, n, n_used, ROWS);
+    else
+        for (int64_t i = 0; i < width; i += W)
+            pack_rows(to + i, width, from + i * pitch, pitch, n, n_used - i, W);
 }
 
 /* c [rows, columns] (+)= a [k][ROWS]' b [k][COLUMNS] */
-static void multiply_tile(int64_t k, const float *a, const float *b, float *c, int64_t ldc, int64_t rows, int64_t columns,
+static void multiply(int64_t k, const float *a, const float *b, float *c, int64_t ldc, int64_t rows, int64_t columns,
                           bool add)
 {
     __m512 sum[ROWS][3];
     __mmask16 lanes[3];
 
-    UNROLL for (int j = 0; j < 3; j++) {
-        int64_t left = columns - j * W;
-
-        lanes[j] = left >= W ? (__mmask16)0xFFFF : left > 0 ? first_lanes(left) : 0;
-    }
+    UNROLL for (int j = 0; j < 3; j++)
+        lanes[j] = lanes_at(j * W, columns);
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int j = 0; j < 3; j++)
             sum[r][j] = add && r < rows ? _mm512_maskz_loadu_ps(lanes[j], c + r * ldc + j * W) : _mm512_setzero_ps();
@@ -88,59 +74,11 @@ static void multiply_tile(int64_t k, const float *a, const float *b, float *c, i
     }
 }
 
-/* Rows i0 .. of A in terms k0 .., as panels; the same for columns of B. */
-static void pack_a(float *panels, const GemmJob *job, int64_t i0, int64_t m, int64_t k0, int64_t k)
-{
-    for (int64_t i = 0; i < m; i += ROWS, panels += k * ROWS) {
-        int64_t rows = least(ROWS, m - i);
-
-        if (job->transpose_a)
-            pack_across(panels, ROWS, job->a + k0 * job->lda + i0 + i, job->lda, k, rows);
-        else
-            pack_down(panels, ROWS, job->a + (i0 + i) * job->lda + k0, job->lda, k, rows);
-    }
-}
-
-static void pack_b(float *panels, const GemmJob *job, int64_t j0, int64_t n, int64_t k0, int64_t k)
-{
-    for (int64_t j = 0; j < n; j += COLUMNS, panels += k * COLUMNS) {
-        int64_t columns = least(COLUMNS, n - j);
-
-        if (job->transpose_b)
-            pack_down(panels, COLUMNS, job->b + (j0 + j) * job->ldb + k0, job->ldb, k, columns);
-        else
-            pack_across(panels, COLUMNS, job->b + k0 * job->ldb + j0 + j, job->ldb, k, columns);
-    }
-}
-
-static void clear(const GemmJob *job)
-{
-    for (int64_t i = 0; i < job->m; i++)
-        for (int64_t j = 0; j < job->n; j++)
-            job->c[i * job->ldc + j] = 0.0f;
-}
-
 static void product(const GemmJob *job)
 {
-    _Alignas(64) float a[M_BLOCK * K_BLOCK], b[K_BLOCK * N_BLOCK];
+    static const GemmSteps steps = {1, pack_across, pack_down, multiply};
 
-    if (job->k == 0 && !job->add)
-        clear(job);
-    for (int64_t k0 = 0; k0 < job->k; k0 += K_BLOCK)
-        for (int64_t j0 = 0; j0 < job->n; j0 += N_BLOCK) {
-            int64_t k = least(K_BLOCK, job->k - k0), n = least(N_BLOCK, job->n - j0);
-
-            pack_b(b, job, j0, n, k0, k);
-            for (int64_t i0 = 0; i0 < job->m; i0 += M_BLOCK) {
-                int64_t m = least(M_BLOCK, job->m - i0);
-
-                pack_a(a, job, i0, m, k0, k);
-                for (int64_t j = 0; j < n; j += COLUMNS)
-                    for (int64_t i = 0; i < m; i += ROWS)
-                        multiply_tile(k, a + i * k, b + j * k, job->c + (i0 + i) * job->ldc + j0 + j, job->ldc,
-                                      least(ROWS, m - i), least(COLUMNS, n - j), job->add || k0 > 0);
-            }
-        }
+    multiply_blocks(&steps, job);
 }
 
 /* y: eight rows at a time share the loads of x and keep as many lines of memory on their way; a row alone is summed in the
@@ -205,4 +143,8 @@ static void vector_matrix(int64_t k, int64_t n, const float *x, const float *a, 
         multiply_columns(k, x, a + j, lda, add, y + j, 1, first_lanes(least(W, n - j)));
 }
 
-const GemmKernels gemm_avx512 = {.product = product, .matrix_vector = matrix_vector, .vector_matrix = vector_matrix};
+const GemmKernels gemm_avx512 = {.product = product,
+                                 .product_bfloat = gemm_product_bfloat_avx512,
+                                 .bfloat_is_fast = gemm_bfloat_is_fast_avx512,
+                                 .matrix_vector = matrix_vector,
+                                 .vector_matrix = vector_matrix};

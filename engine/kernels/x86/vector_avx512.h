@@ -20,6 +20,31 @@ static inline __mmask16 first_lanes(int64_t n)
     return (__mmask16)((1u << n) - 1);
 }
 
+/* The lanes of a row of n floats that the vector at i covers; none behind its end. */
+static inline __mmask16 lanes_at(int64_t i, int64_t n)
+{
+    return n - i >= 16 ? (__mmask16)0xFFFF : n > i ? first_lanes(n - i) : 0;
+}
+
+/* m rows of 16 lanes become 16 columns of m, one after another in as many vectors; m is 8 or 16, a constant. Mixing vector i with
+ * vector i + m / 2, one neighbour from each in turn, moves the highest bit of a place (vector, lane) to its lowest; after log2(m)
+ * passes the vector is the low bits. */
+static inline __attribute__((always_inline)) void turn_vectors(__m512 *v, int m)
+{
+    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    __m512 mixed[16];
+
+    UNROLL for (int pass = 1; pass < m; pass *= 2) {
+        UNROLL for (int i = 0; i < m / 2; i++) {
+            mixed[2 * i] = _mm512_permutex2var_ps(v[i], low, v[i + m / 2]);
+            mixed[2 * i + 1] = _mm512_permutex2var_ps(v[i], high, v[i + m / 2]);
+        }
+        UNROLL for (int i = 0; i < m; i++)
+            v[i] = mixed[i];
+    }
+}
+
 /* e^x = 2^n + 2^n p for x <= 0, as in vector_avx2.h: the same polynomial, the same bits. */
 static inline void exp_parts_ps(__m512 x, __m512 *power, __m512 *rest)
 {
