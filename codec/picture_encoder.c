@@ -4,7 +4,6 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <math.h>
 #include <string.h>
 
 #include "codec/picture.h"
@@ -12,7 +11,6 @@
 #include "engine/base/mem.h"
 
 #define KEPT_MAX_SIZE ((int64_t)192 << 20) /* bytes of latents kept between runs */
-#define LATENT_LIMIT 32767.0f
 #define LARGE_PIXELS ((int64_t)1 << 25) /* from here on tiles are smaller, which keeps memory within bounds and costs time */
 #define LARGE_SEARCHED_PIXELS ((int64_t)1 << 19)
 
@@ -77,7 +75,7 @@ static RsdStatus worker_init(Worker *worker, const PictureEncoder *encoder, RsdE
 {
     PictureTile largest = picture_tile(&encoder->info, 0);
     const ImageCodecConfig *config = &encoder->options.model->codec->config;
-    int64_t n_z = (largest.latent_h + 3) / 4 * ((largest.latent_w + 3) / 4);
+    int64_t n_z = picture_hypers(largest.latent_h) * picture_hypers(largest.latent_w);
     RsdStatus status = RSD_OK;
 
     TRY(rsd_threads_create(&worker->alone, 1, err));
@@ -161,8 +159,8 @@ RsdStatus picture_encoder_open(PictureEncoder **out, const PictureEncoderOptions
     for (int i = 0; i < n_workers(encoder); i++)
         TRY(worker_init(&encoder->workers[i], encoder, err));
     TRY(mem_calloc(&encoder->row, (size_t)encoder->info.n_across, sizeof *encoder->row, err));
-    n_latents = options->model->codec->config.latent * ((encoder->info.width + PICTURE_LATENT - 1) / PICTURE_LATENT);
-    n_all = n_latents * ((encoder->info.height + PICTURE_LATENT - 1) / PICTURE_LATENT);
+    n_latents = options->model->codec->config.latent * (picture_latents(encoder->info.width));
+    n_all = n_latents * (picture_latents(encoder->info.height));
     if (n_all * (int64_t)sizeof *encoder->kept <= KEPT_MAX_SIZE)
         TRY(mem_alloc(&encoder->kept, (size_t)n_all, sizeof *encoder->kept, err));
     else
@@ -202,7 +200,7 @@ void picture_encoder_close(PictureEncoder **encoder)
 static float *latents_at(const PictureEncoder *encoder, const PictureTile *tile)
 {
     const int64_t m = encoder->options.model->codec->config.latent;
-    const int64_t w = (encoder->info.width + PICTURE_LATENT - 1) / PICTURE_LATENT;
+    const int64_t w = picture_latents(encoder->info.width);
     float *row = encoder->kept ? encoder->kept + m * w * tile->latent_y : encoder->row_y;
 
     return row + m * tile->latent_h * tile->latent_x;
@@ -234,12 +232,6 @@ fail:
 
 /* --- coding one tile ------------------------------------------------------------------------------------------------ */
 
-/* NaN, which only a damaged model makes, becomes 0. */
-static float bounded(float v, float limit)
-{
-    return v > -limit ? v < limit ? v : limit : v <= -limit ? -limit : 0.0f;
-}
-
 static RsdStatus quantise(PictureEncoder *encoder, Worker *worker, const PictureTile *tile, const float *y,
                           RsdError *err)
 {
@@ -254,9 +246,9 @@ static RsdStatus quantise(PictureEncoder *encoder, Worker *worker, const Picture
     if (codec->config.hyper > 0)
         TRY(image_codec_hyper(worker->tape, codec, scaled, &z, err));
     for (int64_t i = 0; i < tensor_count(scaled); i++)
-        worker->y[i] = (int32_t)lrintf(bounded(scaled->data[i], LATENT_LIMIT) * TILE_FRACTION);
+        worker->y[i] = tile_latent(scaled->data[i]);
     for (int64_t i = 0; z && i < tensor_count(z); i++)
-        worker->z[i] = (int16_t)lrintf(bounded(z->data[i], IMAGE_Z_LIMIT));
+        worker->z[i] = tile_hyper_latent(z->data[i]);
 fail:
     return status;
 }

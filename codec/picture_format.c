@@ -98,8 +98,18 @@ PictureTile picture_tile(const PictureInfo *info, int64_t number)
                          .h = h,
                          .latent_x = x / PICTURE_LATENT,
                          .latent_y = y / PICTURE_LATENT,
-                         .latent_w = (w + PICTURE_LATENT - 1) / PICTURE_LATENT,
-                         .latent_h = (h + PICTURE_LATENT - 1) / PICTURE_LATENT};
+                         .latent_w = picture_latents(w),
+                         .latent_h = picture_latents(h)};
+}
+
+int64_t picture_latents(int64_t pixels)
+{
+    return (pixels + PICTURE_LATENT - 1) / PICTURE_LATENT;
+}
+
+int64_t picture_hypers(int64_t latents)
+{
+    return (latents + PICTURE_HYPER - 1) / PICTURE_HYPER;
 }
 
 int64_t picture_shrunk(int64_t n, int shrink)

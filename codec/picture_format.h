@@ -12,6 +12,7 @@
 #define PICTURE_MAX_EXPONENT 10
 #define PICTURE_MAX_TILES (((int64_t)1 << 24) - 1)
 #define PICTURE_LATENT 16 /* pixels */
+#define PICTURE_HYPER 4   /* latents */
 #define PICTURE_PACKET_HEAD 13
 #define PICTURE_MAX_PAYLOAD (((size_t)1 << 24) - 1)
 #define PICTURE_MARK_SIZE 4
@@ -75,6 +76,9 @@ typedef struct PicturePacket {
 /* Computes what follows from the other fields, and checks all. code: status of what is wrong. */
 RsdStatus picture_info_complete(PictureInfo *info, RsdStatus code, RsdError *err);
 PictureTile picture_tile(const PictureInfo *info, int64_t number);
+/* Latents along a side of so many pixels, and hyper latents along one of so many latents. */
+int64_t picture_latents(int64_t pixels);
+int64_t picture_hypers(int64_t latents);
 /* Sides of a thumbnail: n / shrink, rounded up. */
 int64_t picture_shrunk(int64_t n, int shrink);
 

@@ -4,6 +4,7 @@
  */
 #include "codec/picture_net.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
@@ -99,6 +100,21 @@ static int64_t inside(Span latents, int64_t pixels)
     return (end < pixels ? end : pixels) - latents.first * IMAGE_STRIDE;
 }
 
+static float bounded(float v, float limit)
+{
+    return v > -limit ? v < limit ? v : limit : v <= -limit ? -limit : 0.0f;
+}
+
+int32_t tile_latent(float y)
+{
+    return (int32_t)lrintf(bounded(y, TILE_LATENT_LIMIT) * TILE_FRACTION);
+}
+
+int16_t tile_hyper_latent(float z)
+{
+    return (int16_t)lrintf(bounded(z, IMAGE_Z_LIMIT));
+}
+
 RsdStatus picture_analyse(const PictureModel *model, Tape *tape, const PictureInfo *info, const PictureTile *tile,
                           PictureReadFn read, void *read_ctx, float *y, RsdError *err)
 {
@@ -128,11 +144,6 @@ fail:
 }
 
 /* --- synthesis ------------------------------------------------------------------------------------------------------ */
-
-static int64_t latents_for(int64_t pixels)
-{
-    return (pixels + IMAGE_STRIDE - 1) / IMAGE_STRIDE;
-}
 
 /* Rows of latents in steps of 1 into y [M, h, w]. */
 static void take_latents(Tensor *y, Span rows, Span cols, const LatentRows *part)
@@ -188,8 +199,8 @@ static void take_tile(const Canvas *from, int64_t channels, float *rgb)
 RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const PictureInfo *info, const PictureTile *tile,
                              const LatentRows *parts, int n_parts, int shrink, float *rgb, RsdError *err)
 {
-    Span rows = with_margin(tile->latent_y, tile->latent_h, model->synthesis_margin, latents_for(info->height));
-    Span cols = with_margin(tile->latent_x, tile->latent_w, model->synthesis_margin, latents_for(info->width));
+    Span rows = with_margin(tile->latent_y, tile->latent_h, model->synthesis_margin, picture_latents(info->height));
+    Span cols = with_margin(tile->latent_x, tile->latent_w, model->synthesis_margin, picture_latents(info->width));
     const bool by_head = shrink > 1 && model->codec->config.heads;
     const int64_t stride = by_head ? IMAGE_STRIDE / shrink : IMAGE_STRIDE; /* samples of a latent in x */
     Canvas canvas = {.n = by_head ? 1 : shrink, .is_grey = info->channels == 1};

@@ -33,6 +33,12 @@ typedef RsdStatus (*PictureReadFn)(void *ctx, int64_t x, int64_t y, int64_t w, i
 RsdStatus picture_analyse(const PictureModel *model, Tape *tape, const PictureInfo *info, const PictureTile *tile,
                           PictureReadFn read, void *read_ctx, float *y, RsdError *err);
 
+/* What tile_encode takes of a latent in steps of 1 and of a hyper latent: within their limits, in 1/1024 and whole. NaN, which only a
+ * damaged model makes, becomes 0. */
+#define TILE_LATENT_LIMIT 32767.0f
+int32_t tile_latent(float y);
+int16_t tile_hyper_latent(float z);
+
 /* Rows first .. first + n - 1 of the latents of the whole picture, y^ [M, n, pitch] in 1/64. */
 typedef struct LatentRows {
     int64_t first, n, pitch;

@@ -6,8 +6,6 @@
 
 #include "engine/base/mem.h"
 
-#define HYPER_PER_LATENT (IMAGE_HYPER_STRIDE / IMAGE_STRIDE)
-
 struct PictureSearch {
     TileSearchOptions options;
     TileSearch *tiles;
@@ -20,21 +18,11 @@ struct PictureSearch {
     bool stopped;
 };
 
-static int64_t latents_for(int64_t pixels)
-{
-    return (pixels + IMAGE_STRIDE - 1) / IMAGE_STRIDE;
-}
-
-static int64_t hypers_for(int64_t latents)
-{
-    return (latents + HYPER_PER_LATENT - 1) / HYPER_PER_LATENT;
-}
-
 RsdStatus picture_search_create(PictureSearch **out, const TileSearchOptions *options, bool keeps_all, RsdError *err)
 {
     const PictureInfo *info = options->objective.info;
     const ImageCodecConfig *config = &options->objective.model->codec->config;
-    const int64_t w = latents_for(info->width), h = keeps_all ? latents_for(info->height) : picture_tile(info, 0).latent_h;
+    const int64_t w = picture_latents(info->width), h = keeps_all ? picture_latents(info->height) : picture_tile(info, 0).latent_h;
     PictureSearch *search = NULL;
     RsdStatus status = RSD_OK;
 
@@ -44,7 +32,7 @@ RsdStatus picture_search_create(PictureSearch **out, const TileSearchOptions *op
     search->keeps_all = keeps_all;
     TRY(tile_search_create(&search->tiles, options, err));
     TRY(mem_alloc(&search->y, (size_t)(config->latent * w * h), sizeof *search->y, err));
-    TRY(mem_alloc(&search->z, (size_t)(config->hyper * hypers_for(w) * hypers_for(h)), sizeof *search->z, err));
+    TRY(mem_alloc(&search->z, (size_t)(config->hyper * picture_hypers(w) * picture_hypers(h)), sizeof *search->z, err));
     *out = search;
     return RSD_OK;
 fail:
@@ -68,16 +56,16 @@ static int64_t y_at(const PictureSearch *search, const PictureTile *tile)
     const int64_t above = search->keeps_all ? tile->latent_y : 0;
 
     return search->options.objective.model->codec->config.latent *
-           (above * latents_for(search->options.objective.info->width) + tile->latent_h * tile->latent_x);
+           (above * picture_latents(search->options.objective.info->width) + tile->latent_h * tile->latent_x);
 }
 
 static int64_t z_at(const PictureSearch *search, const PictureTile *tile)
 {
-    const int64_t above = search->keeps_all ? hypers_for(tile->latent_y) : 0;
+    const int64_t above = search->keeps_all ? picture_hypers(tile->latent_y) : 0;
 
     return search->options.objective.model->codec->config.hyper *
-           (above * hypers_for(latents_for(search->options.objective.info->width)) +
-            hypers_for(tile->latent_h) * hypers_for(tile->latent_x));
+           (above * picture_hypers(picture_latents(search->options.objective.info->width)) +
+            picture_hypers(tile->latent_h) * picture_hypers(tile->latent_x));
 }
 
 const int16_t *picture_search_z(const PictureSearch *search, const PictureTile *tile)

@@ -26,6 +26,10 @@ RsdStatus tile_model_create(TileModel **out, const IntegerPrior *prior, RsdError
 RsdStatus tile_model_create_rvq(TileModel **out, const StagePrior *prior, RsdError *err);
 void tile_model_destroy(TileModel **model);
 
+/* The coder's tables: those of the CDF_SCALES scales, then that of each channel of z. */
+int tile_table_count(const IntegerPrior *prior);
+void tile_table(CdfTable *table, const IntegerPrior *prior, int i);
+
 /* Memory for tiles of up to max_h by max_w latents; one thread. model and kernels are kept. Errors: RSD_ERR_MEMORY. */
 typedef struct TileCoder TileCoder;
 RsdStatus tile_coder_create(TileCoder **out, const TileModel *model, int64_t max_h, int64_t max_w,

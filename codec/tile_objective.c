@@ -18,6 +18,7 @@
 
 #define WHITE_SQUARED (255.0 * 255.0)
 #define LEAST_LOSS 1e-6 /* a weight is not made of less: flat tiles are coded without any */
+#define LANE_BITS 26.6 /* what a stream has for each lane beside its symbols: most of a state */
 #define PROBE_SEED 1
 
 static int64_t channels_of(const TileObjective *o)
@@ -27,16 +28,11 @@ static int64_t channels_of(const TileObjective *o)
 
 /* ---- life ---- */
 
-static int64_t latents_for(int64_t pixels)
-{
-    return (pixels + PICTURE_LATENT - 1) / PICTURE_LATENT;
-}
-
 /* A tile with its ring, inside the picture. */
 static PictureTile with_ring(const PictureInfo *info, const PictureTile *tile)
 {
     const int64_t right = tile->latent_x + tile->latent_w + TILE_RING, bottom = tile->latent_y + tile->latent_h + TILE_RING;
-    const int64_t w = latents_for(info->width), h = latents_for(info->height);
+    const int64_t w = picture_latents(info->width), h = picture_latents(info->height);
     PictureTile region = *tile;
 
     region.latent_x = tile->latent_x > TILE_RING ? tile->latent_x - TILE_RING : 0;
@@ -48,7 +44,7 @@ static PictureTile with_ring(const PictureInfo *info, const PictureTile *tile)
 
 static int64_t z_count(const TileObjective *o, const PictureTile *tile)
 {
-    return o->options.model->codec->config.hyper * ((tile->latent_h + 3) / 4) * ((tile->latent_w + 3) / 4);
+    return o->options.model->codec->config.hyper * picture_hypers(tile->latent_h) * picture_hypers(tile->latent_w);
 }
 
 RsdStatus tile_objective_create(TileObjective **out, const TileObjectiveOptions *options, RsdError *err)
@@ -63,6 +59,7 @@ RsdStatus tile_objective_create(TileObjective **out, const TileObjectiveOptions 
     TRY(mem_calloc(&o, 1, sizeof *o, err));
     o->options = *options;
     TRY(tape_create(&o->tape, options->threads, 0, err));
+    TRY(tile_costs_init(&o->costs, options->model->codec->prior, err));
     TRY(tile_coder_create(&o->coder, options->model->tiles, largest.latent_h, largest.latent_w, kernels_pick(), err));
     TRY(mem_alloc(&o->y, n_y, sizeof *o->y, err));
     TRY(mem_alloc(&o->z, (size_t)z_count(o, &largest), sizeof *o->z, err));
@@ -84,6 +81,7 @@ void tile_objective_destroy(TileObjective **objective)
         return;
     tape_destroy(&o->tape);
     tile_coder_destroy(&o->coder);
+    tile_costs_clear(&o->costs);
     mem_free(&o->y);
     mem_free(&o->z);
     mem_free(&o->coded);
@@ -245,6 +243,7 @@ RsdStatus tile_objective_code(TileObjective *o, const TileRounding *rounding, co
     TRY(make_pixels(o, coded, &pixels, err));
     TRY(op_bound(o->tape, pixels, 0.0f, 1.0f, &pixels, err));
     TRY(apply_loss(o, pixels, &loss, &value->mse, err));
+    o->n_lanes = code.n_lanes;
     value->loss = (double)loss->data[0];
     value->bpp = 8.0 * (double)code.size / (double)o->n_pixels;
     if (o->weight == 0)
@@ -272,42 +271,90 @@ fail:
     return status;
 }
 
+static RsdStatus make_hyper(const TileObjective *o, Tensor **z, RsdError *err)
+{
+    const int64_t shape[] = {1, o->options.model->codec->config.hyper, picture_hypers(o->tile.latent_h), picture_hypers(o->tile.latent_w)};
+
+    return tape_tensor(o->tape, z, 4, shape, err);
+}
+
 static RsdStatus input_hyper(const TileObjective *o, const int16_t *z, Tensor **out, RsdError *err)
 {
-    const int64_t shape[] = {1, o->options.model->codec->config.hyper, (o->tile.latent_h + 3) / 4, (o->tile.latent_w + 3) / 4};
     RsdStatus status = RSD_OK;
 
-    TRY(tape_tensor(o->tape, out, 4, shape, err));
+    TRY(make_hyper(o, out, err));
     for (int64_t i = 0; i < o->n_z; i++)
         (*out)->data[i] = (float)z[i];
 fail:
     return status;
 }
 
+static void take_gradient(const Tensor *x, float *to)
+{
+    if (x->grad)
+        memcpy(to, x->grad, (size_t)tensor_count(x) * sizeof *to);
+    else
+        memset(to, 0, (size_t)tensor_count(x) * sizeof *to);
+}
+
+/* J of the latents on the tape, and its gradients. */
+static RsdStatus descend(TileObjective *o, Tensor *y, Tensor *z, const PriorOptions *options, TileValue *value, RsdError *err)
+{
+    Tensor *pixels, *loss, *bits, *objective;
+    PriorResult prior;
+    RsdStatus status = RSD_OK;
+
+    TRY(image_prior_estimate(o->tape, o->options.model->codec, &o->level, y, z, options, &prior, err));
+    TRY(make_pixels(o, prior.y_hat, &pixels, err));
+    TRY(apply_loss(o, pixels, &loss, &value->mse, err));
+    TRY(sum_bits(o, &prior, &bits, err));
+    value->bpp = (double)bits->data[0];
+    value->loss = (double)loss->data[0];
+    TRY(op_scale(o->tape, loss, (float)o->weight, &loss, err));
+    TRY(op_add(o->tape, bits, loss, &objective, err));
+    value->objective = (double)objective->data[0];
+    TRY(tape_backward(o->tape, objective, err));
+fail:
+    return status;
+}
+
 RsdStatus tile_objective_slope(TileObjective *o, const int16_t *z, float *dy, double *bpp, RsdError *err)
 {
-    const PriorOptions options = {.as_integer = true, .by_context = true, .rounding = ROUND_COINCIDE};
-    Tensor *coded, *hyper, *pixels, *loss, *bits, *objective;
-    PriorResult prior;
-    double mse;
+    const PriorOptions options = {.as_integer = true, .is_integer = true, .by_context = true, .rounding = ROUND_COINCIDE,
+                                  .table = &o->costs.table};
+    Tensor *coded, *hyper;
+    TileValue value;
     RsdStatus status = RSD_OK;
 
     begin_record(o);
     TRY(input_coded(o, &coded, err));
     TRY(input_hyper(o, z, &hyper, err));
     coded->needs_grad = true;
-    TRY(image_prior_estimate(o->tape, o->options.model->codec, &o->level, coded, hyper, &options, &prior, err));
-    TRY(make_pixels(o, prior.y_hat, &pixels, err));
-    TRY(apply_loss(o, pixels, &loss, &mse, err));
-    TRY(sum_bits(o, &prior, &bits, err));
-    *bpp = (double)bits->data[0];
-    TRY(op_scale(o->tape, loss, (float)o->weight, &loss, err));
-    TRY(op_add(o->tape, bits, loss, &objective, err));
-    TRY(tape_backward(o->tape, objective, err));
-    if (coded->grad)
-        memcpy(dy, coded->grad, (size_t)o->n_y * sizeof *dy);
-    else
-        memset(dy, 0, (size_t)o->n_y * sizeof *dy);
+    TRY(descend(o, coded, hyper, &options, &value, err));
+    take_gradient(coded, dy);
+    *bpp = value.bpp + LANE_BITS * o->n_lanes / (double)o->n_pixels;
+fail:
+    o->tape->recording = false;
+    return status;
+}
+
+RsdStatus tile_objective_relaxed(TileObjective *o, const TileRelaxation *how, const float *z, const float *y, float *dz, float *dy,
+                                 TileValue *value, RsdError *err)
+{
+    const PriorOptions options = {.as_integer = true, .is_integer = true, .rounding = how->rounding, .temperature = how->temperature,
+                                  .seed = how->seed, .step = how->step, .table = &o->costs.table};
+    const int64_t shape[] = {1, channels_of(o), o->tile.latent_h, o->tile.latent_w};
+    Tensor *latents, *hyper;
+    RsdStatus status = RSD_OK;
+
+    begin_record(o);
+    TRY(tape_input(o->tape, &latents, 4, shape, y, err));
+    TRY(make_hyper(o, &hyper, err));
+    memcpy(hyper->data, z, (size_t)o->n_z * sizeof *z);
+    latents->needs_grad = hyper->needs_grad = true;
+    TRY(descend(o, latents, hyper, &options, value, err));
+    take_gradient(latents, dy);
+    take_gradient(hyper, dz);
 fail:
     o->tape->recording = false;
     return status;

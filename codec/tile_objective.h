@@ -17,6 +17,7 @@
 #define RESIDUA_TILE_OBJECTIVE_H
 
 #include "codec/picture_net.h"
+#include "codec/tile_costs.h"
 #include "models/image_prior.h"
 
 #define TILE_RING 4 /* latents */
@@ -42,11 +43,13 @@ typedef struct TileObjective {
     TileObjectiveOptions options;
     Tape *tape;
     TileCoder *coder;
+    TileCosts costs;
     PictureTile tile;
     int level;
     int64_t n_y, n_z, n_pixels; /* of the tile: M h w, H ceil(h/4) ceil(w/4), pixels */
     double weight;              /* of the loss; 0 until something was coded */
     float *y, *z;               /* what the encoder would round: scaled latents [M, h, w] and hyper latents */
+    int n_lanes;                /* of the last choice coded */
     int32_t *coded;             /* [M, h, w] y^ in 1/64 of the last choice coded */
     PictureTile region;         /* the tile with its ring, in latents */
     float *around;              /* [M, region] scaled latents */
@@ -64,8 +67,17 @@ RsdStatus tile_objective_begin(TileObjective *objective, int64_t number, int lev
 RsdStatus tile_objective_code(TileObjective *objective, const TileRounding *rounding, const int16_t *z, const int32_t *y,
                               TileValue *value, RsdError *err);
 /* At the choice coded last, which went with z [n_z]: dy [n_y] = what J gains for each step that y^ grows, the latent's own bits left out:
- * by weight * loss, and by the bits of those whose context it is. *bpp gets what training would estimate, as the coded choice costs. */
+ * by weight * loss, and by the bits of those whose context it is. *bpp gets what the coder's tables say that the choice costs. */
 RsdStatus tile_objective_slope(TileObjective *objective, const int16_t *z, float *dy, double *bpp, RsdError *err);
+/* Latents between whole numbers, y [n_y] in steps of 1 and z [n_z], as `rounding` relaxes them (soft or stochastic): *value gets the
+ * bits of the coder's tables, between those of whole numbers, and the loss; dy, dz the gradients of J. */
+typedef struct TileRelaxation {
+    LatentRounding rounding;
+    float temperature;
+    uint64_t seed, step; /* of what is drawn */
+} TileRelaxation;
+RsdStatus tile_objective_relaxed(TileObjective *objective, const TileRelaxation *how, const float *z, const float *y, float *dz,
+                                 float *dy, TileValue *value, RsdError *err);
 /* curvature [M] = second derivative of weight * squared error for a step, mean over the channel, at the choice coded last: by one random probe. */
 RsdStatus tile_objective_curvature(TileObjective *objective, double *curvature, RsdError *err);
 #endif

@@ -41,12 +41,31 @@ typedef struct ScalarCoder {
 
 /* --- model ---------------------------------------------------------------------------------------------------------- */
 
+void tile_table(CdfTable *table, const IntegerPrior *prior, int i)
+{
+    const int c = i - CDF_SCALES;
+    uint32_t weight[IMAGE_Z_SYMBOLS + 1];
+
+    if (i < CDF_SCALES) {
+        cdf_grid(table, CDF_NORMAL, i);
+        return;
+    }
+    for (int k = 0; k <= prior->tables.n[c]; k++)
+        weight[k] = (uint32_t)prior->tables.weight[c * (IMAGE_Z_SYMBOLS + 1) + k];
+    cdf_from_weights(table, prior->tables.lowest[c], prior->tables.n[c], weight);
+}
+
+int tile_table_count(const IntegerPrior *prior)
+{
+    return CDF_SCALES + (int)prior->layers[PRIOR_UP1].n_in;
+}
+
 static void fill_costs(ScalarModel *model)
 {
     for (int i = 0; i < CDF_SCALES; i++) {
         CdfTable *table = &model->scale[i];
 
-        cdf_grid(table, CDF_NORMAL, i);
+        tile_table(table, model->prior, i);
         for (int v = 0; v <= table->n_values && table->n_values > 0; v++)
             model->cost[i][v] = cdf_cost(table->freq[v]);
     }
@@ -335,17 +354,10 @@ RsdStatus tile_model_create(TileModel **out, const IntegerPrior *prior, RsdError
     CHECK(model->hyper <= MAX_Z_CHANNELS, err, RSD_ERR_UNSUPPORTED,
           "%lld channels of z; pictures are coded with at most %d", (long long)model->hyper, MAX_Z_CHANNELS);
     fill_costs(model);
-    TRY(mem_calloc(&tables, (size_t)(CDF_SCALES + model->hyper), sizeof *tables, err));
-    memcpy(tables, model->scale, sizeof model->scale);
-    for (int64_t c = 0; c < model->hyper; c++) {
-        uint32_t weight[IMAGE_Z_SYMBOLS + 1];
-        int n = prior->tables.n[c];
-
-        for (int i = 0; i <= n; i++)
-            weight[i] = (uint32_t)prior->tables.weight[c * (IMAGE_Z_SYMBOLS + 1) + i];
-        cdf_from_weights(&tables[CDF_SCALES + c], prior->tables.lowest[c], n, weight);
-    }
-    TRY(rans_tables_create(&model->base.tables, tables, (int)(CDF_SCALES + model->hyper), err));
+    TRY(mem_calloc(&tables, (size_t)tile_table_count(prior), sizeof *tables, err));
+    for (int i = 0; i < tile_table_count(prior); i++)
+        tile_table(&tables[i], prior, i);
+    TRY(rans_tables_create(&model->base.tables, tables, tile_table_count(prior), err));
     *out = &model->base;
     model = NULL;
 fail:

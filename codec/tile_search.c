@@ -1,9 +1,12 @@
-/* tile_search.c - sweeps over the latents of a tile: straight-through rounding with the curvature of each channel as its step, annealed.
+/* tile_search.c - stages that follow each other, each from where the one before it ended: sweeps, then relaxed descents.
  *
  * Each latent has an aim, a real number. A sweep codes the aims rounded, bits against errors weighed by the curvature, takes the slope
  * of J there as if nothing had been rounded, and moves each aim towards where a parabola through the loss would be lowest. All move at
  * once, so the curvature counts more than it is. In long searches noise that fades shakes the aims, which leads out of choices that no
- * latent alone can better.
+ * latent alone can better. Relaxed descents (tile_relax.h) move aims and hyper latents together.
+ *
+ * An effort runs all stages up to its own, in the same way as the efforts below it, and what is kept is the best choice of all: so no
+ * effort is worse than one below it.
  *
  * [1] image.md 9.1, 9.2.
  *
@@ -14,33 +17,43 @@
 #include <math.h>
 #include <string.h>
 
+#include "codec/tile_relax.h"
 #include "engine/base/mem.h"
 
-#define LATENT_LIMIT 32767.0f
 #define PER_CODED (TILE_FRACTION / PRIOR_FRACTION)   /* units of tile_encode in those of y^ */
 #define BITS_PER_SQUARE (6.0 / 0.69314718055994531)  /* the balance behind TILE_WEIGHT_UNIT */
 #define CARE 1.5     /* the curvature counts so many times */
 #define FARTHEST 2.0 /* steps that a latent may want to move */
-#define FAST_SWEEPS 4
 #define FAST_PACE 0.5
 #define SLOW_PACE 0.3
 #define LEAST_PACE 0.02
-#define CALM_SWEEPS 10 /* before there is noise */
+#define CALM_SWEEPS 6   /* of a stage with noise, before there is any */
+#define STEPS_A_LOOK 20 /* of a relaxed descent, before the latents are rounded and coded */
 
-/* What an effort does after the two ways of rounding. */
-typedef struct Schedule {
-    int sweeps;
-    float heat; /* width of the noise at its beginning, in steps */
-} Schedule;
+typedef struct Stage {
+    int effort; /* from this one on */
+    int n_steps;
+    float heat;      /* of sweeps: width of the noise at its beginning; 0: a few fast ones, without noise */
+    bool is_relaxed; /* the rest is for such a stage */
+    LatentRounding rounding;
+    float hot, cold, rate;
+} Stage;
 
-static const Schedule SCHEDULES[SEARCH_LAST_EFFORT + 1] = {
-    [3] = {1, 0}, [4] = {2, 0}, [5] = {4, 0}, [6] = {60, 0.3f}, [7] = {150, 0.6f}, [8] = {400, 0.6f}, [9] = {1000, 0.6f},
+static const Stage STAGES[] = {
+    {.effort = 3, .n_steps = 1},
+    {.effort = 4, .n_steps = 1},
+    {.effort = 5, .n_steps = 2},
+    {.effort = 6, .n_steps = 36, .heat = 0.3f},
+    {.effort = 7, .n_steps = 100, .is_relaxed = true, .rounding = ROUND_ALL_SOFT, .hot = 0.35f, .cold = 0.1f, .rate = 0.02f},
+    {.effort = 8, .n_steps = 200, .is_relaxed = true, .rounding = ROUND_STOCHASTIC, .hot = 0.4f, .cold = 0.1f, .rate = 0.02f},
+    {.effort = 9, .n_steps = 600, .is_relaxed = true, .rounding = ROUND_STOCHASTIC, .hot = 0.4f, .cold = 0.1f, .rate = 0.02f},
 };
+#define N_STAGES (int)(sizeof STAGES / sizeof STAGES[0])
 
 struct TileSearch {
     TileSearchOptions options;
     TileObjective *objective;
-    float *aim, *slope; /* of each latent, in steps of 1 */
+    TileRelax relax; /* its y and z are the aims, its dy is the slope */
     int32_t *choice; /* what is given to tile_encode */
     int16_t *choice_z;
     int32_t *weight; /* [M] */
@@ -58,7 +71,7 @@ RsdStatus tile_search_create(TileSearch **out, const TileSearchOptions *options,
     const ImageCodecConfig *config = &options->objective.model->codec->config;
     const PictureTile largest = picture_tile(options->objective.info, 0);
     const size_t n_y = (size_t)(config->latent * largest.latent_h * largest.latent_w);
-    const size_t n_z = (size_t)(config->hyper * ((largest.latent_h + 3) / 4) * ((largest.latent_w + 3) / 4));
+    const size_t n_z = (size_t)(config->hyper * picture_hypers(largest.latent_h) * picture_hypers(largest.latent_w));
     TileSearch *search = NULL;
     RsdStatus status = RSD_OK;
 
@@ -66,8 +79,7 @@ RsdStatus tile_search_create(TileSearch **out, const TileSearchOptions *options,
     TRY(mem_calloc(&search, 1, sizeof *search, err));
     search->options = *options;
     TRY(tile_objective_create(&search->objective, &options->objective, err));
-    TRY(mem_alloc(&search->aim, n_y, sizeof *search->aim, err));
-    TRY(mem_alloc(&search->slope, n_y, sizeof *search->slope, err));
+    TRY(tile_relax_init(&search->relax, search->objective, n_y, n_z, err));
     TRY(mem_alloc(&search->choice, n_y, sizeof *search->choice, err));
     TRY(mem_alloc(&search->choice_z, n_z, sizeof *search->choice_z, err));
     TRY(mem_alloc(&search->best_coded, n_y, sizeof *search->best_coded, err));
@@ -88,8 +100,7 @@ void tile_search_destroy(TileSearch **search)
     if (!old)
         return;
     tile_objective_destroy(&old->objective);
-    mem_free(&old->aim);
-    mem_free(&old->slope);
+    tile_relax_clear(&old->relax);
     mem_free(&old->choice);
     mem_free(&old->choice_z);
     mem_free(&old->best_coded);
@@ -101,18 +112,12 @@ void tile_search_destroy(TileSearch **search)
 
 /* ---- choices ---- */
 
-/* NaN, which only a damaged model makes, becomes 0. */
-static float bounded(float v, float limit)
-{
-    return v > -limit ? v < limit ? v : limit : v <= -limit ? -limit : 0.0f;
-}
-
-static void choose_near(TileSearch *search, const float *y)
+static void choose_near(TileSearch *search)
 {
     for (int64_t i = 0; i < search->objective->n_y; i++)
-        search->choice[i] = (int32_t)lrintf(bounded(y[i], LATENT_LIMIT) * TILE_FRACTION);
+        search->choice[i] = tile_latent(search->relax.y[i]);
     for (int64_t i = 0; i < search->objective->n_z; i++)
-        search->choice_z[i] = (int16_t)lrintf(bounded(search->objective->z[i], IMAGE_Z_LIMIT));
+        search->choice_z[i] = tile_hyper_latent(search->relax.z[i]);
 }
 
 /* Codes the choice and keeps it where it is better. */
@@ -138,6 +143,7 @@ static bool may_go_on(TileSearch *search)
     const TileSearchOptions *options = &search->options;
 
     search->progress.step++;
+    search->progress.rounded = search->found.rounded;
     search->progress.best = search->found.best;
     if (!search->found.stopped && options->on_progress)
         search->found.stopped = !options->on_progress(options->progress_ctx, &search->progress);
@@ -149,7 +155,9 @@ static RsdStatus round_off(TileSearch *search, int effort, RsdError *err)
     RsdStatus status = RSD_OK;
 
     search->found.best.objective = NAN;
-    choose_near(search, search->objective->y);
+    memcpy(search->relax.y, search->objective->y, (size_t)search->objective->n_y * sizeof(float));
+    memcpy(search->relax.z, search->objective->z, (size_t)search->objective->n_z * sizeof(float));
+    choose_near(search);
     TRY(consider(search, &(TileRounding){.strength = 0}, err));
     if (effort > 1)
         TRY(consider(search, &(TileRounding){.strength = SEARCH_ROUNDING}, err));
@@ -180,10 +188,10 @@ static void move_aims(TileSearch *search, double pace)
 
     for (int64_t i = 0; i < o->n_y; i++) {
         const double curvature = CARE * search->curvature[i / n];
-        const double move = curvature > 0 ? -(double)search->slope[i] / curvature : 0.0;
+        const double move = curvature > 0 ? -(double)search->relax.dy[i] / curvature : 0.0;
         const double lowest = (double)o->coded[i] / PRIOR_FRACTION + fmax(-FARTHEST, fmin(FARTHEST, move));
 
-        search->aim[i] += (float)(pace * (lowest - (double)search->aim[i]));
+        search->relax.y[i] += (float)(pace * (lowest - (double)search->relax.y[i]));
     }
 }
 
@@ -192,36 +200,38 @@ static void shake_aims(TileSearch *search, int step, double width)
     Rng rng = rng_at(search->options.seed + (uint64_t)search->progress.tile, RNG_MODEL, (uint64_t)step, 0);
 
     for (int64_t i = 0; i < search->objective->n_y; i++)
-        search->aim[i] += (float)(width * ((double)rng_uniform(&rng) - 0.5));
+        search->relax.y[i] += (float)(width * ((double)rng_uniform(&rng) - 0.5));
+}
+
+/* Codes the aims as they are, latents rounded with bits against errors. */
+static RsdStatus look(TileSearch *search, RsdError *err)
+{
+    choose_near(search);
+    return consider(search, &(TileRounding){.strength = TILE_STRENGTH_UNIT, .weight = search->weight}, err);
 }
 
 static RsdStatus sweep(TileSearch *search, double pace, RsdError *err)
 {
-    const TileRounding rounding = {.strength = TILE_STRENGTH_UNIT, .weight = search->weight};
     double bpp;
     RsdStatus status = RSD_OK;
 
-    TRY(tile_objective_slope(search->objective, search->choice_z, search->slope, &bpp, err));
+    TRY(tile_objective_slope(search->objective, search->choice_z, search->relax.dy, &bpp, err));
     move_aims(search, pace);
-    choose_near(search, search->aim);
-    TRY(consider(search, &rounding, err));
+    TRY(look(search, err));
 fail:
     return status;
 }
 
-static RsdStatus run_sweeps(TileSearch *search, const Schedule *schedule, RsdError *err)
+static RsdStatus run_sweeps(TileSearch *search, const Stage *stage, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    memcpy(search->aim, search->objective->y, (size_t)search->objective->n_y * sizeof *search->aim);
-    TRY(tile_objective_curvature(search->objective, search->curvature, err));
-    weigh(search);
-    for (int i = 0; i < schedule->sweeps; i++) {
-        const double left = 1.0 - (double)i / schedule->sweeps;
+    for (int i = 0; i < stage->n_steps; i++) {
+        const double left = 1.0 - (double)i / stage->n_steps;
 
         if (i >= CALM_SWEEPS)
-            shake_aims(search, i, (double)schedule->heat * left);
-        TRY(sweep(search, i < FAST_SWEEPS ? FAST_PACE : SLOW_PACE * left + LEAST_PACE, err));
+            shake_aims(search, search->progress.step, (double)stage->heat * left);
+        TRY(sweep(search, stage->heat > 0 ? SLOW_PACE * left + LEAST_PACE : FAST_PACE, err));
         if (!may_go_on(search))
             break;
     }
@@ -229,31 +239,91 @@ fail:
     return status;
 }
 
-/* What training would estimate for the bits of the best choice. */
+/* The relaxed latents, rounded as they are and with bits against errors. */
+static RsdStatus look_twice(TileSearch *search, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    choose_near(search);
+    TRY(consider(search, &(TileRounding){.strength = 0}, err));
+    TRY(look(search, err));
+fail:
+    return status;
+}
+
+static RsdStatus run_relaxed(TileSearch *search, const Stage *stage, RsdError *err)
+{
+    const RelaxRun run = {.rounding = stage->rounding,
+                          .n_steps = stage->n_steps,
+                          .hot = stage->hot,
+                          .cold = stage->cold,
+                          .rate = stage->rate,
+                          .seed = search->options.seed + (uint64_t)search->progress.tile};
+    TileValue relaxed;
+    RsdStatus status = RSD_OK;
+
+    tile_relax_begin(&search->relax);
+    for (int i = 1; i <= stage->n_steps; i++) {
+        bool goes_on;
+
+        TRY(tile_relax_step(&search->relax, &run, &relaxed, err));
+        goes_on = may_go_on(search);
+        if (i % STEPS_A_LOOK == 0 || i == stage->n_steps || !goes_on) {
+            TRY(look_twice(search, err));
+        }
+        if (!goes_on)
+            break;
+    }
+fail:
+    return status;
+}
+
+static RsdStatus run_stages(TileSearch *search, int effort, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(tile_objective_curvature(search->objective, search->curvature, err));
+    weigh(search);
+    for (int i = 0; i < N_STAGES && !search->found.stopped; i++)
+        if (STAGES[i].effort <= effort)
+            TRY((STAGES[i].is_relaxed ? run_relaxed : run_sweeps)(search, &STAGES[i], err));
+fail:
+    return status;
+}
+
+/* What the coder's tables say of the bits of the best choice. */
 static RsdStatus estimate_best(TileSearch *search, RsdError *err)
 {
     TileObjective *o = search->objective;
 
     memcpy(o->coded, search->best_coded, (size_t)o->n_y * sizeof *o->coded);
-    return tile_objective_slope(o, search->best_z, search->slope, &search->found.estimated_bpp, err);
+    return tile_objective_slope(o, search->best_z, search->relax.dy, &search->found.estimated_bpp, err);
 }
 
 /* ---- the whole ---- */
 
+int tile_search_steps(int effort)
+{
+    int n = 0;
+
+    for (int i = 0; i < N_STAGES; i++)
+        n += STAGES[i].effort <= effort ? STAGES[i].n_steps : 0;
+    return n;
+}
+
 RsdStatus tile_search_run(TileSearch *search, int64_t number, int level, int effort, int16_t *z, int32_t *y, TileFound *found,
                           RsdError *err)
 {
-    const Schedule *schedule = &SCHEDULES[effort];
     TileObjective *o = search->objective;
     RsdStatus status = RSD_OK;
 
     memset(&search->found, 0, sizeof search->found);
     search->progress =
-        (SearchProgress){.tile = number, .n_tiles = search->options.objective.info->n_tiles, .n_steps = schedule->sweeps};
+        (SearchProgress){.tile = number, .n_tiles = search->options.objective.info->n_tiles, .n_steps = tile_search_steps(effort)};
     TRY(tile_objective_begin(o, number, level, err));
     TRY(round_off(search, effort, err));
-    if (schedule->sweeps > 0) {
-        TRY(run_sweeps(search, schedule, err));
+    if (effort >= SEARCH_FIRST_EFFORT) {
+        TRY(run_stages(search, effort, err));
         TRY(estimate_best(search, err));
     }
     for (int64_t i = 0; i < o->n_y; i++)

@@ -1,15 +1,19 @@
 /* tile_search.h - the encoder's search: latents of a tile whose bits and errors together weigh less than those of rounding.
  *
- * Nothing here changes what a decoder does. An effort says how much is tried, and each effort tries what the smaller ones do:
+ * Nothing here changes what a decoder does. An effort says how much is tried; each begins with all that the smaller ones do, and what is
+ * kept is the best choice ever coded, so none is worse than one below it:
  *
  *   1      the nearest whole numbers
  *   2      each value's bits against its squared error among the latents
- *   3 .. 5 1, 2, 4 sweeps: the slope of the loss at the pixels says where each latent wants to go, the curvature how much that is worth
- *          against its bits; all are rounded anew                                              one backward pass for each sweep
- *   6 .. 9 60, 150, 400, 1000 sweeps with noise that fades
+ *   3 .. 5 1, 2, 4 sweeps (RDOQ): the slope of the loss at the pixels says where each latent wants to go, the curvature how much that is
+ *          worth against its bits; all are rounded anew                                       one backward pass for each sweep
+ *   6      36 more with noise that fades: straight-through rounding
+ *   7      100 steps on softly rounded latents and hyper latents
+ *   8      200 of stochastic Gumbel annealing (SGA)
+ *   9      600 more
  *
- * What counts is J of real bytes with the integer prior and of the pixels of what was rounded: the best choice ever coded is kept.
- * The same picture, setting and seed give the same latents for any number of threads.
+ * What counts is J of real bytes with the integer prior and of the pixels of what was rounded. The same picture, setting and seed give the
+ * same latents for any number of threads.
  *
  * [1] image.md 9.1 to 9.3.
  *
@@ -27,7 +31,8 @@
 typedef struct SearchProgress {
     int64_t tile, n_tiles;
     int step, n_steps; /* of this tile, each about as long */
-    TileValue best;    /* so far, of this tile */
+    TileValue rounded; /* effort 2, of this tile */
+    TileValue best;    /* so far */
 } SearchProgress;
 
 /* Called after each step; false ends the search, with the best so far. */
@@ -42,6 +47,9 @@ typedef struct TileSearchOptions {
 
 typedef struct TileSearch TileSearch;
 
+/* Steps of an effort, of which the smaller efforts do the first ones in the same way. */
+int tile_search_steps(int effort);
+
 /* Errors: RSD_ERR_MEMORY. */
 RsdStatus tile_search_create(TileSearch **out, const TileSearchOptions *options, RsdError *err);
 void tile_search_destroy(TileSearch **search);
@@ -49,7 +57,7 @@ void tile_search_destroy(TileSearch **search);
 typedef struct TileFound {
     TileValue rounded;      /* effort 2 */
     TileValue best;
-    double estimated_bpp;   /* of the best, as training estimates it; 0 below effort 3 */
+    double estimated_bpp;   /* of the best, by the coder's tables (tile_costs.h); 0 below effort 3 */
     bool stopped;           /* on_progress said so */
 } TileFound;
 

@@ -35,7 +35,7 @@
 
 static IntegerForm form_of(PriorLayer which, const PriorOptions *options)
 {
-    return (IntegerForm){.relu = image_prior_layer_has_relu(which), .rounded = options->as_integer};
+    return (IntegerForm){.relu = image_prior_layer_has_relu(which), .rounded = options->as_integer, .exact = options->is_integer};
 }
 
 static RsdStatus run_layer(Tape *tape, const ImageCodec *codec, PriorLayer which, const PriorOptions *options, Tensor *x,
@@ -78,7 +78,7 @@ RsdStatus image_prior_psi(Tape *tape, const ImageCodec *codec, const int *level,
     TRY(image_net_at_levels(tape, codec->net->level_bias, level, batch, &bias, err));
     TRY(op_reshape(tape, bias, 4, (int64_t[]){batch, -1, 1, 1}, &bias, err));
     TRY(op_add(tape, h, bias, &h, err));
-    TRY(integer_net_settle(tape, (IntegerForm){true, options->as_integer}, h, psi, err));
+    TRY(integer_net_settle(tape, (IntegerForm){.relu = true, .rounded = options->as_integer}, h, psi, err));
 fail:
     return status;
 }
@@ -147,6 +147,40 @@ static RsdStatus add_noise(Tape *tape, Tensor *x, const PriorOptions *options, u
     return op_uniform_noise(tape, x, options->seed, options->step, sample, options->first_item * (tensor_count(x) / x->shape[0]), y, err);
 }
 
+static bool is_relaxed(const PriorOptions *options)
+{
+    return options->rounding == ROUND_ALL_SOFT || options->rounding == ROUND_STOCHASTIC;
+}
+
+static RsdStatus relax(Tape *tape, Tensor *x, const PriorOptions *options, uint32_t sample, Tensor **y, RsdError *err)
+{
+    Tensor *u;
+    RsdStatus status = RSD_OK;
+
+    if (options->rounding == ROUND_ALL_SOFT)
+        return op_soft_round(tape, x, options->temperature, y, err);
+    TRY(op_uniform(tape, x, options->seed, options->step, sample, &u, err));
+    TRY(op_stochastic_round(tape, x, u, options->temperature, y, err));
+fail:
+    return status;
+}
+
+/* y^ = k + mean, as if the mean stood still: it gets gradients of the bits alone. */
+static RsdStatus relax_latents(Tape *tape, Tensor *y, Tensor *mean, const Tensor *index, const PriorOptions *options,
+                               uint32_t sample, Tensor **y_hat, RsdError *err)
+{
+    Tensor *still, *k;
+    RsdStatus status = RSD_OK;
+
+    TRY(tape_leaf(tape, mean, false, &still, err));
+    TRY(op_sub(tape, y, still, &k, err));
+    TRY(relax(tape, k, options, sample, &k, err));
+    TRY(skip_where_sure(tape, k, index, &k, err));
+    TRY(op_add(tape, k, still, y_hat, err));
+fail:
+    return status;
+}
+
 /* y^ = round(y - mean) + mean, and what stands in the estimate of the bits. */
 static RsdStatus round_latents(Tape *tape, Tensor *y, Tensor *mean, const Tensor *index, const PriorOptions *options,
                                uint32_t sample, Tensor **y_hat, Tensor **estimated, RsdError *err)
@@ -154,6 +188,11 @@ static RsdStatus round_latents(Tape *tape, Tensor *y, Tensor *mean, const Tensor
     Tensor *from_mean, *k;
     RsdStatus status = RSD_OK;
 
+    if (is_relaxed(options)) {
+        TRY(relax_latents(tape, y, mean, index, options, sample, y_hat, err));
+        *estimated = *y_hat;
+        return RSD_OK;
+    }
     TRY(op_sub(tape, y, mean, &from_mean, err));
     TRY(op_round(tape, from_mean, &k, err));
     if (options->rounding == ROUND_COINCIDE)
@@ -167,9 +206,8 @@ static RsdStatus round_latents(Tape *tape, Tensor *y, Tensor *mean, const Tensor
         TRY(op_soft_round(tape, from_mean, options->temperature, &k, err));
         TRY(op_add(tape, k, mean, estimated, err));
         break;
-    case ROUND_COINCIDE:
+    default:
         *estimated = *y_hat;
-        break;
     }
 fail:
     return status;
@@ -195,11 +233,29 @@ fail:
     return status;
 }
 
+/* What the distribution of an index, or the coder's table for it, makes of latents. */
+static RsdStatus count_bits(Tape *tape, Tensor *estimated, Tensor *mean, Tensor *index, const PriorOptions *options,
+                            Tensor **bits, RsdError *err)
+{
+    Tensor *scale, *k;
+    RsdStatus status = RSD_OK;
+
+    if (options->table) {
+        TRY(op_sub(tape, estimated, mean, &k, err));
+        return op_table_bits(tape, options->table, k, index, bits, err);
+    }
+    TRY(op_affine(tape, index, (float)PRIOR_LOG_SCALE_STEP, (float)PRIOR_LOG_SCALE_FIRST, &scale, err));
+    TRY(op_exp(tape, scale, &scale, err));
+    TRY(op_bits(tape, DENSITY_NORMAL, estimated, mean, scale, PRIOR_FLOOR, bits, err));
+fail:
+    return status;
+}
+
 /* One pass: parameters, y^ and bits of a colour. y is whole, psi and context are packed. */
 static RsdStatus run_pass(Tape *tape, const ImageCodec *codec, Tensor *y, bool odd, Tensor *psi, Tensor *context,
                           const PriorOptions *options, Tensor **y_hat, PriorResult *result, RsdError *err)
 {
-    Tensor *packed, *mean, *index, *estimated, *scale;
+    Tensor *packed, *mean, *index, *estimated;
     RsdStatus status = RSD_OK;
 
     TRY(op_checkerboard_pack(tape, y, odd, &packed, err));
@@ -207,9 +263,7 @@ static RsdStatus run_pass(Tape *tape, const ImageCodec *codec, Tensor *y, bool o
     TRY(round_latents(tape, packed, mean, index, options, odd ? NOISE_SAMPLE_ODD : NOISE_SAMPLE_Y, y_hat, &estimated, err));
     if (options->by_context)
         TRY(tape_leaf(tape, estimated, false, &estimated, err));
-    TRY(op_affine(tape, index, (float)PRIOR_LOG_SCALE_STEP, (float)PRIOR_LOG_SCALE_FIRST, &scale, err));
-    TRY(op_exp(tape, scale, &scale, err));
-    TRY(op_bits(tape, DENSITY_NORMAL, estimated, mean, scale, PRIOR_FLOOR, &result->y_bits[odd], err));
+    TRY(count_bits(tape, estimated, mean, index, options, &result->y_bits[odd], err));
     TRY(clear_filling(tape, result->y_bits[odd], odd, y->shape[3], &result->y_bits[odd], err));
     result->y_index[odd] = index;
 fail:
@@ -234,19 +288,40 @@ fail:
 
 /* ---- the whole ---- */
 
+/* The row of each channel in a coder's table. */
+static RsdStatus count_z_bits(Tape *tape, const ImageCodec *codec, Tensor *z, const PriorOptions *options, Tensor **bits,
+                              RsdError *err)
+{
+    const int64_t channels = z->shape[1], n = z->shape[2] * z->shape[3];
+    Tensor *row;
+    RsdStatus status = RSD_OK;
+
+    if (!options->table)
+        return op_factorised_bits(tape, z, codec->net->z_weights, PRIOR_FLOOR, bits, err);
+    TRY(tape_tensor(tape, &row, 4, z->shape, err));
+    for (int64_t i = 0; i < tensor_count(z); i++)
+        row->data[i] = (float)(PRIOR_INDEX_MAX + 1 + i / n % channels);
+    TRY(op_table_bits(tape, options->table, z, row, bits, err));
+fail:
+    return status;
+}
+
 static RsdStatus round_z(Tape *tape, const ImageCodec *codec, Tensor *z, const PriorOptions *options, PriorResult *result,
                          RsdError *err)
 {
     Tensor *estimated;
     RsdStatus status = RSD_OK;
 
-    TRY(op_snap(tape, z, 1.0f, -IMAGE_Z_LIMIT, IMAGE_Z_LIMIT, &result->z_hat, err));
+    if (is_relaxed(options))
+        TRY(relax(tape, z, options, NOISE_SAMPLE_Z, &result->z_hat, err));
+    else
+        TRY(op_snap(tape, z, 1.0f, -IMAGE_Z_LIMIT, IMAGE_Z_LIMIT, &result->z_hat, err));
     estimated = result->z_hat;
     if (options->rounding == ROUND_NOISE)
         TRY(add_noise(tape, z, options, NOISE_SAMPLE_Z, &estimated, err));
     if (options->rounding == ROUND_SOFT)
         TRY(op_soft_round(tape, z, options->temperature, &estimated, err));
-    TRY(op_factorised_bits(tape, estimated, codec->net->z_weights, PRIOR_FLOOR, &result->z_bits, err));
+    TRY(count_z_bits(tape, codec, estimated, options, &result->z_bits, err));
 fail:
     return status;
 }

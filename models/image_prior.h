@@ -10,6 +10,7 @@
 #ifndef RESIDUA_IMAGE_PRIOR_H
 #define RESIDUA_IMAGE_PRIOR_H
 
+#include "engine/kernels/latent.h"
 #include "models/image_codec.h"
 
 #define PRIOR_UNIT INTEGER_UNIT /* activations count 1 / PRIOR_UNIT */
@@ -24,16 +25,21 @@
 typedef enum LatentRounding {
     ROUND_NOISE,  /* bits of y + u, u uniform; synthesis and context get rounded ones, straight-through */
     ROUND_SOFT,   /* bits of soft-rounded ones */
-    ROUND_COINCIDE /* bits of the rounded ones themselves, 0 where the index is 0: what a coder does */
+    ROUND_COINCIDE, /* bits of the rounded ones themselves, 0 where the index is 0: what a coder does */
+    /* For encoders that search: all get the same relaxed ones, 0 where the index is 0, z too. */
+    ROUND_ALL_SOFT,  /* softly rounded */
+    ROUND_STOCHASTIC /* drawn by a Gumbel softmax */
 } LatentRounding;
 
 typedef struct PriorOptions {
     bool as_integer;
+    bool is_integer; /* with as_integer: the weights are those of the integer form already: of a model from a file */
     bool by_context; /* gradients of a latent's bits go to its mean and scale alone, not to the latent itself */
     LatentRounding rounding;
-    float temperature;   /* ROUND_SOFT */
-    uint64_t seed, step; /* ROUND_NOISE */
+    float temperature;   /* of soft and of stochastic rounding */
+    uint64_t seed, step; /* ROUND_NOISE, ROUND_STOCHASTIC */
     int64_t first_item;  /* the same: of the batch that this is a part of */
+    const BitsTable *table; /* of a coder: a row for each scale, then one for each channel of z; NULL: bits of the distributions */
 } PriorOptions;
 
 typedef struct PriorResult {

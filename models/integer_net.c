@@ -38,7 +38,7 @@ RsdStatus integer_net_weight(Tape *tape, const Conv2dLayer *layer, IntegerForm f
     RsdStatus status;
 
     *w = layer->weight;
-    if (!form.rounded)
+    if (!form.rounded || form.exact)
         return RSD_OK;
     status = op_quantise_weights(tape, layer->weight, w, err);
     return status == RSD_OK ? RSD_OK : error_prefix(err, status, "%s", layer->name);

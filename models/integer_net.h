@@ -15,9 +15,10 @@
 
 /* ---- in float ---- */
 
-/* rounded: weights and activations as the integer form has them, straight-through. */
+/* rounded: weights and activations as the integer form has them, straight-through. exact: the weights are those of the integer form
+ * already, as those of a file. */
 typedef struct IntegerForm {
-    bool relu, rounded;
+    bool relu, rounded, exact;
 } IntegerForm;
 
 /* x [batch, c_in, h, n] -> y [batch, c_out, h, n], with ReLU and limits. Errors: RSD_ERR_NUMERIC naming the layer, RSD_ERR_MEMORY. */

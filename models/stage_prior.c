@@ -104,7 +104,7 @@ fail:
 
 static RsdStatus run_layer(Tape *tape, const Conv2dLayer *layers, StageLayer which, bool rounded, Tensor *x, Tensor **y, RsdError *err)
 {
-    return integer_net_run(tape, &layers[which], (IntegerForm){stage_layer_has_relu(which), rounded}, x, y, err);
+    return integer_net_run(tape, &layers[which], (IntegerForm){.relu = stage_layer_has_relu(which), .rounded = rounded}, x, y, err);
 }
 
 /* known [batch, 2 D, h, w] -> logits of a colour, packed. */

@@ -118,6 +118,70 @@ fail:
     return status;
 }
 
+/* ---- tables of a coder ---- */
+
+typedef struct TableTask {
+    const LatentKernels *latent;
+    BitsTable table;
+    const float *x, *row, *dy;
+    float *y, *dx, *drow;
+    bool add_x, add_row;
+    int64_t count;
+} TableTask;
+
+static void table_block(void *ctx, int64_t i, int worker)
+{
+    const TableTask *task = ctx;
+    const int64_t at = i * POINT_BLOCK;
+
+    (void)worker;
+    task->latent->table_bits(&task->table, task->x + at, task->row + at, task->y + at, point_block_len(task->count, i));
+}
+
+static void table_grad_block(void *ctx, int64_t i, int worker)
+{
+    const TableTask *task = ctx;
+    const int64_t at = i * POINT_BLOCK;
+
+    (void)worker;
+    task->latent->table_bits_grad(&task->table, task->x + at, task->row + at, task->dy + at, place_at(task->dx, at), task->add_x,
+                                  place_at(task->drow, at), task->add_row, point_block_len(task->count, i));
+}
+
+static RsdStatus table_backward(Tape *tape, Node *node, RsdError *err)
+{
+    TableTask task = *(const TableTask *)node->saved;
+    RsdStatus status = RSD_OK;
+
+    task.dy = node->out->grad;
+    TRY(tape_grad(tape, node->in[0], &task.dx, &task.add_x, err));
+    TRY(tape_grad(tape, node->in[1], &task.drow, &task.add_row, err));
+    threads_for(tape->threads, point_n_blocks(task.count), table_grad_block, &task);
+fail:
+    return status;
+}
+
+RsdStatus op_table_bits(Tape *tape, const BitsTable *table, Tensor *x, Tensor *row, Tensor **bits, RsdError *err)
+{
+    char text[2][SHAPE_TEXT_SIZE];
+    TableTask *task;
+    Tensor *result;
+    RsdStatus status = RSD_OK;
+
+    *bits = NULL;
+    CHECK(tensor_same_shape(x, row) && x != row, err, RSD_ERR_ARG, "bits of %s with rows %s; the shapes must be the same",
+          shape_text(text[0], x->n_dims, x->shape), shape_text(text[1], row->n_dims, row->shape));
+    TRY(tape_tensor(tape, &result, x->n_dims, x->shape, err));
+    TRY(arena_alloc(tape->arena, &task, 1, sizeof *task, err));
+    *task = (TableTask){.latent = tape->kernels->latent, .table = *table, .x = x->data, .row = row->data, .y = result->data,
+                        .count = tensor_count(x)};
+    threads_for(tape->threads, point_n_blocks(task->count), table_block, task);
+    TRY(tape_record(tape, table_backward, result, 2, (Tensor *[]){x, row}, task, err));
+    *bits = result;
+fail:
+    return status;
+}
+
 /* ---- a learned distribution for each channel ---- */
 
 typedef struct FactorisedTask {

@@ -14,6 +14,11 @@
 RsdStatus op_bits(Tape *tape, Density density, Tensor *x, Tensor *mean, Tensor *scale, float floor, Tensor **bits,
                   RsdError *err);
 
+/* bits [shape of x] of symbols x with tables, row of the shape of x; both may be anything between whole numbers, see
+ * engine/kernels/latent.h. table is copied, its costs are borrowed as long as the tape's memory. Gradients flow to x and row.
+ * Errors: RSD_ERR_ARG naming the shapes, RSD_ERR_MEMORY. */
+RsdStatus op_table_bits(Tape *tape, const BitsTable *table, Tensor *x, Tensor *row, Tensor **bits, RsdError *err);
+
 /* x [batch, channels, ...], weights [channels, FACTORISED_WEIGHTS] -> bits [shape of x]: one learned distribution per
  * channel. [image.md 10.7] Errors: RSD_ERR_ARG naming the shapes, RSD_ERR_MEMORY. */
 RsdStatus op_factorised_bits(Tape *tape, Tensor *x, Tensor *weights, float floor, Tensor **bits, RsdError *err);

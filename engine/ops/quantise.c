@@ -11,6 +11,8 @@
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/pointwise.h"
 
+#define HALF_UNIT (1.0f / (1 << 25)) /* of rng_uniform's numbers, which begin at 0 */
+
 /* ---- snapping ---- */
 
 typedef struct SnapJob {
@@ -95,6 +97,7 @@ RsdStatus op_soft_round(Tape *tape, Tensor *x, float temperature, Tensor **y, Rs
 typedef struct NoiseJob {
     uint64_t seed, step;
     uint32_t sample;
+    float shift;
     float *out;
     int64_t first, end; /* elements of the larger tensor */
 } NoiseJob;
@@ -108,26 +111,104 @@ static void noise_block(void *ctx, int64_t i, int worker)
 
     (void)worker;
     for (int64_t k = from; k < end; k++) {
-        const float u = rng_uniform(&rng) - 0.5f;
+        const float u = rng_uniform(&rng) + job->shift;
 
         if (k >= job->first)
             job->out[k - job->first] = u;
     }
 }
 
+/* rng_uniform + shift, as elements first .. of a larger tensor. */
+static RsdStatus draw(Tape *tape, const Tensor *like, NoiseJob job, Tensor **out, RsdError *err)
+{
+    const int64_t count = tensor_count(like);
+    RsdStatus status = RSD_OK;
+
+    TRY(tape_tensor(tape, out, like->n_dims, like->shape, err));
+    job.out = (*out)->data;
+    job.end = job.first + count;
+    if (count > 0)
+        threads_for(tape->threads, (job.end - 1) / POINT_BLOCK - job.first / POINT_BLOCK + 1, noise_block, &job);
+fail:
+    return status;
+}
+
+RsdStatus op_uniform(Tape *tape, const Tensor *like, uint64_t seed, uint64_t step, uint32_t sample, Tensor **u, RsdError *err)
+{
+    return draw(tape, like, (NoiseJob){.seed = seed, .step = step, .sample = sample, .shift = HALF_UNIT}, u, err);
+}
+
 RsdStatus op_uniform_noise(Tape *tape, Tensor *x, uint64_t seed, uint64_t step, uint32_t sample, int64_t first, Tensor **y, RsdError *err)
 {
-    const int64_t count = tensor_count(x);
-    NoiseJob job = {.seed = seed, .step = step, .sample = sample, .first = first, .end = first + count};
     Tensor *noise;
     RsdStatus status = RSD_OK;
 
     *y = NULL;
-    TRY(tape_tensor(tape, &noise, x->n_dims, x->shape, err));
-    job.out = noise->data;
-    if (count > 0)
-        threads_for(tape->threads, (job.end - 1) / POINT_BLOCK - first / POINT_BLOCK + 1, noise_block, &job);
+    TRY(draw(tape, x, (NoiseJob){.seed = seed, .step = step, .sample = sample, .shift = -0.5f, .first = first}, &noise, err));
     TRY(op_add(tape, x, noise, y, err));
+fail:
+    return status;
+}
+
+/* ---- stochastic rounding ---- */
+
+typedef struct StochasticJob {
+    const LatentKernels *latent;
+    float t;
+    const float *x, *u, *dy;
+    float *out;
+    int64_t count;
+    bool add;
+} StochasticJob;
+
+static void stochastic_block(void *ctx, int64_t i, int worker)
+{
+    const StochasticJob *job = ctx;
+    const int64_t at = i * POINT_BLOCK;
+
+    (void)worker;
+    job->latent->stochastic(job->t, job->x + at, job->u + at, job->out + at, point_block_len(job->count, i));
+}
+
+static void stochastic_grad_block(void *ctx, int64_t i, int worker)
+{
+    const StochasticJob *job = ctx;
+    const int64_t at = i * POINT_BLOCK;
+
+    (void)worker;
+    job->latent->stochastic_grad(job->t, job->x + at, job->u + at, job->dy + at, job->out + at, job->add,
+                                 point_block_len(job->count, i));
+}
+
+static RsdStatus stochastic_backward(Tape *tape, Node *node, RsdError *err)
+{
+    StochasticJob job = *(const StochasticJob *)node->saved;
+    RsdStatus status = tape_grad(tape, node->in[0], &job.out, &job.add, err);
+
+    if (status != RSD_OK || !job.out)
+        return status;
+    job.dy = node->out->grad;
+    threads_for(tape->threads, point_n_blocks(job.count), stochastic_grad_block, &job);
+    return RSD_OK;
+}
+
+RsdStatus op_stochastic_round(Tape *tape, Tensor *x, const Tensor *u, float t, Tensor **y, RsdError *err)
+{
+    char text[2][SHAPE_TEXT_SIZE];
+    StochasticJob *job;
+    Tensor *result;
+    RsdStatus status = RSD_OK;
+
+    *y = NULL;
+    CHECK(tensor_same_shape(x, u), err, RSD_ERR_ARG, "stochastic rounding of %s with %s; the shapes must be the same",
+          shape_text(text[0], x->n_dims, x->shape), shape_text(text[1], u->n_dims, u->shape));
+    TRY(tape_tensor(tape, &result, x->n_dims, x->shape, err));
+    TRY(arena_alloc(tape->arena, &job, 1, sizeof *job, err));
+    *job = (StochasticJob){.latent = tape->kernels->latent, .t = t, .x = x->data, .u = u->data, .out = result->data,
+                           .count = tensor_count(x)};
+    threads_for(tape->threads, point_n_blocks(job->count), stochastic_block, job);
+    TRY(tape_record(tape, stochastic_backward, result, 1, &x, job, err));
+    *y = result;
 fail:
     return status;
 }

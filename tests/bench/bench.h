@@ -104,6 +104,7 @@ void bench_image(Bench *bench);
 void bench_audio(Bench *bench);
 void bench_encodec(Bench *bench);
 void bench_picture(Bench *bench);
+void bench_effort(Bench *bench);
 void bench_rans(Bench *bench);
 void bench_integer(Bench *bench);
 void bench_start(Bench *bench);

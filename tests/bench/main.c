@@ -15,7 +15,7 @@ static const struct {
 } parts[] = {{"conv", bench_conv}, {"conv2d", bench_conv2d}, {"search", bench_search}, {"ops", bench_ops},
              {"step", bench_step}, {"gan", bench_gan}, {"codec", bench_codec}, {"dac", bench_dac}, {"image", bench_image},
              {"audio", bench_audio},
-             {"encodec", bench_encodec}, {"picture", bench_picture},
+             {"encodec", bench_encodec}, {"picture", bench_picture}, {"effort", bench_effort},
              {"rans", bench_rans}, {"integer", bench_integer}, {"start", bench_start}};
 
 static int usage(void)

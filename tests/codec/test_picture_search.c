@@ -141,19 +141,40 @@ Test(picture_search, more_effort_is_never_worse_and_says_what_a_decoder_finds)
     }
 }
 
-/* Where no latent is so far out that its escape is cheaper than the tail of a normal distribution. */
-Test(picture_search, the_estimate_of_the_bits_is_near_the_bytes)
+Test(picture_search, the_estimate_of_the_bits_is_that_of_the_bytes_at_every_level)
 {
+    static const int levels[] = {0, 8, 16, 40, 64, 70, 96, IMAGE_LEVEL_MAX};
     const Scene scene = {.width = 256, .height = 256, .number = 1};
     PictureEncoderOptions options = options_for(&scene);
-    TinyStream stream;
-    PictureFound found;
 
     options.tile_exponent = 8;
-    found = encode(&options, (PictureSetting){.level = 0, .effort = 3}, &stream);
-    cr_assert_float_eq(found.estimated_bpp, found.best.bpp, 0.01 * found.best.bpp, "%.5f bits per pixel, estimated %.5f",
-                       found.best.bpp, found.estimated_bpp);
-    free(stream.bytes);
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        TinyStream stream;
+        const PictureFound found = encode(&options, (PictureSetting){.level = levels[i], .effort = 3}, &stream);
+
+        cr_assert_float_eq(found.estimated_bpp, found.best.bpp, 0.01 * found.best.bpp, "level %d: %.5f bits per pixel, estimated %.5f",
+                           levels[i], found.best.bpp, found.estimated_bpp);
+        free(stream.bytes);
+    }
+}
+
+/* J falls with each kind of search, and a decoder finds what was said. */
+Test(picture_search, relaxed_descents_find_more)
+{
+    const Scene scene = {.width = 96, .height = 80, .number = 2};
+    const PictureEncoderOptions options = options_for(&scene);
+    double before = INFINITY;
+
+    for (int effort = 6; effort <= 8; effort++) {
+        TinyStream stream;
+        const PictureFound found = encode(&options, (PictureSetting){.level = 70, .effort = effort}, &stream);
+        const double mse = decoded_mse(&stream, &scene);
+
+        cr_assert_lt(found.best.objective, before, "effort %d: J %.6f after %.6f", effort, found.best.objective, before);
+        cr_assert_float_eq(mse, found.best.mse, 1e-5 * mse, "effort %d: error %g, said %g", effort, mse, found.best.mse);
+        before = found.best.objective;
+        free(stream.bytes);
+    }
 }
 
 Test(picture_search, the_same_seed_and_any_threads_make_the_same_file)

@@ -42,6 +42,52 @@ static void bits_in_double(const OpRow *row, const OpArray *in, OpArray *y)
             {4, {2, 3, 5, 7}, {8, 192, 8, 8}, 0.8f, 3, false}},                                                        \
      .value_tolerance = 2e-6, .gradient_tolerance = 2e-5}
 
+/* --- bits of tables: x, row ------------------------------------------------------------------------------------------------ */
+
+static const float COSTS[] = {9, 5, 2, 0.5f, 2.5f, 6, 10, 8, 5, 3, 1, 3, 5, 8, 6, 5, 3.5f, 2, 3.5f, 5, 6};
+static const BitsTable TABLE = {COSTS, 3, 7, -3};
+
+static RsdStatus apply_table_bits(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
+{
+    (void)row;
+    return op_table_bits(tape, &TABLE, in[0], in[1], y, err);
+}
+
+static void table_bits_in_double(const OpRow *row, const OpArray *in, OpArray *y)
+{
+    double *out = op_array_like(y, &in[0]);
+
+    (void)row;
+    for (int64_t i = 0; i < y->count; i++) {
+        const double v = in[0].data[i] + 3, r = in[1].data[i];
+        const int k = v < 0 ? 0 : v < 5 ? (int)v : 5, j = r < 1 ? 0 : 1;
+        const double a = COSTS[7 * j + k] * (k + 1 - v) + COSTS[7 * j + k + 1] * (v - k);
+        const double b = COSTS[7 * j + 7 + k] * (k + 1 - v) + COSTS[7 * j + 8 + k] * (v - k);
+
+        out[i] = a * (j + 1 - r) + b * (r - j);
+    }
+}
+
+/* --- stochastic rounding: x, u -------------------------------------------------------------------------------------------- */
+
+static RsdStatus apply_stochastic(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
+{
+    return op_stochastic_round(tape, in[0], in[1], (float)row->scalar, y, err);
+}
+
+static void stochastic_in_double(const OpRow *row, const OpArray *in, OpArray *y)
+{
+    double *out = op_array_like(y, &in[0]);
+
+    for (int64_t i = 0; i < y->count; i++) {
+        const double r = in[0].data[i] - floor(in[0].data[i]), u = in[1].data[i], t = (double)(float)row->scalar;
+        const double down = exp((-atanh(r) / t - log(-log(u))) / t); /* with equal noise for both: the logistic of their difference */
+        const double up = exp((-atanh(1 - r) / t - log(-log(u)) + log(u / (1 - u))) / t);
+
+        out[i] = floor(in[0].data[i]) + up / (up + down);
+    }
+}
+
 /* --- factorised bits: x, weights ------------------------------------------------------------------------------------------ */
 
 static RsdStatus apply_factorised(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
@@ -146,6 +192,12 @@ const OpRow op_rows_latent[] = {
      .in = {{4, {2, 3, 2, 5}, {8, 96, 2, 2}, -3, 3, false},
             {2, {3, FACTORISED_WEIGHTS}, {96, FACTORISED_WEIGHTS}, -2, -0.5f, false}},
      .value_tolerance = 2e-6, .gradient_tolerance = 1e-5},
+    {.name = "bits of tables", .n_inputs = 2, .apply = apply_table_bits, .reference = table_bits_in_double,
+     .in = {{4, {2, 3, 5, 7}, {8, 192, 8, 8}, -4.5f, 4.5f, false}, {4, {2, 3, 5, 7}, {8, 192, 8, 8}, 0.01f, 1.99f, false}},
+     .value_tolerance = 1e-6, .gradient_tolerance = 1e-5},
+    {.name = "stochastic rounding, temperature 0.4", .n_inputs = 2, .apply = apply_stochastic, .reference = stochastic_in_double,
+     .in = {{3, {2, 3, 41}, {8, 192, 64}, -4, 4, false}, {3, {2, 3, 41}, {8, 192, 64}, 0.01f, 0.99f, true}}, .scalar = 0.4,
+     .value_tolerance = 1e-6, .gradient_tolerance = 1e-5},
     {.name = "soft rounding, temperature 0.3", .n_inputs = 1, .apply = apply_soft_round, .reference = soft_round_in_double,
      .in = {{3, {2, 3, 41}, {8, 192, 64}, -4, 4, false}}, .scalar = 0.3, .value_tolerance = 1e-6,
      .gradient_tolerance = 1e-5},

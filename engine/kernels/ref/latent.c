@@ -260,8 +260,106 @@ static void factorised_bits_grad(const float *weights, const float *x, float flo
         write_gradients(&curve, weights, dweights);
 }
 
+/* ---- bits of a coder with tables ---- */
+
+/* Whole numbers around a place along an axis of n, and how far behind the first it is; beyond_ends: not clamped. */
+typedef struct Place {
+    int64_t at;
+    float past;
+} Place;
+
+static Place place_of(float v, int64_t n, bool beyond_ends)
+{
+    const float last = (float)(n - 1), near = v > 0 ? v < last ? v : last : 0.0f; /* NaN is 0 */
+    int64_t at = (int64_t)near;
+
+    at = at < n - 1 ? at : n - 2;
+    return (Place){at, (beyond_ends && v == v ? v : near) - (float)at};
+}
+
+static void table_bits(const BitsTable *table, const float *x, const float *row, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const Place v = place_of(x[i] - (float)table->lowest, table->n_values, true), r = place_of(row[i], table->n_rows, false);
+        const float *first = table->cost + r.at * table->n_values + v.at, *second = first + table->n_values;
+        const float a = first[0] + v.past * (first[1] - first[0]), b = second[0] + v.past * (second[1] - second[0]);
+
+        y[i] = a + r.past * (b - a);
+    }
+}
+
+/* Of values at distances of 1; past a whole number, or in the middle of both sides on one. */
+static float slope_at(const float *values, int64_t step, int64_t at, int64_t n, float past)
+{
+    const float *v = values + at * step, slope = v[step] - v[0];
+
+    if (past == 0.0f && at > 0)
+        return 0.5f * (v[step] - v[-step]);
+    if (past == 1.0f && at + 2 < n)
+        return 0.5f * (v[2 * step] - v[0]);
+    return slope;
+}
+
+static void table_bits_grad(const BitsTable *table, const float *x, const float *row, const float *dy, float *dx, bool add_x,
+                            float *drow, bool add_row, int64_t n)
+{
+    const int64_t width = table->n_values;
+
+    for (int64_t i = 0; i < n; i++) {
+        const Place v = place_of(x[i] - (float)table->lowest, width, true), r = place_of(row[i], table->n_rows, false);
+        const float *rows = table->cost + r.at * width;
+
+        if (dx) {
+            const float a = slope_at(rows, 1, v.at, width, v.past), b = slope_at(rows + width, 1, v.at, width, v.past);
+
+            put(&dx[i], (double)(dy[i] * (a + r.past * (b - a))), add_x);
+        }
+        if (drow) {
+            const float a = slope_at(table->cost + v.at, width, r.at, table->n_rows, r.past);
+            const float b = slope_at(table->cost + v.at + 1, width, r.at, table->n_rows, r.past);
+            const bool inside = row[i] >= 0 && row[i] <= (float)(table->n_rows - 1);
+
+            put(&drow[i], inside ? (double)(dy[i] * (a + v.past * (b - a))) : 0.0, add_row);
+        }
+    }
+}
+
+/* ---- stochastic rounding ---- */
+
+/* The share of the upper neighbour, and how it grows with r. */
+static double upper_share(double t, double x, double u, double *slope)
+{
+    const double most = 1.0 - (double)STOCHASTIC_EDGE, r = fmin(x - floor(x), most), left = fmin(1.0 - r, most);
+    const double v = ((atanh(r) - atanh(left)) / t + log(u / (1.0 - u))) / t, w = 1.0 / (1.0 + exp(-v));
+
+    *slope = w * (1.0 - w) / (t * t) * (1.0 / (1.0 - r * r) + 1.0 / (1.0 - left * left));
+    return w;
+}
+
+static void stochastic(float t, const float *x, const float *u, float *y, int64_t n)
+{
+    double slope;
+
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (float)(floor((double)x[i]) + upper_share((double)t, (double)x[i], (double)u[i], &slope));
+}
+
+static void stochastic_grad(float t, const float *x, const float *u, const float *dy, float *dx, bool add, int64_t n)
+{
+    double slope;
+
+    for (int64_t i = 0; i < n; i++) {
+        upper_share((double)t, (double)x[i], (double)u[i], &slope);
+        put(&dx[i], (double)dy[i] * slope, add);
+    }
+}
+
 const LatentKernels latent_ref = {.bits = bits,
                                   .bits_grad = bits_grad,
+                                  .table_bits = table_bits,
+                                  .table_bits_grad = table_bits_grad,
+                                  .stochastic = stochastic,
+                                  .stochastic_grad = stochastic_grad,
                                   .snap = snap,
                                   .snap_grad = snap_grad,
                                   .factorised_bits = factorised_bits,
