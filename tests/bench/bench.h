@@ -38,6 +38,9 @@ typedef struct BenchTime {
     double clock_s, cpu_s;
 } BenchTime;
 BenchTime bench_time(const Bench *bench, BenchRun run, void *ctx);
+/* The same for the program `residua` of this build, all of its threads together; arguments end with NULL, the first is its name, and
+ * what it prints on standard output goes nowhere. false: there is no program, or it fails, which is told. */
+bool bench_program(const Bench *bench, char *const arguments[], BenchTime *best);
 
 /* A product c [m, n] = a [m, k] b [k, n] by OpenBLAS on one thread; transpose_b for the form of a weight gradient. */
 typedef struct BenchProduct {
@@ -105,6 +108,7 @@ void bench_audio(Bench *bench);
 void bench_encodec(Bench *bench);
 void bench_picture(Bench *bench);
 void bench_effort(Bench *bench);
+void bench_picture_codec(Bench *bench);
 void bench_rans(Bench *bench);
 void bench_integer(Bench *bench);
 void bench_start(Bench *bench);

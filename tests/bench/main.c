@@ -16,12 +16,15 @@ static const struct {
              {"step", bench_step}, {"gan", bench_gan}, {"codec", bench_codec}, {"dac", bench_dac}, {"image", bench_image},
              {"audio", bench_audio},
              {"encodec", bench_encodec}, {"picture", bench_picture}, {"effort", bench_effort},
+             {"picture-codec", bench_picture_codec},
              {"rans", bench_rans}, {"integer", bench_integer}, {"start", bench_start}};
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench [--json] [--only conv|conv2d|search|ops|step|gan|codec|dac|image|audio|encodec|picture|rans|integer|start] "
-                    "[--seconds S] [--no-peer]\n");
+    fprintf(stderr, "usage: bench [--json] [--only PART] [--seconds S] [--no-peer]; parts:");
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        fprintf(stderr, " %s", parts[i].name);
+    fprintf(stderr, "\n");
     return 2;
 }
 
