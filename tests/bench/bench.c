@@ -69,8 +69,9 @@ BenchTime bench_time(const Bench *bench, BenchRun run, void *ctx)
 {
     double end = bench_now() + PATIENCE * bench->seconds, spent = 0.0;
     BenchTime best = {1e30, 1e30};
+    const int least = bench->n_runs ? bench->n_runs : RUNS_MIN;
 
-    for (int i = 0; i < RUNS_MIN || (spent < bench->seconds && bench_now() < end); i++) {
+    for (int i = 0; i < least || (spent < bench->seconds && bench_now() < end); i++) {
         double clock_s = bench_now(), cpu_s = cpu_now();
 
         run(ctx);
@@ -144,6 +145,8 @@ static void print_json(const BenchFigure *f)
         printf(",\"ratio\":%.4g,\"ratio_to\":\"%s\"", f->ratio, f->ratio_to);
     if (f->target > 0.0)
         printf(",\"target\":%.4g,\"reached\":%s", f->target, f->ratio >= f->target ? "true" : "false");
+    if (f->memory_bytes > 0)
+        printf(",\"memory_bytes\":%zu", f->memory_bytes);
     printf("}\n");
 }
 
@@ -159,6 +162,8 @@ void bench_print(const Bench *bench, const BenchFigure *f)
             printf(" %6.2f x %s", f->ratio, f->ratio_to);
         if (f->target > 0.0)
             printf("%s (target %.2f)", f->ratio >= f->target ? "" : " BELOW", f->target);
+        if (f->memory_bytes > 0)
+            printf("  %.0f MiB", (double)f->memory_bytes / 1048576.0);
         printf("\n");
     }
     fflush(stdout);

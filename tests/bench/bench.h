@@ -21,6 +21,7 @@ typedef struct Bench {
     bool json;
     bool peer;      /* run PyTorch beside us */
     double seconds; /* spent on each figure */
+    int n_runs;     /* at least so many runs, 0: three */
     RsdThreads *threads;
     Tape *tape;     /* on one thread */
 } Bench;
@@ -64,6 +65,7 @@ typedef struct BenchFigure {
     double ratio;
     const char *ratio_to;
     double target;
+    size_t memory_bytes; /* at most, 0: not said */
 } BenchFigure;
 void bench_print(const Bench *bench, const BenchFigure *figure);
 void bench_heading(const Bench *bench, const char *text);
