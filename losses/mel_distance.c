@@ -17,34 +17,20 @@
 #define FEWEST_BANDS 5
 #define LARGEST_WIN (SHORTEST_WIN << (N_SCALES - 1))
 #define MAGNITUDE_FLOOR 1e-5
-#define LARGE_PRODUCT 1e100 /* one more ratio fits: magnitudes of float samples are below 1e42, the floor is 1e-5 */
 
-static double band(const BandMatrix *m, int k, const double *magnitude)
+/* Sum over the frames and bands of |log10 M - log10 M'|: logarithms of the products of a frame's ratios above 1, since a logarithm
+ * takes longer than all else. */
+static double log_ratios(const BandMatrix *m, const double *ref, const double *dist)
 {
-    const float *weights = m->weights + m->offset[k];
-    double sum = 0;
+    double ratios[SPECTRUM_LANES], sum = 0;
+    int64_t exponents[SPECTRUM_LANES] = {0};
 
-    for (int i = 0; i < m->count[k]; i++)
-        sum += weights[i] * magnitude[m->first[k] + i];
-    return fmax(sum, MAGNITUDE_FLOOR);
-}
-
-/* Sum over the bands of |log10 M - log10 M'|: logarithms of products of some ratios M / M' above 1, since a logarithm takes
- * longer than all else. */
-static double log_ratios(const BandMatrix *m, int n_bands, const double *ref, const double *dist)
-{
-    double product = 1, sum = 0;
-
-    for (int b = 0; b < n_bands; b++) {
-        const double x = band(m, b, ref), y = band(m, b, dist);
-
-        product *= x > y ? x / y : y / x;
-        if (product > LARGE_PRODUCT) {
-            sum += log10(product);
-            product = 1;
-        }
-    }
-    return sum + log10(product);
+    for (int l = 0; l < SPECTRUM_LANES; l++)
+        ratios[l] = 1;
+    kernels_pick()->spectrum->band_ratios(m, ref, dist, MAGNITUDE_FLOOR, ratios, exponents);
+    for (int l = 0; l < SPECTRUM_LANES; l++)
+        sum += log10(ratios[l]) + (double)exponents[l] * M_LN2 / M_LN10;
+    return sum;
 }
 
 static RsdStatus distance_at(double *out, const MetricSignals *s, int win_len, int n_bands, RsdError *err)
@@ -54,26 +40,27 @@ static RsdStatus distance_at(double *out, const MetricSignals *s, int win_len, i
     MelBank *bank = NULL;
     MelConfig config = {
         .rate_hz = s->rate_hz, .n_fft = win_len, .n_mels = n_bands, .scale = MEL_SLANEY, .unit_area = true};
-    double *ref = NULL, *dist, sum = 0;
+    double *ref = NULL, *dist = NULL, sum = 0;
+    const size_t count = (size_t)(win_len / 2 + 1) * SPECTRUM_LANES;
     int64_t n_frames;
-    int n_bins = win_len / 2 + 1;
 
     TRY(mel_create(&bank, &config, err));
     TRY(power_frames_create(&frames, win_len, win_len / 4, err));
-    TRY(mem_alloc(&ref, 2 * (size_t)n_bins, sizeof *ref, err));
-    dist = ref + n_bins;
+    TRY(mem_alloc(&ref, count, sizeof *ref, err));
+    TRY(mem_alloc(&dist, count, sizeof *dist, err));
     n_frames = power_frames_count(frames, s->n);
-    for (int64_t k = 0; k < n_frames; k++) {
-        power_frames_get(frames, s->ref, s->n, k, ref);
-        power_frames_get(frames, s->dist, s->n, k, dist);
-        for (int b = 0; b < 2 * n_bins; b++)
-            ref[b] = sqrt(ref[b]);
-        sum += log_ratios(&bank->filters, n_bands, ref, dist);
+    for (int64_t k = 0; k < n_frames; k += SPECTRUM_LANES) {
+        const int n = n_frames - k < SPECTRUM_LANES ? (int)(n_frames - k) : SPECTRUM_LANES;
+
+        power_frames_block(frames, s->ref, s->n, k, n, true, ref);
+        power_frames_block(frames, s->dist, s->n, k, n, true, dist);
+        sum += log_ratios(&bank->filters, ref, dist); /* lanes without a frame are equal */
     }
     *out = sum / (double)n_frames / n_bands;
 fail:
     mel_destroy(&bank);
     mem_free(&ref);
+    mem_free(&dist);
     power_frames_destroy(&frames);
     return status;
 }

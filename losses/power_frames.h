@@ -9,9 +9,11 @@
 #ifndef RESIDUA_POWER_FRAMES_H
 #define RESIDUA_POWER_FRAMES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/base/error.h"
+#include "engine/kernels/spectrum.h"
 
 typedef struct PowerFrames PowerFrames;
 
@@ -25,6 +27,9 @@ void power_frames_destroy(PowerFrames **frames);
 
 int64_t power_frames_count(const PowerFrames *frames, int64_t n); /* for a signal of n >= 1 samples */
 int power_frames_bins(const PowerFrames *frames);                 /* fft_len / 2 + 1 */
+/* |X|^2, or with roots |X|, of frames k .. k + n_frames - 1 of x [n], n_frames <= SPECTRUM_LANES, which are columns of power
+ * [bins, SPECTRUM_LANES]; the others are zero. power starts on 64 bytes. */
+void power_frames_block(PowerFrames *frames, const float *x, int64_t n, int64_t k, int n_frames, bool roots, double *power);
 /* power [bins] = |X|^2 of frame k of x [n]. */
 void power_frames_get(PowerFrames *frames, const float *x, int64_t n, int64_t k, double *power);
 

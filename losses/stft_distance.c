@@ -1,4 +1,4 @@
-/* stft_distance.c - one resolution after the other, one frame at a time.
+/* stft_distance.c - one resolution after the other, a block of frames at a time.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,15 +25,16 @@ typedef struct Sums {
     double count;
 } Sums;
 
-/* The floor counts for all magnitudes, or (log_only) for their logarithms alone. */
+/* One frame, a column of the blocks. The floor counts for all magnitudes, or (log_only) for their logarithms alone. */
 static void add_frame(Sums *sums, const double *ref, const double *dist, int n_bins, double power_floor, bool log_only)
 {
     for (int b = 0; b < n_bins; b++) {
-        double ref_floored = fmax(ref[b], power_floor), dist_floored = fmax(dist[b], power_floor);
-        double x = sqrt(log_only ? ref[b] : ref_floored), y = sqrt(log_only ? dist[b] : dist_floored);
+        const double p = ref[b * SPECTRUM_LANES], q = dist[b * SPECTRUM_LANES];
+        const double ref_floored = fmax(p, power_floor), dist_floored = fmax(q, power_floor);
+        const double x = sqrt(log_only ? p : ref_floored), y = sqrt(log_only ? q : dist_floored);
 
         sums->linear += fabs(x - y);
-        sums->log += fabs(0.5 * (log(ref_floored) - log(dist_floored)));
+        sums->log += fabs(0.5 * log(ref_floored / dist_floored));
         sums->error += (x - y) * (x - y);
         sums->energy += x * x;
     }
@@ -45,22 +46,26 @@ static RsdStatus compare_at(Sums *sums, const MetricSignals *s, const Resolution
 {
     RsdStatus status = RSD_OK;
     PowerFrames *frames = NULL;
-    double *ref = NULL, *dist;
+    double *ref = NULL, *dist = NULL;
     int64_t n_frames;
     int n_bins = r->fft_len / 2 + 1;
 
     *sums = (Sums){0};
     TRY(power_frames_create_padded(&frames, r->fft_len, r->win_len, r->hop_len, err));
-    TRY(mem_alloc(&ref, 2 * (size_t)n_bins, sizeof *ref, err));
-    dist = ref + n_bins;
+    TRY(mem_alloc(&ref, SPECTRUM_LANES * (size_t)n_bins, sizeof *ref, err));
+    TRY(mem_alloc(&dist, SPECTRUM_LANES * (size_t)n_bins, sizeof *dist, err));
     n_frames = power_frames_count(frames, s->n);
-    for (int64_t k = 0; k < n_frames; k++) {
-        power_frames_get(frames, s->ref, s->n, k, ref);
-        power_frames_get(frames, s->dist, s->n, k, dist);
-        add_frame(sums, ref, dist, n_bins, power_floor, log_only);
+    for (int64_t k = 0; k < n_frames; k += SPECTRUM_LANES) {
+        const int n = n_frames - k < SPECTRUM_LANES ? (int)(n_frames - k) : SPECTRUM_LANES;
+
+        power_frames_block(frames, s->ref, s->n, k, n, false, ref);
+        power_frames_block(frames, s->dist, s->n, k, n, false, dist);
+        for (int l = 0; l < n; l++)
+            add_frame(sums, ref + l, dist + l, n_bins, power_floor, log_only);
     }
 fail:
     mem_free(&ref);
+    mem_free(&dist);
     power_frames_destroy(&frames);
     return status;
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/dsp/block_fft.h"
 #include "engine/dsp/fft.h"
 #include "engine/dsp/window.h"
 
@@ -63,33 +64,6 @@ fail:
     return status;
 }
 
-static RsdStatus make_turns(BlockFft *fft, int n, RsdError *err)
-{
-    const int m = n / 2;
-    size_t n_stages = 0, at = 0;
-    RsdStatus status = RSD_OK;
-
-    fft->n = n;
-    for (int l = m; l >= 4; l /= 4)
-        n_stages += (size_t)l / 4 * 6;
-    TRY(mem_calloc(&fft->stages, n_stages, sizeof(float), err));
-    TRY(mem_calloc(&fft->turns, (size_t)m + 2, sizeof(float), err));
-    for (int l = m; l >= 4; l /= 4)
-        for (int p = 0; p < l / 4; p++)
-            for (int j = 1; j <= 3; j++) {
-                const double angle = 2.0 * M_PI * p * j / l;
-
-                fft->stages[at++] = (float)cos(angle);
-                fft->stages[at++] = (float)-sin(angle);
-            }
-    for (int k = 0; k <= m / 2; k++) {
-        fft->turns[2 * k] = (float)cos(2.0 * M_PI * k / n);
-        fft->turns[2 * k + 1] = (float)-sin(2.0 * M_PI * k / n);
-    }
-fail:
-    return status;
-}
-
 RsdStatus stft_create(Stft **out, const StftConfig *config, RsdError *err)
 {
     Stft *stft = NULL;
@@ -108,10 +82,10 @@ RsdStatus stft_create(Stft **out, const StftConfig *config, RsdError *err)
     TRY(mem_calloc(&stft, 1, sizeof *stft, err));
     stft->config = c;
     stft->bins = c.n_fft / 2 + 1;
-    stft->in_blocks = (c.n_fft & (c.n_fft - 1)) == 0 && c.n_fft >= SPECTRUM_MIN_FFT && c.n_fft <= SPECTRUM_MAX_FFT;
+    stft->in_blocks = block_fft_possible(c.n_fft);
     TRY(make_windows(stft, err));
     if (stft->in_blocks)
-        TRY(make_turns(&stft->block_fft, c.n_fft, err));
+        TRY(block_fft_init(&stft->block_fft, c.n_fft, err));
     else
         TRY(fft_create(&stft->fft, c.n_fft, FFT_FLOAT, err));
     if (c.in_double)
@@ -130,8 +104,7 @@ void stft_destroy(Stft **stft)
     mem_free(&(*stft)->analysis);
     mem_free(&(*stft)->synthesis);
     mem_free(&(*stft)->squares);
-    mem_free(&(*stft)->block_fft.stages);
-    mem_free(&(*stft)->block_fft.turns);
+    block_fft_clear(&(*stft)->block_fft);
     fft_destroy(&(*stft)->fft);
     fft_destroy(&(*stft)->fft_f64);
     mem_free(&(*stft)->analysis_f64);

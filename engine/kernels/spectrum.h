@@ -26,7 +26,7 @@
 #define SPECTRUM_LANES 8
 
 /* Tables of the block transform of n real samples, n a power of two from SPECTRUM_MIN_FFT to SPECTRUM_MAX_FFT, made by
- * engine/dsp/stft.c. The samples are taken as m = n / 2 complex numbers.
+ * engine/dsp/block_fft.c. The samples are taken as m = n / 2 complex numbers.
  *   stages  for each radix-4 stage of length l = m, m / 4, .. >= 4, for p = 0 .. l / 4 - 1: cos and -sin of
  *           2 pi p j / l, j = 1, 2, 3: six numbers
  *   turns   for k = 0 .. m / 2: cos and -sin of 2 pi k / n, two numbers */
@@ -36,6 +36,12 @@ typedef struct BlockFft {
     int n;
     float *stages, *turns;
 } BlockFft;
+
+/* The same tables in double. */
+typedef struct BlockFftF64 {
+    int n;
+    double *stages, *turns;
+} BlockFftF64;
 
 /* A matrix whose rows each have one run of nonzeros, as filter banks do. Row r covers columns first[r] ..
  * first[r] + count[r] - 1 with weights[offset[r]] on. */
@@ -67,7 +73,15 @@ struct SpectrumKernels {
     void (*ear_squares)(const EarFilters *filters, const double *x, int64_t n, double squares[SPECTRUM_LANES]);
     /* Sum of x[i] taps[i], in double over fixed lanes: one output of a long filter. */
     double (*long_filter)(const double *x, const double *taps, int64_t n);
-
+    /* Power spectra of frames in double: power[k][l] = |sum_i window[i] x[l hop + i] exp(-2 pi i k / n)|^2, its root when `roots`;
+     * lanes l >= n_frames are zero. x [(n_frames - 1) hop + n], window [n], power [n / 2 + 1, 8]; work: 16 n numbers. All but x start on
+     * 64 bytes. */
+    void (*power_frames)(const BlockFftF64 *fft, const float *x, int64_t hop, const double *window, int n_frames, bool roots,
+                         double *work, double *power);
+    /* ratios[l] *= max(ma, floor) / max(mb, floor), or its inverse where that is larger, over the rows of m a and m b; a, b [n_columns, 8].
+     * The product is ratios[l] 2^exponents[l], ratios in [1, 2), so that it never overflows; all are finite and floor > 0. */
+    void (*band_ratios)(const BandMatrix *m, const double *a, const double *b, double floor, double ratios[SPECTRUM_LANES],
+                        int64_t exponents[SPECTRUM_LANES]);
 
     /* block[i][l] = window[i] x[l hop + i] for lanes l < n_frames, 0 for the others.
      * x [(n_frames - 1) hop + n], window [n], block [n, 8]. */
@@ -112,6 +126,6 @@ struct SpectrumKernels {
 };
 
 extern const SpectrumKernels spectrum_ref;
-extern const SpectrumKernels spectrum_avx2;
+extern const SpectrumKernels spectrum_avx2, spectrum_avx512;
 
 #endif

@@ -24,7 +24,7 @@
 
 static const Kernels sets[] = {
 #if defined(__x86_64__)
-    {"avx512", &gemm_avx512, &conv_avx512, &point_avx2, &search_avx512, &spectrum_avx2, &plane_avx2,
+    {"avx512", &gemm_avx512, &conv_avx512, &point_avx2, &search_avx512, &spectrum_avx512, &plane_avx2,
      &picture_avx2, &rans_avx512, &integer_avx512, &latent_ref, &depthwise_avx512},
     {"avx2", &gemm_avx2, &conv_avx2, &point_avx2, &search_avx2, &spectrum_avx2, &plane_avx2,
      &picture_avx2, &rans_avx2, &integer_avx2, &latent_ref, &depthwise_avx2},

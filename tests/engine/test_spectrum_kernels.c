@@ -8,6 +8,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
+#include "engine/dsp/block_fft.h"
 #include "engine/dsp/fft.h"
 #include "engine/dsp/stft.h"
 #include "engine/kernels/spectrum.h"
@@ -355,4 +356,115 @@ static void check_ear(const SpectrumKernels *k, const char *name)
 Test(spectrum_kernels, ear_filters_and_long_filters_by_their_definition)
 {
     each_set(check_ear);
+}
+
+/* --- in double ------------------------------------------------------------------------------------------------------ */
+
+static double *doubles(size_t count)
+{
+    double *x;
+    RsdError err;
+
+    ASSERT_OK(mem_calloc(&x, count, sizeof *x, &err), err);
+    return x;
+}
+
+static void check_power(const SpectrumKernels *k, const char *name, int n, int n_frames, bool roots)
+{
+    const int bins = n / 2 + 1, hop = n / 4 + 1;
+    float *x = noise((size_t)(7 * hop + n), (uint32_t)n);
+    double *window = doubles((size_t)n), *work = doubles(16 * (size_t)n), *power = doubles((size_t)bins * LANES);
+    double *frame = doubles((size_t)n + 2), *got = doubles((size_t)bins), *expected = doubles((size_t)bins);
+    BlockFftF64 tables;
+    Fft *fft;
+    RsdError err;
+    void *fft_work;
+    char what[96];
+
+    ASSERT_OK(block_fft_f64_init(&tables, n, &err), err);
+    ASSERT_OK(fft_create(&fft, n, FFT_DOUBLE, &err), err);
+    ASSERT_OK(mem_alloc(&fft_work, fft_work_size(fft), 1, &err), err);
+    for (int i = 0; i < n; i++)
+        window[i] = 0.3 + cos(1.0 + i);
+    k->power_frames(&tables, x, hop, window, n_frames, roots, work, power);
+    for (int l = 0; l < LANES; l++) {
+        for (int i = 0; i < n; i++)
+            frame[i] = l < n_frames ? window[i] * (double)x[l * hop + i] : 0.0;
+        fft_forward_f64(fft, frame, frame, fft_work);
+        for (int b = 0; b < bins; b++) {
+            const double p = frame[2 * b] * frame[2 * b] + frame[2 * b + 1] * frame[2 * b + 1];
+
+            expected[b] = roots ? sqrt(p) : p;
+            got[b] = power[b * LANES + l];
+        }
+        snprintf(what, sizeof what, "%s kernels, power of %d samples, %d frames, lane %d", name, n, n_frames, l);
+        ASSERT_CLOSE_F64(what, got, expected, bins, ((Tolerance){.of_max = 1e-14}));
+    }
+    block_fft_f64_clear(&tables);
+    fft_destroy(&fft);
+    mem_free(&fft_work);
+    mem_free(&x);
+    mem_free(&window);
+    mem_free(&work);
+    mem_free(&power);
+    mem_free(&frame);
+    mem_free(&got);
+    mem_free(&expected);
+}
+
+static void check_powers(const SpectrumKernels *k, const char *name)
+{
+    for (int n = SPECTRUM_MIN_FFT; n <= 2048; n *= 2)
+        for (int n_frames = 1; n_frames <= LANES; n_frames += n > 64 ? 7 : 1)
+            check_power(k, name, n, n_frames, n_frames % 2 == 0);
+    check_power(k, name, SPECTRUM_MAX_FFT, 5, false);
+}
+
+Test(spectrum_kernels, power_in_double_by_transforms_one_at_a_time)
+{
+    each_set(check_powers);
+}
+
+static void check_ratios(const SpectrumKernels *k, const char *name)
+{
+    int first[] = {0, 2, 5, 0}, count[] = {3, 4, 0, 9}, offset[] = {0, 3, 7, 7};
+    float weights[16];
+    const BandMatrix m = {.n_rows = 4, .n_columns = 9, .first = first, .count = count, .offset = offset, .weights = weights};
+    double *a = doubles(9 * LANES), *b = doubles(9 * LANES), ratios[LANES];
+    int64_t exponents[LANES] = {0};
+    Rng rng = rng_at(SEED, RNG_TEST, 0, 3);
+
+    for (int i = 0; i < 16; i++)
+        weights[i] = rng_between(&rng, 0.0f, 2.0f);
+    for (int i = 0; i < 9 * LANES; i++) { /* lane 0 silent, lane 1 enormous, lane 2 equal */
+        a[i] = i % LANES == 0 ? 0.0 : (i % LANES == 1 ? 1e42 : 1.0) * (double)rng_between(&rng, 0.0f, 1.0f);
+        b[i] = i % LANES <= 1 ? 0.0 : i % LANES == 2 ? a[i] : (double)rng_between(&rng, 0.0f, 1.0f);
+    }
+    for (int l = 0; l < LANES; l++)
+        ratios[l] = 1.0;
+    for (int repeat = 0; repeat < 3; repeat++) /* beyond the largest double */
+        k->band_ratios(&m, a, b, 1e-5, ratios, exponents);
+    for (int l = 0; l < LANES; l++) {
+        double expected = 0.0;
+
+        for (int r = 0; r < 4; r++) {
+            double x = 0.0, y = 0.0;
+
+            for (int i = 0; i < count[r]; i++) {
+                x += (double)weights[offset[r] + i] * a[(first[r] + i) * LANES + l];
+                y += (double)weights[offset[r] + i] * b[(first[r] + i) * LANES + l];
+            }
+            expected += 3.0 * fabs(log2(fmax(x, 1e-5) / fmax(y, 1e-5)));
+        }
+        cr_assert(ratios[l] >= 1.0 && ratios[l] < 2.0, "%s, lane %d: %g", name, l, ratios[l]);
+        cr_assert_float_eq(log2(ratios[l]) + (double)exponents[l], expected, 1e-12 * (1.0 + expected), "%s, lane %d: %.15g + %lld, "
+                           "expected %.15g", name, l, log2(ratios[l]), (long long)exponents[l], expected);
+    }
+    mem_free(&a);
+    mem_free(&b);
+}
+
+Test(spectrum_kernels, ratios_of_bands_by_their_definition)
+{
+    each_set(check_ratios);
 }

@@ -184,7 +184,31 @@ static double long_filter(const double *x, const double *taps, int64_t n)
     return sum;
 }
 
+static double row_product(const BandMatrix *m, int r, const double *x)
+{
+    double sum = 0.0;
+
+    for (int k = 0; k < m->count[r]; k++)
+        sum += (double)m->weights[m->offset[r] + k] * x[(m->first[r] + k) * LANES];
+    return sum;
+}
+
+static void band_ratios(const BandMatrix *m, const double *a, const double *b, double floor, double ratios[LANES],
+                        int64_t exponents[LANES])
+{
+    for (int l = 0; l < LANES; l++)
+        for (int r = 0; r < m->n_rows; r++) {
+            const double x = fmax(row_product(m, r, a + l), floor), y = fmax(row_product(m, r, b + l), floor);
+            int exponent;
+
+            ratios[l] = 2.0 * frexp(ratios[l] * (fmax(x, y) / fmin(x, y)), &exponent);
+            exponents[l] += exponent - 1;
+        }
+}
+
 const SpectrumKernels spectrum_ref = {
+    .power_frames = spectrum_power_frames_ref,
+    .band_ratios = band_ratios,
     .ear_squares = ear_squares,
     .long_filter = long_filter,
     .load_frames = load_frames,

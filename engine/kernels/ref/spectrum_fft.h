@@ -10,4 +10,7 @@
 void spectrum_forward_ref(const BlockFft *fft, float *block, float *work, float *re, float *im);
 void spectrum_adjoint_ref(const BlockFft *fft, const float *re, const float *im, float *work, float *block);
 
+void spectrum_power_frames_ref(const BlockFftF64 *fft, const float *x, int64_t hop, const double *window, int n_frames, bool roots,
+                               double *work, double *power);
+
 #endif

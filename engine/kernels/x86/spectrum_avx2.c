@@ -39,13 +39,14 @@ INLINE __m256 square_norm(__m256 x, __m256 y)
     return _mm256_fmadd_ps(x, x, _mm256_mul_ps(y, y));
 }
 
-static void power(const float *re, const float *im, float *s, int64_t n)
+void spectrum_power_avx2(const float *re, const float *im, float *s, int64_t n)
 {
     for (int64_t i = 0; i < n; i += 8)
         store_some(s + i, square_norm(load_some(re + i, n - i), load_some(im + i, n - i)), n - i);
 }
 
-static void power_grad(const float *re, const float *im, const float *ds, float *dre, float *dim, int64_t n, bool add)
+void spectrum_power_grad_avx2(const float *re, const float *im, const float *ds, float *dre, float *dim, int64_t n,
+                              bool add)
 {
     for (int64_t i = 0; i < n; i += 8) {
         const __m256 x = load_some(re + i, n - i), y = load_some(im + i, n - i), d = load_some(ds + i, n - i);
@@ -56,7 +57,7 @@ static void power_grad(const float *re, const float *im, const float *ds, float 
     }
 }
 
-static void magnitude(const float *re, const float *im, float floor, float *s, int64_t n)
+void spectrum_magnitude_avx2(const float *re, const float *im, float floor, float *s, int64_t n)
 {
     const __m256 least = _mm256_set1_ps(floor);
 
@@ -67,8 +68,8 @@ static void magnitude(const float *re, const float *im, float floor, float *s, i
     }
 }
 
-static void magnitude_grad(const float *re, const float *im, const float *s, float floor, const float *ds, float *dre,
-                           float *dim, int64_t n, bool add)
+void spectrum_magnitude_grad_avx2(const float *re, const float *im, const float *s, float floor, const float *ds,
+                                  float *dre, float *dim, int64_t n, bool add)
 {
     const __m256 least = _mm256_set1_ps(floor), zero = _mm256_setzero_ps();
 
@@ -84,8 +85,8 @@ static void magnitude_grad(const float *re, const float *im, const float *s, flo
     }
 }
 
-static void compress(const float *re, const float *im, float exponent, float eps, float *cre, float *cim, float *gain,
-                     int64_t n)
+void spectrum_compress_avx2(const float *re, const float *im, float exponent, float eps, float *cre, float *cim,
+                            float *gain, int64_t n)
 {
     const float half_power = 0.5f * (exponent - 1.0f);
     const __m256 least = _mm256_set1_ps(eps);
@@ -101,8 +102,8 @@ static void compress(const float *re, const float *im, float exponent, float eps
     }
 }
 
-static void compress_grad(const float *re, const float *im, const float *gain, float exponent, float eps,
-                          const float *dcre, const float *dcim, float *dre, float *dim, int64_t n, bool add)
+void spectrum_compress_grad_avx2(const float *re, const float *im, const float *gain, float exponent, float eps,
+                                 const float *dcre, const float *dcim, float *dre, float *dim, int64_t n, bool add)
 {
     const __m256 least = _mm256_set1_ps(eps), factor = _mm256_set1_ps(exponent - 1.0f);
 
@@ -120,8 +121,8 @@ static void compress_grad(const float *re, const float *im, const float *gain, f
 }
 
 /* Each column is one chain of multiply-adds over k in order; several rows' chains run side by side. */
-static void band(const BandMatrix *m, const float *x, int64_t x_stride, float *y, int64_t y_stride, int64_t columns,
-                 bool add)
+void spectrum_band_avx2(const BandMatrix *m, const float *x, int64_t x_stride, float *y, int64_t y_stride,
+                        int64_t columns, bool add)
 {
     for (int r = 0; r < m->n_rows; r++) {
         const float *weights = m->weights + m->offset[r], *from = x + m->first[r] * x_stride;
@@ -199,8 +200,8 @@ INLINE void distance_rows(const float *a, const float *b, int64_t rows, const Di
     }
 }
 
-static void distance(const float *a, const float *b, int64_t rows, const DistanceTerms *t, float *da,
-                     double sums[SPECTRUM_LANES])
+void spectrum_distance_avx2(const float *a, const float *b, int64_t rows, const DistanceTerms *t, float *da,
+                            double sums[SPECTRUM_LANES])
 {
     const bool plain = t->linear != 0.0f || t->square != 0.0f, logs = t->log != 0.0f || t->log_square != 0.0f;
 
@@ -212,7 +213,7 @@ static void distance(const float *a, const float *b, int64_t rows, const Distanc
         distance_rows(a, b, rows, t, da, sums, true, true);
 }
 
-static void energy(const float *a, int64_t rows, double sums[SPECTRUM_LANES])
+void spectrum_energy_avx2(const float *a, int64_t rows, double sums[SPECTRUM_LANES])
 {
     __m256 sum = _mm256_setzero_ps();
 
@@ -226,75 +227,3 @@ static void energy(const float *a, int64_t rows, double sums[SPECTRUM_LANES])
         }
     }
 }
-
-/* Four bands of a cascade; the sections hand their values on in registers, and the one product that waits for the sample
- * before comes last. */
-static inline __m256d ear_half(const EarFilters *f, const double *x, int64_t n, int first)
-{
-    const __m256d pole_1 = _mm256_loadu_pd(&f->pole_1[first]), pole_2 = _mm256_loadu_pd(&f->pole_2[first]);
-    __m256d gain[EAR_STAGES], zero[EAR_STAGES], last_in[EAR_STAGES], last[EAR_STAGES], before[EAR_STAGES];
-    __m256d squares = _mm256_setzero_pd();
-
-    for (int k = 0; k < EAR_STAGES; k++) {
-        gain[k] = _mm256_loadu_pd(&f->gain[k][first]);
-        zero[k] = _mm256_loadu_pd(&f->zero[k][first]);
-        last_in[k] = last[k] = before[k] = _mm256_setzero_pd();
-    }
-    for (int64_t i = 0; i < n; i++) {
-        __m256d signal = _mm256_broadcast_sd(&x[i]);
-
-        for (int k = 0; k < EAR_STAGES; k++) {
-            __m256d y = _mm256_fmadd_pd(zero[k], last_in[k], _mm256_mul_pd(gain[k], signal));
-
-            y = _mm256_fnmadd_pd(pole_1, last[k], _mm256_fnmadd_pd(pole_2, before[k], y));
-            last_in[k] = signal;
-            before[k] = last[k];
-            last[k] = y;
-            signal = y;
-        }
-        squares = _mm256_fmadd_pd(signal, signal, squares);
-    }
-    return squares;
-}
-
-static void ear_squares(const EarFilters *f, const double *x, int64_t n, double squares[SPECTRUM_LANES])
-{
-    _mm256_storeu_pd(squares, ear_half(f, x, n, 0));
-    _mm256_storeu_pd(squares + 4, ear_half(f, x, n, 4));
-}
-
-static double long_filter(const double *x, const double *taps, int64_t n)
-{
-    __m256d low = _mm256_setzero_pd(), high = low, four;
-    __m128d two;
-    int64_t i = 0;
-    double rest = 0.0;
-
-    for (; i + 8 <= n; i += 8) {
-        low = _mm256_fmadd_pd(_mm256_loadu_pd(x + i), _mm256_loadu_pd(taps + i), low);
-        high = _mm256_fmadd_pd(_mm256_loadu_pd(x + i + 4), _mm256_loadu_pd(taps + i + 4), high);
-    }
-    for (; i < n; i++)
-        rest += x[i] * taps[i];
-    four = _mm256_add_pd(low, high);
-    two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
-    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two))) + rest;
-}
-
-const SpectrumKernels spectrum_avx2 = {
-    .ear_squares = ear_squares,
-    .long_filter = long_filter,
-    .load_frames = spectrum_load_frames_avx2,
-    .add_frames = spectrum_add_frames_avx2,
-    .forward = spectrum_forward_avx2,
-    .adjoint = spectrum_adjoint_avx2,
-    .power = power,
-    .power_grad = power_grad,
-    .magnitude = magnitude,
-    .magnitude_grad = magnitude_grad,
-    .compress = compress,
-    .compress_grad = compress_grad,
-    .band = band,
-    .distance = distance,
-    .energy = energy,
-};

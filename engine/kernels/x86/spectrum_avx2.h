@@ -14,6 +14,51 @@ void spectrum_add_frames_avx2(const float *block, const float *window, int n, in
 void spectrum_forward_avx2(const BlockFft *fft, float *block, float *work, float *re, float *im);
 void spectrum_adjoint_avx2(const BlockFft *fft, const float *re, const float *im, float *work, float *block);
 
+void spectrum_power_avx2(const float *re, const float *im, float *s, int64_t n);
+void spectrum_power_grad_avx2(const float *re, const float *im, const float *ds, float *dre, float *dim, int64_t n,
+                              bool add);
+void spectrum_magnitude_avx2(const float *re, const float *im, float floor, float *s, int64_t n);
+void spectrum_magnitude_grad_avx2(const float *re, const float *im, const float *s, float floor, const float *ds,
+                                  float *dre, float *dim, int64_t n, bool add);
+void spectrum_compress_avx2(const float *re, const float *im, float exponent, float eps, float *cre, float *cim,
+                            float *gain, int64_t n);
+void spectrum_compress_grad_avx2(const float *re, const float *im, const float *gain, float exponent, float eps,
+                                 const float *dcre, const float *dcim, float *dre, float *dim, int64_t n, bool add);
+void spectrum_band_avx2(const BandMatrix *m, const float *x, int64_t x_stride, float *y, int64_t y_stride,
+                        int64_t columns, bool add);
+void spectrum_distance_avx2(const float *a, const float *b, int64_t rows, const DistanceTerms *t, float *da,
+                            double sums[SPECTRUM_LANES]);
+void spectrum_energy_avx2(const float *a, int64_t rows, double sums[SPECTRUM_LANES]);
+
+/* What is computed in float is the same in the AVX-512 set. */
+#define SPECTRUM_IN_FLOAT_AVX2 \
+    .load_frames = spectrum_load_frames_avx2, .add_frames = spectrum_add_frames_avx2, .forward = spectrum_forward_avx2, \
+    .adjoint = spectrum_adjoint_avx2, .power = spectrum_power_avx2, .power_grad = spectrum_power_grad_avx2, \
+    .magnitude = spectrum_magnitude_avx2, .magnitude_grad = spectrum_magnitude_grad_avx2, .compress = spectrum_compress_avx2, \
+    .compress_grad = spectrum_compress_grad_avx2, .band = spectrum_band_avx2, .distance = spectrum_distance_avx2, \
+    .energy = spectrum_energy_avx2
+
+static inline void transpose8(__m256 r[8])
+{
+    const __m256 a0 = _mm256_unpacklo_ps(r[0], r[1]), a1 = _mm256_unpackhi_ps(r[0], r[1]);
+    const __m256 a2 = _mm256_unpacklo_ps(r[2], r[3]), a3 = _mm256_unpackhi_ps(r[2], r[3]);
+    const __m256 a4 = _mm256_unpacklo_ps(r[4], r[5]), a5 = _mm256_unpackhi_ps(r[4], r[5]);
+    const __m256 a6 = _mm256_unpacklo_ps(r[6], r[7]), a7 = _mm256_unpackhi_ps(r[6], r[7]);
+    const __m256 b0 = _mm256_shuffle_ps(a0, a2, 0x44), b1 = _mm256_shuffle_ps(a0, a2, 0xee);
+    const __m256 b2 = _mm256_shuffle_ps(a1, a3, 0x44), b3 = _mm256_shuffle_ps(a1, a3, 0xee);
+    const __m256 b4 = _mm256_shuffle_ps(a4, a6, 0x44), b5 = _mm256_shuffle_ps(a4, a6, 0xee);
+    const __m256 b6 = _mm256_shuffle_ps(a5, a7, 0x44), b7 = _mm256_shuffle_ps(a5, a7, 0xee);
+
+    r[0] = _mm256_permute2f128_ps(b0, b4, 0x20);
+    r[1] = _mm256_permute2f128_ps(b1, b5, 0x20);
+    r[2] = _mm256_permute2f128_ps(b2, b6, 0x20);
+    r[3] = _mm256_permute2f128_ps(b3, b7, 0x20);
+    r[4] = _mm256_permute2f128_ps(b0, b4, 0x31);
+    r[5] = _mm256_permute2f128_ps(b1, b5, 0x31);
+    r[6] = _mm256_permute2f128_ps(b2, b6, 0x31);
+    r[7] = _mm256_permute2f128_ps(b3, b7, 0x31);
+}
+
 /* Splits normal positive x = 2^e m with m in [sqrt(1/2), sqrt(2)) and returns ln(m) by the series
  * ln m = 2 (s + s^3/3 + s^5/5 + ..), s = (m - 1) / (m + 1), |s| <= 0.1716; the first term left out is below 1e-8 s. */
 static inline __m256 split_log(__m256 x, __m256 *exponent)
