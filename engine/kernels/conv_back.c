@@ -193,7 +193,8 @@ static void store_input_grad(const TileKernels *tk, const ConvBackPlan *plan, co
     for (int64_t first = 0; first < product->m; first += product->m_chunk) {
         int64_t m = lesser(product->m_chunk, product->m - first);
 
-        conv_rows_multiply(tk, product, offset, dy_rows, &(PackedWeights){.floats = packed}, NULL, first, m, columns, out, product->pitch);
+        conv_rows_multiply(tk, product, offset, dy_rows, &(PackedWeights){.floats = packed}, NULL, first, m, columns, out, product->pitch,
+                           false);
         for (int64_t r = 0; r < m && job->elu && plan->slope_from_rows; r++)
             tk->slope(out + r * product->pitch, x_rows + (first + r) * product->pitch, columns);
         conv_rows_store(tk, product, tile, group, first, m, out, line, &target);

@@ -192,7 +192,7 @@ static const float *block_weights(const TileKernels *tk, const ConvPlan *plan, c
 
 void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32_t *offset, const float *rows,
                         const PackedWeights *packed, const float *bias, int64_t first_row, int64_t m, int64_t columns, float *y,
-                        int64_t y_stride)
+                        int64_t y_stride, bool add)
 {
     for (int64_t block = 0; block < plan->n_blocks; block++) {
         int64_t c_first = block * plan->c_block, n_j = block_channels(plan, block) * plan->n_taps;
@@ -202,6 +202,7 @@ void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32
                                .panel_stride = n_j * plan->tile_rows,
                                .offset = offset,
                                .begin = block == 0,
+                               .add = add,
                                .bias = bias,
                                .y_stride = y_stride};
 

@@ -49,10 +49,10 @@ typedef struct PackedWeights {
 size_t conv_widened_count(const ConvPlan *plan);
 
 /* m output rows from first_row on, a multiple of a tile's rows, by all columns of a tile, over all blocks of the sum.
- * bias [m] or NULL. */
+ * bias [m] or NULL. add: to what y holds, when there is one block. */
 void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32_t *offset, const float *rows,
                         const PackedWeights *packed, const float *bias, int64_t first_row, int64_t m, int64_t columns, float *y,
-                        int64_t y_stride);
+                        int64_t y_stride, bool add);
 
 /* Sends n_rows finished output rows [n_rows][pitch], the first of them first_row of the group, to the target. */
 void conv_rows_store(const TileKernels *tk, const ConvPlan *plan, const ConvTile *tile, int64_t group, int64_t first_row,

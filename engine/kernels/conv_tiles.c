@@ -87,15 +87,15 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
         int64_t m = plan->m - first < plan->m_chunk ? plan->m - first : plan->m_chunk;
         const float *bias = chunk_bias(plan, job, group, first, m, bias_room);
 
-        if (is_direct(plan, &tile) && !job->add) {
+        if (is_direct(plan, &tile) && (!job->add || plan->n_blocks == 1)) {
             float *y = job->y + ((tile.b * plan->groups + group) * plan->c_dst + first) * count +
                        tile.top * plan->x.n_dst + tile.first;
 
-            conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, y, count);
+            conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, y, count, job->add);
             if (job->relu)
                 rectify(y, m, columns, count);
         } else {
-            conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, out, plan->pitch);
+            conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, out, plan->pitch, false);
             if (job->relu)
                 rectify(out, m, columns, plan->pitch);
             conv_rows_store(tk, plan, &tile, group, first, m, out, line, &(RowTarget){.y = job->y, .add = job->add});

@@ -9,14 +9,15 @@
 
 #include "engine/kernels/conv.h"
 
-/* y[r, t] = (begin ? bias[r] or 0 : y[r, t]) + sum_j w[j, r] rows[offset[j] + t], r in [0, m), t in [0, n). */
+/* y[r, t] = (begin ? bias[r] or 0 : y[r, t]) + sum_j w[j, r] rows[offset[j] + t], r in [0, m), t in [0, n).
+ * With `add`, which needs `begin`, y[r, t] is added to this as the last. */
 typedef struct TileProduct {
     int64_t m, n, n_j; /* n <= columns of a tile; rows may be read up to the last of these */
     const float *w;    /* panels of a tile's rows: panel p at w + p panel_stride */
     int64_t panel_stride;
     const float *rows;
     const int32_t *offset; /* [n_j] */
-    bool begin;
+    bool begin, add;
     const float *bias; /* [m] or NULL */
     float *y;
     int64_t y_stride;

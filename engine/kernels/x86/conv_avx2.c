@@ -305,10 +305,12 @@ static inline __attribute__((always_inline)) void multiply(const TileProduct *p,
     }
     UNROLL for (int r = 0; r < n_rows; r++) {
         UNROLL for (int v = 0; v < n_vectors; v++) {
+            float *to = y + r * p->y_stride + v * W;
+
             if (v + 1 < n_vectors || whole)
-                _mm256_storeu_ps(y + r * p->y_stride + v * W, sum[r][v]);
+                _mm256_storeu_ps(to, p->add ? _mm256_add_ps(_mm256_loadu_ps(to), sum[r][v]) : sum[r][v]);
             else
-                _mm256_maskstore_ps(y + r * p->y_stride + v * W, last, sum[r][v]);
+                _mm256_maskstore_ps(to, last, p->add ? _mm256_add_ps(_mm256_maskload_ps(to, last), sum[r][v]) : sum[r][v]);
         }
     }
 }
@@ -345,8 +347,11 @@ static inline __attribute__((always_inline)) void multiply_narrow(const TileProd
             sum[ROWS + r] = _mm256_fmadd_ps(_mm256_broadcast_ss(w + p->panel_stride + r), in, sum[ROWS + r]);
         }
     }
-    UNROLL for (int r = 0; r < 2 * ROWS; r++)
-        _mm256_maskstore_ps(y + r * p->y_stride, last, sum[r]);
+    UNROLL for (int r = 0; r < 2 * ROWS; r++) {
+        float *to = y + r * p->y_stride;
+
+        _mm256_maskstore_ps(to, last, p->add ? _mm256_add_ps(_mm256_maskload_ps(to, last), sum[r]) : sum[r]);
+    }
 }
 
 static void product(const TileProduct *p)

@@ -26,12 +26,16 @@
 
 static void load(float *dst, const float *src, int64_t n, bool elu)
 {
+    int64_t i = 0;
+
     if (!elu) {
         memcpy(dst, src, (size_t)n * sizeof *dst);
         return;
     }
-    for (int64_t i = 0; i < n; i += W) {
-        __mmask16 lanes = lanes_at(i, n);
+    for (; i + W <= n; i += W)
+        _mm512_storeu_ps(dst + i, elu_ps(_mm512_loadu_ps(src + i)));
+    if (i < n) {
+        __mmask16 lanes = first_lanes(n - i);
 
         _mm512_mask_storeu_ps(dst + i, lanes, elu_ps(_mm512_maskz_loadu_ps(lanes, src + i)));
     }
@@ -136,11 +140,15 @@ static void turn(float *panel, const float *rows, int64_t pitch, int64_t m, int6
 
 static void finish(float *dst, const float *src, int64_t n, bool add, const float *slope_at)
 {
+    int64_t i = 0;
+
     if (!add && !slope_at) {
         memcpy(dst, src, (size_t)n * sizeof *dst);
         return;
     }
-    for (int64_t i = 0; i < n; i += W) {
+    for (; i + W <= n && !slope_at; i += W)
+        _mm512_storeu_ps(dst + i, _mm512_add_ps(_mm512_loadu_ps(src + i), _mm512_loadu_ps(dst + i)));
+    for (; i < n; i += W) {
         __mmask16 lanes = lanes_at(i, n);
         __m512 v = _mm512_maskz_loadu_ps(lanes, src + i);
 
@@ -201,6 +209,20 @@ static float dot(const float *a, const float *b, int64_t n)
 
 /* --- products ------------------------------------------------------------------------------------------------------------ */
 
+/* The columns of `lanes`; all of them are no mask at all where `lanes` is a constant. */
+INLINE __m512 load_columns(const float *y, __mmask16 lanes)
+{
+    return lanes == 0xFFFF ? _mm512_loadu_ps(y) : _mm512_maskz_loadu_ps(lanes, y);
+}
+
+INLINE void store_columns(float *y, __mmask16 lanes, __m512 v)
+{
+    if (lanes == 0xFFFF)
+        _mm512_storeu_ps(y, v);
+    else
+        _mm512_mask_storeu_ps(y, lanes, v);
+}
+
 /* n_rows output rows by n_vectors columns of vectors; both constants where this is inlined. n_rows beyond those of a panel are
  * the first rows of the next one. The last vector holds the columns of `last`. */
 INLINE void multiply(const TileProduct *p, const float *w, int64_t row, int n_rows, int n_vectors, __mmask16 last)
@@ -211,7 +233,7 @@ INLINE void multiply(const TileProduct *p, const float *w, int64_t row, int n_ro
     UNROLL for (int r = 0; r < n_rows; r++) {
         UNROLL for (int v = 0; v < n_vectors; v++) {
             if (!p->begin)
-                sum[r][v] = _mm512_maskz_loadu_ps(v + 1 < n_vectors ? (__mmask16)0xFFFF : last, y + r * p->y_stride + v * W);
+                sum[r][v] = load_columns(y + r * p->y_stride + v * W, v + 1 < n_vectors ? (__mmask16)0xFFFF : last);
             else
                 sum[r][v] = p->bias ? _mm512_set1_ps(p->bias[row + r]) : _mm512_setzero_ps();
         }
@@ -230,8 +252,12 @@ INLINE void multiply(const TileProduct *p, const float *w, int64_t row, int n_ro
         }
     }
     UNROLL for (int r = 0; r < n_rows; r++) {
-        UNROLL for (int v = 0; v < n_vectors; v++)
-            _mm512_mask_storeu_ps(y + r * p->y_stride + v * W, v + 1 < n_vectors ? (__mmask16)0xFFFF : last, sum[r][v]);
+        UNROLL for (int v = 0; v < n_vectors; v++) {
+            float *to = y + r * p->y_stride + v * W;
+            const __mmask16 lanes = v + 1 < n_vectors ? (__mmask16)0xFFFF : last;
+
+            store_columns(to, lanes, p->add ? _mm512_add_ps(load_columns(to, lanes), sum[r][v]) : sum[r][v]);
+        }
     }
 }
 
@@ -264,7 +290,9 @@ INLINE void multiply_rows(const TileProduct *p, int n_vectors, __mmask16 last)
 
 static void product(const TileProduct *p)
 {
-    if (p->n > 2 * W)
+    if (p->n == 3 * W)
+        multiply_rows(p, 3, (__mmask16)0xFFFF);
+    else if (p->n > 2 * W)
         multiply_rows(p, 3, first_lanes(p->n - 2 * W));
     else if (p->n > W)
         multiply_rows(p, 2, first_lanes(p->n - W));
