@@ -99,10 +99,15 @@ RsdStatus code_sums_create(CodeSums *sums, const Codebook *cb, Arena *arena, Rsd
     RsdStatus status = RSD_OK;
 
     *sums = (CodeSums){.n_codes = cb->n_codes, .dim = cb->dim};
-    TRY(arena_alloc(arena, &sums->count, (size_t)cb->n_codes, sizeof(float), err));
-    TRY(arena_alloc(arena, &sums->sum, (size_t)(cb->n_codes * cb->dim), sizeof(float), err));
+    TRY(arena_alloc(arena, &sums->count, (size_t)(cb->n_codes * (1 + cb->dim)), sizeof(float), err));
+    sums->sum = sums->count + cb->n_codes;
 fail:
     return status;
+}
+
+void code_sums_share(CodeSums *sums, Group *group, bool counts_alone)
+{
+    group_sum_f32(group, sums->count, (size_t)(sums->n_codes * (counts_alone ? 1 : 1 + sums->dim)));
 }
 
 typedef struct SumJob {
@@ -197,35 +202,38 @@ void codebook_update(Codebook *cb, RsdThreads *threads, const CodeSums *sums, fl
         threads_for(threads, (cb->n_codes + CODES_PER_TASK - 1) / CODES_PER_TASK, update_codes, &job);
 }
 
-/* Vector number i of the whole batch, from the member that has it. */
-static void draw_vector(float *dst, const VectorBatch *v, int64_t i, Group *group)
+/* Vector number i of the whole batch; zeros where another member has it. */
+static void draw_vector(float *dst, const VectorBatch *v, int64_t i, const Group *group)
 {
-    int64_t here = i - group_rank(group) * v->batch * v->frames;
-    bool mine = here >= 0 && here < v->batch * v->frames;
+    const int64_t here = i - group_rank(group) * v->batch * v->frames;
+    const bool mine = here >= 0 && here < v->batch * v->frames;
     const float *column = v->data + (mine ? here / v->frames * v->dim * v->frames + here % v->frames : 0);
 
     for (int64_t d = 0; d < v->dim; d++)
         dst[d] = mine ? column[d * v->frames] : 0.0f;
-    group_sum_f32(group, dst, (size_t)v->dim);
 }
 
-int codebook_reseed(Codebook *cb, const VectorBatch *v, float threshold, Rng *rng, Group *group)
+int codebook_reseed(Codebook *cb, const VectorBatch *v, float threshold, Rng *rng, float *room, Group *group)
 {
-    int64_t n_vectors = v->batch * v->frames * group_size(group);
-    int n_reseeded = 0;
+    const int64_t n_vectors = v->batch * v->frames * group_size(group), dim = cb->dim;
+    int n_dead = 0;
 
+    for (int64_t j = 0; j < cb->n_codes; j++)
+        if (cb->count[j] < threshold)
+            draw_vector(room + n_dead++ * dim, v, rng_below(rng, (uint32_t)n_vectors), group);
+    if (n_dead)
+        group_sum_f32(group, room, (size_t)(n_dead * dim)); /* all at once: each has come from one member */
     for (int64_t j = 0; j < cb->n_codes; j++) {
-        float *code = cb->embed + j * cb->dim;
-
         if (cb->count[j] >= threshold)
             continue;
-        draw_vector(code, v, rng_below(rng, (uint32_t)n_vectors), group);
-        for (int64_t d = 0; d < cb->dim; d++)
-            cb->sum[j * cb->dim + d] = threshold * code[d];
+        for (int64_t d = 0; d < dim; d++) {
+            cb->embed[j * dim + d] = room[d];
+            cb->sum[j * dim + d] = threshold * room[d];
+        }
         cb->count[j] = threshold;
-        n_reseeded++;
+        room += dim;
     }
-    return n_reseeded;
+    return n_dead;
 }
 
 /* ---- codes that move together ---- */

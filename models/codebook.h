@@ -57,6 +57,8 @@ typedef struct CodeSums {
 
 RsdStatus code_sums_create(CodeSums *sums, const Codebook *cb, Arena *arena, RsdError *err);
 void code_sums_fill(CodeSums *sums, RsdThreads *threads, const VectorBatch *v, const uint16_t *codes);
+/* They become those of the group's batch; counts_alone: the sums are not looked at. */
+void code_sums_share(CodeSums *sums, Group *group, bool counts_alone);
 /* exp(entropy) of codes that were chosen so often, count [n_codes]; *n_used (may be NULL): how many were at all. */
 float codes_perplexity(const float *count, int64_t n_codes, int64_t *n_used);
 
@@ -82,7 +84,7 @@ void codebook_follow(Codebook *cb, const VectorBatch *v, float rate, double *mom
 void codebook_update(Codebook *cb, RsdThreads *threads, const CodeSums *sums, float decay);
 /* Gives each code whose average count is below `threshold` a random vector of v: embed = v, sum = threshold v,
  * count = threshold, so that the next update keeps it. v is this member's part of the group's batch; a vector is drawn from
- * the whole of it. Returns how many there were. Does not pack. */
-int codebook_reseed(Codebook *cb, const VectorBatch *v, float threshold, Rng *rng, Group *group);
+ * the whole of it. room [n_codes, dim] is overwritten. Returns how many there were. Does not pack. */
+int codebook_reseed(Codebook *cb, const VectorBatch *v, float threshold, Rng *rng, float *room, Group *group);
 
 #endif

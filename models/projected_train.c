@@ -130,8 +130,7 @@ static RsdStatus update_ahead(Tape *tape, ProjectedRvq *rvq, int i, const Tensor
     TRY(projected_search(tape, rvq, i, p, codes, v.frames, &unread, err));
     TRY(code_sums_create(&sums, &cb, tape->arena, err));
     code_sums_fill(&sums, tape->threads, &v, codes);
-    group_sum_f32(rvq->group, sums.count, (size_t)cb.n_codes);
-    group_sum_f32(rvq->group, sums.sum, (size_t)(cb.n_codes * cb.dim));
+    code_sums_share(&sums, rvq->group, false);
     for (int64_t j = 0; j < cb.n_codes; j++)
         for (int64_t d = 0; d < cb.dim && sums.count[j] > 0.0f; d++)
             cb.embed[j * cb.dim + d] += AHEAD_RATE * (sums.sum[d * cb.n_codes + j] / sums.count[j] - cb.embed[j * cb.dim + d]);

@@ -138,8 +138,8 @@ static float share_alive(const Codebook *cb, float alive_from)
     return (float)n_alive / (float)cb->n_codes;
 }
 
-/* One stage: search, subtract, learn. *mse is mean r_{k+1}^2. */
-static RsdStatus run_stage(Step *step, int q, bool frozen, Rng rng, Arena *arena, double *mse, RvqStats *stats, RsdError *err)
+/* One stage: search, subtract, learn. *energy is the sum of r_{k+1}^2 over this member's part of the batch. */
+static RsdStatus run_stage(Step *step, int q, bool frozen, Rng rng, Arena *arena, double *energy, RvqStats *stats, RsdError *err)
 {
     Codebook *cb = &step->rvq->stages[q];
     VectorBatch *v = &step->residual;
@@ -150,7 +150,6 @@ static RsdStatus run_stage(Step *step, int q, bool frozen, Rng rng, Arena *arena
     int64_t n_tasks = codebook_n_tasks(v), size = v->batch * v->dim * v->frames;
     ArenaMark mark = arena_mark(arena);
     VectorBatch before = *v; /* dead codes are re-seeded from r_k */
-    double energy = 0.0;
     RsdStatus status = RSD_OK;
 
     if (!frozen && step->rvq->training.follow > 0.0f) {
@@ -159,22 +158,19 @@ static RsdStatus run_stage(Step *step, int q, bool frozen, Rng rng, Arena *arena
     }
     codebook_nearest(cb, step->kernels, step->threads, v, step->codes);
     code_sums_fill(&step->sums, step->threads, v, step->codes);
-    group_sum_f32(group, step->sums.count, (size_t)cb->n_codes);
-    if (!frozen)
-        group_sum_f32(group, step->sums.sum, (size_t)(cb->n_codes * cb->dim));
+    code_sums_share(&step->sums, group, frozen);
     TRY(arena_alloc(arena, &before.data, (size_t)size, sizeof(float), err));
     memcpy(before.data, v->data, (size_t)size * sizeof(float));
     threads_for(step->threads, n_tasks, subtract_columns, &job);
+    *energy = 0.0;
     for (int64_t i = 0; i < n_tasks; i++)
-        energy += step->energies[i];
-    group_sum_f64(group, &energy, 1);
-    *mse = energy / (double)(n_members * size);
+        *energy += step->energies[i];
     if (!frozen)
         codebook_update(cb, step->threads, &step->sums, step->rvq->config.ema_decay);
     stats->perplexity[q] = codes_perplexity(step->sums.count, cb->n_codes, NULL);
     stats->usage[q] = share_alive(cb, threshold);
     if (!frozen) {
-        stats->n_reseeded[q] += codebook_reseed(cb, &before, threshold, &rng, group);
+        stats->n_reseeded[q] += codebook_reseed(cb, &before, threshold, &rng, step->sums.sum, group);
         codebook_pack(cb);
     }
 fail:
@@ -213,7 +209,7 @@ static RsdStatus learn_ahead(Tape *tape, Rvq *rvq, const Tensor *z, int n_q, uin
     for (int i = 0; i < rvq->training.ahead; i++) {
         ArenaMark mark = arena_mark(tape->arena);
         Tensor *unread;
-        double mse;
+        double energy;
         Step step;
 
         TRY(tape_tensor(tape, &unread, z->n_dims, z->shape, err));
@@ -221,7 +217,7 @@ static RsdStatus learn_ahead(Tape *tape, Rvq *rvq, const Tensor *z, int n_q, uin
         for (int q = 0; q < n_q; q++)
             TRY(run_stage(&step, q, false,
                           rng_at(seed, RNG_QUANTIZER, step_number, AHEAD_SAMPLE + (uint32_t)(i * RVQ_MAX_STAGES + q)),
-                          tape->arena, &mse, stats, err));
+                          tape->arena, &energy, stats, err));
         arena_rewind(tape->arena, mark);
     }
 fail:
@@ -263,7 +259,8 @@ RsdStatus rvq_train(Tape *tape, Rvq *rvq, Tensor *z, int n_q, uint64_t seed, uin
     RvqStats unread, *out = stats ? stats : &unread;
     CommitmentSaved *saved;
     Step step;
-    double energy, mse = 0.0, sum = 0.0;
+    const double n_numbers = (double)(group_size(rvq->group) * tensor_count(z));
+    double energy, left[RVQ_MAX_STAGES], sum = 0.0;
     RsdStatus status = RSD_OK;
 
     *zq = *commitment = NULL;
@@ -284,11 +281,13 @@ RsdStatus rvq_train(Tape *tape, Rvq *rvq, Tensor *z, int n_q, uint64_t seed, uin
     for (int q = 0; q < n_q; q++) {
         Rng rng = rng_at(seed, RNG_QUANTIZER, step_number, RVQ_FIRST_SAMPLE + (uint32_t)q);
 
-        TRY(run_stage(&step, q, frozen, rng, tape->arena, &mse, out, err));
-        sum += mse;
+        TRY(run_stage(&step, q, frozen, rng, tape->arena, &left[q], out, err));
     }
+    group_sum_f64(rvq->group, left, (size_t)n_q);
+    for (int q = 0; q < n_q; q++)
+        sum += left[q] / n_numbers;
     (*commitment)->data[0] = (float)(sum / n_q);
-    out->relative_error = energy > 0.0 ? (float)(mse * (double)(group_size(rvq->group) * tensor_count(z)) / energy) : 0.0f;
+    out->relative_error = energy > 0.0 ? (float)(left[n_q - 1] / energy) : 0.0f;
     *saved = (CommitmentSaved){step.leftovers, (float)(2.0 / ((double)n_q * (double)tensor_count(z)))};
     TRY(tape_record(tape, straight_through_backward, *zq, 1, &z, NULL, err));
     TRY(tape_record(tape, commitment_backward, *commitment, 1, &z, saved, err));

@@ -465,7 +465,7 @@ RsdStatus adversary_learn(Adversary *adversary, Tape *tape, int64_t step, int64_
     adversary->signal->needs_grad = false;
     params_zero_grad(adversary->params);
     TRY(tape_backward(tape, value, err));
-    TRY(optimizer_sum_grads(adversary->optimizer, adversary->group, 1.0f / (float)group_size(adversary->group), err));
+    optimizer_sum_grads(adversary->optimizer, 1.0f / (float)group_size(adversary->group));
     report->grad_norm = optimizer_grad_norm(adversary->optimizer, tape->threads);
     report->learned = isfinite(report->grad_norm);
     if (report->learned)

@@ -344,7 +344,7 @@ static RsdStatus look_uphill(AudioStep *step, TrainState *state, const float *ba
     optimizer_climb_back(state->optimizer);
     state->balancer = balancer;
     TRY(status);
-    TRY(optimizer_sum_grads(state->optimizer, step->group, 1.0f, err));
+    optimizer_sum_grads(state->optimizer, 1.0f);
 fail:
     return status;
 }
@@ -362,7 +362,7 @@ RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch,
     report->lr = schedule_lr(&cfg->schedule, state->step, cfg->train.steps);
     TRY(run_parts(step, state, batch, false, report, err));
     since = step_clock();
-    TRY(train_state_sum_grads(state, step->group, &report->exchange, err));
+    train_state_sum_grads(state, &report->exchange);
     if (state->optimizer->config.sam_radius > 0.0f)
         TRY(look_uphill(step, state, batch, report, err));
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);

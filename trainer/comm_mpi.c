@@ -1,5 +1,6 @@
 /* comm_mpi.c - groups over Open MPI.
  *
+ * Processes of one machine share memory, which comm_room.c sums through. Those of several machines send messages:
  * MPI_Allreduce may add in any order. Here each member gets its own stretch of everyone's array, adds them up by rank, and
  * hands the sum out: twice the array's size goes over the wire, as with any good all-reduce, and the order is written down.
  *
@@ -18,11 +19,14 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "trainer/comm_room.h"
 
 #define PIECE_SIZE ((size_t)1 << 22) /* bytes that are summed at a time: bounds the room, fits int counts */
 
 typedef struct MpiGroup {
-    Group group; /* first: a Group is one of these */
+    RoomGroup room; /* first: a Group is one of these. Without memory it is one over messages */
+    MPI_Comm machine; /* the members, when all of them share its memory */
+    MPI_Win window;
     char *parts; /* [size] stretches of a piece, one of each member */
     int *counts, *starts;
 } MpiGroup;
@@ -39,7 +43,7 @@ static void add_up(void *sum, const void *part, int n, MPI_Datatype type)
 
 static void sum_piece(MpiGroup *mpi, char *x, size_t n, size_t item_size, MPI_Datatype type)
 {
-    int rank = mpi->group.rank, size = mpi->group.size, *counts = mpi->counts, *starts = mpi->starts;
+    int rank = mpi->room.group.rank, size = mpi->room.group.size, *counts = mpi->counts, *starts = mpi->starts;
     int *part_counts = counts + size, *part_starts = starts + size;
 
     for (int r = 0; r < size; r++) {
@@ -89,11 +93,50 @@ static void gather(Group *group, const void *bytes, size_t size, void *all)
     }
 }
 
+/* ---- opening ---- */
+
+/* Sums go through memory where all members are on one machine. */
+static RsdStatus share_memory(MpiGroup *mpi, RsdError *err)
+{
+    const int rank = mpi->room.group.rank, n_members = mpi->room.group.size;
+    const size_t size = comm_room_size(n_members) + MEM_ALIGN;
+    int n_here, unit;
+    MPI_Aint found;
+    char *memory;
+    RsdStatus status = RSD_OK;
+
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &mpi->machine);
+    MPI_Comm_size(mpi->machine, &n_here);
+    if (n_here < n_members || n_members > COMM_ROOM_MAX)
+        return RSD_OK;
+    MPI_Win_allocate_shared(rank == 0 ? (MPI_Aint)size : 0, 1, MPI_INFO_NULL, mpi->machine, &memory, &mpi->window);
+    MPI_Win_shared_query(mpi->window, 0, &found, &unit, &memory);
+    memory += (MEM_ALIGN - (uintptr_t)memory % MEM_ALIGN) % MEM_ALIGN;
+    if (rank == 0)
+        TRY(comm_room_prepare(memory, n_members, err));
+    MPI_Barrier(mpi->machine);
+    comm_room_join(&mpi->room, memory, rank, n_members);
+fail:
+    return status;
+}
+
+/* Room for messages. */
+static RsdStatus open_messages(MpiGroup *mpi, RsdError *err)
+{
+    const size_t size = (size_t)mpi->room.group.size;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_calloc(&mpi->parts, PIECE_SIZE + size * sizeof(double), 1, err));
+    TRY(mem_calloc(&mpi->counts, 2 * size, sizeof(int), err));
+    TRY(mem_calloc(&mpi->starts, 2 * size, sizeof(int), err));
+fail:
+    return status;
+}
+
 RsdStatus comm_open(Group **group, RsdError *err)
 {
     MpiGroup *mpi = NULL;
     int level;
-    size_t size;
     RsdStatus status = RSD_OK;
 
     *group = NULL;
@@ -101,18 +144,18 @@ RsdStatus comm_open(Group **group, RsdError *err)
         return RSD_OK;
     CHECK(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) == MPI_SUCCESS, err, RSD_ERR_IO, "MPI does not start");
     TRY(mem_calloc(&mpi, 1, sizeof *mpi, err));
-    mpi->group = (Group){.sum_f32 = sum_f32, .sum_f64 = sum_f64, .gather = gather};
-    MPI_Comm_rank(MPI_COMM_WORLD, &mpi->group.rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &mpi->group.size);
-    size = (size_t)mpi->group.size;
-    TRY(mem_calloc(&mpi->parts, PIECE_SIZE + size * sizeof(double), 1, err));
-    TRY(mem_calloc(&mpi->counts, 2 * size, sizeof(int), err));
-    TRY(mem_calloc(&mpi->starts, 2 * size, sizeof(int), err));
-    *group = &mpi->group;
+    mpi->window = MPI_WIN_NULL;
+    mpi->room.group = (Group){.sum_f32 = sum_f32, .sum_f64 = sum_f64, .gather = gather};
+    MPI_Comm_rank(MPI_COMM_WORLD, &mpi->room.group.rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &mpi->room.group.size);
+    TRY(share_memory(mpi, err));
+    if (!mpi->room.memory)
+        TRY(open_messages(mpi, err));
+    *group = &mpi->room.group;
     return RSD_OK;
 fail:
     if (mpi)
-        comm_abort(&mpi->group, 1);
+        comm_abort(&mpi->room.group, 1);
     return status;
 }
 
@@ -122,6 +165,9 @@ void comm_close(Group **group)
 
     if (!mpi)
         return;
+    if (mpi->window != MPI_WIN_NULL)
+        MPI_Win_free(&mpi->window);
+    MPI_Comm_free(&mpi->machine);
     MPI_Finalize();
     mem_free(&mpi->parts);
     mem_free(&mpi->counts);

@@ -235,7 +235,7 @@ RsdStatus image_step_run(ImageStep *step, TrainState *state, const float *batch,
     CHECK(isfinite(report->loss), err, RSD_ERR_NUMERIC, "step %lld: the loss is not finite (%g)", (long long)state->step,
           report->loss);
     TRY(run_backward(tape, &pass, grad, err));
-    TRY(train_state_sum_grads(state, step->group, &report->exchange, err));
+    train_state_sum_grads(state, &report->exchange);
     end_phase(report, PHASE_BACK, &since);
     report->grad_norm = optimizer_grad_norm(state->optimizer, step->threads);
     report->skipped = !isfinite(report->grad_norm);

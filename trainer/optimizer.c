@@ -29,7 +29,9 @@ struct OptimizerBlock {
 struct OptimizerMatrix {
     Tensor *tensor;
     int64_t rows, columns, at;
-    float *scratch; /* for orthogonalise */
+    int owner;         /* member that orthogonalises it */
+    int64_t at_owner;  /* among those of its owner */
+    float *scratch;    /* for orthogonalise; NULL when it is another's */
 };
 
 static int64_t blocks_of(int64_t count)
@@ -100,6 +102,53 @@ fail:
     return status;
 }
 
+/* About what it costs: two products with the matrix, and those of five steps on its small side. */
+static double work_of(const OptimizerMatrix *matrix)
+{
+    const double small = (double)(matrix->rows < matrix->columns ? matrix->rows : matrix->columns);
+
+    return small * (2.0 * (double)matrix->rows * (double)matrix->columns + 18.0 * small * small);
+}
+
+static bool is_mine(const Optimizer *opt, const OptimizerMatrix *matrix)
+{
+    return matrix->owner == group_rank(opt->group);
+}
+
+/* Matrix after matrix, the largest first, to whoever has least to do. */
+static RsdStatus share_out_matrices(Optimizer *opt, RsdError *err)
+{
+    const int n_members = group_size(opt->group);
+    double *loads = NULL;
+    int64_t *counts = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_calloc(&loads, (size_t)n_members, sizeof *loads, err));
+    TRY(mem_calloc(&counts, (size_t)n_members, sizeof *counts, err));
+    for (int64_t i = 0; i < opt->n_matrices; i++) {
+        OptimizerMatrix *matrix = &opt->matrices[i];
+        int least = 0;
+
+        for (int r = 1; r < n_members; r++)
+            if (loads[r] < loads[least])
+                least = r;
+        loads[least] += work_of(matrix);
+        matrix->owner = least;
+        matrix->at_owner = counts[least];
+        counts[least] += matrix->rows * matrix->columns;
+        if (!is_mine(opt, matrix))
+            mem_free(&matrix->scratch);
+    }
+    for (int r = 0; r < n_members; r++)
+        opt->n_steps = counts[r] > opt->n_steps ? counts[r] : opt->n_steps;
+    TRY(mem_calloc(&opt->steps, (size_t)opt->n_steps, sizeof *opt->steps, err));
+    TRY(mem_alloc(&opt->all_steps, (size_t)(n_members * opt->n_steps), sizeof *opt->all_steps, err));
+fail:
+    mem_free(&loads);
+    mem_free(&counts);
+    return status;
+}
+
 RsdStatus optimizer_create(Optimizer **out, const OptimizerConfig *config, ParamSet *params,
                            const struct Kernels *kernels, RsdError *err)
 {
@@ -143,6 +192,8 @@ void optimizer_destroy(Optimizer **optimizer)
     mem_free(&(*optimizer)->average);
     mem_free(&(*optimizer)->master);
     mem_free(&(*optimizer)->shared);
+    mem_free(&(*optimizer)->steps);
+    mem_free(&(*optimizer)->all_steps);
     mem_free(&(*optimizer)->kept);
     mem_free(&(*optimizer)->blocks);
     for (int64_t i = 0; i < (*optimizer)->n_matrices; i++)
@@ -151,23 +202,30 @@ void optimizer_destroy(Optimizer **optimizer)
     mem_free(optimizer);
 }
 
-RsdStatus optimizer_sum_grads(Optimizer *opt, Group *group, float scale, RsdError *err)
+RsdStatus optimizer_join(Optimizer *opt, Group *group, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
     if (group_size(group) == 1)
         return RSD_OK;
-    if (!opt->shared)
-        TRY(mem_alloc(&opt->shared, (size_t)opt->n_elements, sizeof *opt->shared, err));
+    opt->group = group;
+    TRY(mem_alloc(&opt->shared, (size_t)opt->n_elements, sizeof *opt->shared, err));
+    TRY(share_out_matrices(opt, err));
+fail:
+    return status;
+}
+
+void optimizer_sum_grads(Optimizer *opt, float scale)
+{
+    if (!opt->group)
+        return;
     for (int64_t i = 0; i < opt->n_blocks; i++)
         memcpy(opt->shared + opt->blocks[i].at, opt->blocks[i].tensor->grad + opt->blocks[i].start,
                (size_t)opt->blocks[i].n * sizeof(float));
-    group_sum_f32(group, opt->shared, (size_t)opt->n_elements);
+    group_sum_f32(opt->group, opt->shared, (size_t)opt->n_elements);
     for (int64_t i = 0; i < opt->n_blocks; i++)
         opt->kernels->point->scale(opt->shared + opt->blocks[i].at, scale,
                                    opt->blocks[i].tensor->grad + opt->blocks[i].start, opt->blocks[i].n, false);
-fail:
-    return status;
 }
 
 static void square_task(void *ctx, int64_t i, int worker)
@@ -306,27 +364,68 @@ static void update_task(void *ctx, int64_t i, int worker)
     opt->kernels->point->track(opt->average + block->at, weights, job->average_decay, block->n);
 }
 
-/* m = beta m + (1 - beta) g; the step is the orthogonal matrix nearest to (1 - beta) g + beta m. */
-static void muon_task(void *ctx, int64_t i, int worker)
+/* m = beta m + (1 - beta) g; the step is the orthogonal matrix nearest to (1 - beta) g + beta m, which takes the gradient's place. */
+static void find_muon_step(void *ctx, int64_t i, int worker)
 {
     const UpdateJob *job = ctx;
     const Optimizer *opt = job->opt;
     const OptimizerMatrix *matrix = &opt->matrices[i];
     const PointKernels *kernels = opt->kernels->point;
     const float beta = opt->config.muon_beta;
-    int64_t n = matrix->rows * matrix->columns;
-    float *m = opt->m + matrix->at, *step = matrix->tensor->grad, *weights = matrix->tensor->data;
-    float lr = job->step.lr * opt->config.muon_scale;
+    const int64_t n = matrix->rows * matrix->columns;
+    float *m = opt->m + matrix->at, *step = matrix->tensor->grad;
 
     (void)worker;
-    kernels->track(m, step, beta, n);
+    kernels->track(m, step, beta, n); /* every member has the whole state, of which one writes the checkpoint */
+    if (!is_mine(opt, matrix))
+        return;
     kernels->scale(step, 1.0f - beta, step, n, false);
     kernels->scale(m, beta, step, n, true);
     orthogonalise(opt->kernels, matrix->rows, matrix->columns, step, matrix->scratch);
+}
+
+/* Everyone gets the steps that the others have found. */
+static void share_muon_steps(Optimizer *opt)
+{
+    for (int64_t i = 0; i < opt->n_matrices; i++) {
+        const OptimizerMatrix *matrix = &opt->matrices[i];
+
+        if (is_mine(opt, matrix))
+            memcpy(opt->steps + matrix->at_owner, matrix->tensor->grad, (size_t)(matrix->rows * matrix->columns) * sizeof(float));
+    }
+    group_gather(opt->group, opt->steps, (size_t)opt->n_steps * sizeof(float), opt->all_steps);
+    for (int64_t i = 0; i < opt->n_matrices; i++) {
+        const OptimizerMatrix *matrix = &opt->matrices[i];
+
+        if (!is_mine(opt, matrix))
+            memcpy(matrix->tensor->grad, opt->all_steps + matrix->owner * opt->n_steps + matrix->at_owner,
+                   (size_t)(matrix->rows * matrix->columns) * sizeof(float));
+    }
+}
+
+static void take_muon_step(void *ctx, int64_t i, int worker)
+{
+    const UpdateJob *job = ctx;
+    const OptimizerMatrix *matrix = &job->opt->matrices[i];
+    const PointKernels *kernels = job->opt->kernels->point;
+    const int64_t n = matrix->rows * matrix->columns;
+    float *weights = matrix->tensor->data, lr = job->step.lr * job->opt->config.muon_scale;
+
+    (void)worker;
     if (matrix->rows > matrix->columns)
         lr *= sqrtf((float)matrix->rows / (float)matrix->columns);
     kernels->scale(weights, 1.0f - job->step.lr * job->step.decay, weights, n, false);
-    kernels->scale(step, -lr, weights, n, true);
+    kernels->scale(matrix->tensor->grad, -lr, weights, n, true);
+}
+
+static void move_matrices(UpdateJob *job, RsdThreads *threads)
+{
+    Optimizer *opt = job->opt;
+
+    threads_for(threads, opt->n_matrices, find_muon_step, job);
+    if (opt->group && opt->n_matrices)
+        share_muon_steps(opt);
+    threads_for(threads, opt->n_matrices, take_muon_step, job);
 }
 
 static void follow_task(void *ctx, int64_t i, int worker)
@@ -377,7 +476,7 @@ void optimizer_update(Optimizer *opt, float lr, double grad_norm, RsdThreads *th
     exchange_masters(opt, true);
     if (cfg->kind == OPTIMIZER_MOMO)
         prepare_momo(&job, threads);
-    threads_for(threads, opt->n_matrices, muon_task, &job);
+    move_matrices(&job, threads);
     threads_for(threads, opt->n_blocks, update_task, &job);
     exchange_masters(opt, false);
     if (opt->master)

@@ -52,7 +52,10 @@ typedef struct Optimizer {
     float *average; /* [n_elements], starts as the weights */
     float *master;  /* [n_elements], of which the parameters are copies in 16 bits; NULL with WEIGHTS_F32 */
     float *kept;    /* [n_elements], weights during a climb; NULL before the first */
-    float *shared;  /* [n_elements], all gradients on their way through a group; NULL before there is one */
+    Group *group;   /* with which a batch is shared; borrowed, NULL: this process alone */
+    float *shared;   /* [n_elements], gradients on their way through it; NULL without a group, as the next two */
+    float *steps, *all_steps; /* [n_steps], of this member's matrices; [members, n_steps] */
+    int64_t n_steps;
     double loss;    /* MoMo: that the gradient belongs to; the caller's, before each update */
     MomoState momo;
     OptimizerBlock *blocks;
@@ -66,8 +69,11 @@ RsdStatus optimizer_create(Optimizer **out, const OptimizerConfig *config, Param
                            const struct Kernels *kernels, RsdError *err);
 void optimizer_destroy(Optimizer **optimizer);
 
-/* Gradients become `scale` times their sums over the group. Errors: RSD_ERR_MEMORY. */
-RsdStatus optimizer_sum_grads(Optimizer *optimizer, Group *group, float scale, RsdError *err);
+/* All members update together from now on: Muon's matrices are shared out among them, and each gets what the others made of theirs, with
+ * the bits that it would have found itself. group is borrowed until destroy. Errors: RSD_ERR_MEMORY. */
+RsdStatus optimizer_join(Optimizer *optimizer, Group *group, RsdError *err);
+/* Gradients become `scale` times their sums over the group. */
+void optimizer_sum_grads(Optimizer *optimizer, float scale);
 
 /* With 16-bit weights: gradients, `scale` times too large (trainer/loss_scale.h), become what 16 bits hold of them over scale; beyond
  * their range they become infinite. Else nothing. */

@@ -107,13 +107,19 @@ fail:
 
 RsdStatus train_state_join(TrainState *state, const TrainConfig *cfg, Group *group, RsdError *err)
 {
+    RsdStatus status = RSD_OK;
+
     if (state->codec)
         audio_codec_set_code_training(state->codec, &cfg->train.codes, group);
-    if (state->adversary)
+    TRY(optimizer_join(state->optimizer, group, err));
+    if (state->adversary) {
         state->adversary->group = group;
-    if (group_size(group) == 1 || cfg->train.exchange.kind == EXCHANGE_ALL)
-        return RSD_OK;
-    return exchange_create(&state->exchange, &cfg->train.exchange, state->params, group, (uint64_t)cfg->train.seed, err);
+        TRY(optimizer_join(state->adversary->optimizer, group, err));
+    }
+    if (group_size(group) > 1 && cfg->train.exchange.kind != EXCHANGE_ALL)
+        TRY(exchange_create(&state->exchange, &cfg->train.exchange, state->params, group, (uint64_t)cfg->train.seed, err));
+fail:
+    return status;
 }
 
 void train_state_destroy(TrainState **state)
@@ -128,12 +134,12 @@ void train_state_destroy(TrainState **state)
     mem_free(state);
 }
 
-RsdStatus train_state_sum_grads(TrainState *state, Group *group, ExchangeReport *report, RsdError *err)
+void train_state_sum_grads(TrainState *state, ExchangeReport *report)
 {
-    if (!state->exchange)
-        return optimizer_sum_grads(state->optimizer, group, 1.0f, err);
-    exchange_sum(state->exchange, report);
-    return RSD_OK;
+    if (state->exchange)
+        exchange_sum(state->exchange, report);
+    else
+        optimizer_sum_grads(state->optimizer, 1.0f);
 }
 
 #define NORM_DECAY 0.98

@@ -27,9 +27,8 @@ typedef struct TrainState {
 /* Step 0: random weights from cfg->train.seed. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus train_state_create(TrainState **out, const TrainConfig *cfg, const struct Kernels *kernels, RsdError *err);
 void train_state_destroy(TrainState **state);
-/* Gradients of this process's part of a batch become those of the whole batch. report: set with train.exchange only.
- * Errors: RSD_ERR_MEMORY. */
-RsdStatus train_state_sum_grads(TrainState *state, Group *group, ExchangeReport *report, RsdError *err);
+/* Gradients of this process's part of a batch become those of the whole batch. report: set with train.exchange only. */
+void train_state_sum_grads(TrainState *state, ExchangeReport *report);
 /* The state of one member of a group: what it keeps of gradients that were not sent. group is borrowed; NULL: of none.
  * Errors: RSD_ERR_MEMORY. */
 RsdStatus train_state_join(TrainState *state, const TrainConfig *cfg, Group *group, RsdError *err);

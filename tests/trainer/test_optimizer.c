@@ -9,6 +9,8 @@
 
 #include "engine/kernels/kernels.h"
 #include "engine/weights/half.h"
+#include "tests/shared.h"
+#include "tests/trainer/thread_group.h"
 #include "trainer/loss_scale.h"
 #include "trainer/optimizer.h"
 #include "trainer/orthogonal.h"
@@ -364,4 +366,69 @@ Test(loss_scale, goes_down_at_once_and_up_slowly)
     loss_scale_init(&scale, false);
     cr_expect_not(loss_scale_follow(&scale, false));
     cr_expect_eq(scale.value, 1.0f);
+}
+
+/* ---- members of a group ---- */
+
+#define N_MATRICES 7
+
+/* Matrices of several sizes, so that each member gets some, and a vector. */
+static ParamSet *make_matrices(void)
+{
+    ParamSet *params;
+    Tensor *tensor;
+    Rng rng = rng_at(8, RNG_TEST, 0, 0);
+    RsdError err = {0};
+
+    ASSERT_OK(params_create(&params, &err), err);
+    for (int i = 0; i < N_MATRICES; i++) {
+        const int64_t shape[2] = {6 + 5 * (i % 3), 14 + 9 * (i % 4)};
+        char name[8] = {'m', (char)('0' + i)};
+
+        ASSERT_OK(params_add(params, name, 2, shape, true, &tensor, &err), err);
+        params_fill_uniform(tensor, &rng, 1.0f);
+    }
+    ASSERT_OK(params_add(params, "vector", 1, (const int64_t[]){50}, true, &tensor, &err), err);
+    params_fill_uniform(tensor, &rng, 1.0f);
+    return params;
+}
+
+/* Weights, momentum and averages after some steps on gradients that are the same in each member. */
+static void run_member(void *ctx, Group *group)
+{
+    float *const *results = ctx;
+    const OptimizerConfig cfg = {.kind = OPTIMIZER_MUON, .beta1 = 0.8f, .beta2 = 0.95f, .epsilon = 1e-8f, .muon_scale = 0.3f,
+                                 .muon_beta = 0.9f, .weight_decay = 0.1f, .clip_norm = 1.0f, .ema_decay = 0.9f};
+    ParamSet *params = make_matrices();
+    float *to = results[group_rank(group)];
+    RsdThreads *threads;
+    Optimizer *opt;
+    RsdError err = {0};
+
+    ASSERT_OK(rsd_threads_create(&threads, 2, &err), err);
+    ASSERT_OK(optimizer_create(&opt, &cfg, params, kernels_pick(), &err), err);
+    ASSERT_OK(optimizer_join(opt, group, &err), err);
+    for (int step = 0; step < 5; step++) {
+        fill_grads(params, step);
+        optimizer_update(opt, 0.01f, optimizer_grad_norm(opt, threads), threads);
+    }
+    for (size_t i = 0; i < params->n_items; to += tensor_count(params->items[i++].tensor))
+        memcpy(to, params->items[i].tensor->data, (size_t)tensor_count(params->items[i].tensor) * sizeof *to);
+    memcpy(to, opt->m, (size_t)opt->n_elements * sizeof *to);
+    memcpy(to + opt->n_elements, opt->average, (size_t)opt->n_elements * sizeof *to);
+    optimizer_destroy(&opt);
+    params_destroy(&params);
+    rsd_threads_destroy(&threads);
+}
+
+Test(optimizer, members_that_share_out_the_matrices_have_the_bits_of_one_alone)
+{
+    static float alone[20000], first[20000], second[20000], third[20000];
+    float *const one[] = {alone}, *const three[] = {first, second, third};
+
+    run_member((void *)one, NULL);
+    thread_group_run(3, run_member, (void *)three);
+    for (int r = 0; r < 3; r++)
+        for (int i = 0; i < 20000; i++)
+            cr_assert_eq(three[r][i], alone[i], "member %d, number %d: %a, alone %a", r, i, (double)three[r][i], (double)alone[i]);
 }
