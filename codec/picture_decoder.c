@@ -184,14 +184,16 @@ static RsdStatus check_model(const PictureDecoder *decoder, const PictureModel *
 {
     const ImageCodec *codec = model->codec;
     const char *name = picture_reader_name(decoder->reader);
+    const bool known = memcmp(codec->hash, decoder->info->model_hash, MODEL_HASH_SIZE) == 0 ||
+                       model_bases_have(&codec->bases, decoder->info->model_hash);
     char wanted[MODEL_HASH_TEXT_SIZE], given[MODEL_HASH_TEXT_SIZE];
     RsdStatus status = RSD_OK;
 
-    CHECK(strcmp(decoder->info->model_name, codec->config.name) == 0, err, RSD_ERR_MODEL,
+    CHECK(known || strcmp(decoder->info->model_name, codec->config.name) == 0, err, RSD_ERR_MODEL,
           "%s: needs model %s; this is %s", name, decoder->info->model_name, codec->config.name);
     model_hash_print(wanted, decoder->info->model_hash);
     model_hash_print(given, codec->hash);
-    CHECK(strcmp(wanted, given) == 0, err, RSD_ERR_MODEL,
+    CHECK(known, err, RSD_ERR_MODEL,
           "%s: needs model %s with hash %s; this one has %s; give the model file that the stream was encoded with", name,
           codec->config.name, wanted, given);
     CHECK(decoder->info->is_staged == (codec->config.quantizer == IMAGE_RVQ) && decoder->info->level <= picture_level_max(model), err,

@@ -264,12 +264,12 @@ fail:
 
 RsdStatus adapter_merge(AudioCodec *codec, const char *path, RsdError *err)
 {
+    ModelBases bases;
     RsdStatus status = RSD_OK;
 
-    CHECK(codec->n_bases < AUDIO_MAX_BASES, err, RSD_ERR_UNSUPPORTED, "model %s was made of %d models already, which is the limit",
-          codec->config.name, AUDIO_MAX_BASES);
+    TRY(model_bases_follow(&bases, &codec->bases, codec->hash, codec->config.name, err));
     TRY(adapter_apply(codec, path, err));
-    memcpy(codec->bases[codec->n_bases++], codec->hash, MODEL_HASH_SIZE);
+    codec->bases = bases;
     memset(codec->hash, 0, sizeof codec->hash);
 fail:
     return status;

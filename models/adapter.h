@@ -35,7 +35,7 @@ RsdStatus adapter_apply(AudioCodec *codec, const char *path, RsdError *err);
 
 /* The same for good: the codec becomes a model of its own, whose hash its file will tell (zeros before), and the one it was becomes
  * its base: streams of that one still decode, and the adapter cannot be added again. Errors: those of adapter_apply;
- * RSD_ERR_UNSUPPORTED after AUDIO_MAX_BASES times. */
+ * RSD_ERR_UNSUPPORTED after MODEL_BASES_MAX times. */
 RsdStatus adapter_merge(AudioCodec *codec, const char *path, RsdError *err);
 
 #endif

@@ -10,7 +10,7 @@
 #define RESIDUA_AUDIO_CODEC_H
 
 #include "models/dac.h"
-#include "models/model_name.h"
+#include "models/model_bases.h"
 #include "models/projected_rvq.h"
 #include "models/rvq.h"
 #include "models/seanet.h"
@@ -41,8 +41,6 @@ typedef struct AudioCodecConfig {
     double segment_overlap; /* share of a segment that the next one covers, too */
 } AudioCodecConfig;
 
-#define AUDIO_MAX_BASES 8
-
 typedef struct AudioCodec {
     AudioCodecConfig config;
     ParamSet *params; /* owns all weights and codebooks */
@@ -51,9 +49,7 @@ typedef struct AudioCodec {
     Rvq *rvq;    /* one of the two, the other is NULL */
     ProjectedRvq *projected_rvq;
     uint8_t hash[MODEL_HASH_SIZE]; /* first bytes of SHA-256 of the model file; zeros for a model not loaded from one */
-    /* Models with the same encoder and codes: of a model and its adapter as one (adapter_merge), those that it was made of. */
-    uint8_t bases[AUDIO_MAX_BASES][MODEL_HASH_SIZE];
-    int n_bases;
+    ModelBases bases; /* models with the same encoder and codes */
 } AudioCodec;
 
 /* The configuration of speech16: 16 kHz mono, causal, zero padding, weight norm, C0 16, ratios 8,5,4,2, no LSTM, true

@@ -22,7 +22,6 @@
 #define KEY_PREFIX "residua."
 #define KEY_KIND KEY_PREFIX "kind"
 #define KEY_VERSION KEY_PREFIX "version"
-#define KEY_BASES KEY_PREFIX "bases"
 #define KIND "audio-codec"
 #define KIND_PROJECTED "audio-codec-projected"
 #define KIND_DAC "audio-codec-dac"
@@ -201,21 +200,6 @@ fail:
     return status;
 }
 
-/* Hashes with commas between. */
-static RsdStatus write_bases(const AudioCodec *codec, SafetensorsWriter *writer, RsdError *err)
-{
-    char text[AUDIO_MAX_BASES * MODEL_HASH_TEXT_SIZE];
-
-    if (!codec->n_bases)
-        return RSD_OK;
-    for (int i = 0; i < codec->n_bases; i++) {
-        model_hash_print(text + i * MODEL_HASH_TEXT_SIZE, codec->bases[i]);
-        if (i > 0)
-            text[i * MODEL_HASH_TEXT_SIZE - 1] = ',';
-    }
-    return safetensors_writer_metadata(writer, KEY_BASES, text, err);
-}
-
 RsdStatus audio_codec_save(const AudioCodec *codec, const char *path, Dtype stored_as, bool with_training_state,
                            const char *const *notes, RsdError *err)
 {
@@ -227,7 +211,7 @@ RsdStatus audio_codec_save(const AudioCodec *codec, const char *path, Dtype stor
     TRY(safetensors_writer_create(&writer, err));
     TRY(audio_codec_write_config(&codec->config, writer, err));
     if (stored_as == DTYPE_F32) /* codes of rounded numbers may differ */
-        TRY(write_bases(codec, writer, err));
+        TRY(model_bases_write(&codec->bases, writer, err));
     for (size_t i = 0; notes && notes[i]; i += 2) {
         CHECK(notes[i + 1], err, RSD_ERR_ARG, "note %s has no value", notes[i]);
         CHECK(strncmp(notes[i], KEY_PREFIX, strlen(KEY_PREFIX)) != 0, err, RSD_ERR_ARG,
@@ -371,7 +355,7 @@ fail:
 
 static bool is_known_key(const Kind *kind, const char *key)
 {
-    if (strcmp(key, KEY_KIND) == 0 || strcmp(key, KEY_VERSION) == 0 || strcmp(key, KEY_BASES) == 0)
+    if (strcmp(key, KEY_KIND) == 0 || strcmp(key, KEY_VERSION) == 0 || strcmp(key, MODEL_BASES_KEY) == 0)
         return true;
     for (size_t i = 0; i < kind->n_fields; i++)
         if (strcmp(key, kind->fields[i].key) == 0)
@@ -435,30 +419,9 @@ static RsdStatus check_size(const AudioCodecConfig *cfg, const Safetensors *st, 
     return RSD_OK;
 }
 
-static RsdStatus read_bases(AudioCodec *codec, const Safetensors *st, RsdError *err)
-{
-    const char *text = safetensors_metadata(st, KEY_BASES);
-    size_t len = text ? strlen(text) : 0;
-    bool sound = (len + 1) % MODEL_HASH_TEXT_SIZE == 0 && len < AUDIO_MAX_BASES * MODEL_HASH_TEXT_SIZE;
-
-    if (!text)
-        return RSD_OK;
-    for (size_t at = 0; sound && at < len; at += MODEL_HASH_TEXT_SIZE)
-        sound = (at == 0 || text[at - 1] == ',') && model_hash_parse(codec->bases[codec->n_bases++], text + at);
-    if (!sound || !len)
-        return error_set(err, RSD_ERR_CORRUPT, KEY_BASES " is \"%.40s\", expected 1 to %d hashes of 16 digits with commas between", text,
-                         AUDIO_MAX_BASES);
-    return RSD_OK;
-}
-
 bool audio_codec_knows_hash(const AudioCodec *codec, const uint8_t hash[MODEL_HASH_SIZE])
 {
-    if (memcmp(codec->hash, hash, MODEL_HASH_SIZE) == 0)
-        return true;
-    for (int i = 0; i < codec->n_bases; i++)
-        if (memcmp(codec->bases[i], hash, MODEL_HASH_SIZE) == 0)
-            return true;
-    return false;
+    return memcmp(codec->hash, hash, MODEL_HASH_SIZE) == 0 || model_bases_have(&codec->bases, hash);
 }
 
 RsdStatus audio_codec_from_safetensors(AudioCodec **out, const Safetensors *st, const uint8_t hash[MODEL_HASH_SIZE],
@@ -472,7 +435,7 @@ RsdStatus audio_codec_from_safetensors(AudioCodec **out, const Safetensors *st, 
     TRY(audio_codec_read_config(&cfg, st, err));
     TRY(check_size(&cfg, st, err));
     TRY(audio_codec_create_empty(&codec, &cfg, use, err));
-    TRY(read_bases(codec, st, err));
+    TRY(model_bases_read(&codec->bases, st, err));
     TRY(params_load(codec->params, st, "", err));
     TRY(audio_codec_freeze(codec, err));
     memcpy(codec->hash, hash, MODEL_HASH_SIZE);

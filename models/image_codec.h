@@ -57,7 +57,7 @@
 
 #include "engine/kernels/integer.h"
 #include "engine/tape.h"
-#include "models/model_name.h"
+#include "models/model_bases.h"
 #include "models/params.h"
 #include "models/rvq.h"
 
@@ -137,6 +137,7 @@ typedef struct ImageCodec {
     Rvq *rvq;                /* of IMAGE_RVQ, else NULL; the prior is stage_prior then */
     StagePrior *stage_prior; /* NULL until made, as prior */
     uint8_t hash[MODEL_HASH_SIZE]; /* zeros for a model not loaded from a file */
+    ModelBases bases;              /* models with the same latents and prior: their streams are decoded, too */
 } ImageCodec;
 
 /* "photo": M 192, H 96, widths 64, 112, 160, blocks 2, 3, 3 and 3, 3, 3, C 128, E 384. */

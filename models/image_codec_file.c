@@ -105,7 +105,8 @@ static bool read_numbers(int *values, int n, const char *text)
 
 static bool is_known_key(const char *key)
 {
-    if (strcmp(key, KEY_KIND) == 0 || strcmp(key, KEY_VERSION) == 0 || strcmp(key, KEY_NAME) == 0 || strcmp(key, KEY_QUANTIZER) == 0)
+    if (strcmp(key, KEY_KIND) == 0 || strcmp(key, KEY_VERSION) == 0 || strcmp(key, KEY_NAME) == 0 || strcmp(key, KEY_QUANTIZER) == 0 ||
+        strcmp(key, MODEL_BASES_KEY) == 0)
         return true;
     for (size_t i = 0; i < N_FIELDS; i++)
         if (strcmp(key, fields[i].key) == 0)
@@ -177,6 +178,7 @@ RsdStatus image_codec_save(ImageCodec *codec, const char *path, Dtype stored_as,
         TRY(image_codec_make_prior(codec, err));
     TRY(safetensors_writer_create(&writer, err));
     TRY(image_codec_write_config(&codec->config, writer, err));
+    TRY(model_bases_write(&codec->bases, writer, err)); /* whatever stored_as says: what is coded is in the prior's integers */
     for (size_t i = 0; notes && notes[i]; i += 2) {
         CHECK(notes[i + 1], err, RSD_ERR_ARG, "note %s has no value", notes[i]);
         CHECK(strncmp(notes[i], KEY_PREFIX, strlen(KEY_PREFIX)) != 0, err, RSD_ERR_ARG,
@@ -261,6 +263,7 @@ static RsdStatus from_safetensors(ImageCodec **out, const Safetensors *st, const
     TRY(mem_calloc(&codec, 1, sizeof *codec, err));
     TRY(image_codec_read_config(&codec->config, st, err));
     TRY(check_size(&codec->config, st, err));
+    TRY(model_bases_read(&codec->bases, st, err));
     TRY(params_create_for_inference(&codec->params, decodes ? 0 : image_codec_count_parameters(&codec->config), err));
     if (decodes)
         leave_out_encoder(codec);

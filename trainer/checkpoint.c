@@ -129,6 +129,7 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
     TRY(safetensors_writer_metadata(writer, "config", config_text, err));
     if (cfg->train.adapter_rank > 0)
         TRY(put_base(writer, state->codec->hash, err));
+    TRY(model_bases_write(state->codec ? &state->codec->bases : &state->image->bases, writer, err));
     TRY(params_save(state->params, writer, "model.", DTYPE_F32, err));
     TRY(put_optimizer(writer, state->optimizer, "optim", "train.updates", err));
     if (state->adversary) {
@@ -349,6 +350,18 @@ fail:
     return status;
 }
 
+/* The optimiser's arrays are those of what moves. */
+static RsdStatus check_frozen(const TrainState *state, const TrainConfig *cfg, const TrainConfig *was, const Safetensors *st,
+                              const char *path, RsdError *err)
+{
+    const SafetensorsEntry *m = safetensors_find(st, "optim.m");
+
+    if (cfg->train.frozen != was->train.frozen && m && m->size != (size_t)state->optimizer->n_elements * sizeof(float))
+        return error_set(err, RSD_ERR_MODEL, "%s: was trained with another train.freeze than the configuration's; train into another --out "
+                                             "folder with --init", path);
+    return RSD_OK;
+}
+
 RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char *path, TrainConfig *was, RsdError *err)
 {
     Safetensors *st = NULL;
@@ -384,7 +397,10 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
           was->train.adapter_rank, cfg->train.adapter_rank);
     if (cfg->train.adapter_rank > 0)
         TRY(get_base(state->codec->hash, st, path, err));
+    if (train_state_keeps_coding(state, cfg))
+        TRY(model_bases_read(state->codec ? &state->codec->bases : &state->image->bases, st, err));
     TRY(params_load(state->params, st, "model.", err));
+    TRY(check_frozen(state, cfg, was, st, path, err));
     TRY(get_optimizer(state->optimizer, st, path, "optim", "train.updates", err));
     TRY(load_exchange(state, st, path, err));
     TRY(load_loss_scale(&state->loss_scale, st, path, err));

@@ -158,6 +158,13 @@ bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm
 
 /* ---- the weights of a model ---- */
 
+bool train_state_keeps_coding(const TrainState *state, const TrainConfig *cfg)
+{
+    if (state->codec)
+        return cfg->train.frozen == FROZEN_ENCODER_AND_CODES || cfg->train.adapter_rank > 0;
+    return cfg->train.frozen == FROZEN_ENCODER || cfg->train.frozen == FROZEN_ALL_BUT_HEADS;
+}
+
 /* A picture codec from a model file: the prior is in it as integers, which say nearly the same as the float weights did. */
 static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
 {
@@ -179,8 +186,24 @@ static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, c
     }
     if (state->image->rvq)
         rvq_refresh(state->image->rvq);
+    if (train_state_keeps_coding(state, cfg))
+        TRY(model_bases_follow(&state->image->bases, &from->bases, from->hash, from->config.name, err));
 fail:
     image_codec_destroy(&from);
+    return status;
+}
+
+/* Streams of the model of this file stay valid. */
+static RsdStatus follow_audio_model(TrainState *state, const TrainConfig *cfg, const Safetensors *st, const char *path, RsdError *err)
+{
+    uint8_t hash[MODEL_HASH_SIZE];
+    ModelBases bases;
+    RsdStatus status = RSD_OK;
+
+    TRY(model_bases_read(&bases, st, err));
+    TRY(audio_codec_hash_file(hash, path, err));
+    TRY(model_bases_follow(&state->codec->bases, &bases, hash, cfg->model.name, err));
+fail:
     return status;
 }
 
@@ -214,6 +237,8 @@ RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, cons
     TRY(params_load(state->codec->params, st, "", err));
     if (cfg->train.adapter_rank > 0) /* an adapter's file names the model that it belongs to */
         TRY(audio_codec_hash_file(state->codec->hash, path, err));
+    else if (train_state_keeps_coding(state, cfg))
+        TRY(follow_audio_model(state, cfg, st, path, err));
     audio_codec_refresh_codes(state->codec); /* moving averages that the file has not start anew */
     optimizer_take_masters(state->optimizer, false);
 fail:

@@ -34,6 +34,8 @@ void train_state_sum_grads(TrainState *state, ExchangeReport *report);
 RsdStatus train_state_join(TrainState *state, const TrainConfig *cfg, Group *group, RsdError *err);
 /* Whether a step whose gradient has this norm should be skipped (train.spike); follows the usual norm. */
 bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm);
+/* Whether all that decides what is coded is frozen: streams of the model that the run begins from stay valid. */
+bool train_state_keeps_coding(const TrainState *state, const TrainConfig *cfg);
 /* Weights and codebooks of a model file in place of the random ones; the optimiser and moving averages that the file has
  * not start anew. Errors: RSD_ERR_MODEL (another architecture: names the key), those of audio_codec_load. */
 RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err);

@@ -344,11 +344,11 @@ Test(decoder, needs_the_model_that_encoded)
     cr_assert_not_null(strstr(err.text,
                               "test.rsd: needs model tiny with hash 0000000000000000; this one has 0000000000000001"),
                        "%s", err.text);
-    model->codec->n_bases = 1; /* zeros: the hash in the stream */
+    model->codec->bases.n = 1; /* zeros: the hash in the stream */
     cr_assert_eq(decode_all(&decoded, &n, options, &bytes, 0, NULL, &err), RSD_OK, "%s", err.text);
     cr_assert_eq(n, 1000);
     free(decoded);
-    model->codec->n_bases = 0;
+    model->codec->bases.n = 0;
     model->codec->hash[7] = 0;
     model->info = right;
     strcpy(model->info.name, "other");

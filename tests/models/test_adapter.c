@@ -171,12 +171,12 @@ Test(adapter, a_merged_model_keeps_all_its_bases_as_long_as_its_codes_are_theirs
     ASSERT_OK(audio_codec_load(&twice, path("other"), &err), err);
     merge_again("merged", "bad", DTYPE_F16, &err);
     ASSERT_OK(audio_codec_load(&half, path("bad"), &err), err);
-    cr_expect_eq(once->n_bases, 1);
+    cr_expect_eq(once->bases.n, 1);
     cr_expect(audio_codec_knows_hash(once, codec->hash) && !audio_codec_knows_hash(once, twice->hash));
-    cr_expect_eq(twice->n_bases, 2);
+    cr_expect_eq(twice->bases.n, 2);
     cr_expect(audio_codec_knows_hash(twice, codec->hash) && audio_codec_knows_hash(twice, once->hash));
     cr_expect_not(audio_codec_knows_hash(codec, once->hash), "the base refuses what was made with another decoder in mind");
-    cr_expect_eq(half->n_bases, 0, "rounded codes are other codes");
+    cr_expect_eq(half->bases.n, 0, "rounded codes are other codes");
     audio_codec_destroy(&codec);
     audio_codec_destroy(&once);
     audio_codec_destroy(&twice);

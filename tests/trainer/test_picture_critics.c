@@ -126,6 +126,21 @@ Test(picture_critics, are_heard_after_their_warm_up_and_a_stopped_run_goes_on_to
                             runs_path(base_dir, "parts/checkpoint-000000006.safetensors"), 60);
 }
 
+/* Whether streams of the model `base` are decoded with `tuned`. */
+static bool stands_in(const char *tuned, const char *base)
+{
+    ImageCodec *one, *other;
+    RsdError err = {0};
+    bool stands;
+
+    cr_assert_eq(image_codec_load(&one, base, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(image_codec_load(&other, tuned, &err), RSD_OK, "%s", err.text);
+    stands = model_bases_have(&other->bases, one->hash);
+    image_codec_destroy(&one);
+    image_codec_destroy(&other);
+    return stands;
+}
+
 Test(picture_critics, a_decoder_alone_is_trained_and_what_is_coded_stays)
 {
     static const char *const balances[] = {"fixed", "adaptive", "encodec", "config"};
@@ -153,7 +168,15 @@ Test(picture_critics, a_decoder_alone_is_trained_and_what_is_coded_stays)
             cr_expect_eq(state_files_count_changed(base, tuned, fixed[j]), 0, "%s: %s", balances[i], fixed[j]);
         cr_expect_gt(state_files_count_changed(base, tuned, "decoder."), 4);
         cr_expect_eq(state_files_count_changed(base, tuned, "gain.log"), 1, "gain.log_inverse alone");
+        cr_expect(stands_in(tuned, base) && !stands_in(base, tuned));
     }
+    runs_set(&cfg, "train.steps=5"); /* gone on with, which no longer looks at init_path */
+    train_well("config", true, 1);
+    cr_expect(stands_in(tuned, base), "a resumed run knows what it began from");
+    runs_set(&cfg, "train.steps=6");
+    runs_set(&cfg, "loss.balance=fixed");
+    runs_set(&cfg, "train.freeze=nothing");
+    cr_expect_eq(train("config", true, 1)->status, RSD_ERR_MODEL);
     init_path = NULL;
 }
 
@@ -180,6 +203,7 @@ Test(picture_critics, a_decoder_of_codes_is_trained_alone_too)
     for (size_t j = 0; j < sizeof fixed / sizeof *fixed; j++)
         cr_expect_eq(state_files_count_changed(base, tuned, fixed[j]), 0, "%s", fixed[j]);
     cr_expect_gt(state_files_count_changed(base, tuned, "decoder."), 4);
+    cr_expect(stands_in(tuned, base));
 }
 
 /* ---- critics alone ---- */

@@ -317,6 +317,21 @@ Test(train, a_run_can_start_from_the_weights_of_a_model)
     init_path = NULL;
 }
 
+/* Whether streams of the model `base` are decoded with `tuned`. */
+static bool stands_in(const char *tuned, const char *base)
+{
+    AudioCodec *one, *other;
+    RsdError err = {0};
+    bool stands;
+
+    cr_assert_eq(audio_codec_load(&one, base, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(audio_codec_load(&other, tuned, &err), RSD_OK, "%s", err.text);
+    stands = audio_codec_knows_hash(other, one->hash);
+    audio_codec_destroy(&one);
+    audio_codec_destroy(&other);
+    return stands;
+}
+
 Test(train, a_frozen_part_keeps_every_bit_while_the_rest_learns)
 {
     static const char *const freeze[] = {"train.freeze=encoder", "train.freeze=codes"};
@@ -334,6 +349,7 @@ Test(train, a_frozen_part_keeps_every_bit_while_the_rest_learns)
         cr_expect_eq(state_files_count_changed(model, tuned, "encoder."), 0, "%s", freeze[i]);
         cr_expect_gt(state_files_count_changed(model, tuned, "decoder."), 4, "%s", freeze[i]);
         cr_expect_eq(state_files_count_changed(model, tuned, "embed") == 0, i == 1, "%s", freeze[i]);
+        cr_expect_eq(stands_in(tuned, model), i == 1, "%s", freeze[i]);
     }
     init_path = NULL;
 }
