@@ -53,7 +53,7 @@ QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
 # What must have the same bits everywhere, without any library: make check-portable, make check-aarch64.
 PORTABLE_SRC := codec/cdf.c codec/cdf_grid.c codec/rans.c engine/kernels/ref/rans.c engine/base/error.c engine/base/mem.c \
                 engine/base/rng.c tests/codec/rans_cases.c codec/tile_coder.c codec/tile_scalar.c codec/picture_alpha.c models/prior_run.c \
-                engine/kernels/ref/integer.c tests/codec/tile_cases.c codec/picture_format.c codec/picture_reader.c codec/header.c \
+                engine/base/threads.c engine/kernels/ref/integer.c tests/codec/tile_cases.c codec/picture_format.c codec/picture_reader.c codec/header.c \
                 tests/codec/stream_case.c $(sort $(wildcard tests/portable/*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 

@@ -30,7 +30,7 @@ typedef struct TileRow {
 
 typedef struct Worker {
     TileCoder *coder;
-    int32_t *y; /* of a tile */
+    int32_t *y; /* of a tile; NULL when rows have one tile, whose place is the row */
     RsdStatus status;
     RsdError err;
 } Worker;
@@ -47,7 +47,8 @@ struct PictureDecoder {
     size_t chunk_sizes[PICTURE_N_CHUNKS];
 
     Tape *tape;
-    Worker *workers;
+    Worker *workers; /* [n_workers] */
+    int n_workers;   /* as many as threads; 1 when rows have one tile, on which they work together */
     AlphaCoder *alpha_coder;
     int64_t latent_w;
     TileRow rows[2]; /* in work; below */
@@ -55,7 +56,6 @@ struct PictureDecoder {
     int32_t *above; /* [M, margin, latent_w] */
     int64_t above_first, n_above;
     int64_t next; /* number of the next tile */
-    float *rgb;
     uint16_t *alpha;
 };
 
@@ -142,7 +142,7 @@ void picture_decoder_close(PictureDecoder **decoder)
 
     if (!old)
         return;
-    for (int i = 0; old->workers && i < rsd_threads_count(old->options.threads); i++) {
+    for (int i = 0; old->workers && i < old->n_workers; i++) {
         tile_coder_destroy(&old->workers[i].coder);
         mem_free(&old->workers[i].y);
     }
@@ -160,7 +160,6 @@ void picture_decoder_close(PictureDecoder **decoder)
     for (int kind = 0; kind < PICTURE_N_CHUNKS; kind++)
         mem_free(&old->chunks[kind]);
     mem_free(&old->above);
-    mem_free(&old->rgb);
     mem_free(&old->alpha);
     mem_free(decoder);
 }
@@ -209,7 +208,6 @@ RsdStatus picture_decoder_use(PictureDecoder *decoder, const PictureModel *model
     PictureTile largest = picture_tile(decoder->info, 0);
     size_t m = (size_t)model->codec->config.latent, n_across = (size_t)decoder->info->n_across;
     size_t n_pixels = (size_t)(largest.w * largest.h), n_rows = decoder->info->n_down > 1 ? 2 : 1, row_size;
-    int n_threads = rsd_threads_count(decoder->options.threads);
     RsdStatus status = RSD_OK;
 
     TRY(check_model(decoder, model, err));
@@ -217,11 +215,14 @@ RsdStatus picture_decoder_use(PictureDecoder *decoder, const PictureModel *model
     decoder->latent_w = (decoder->info->width + PICTURE_LATENT - 1) / PICTURE_LATENT;
     row_size = m * (size_t)(largest.latent_h * decoder->latent_w);
     TRY(tape_create(&decoder->tape, decoder->options.threads, 0, err));
-    TRY(mem_calloc(&decoder->workers, (size_t)n_threads, sizeof *decoder->workers, err));
-    for (int i = 0; i < n_threads; i++) {
-        TRY(tile_coder_create(&decoder->workers[i].coder, model->tiles, largest.latent_h, largest.latent_w,
-                              kernels_pick(), err));
-        TRY(mem_alloc(&decoder->workers[i].y, m * (size_t)(largest.latent_h * largest.latent_w), sizeof(int32_t), err));
+    decoder->n_workers = n_across > 1 ? rsd_threads_count(decoder->options.threads) : 1;
+    TRY(mem_calloc(&decoder->workers, (size_t)decoder->n_workers, sizeof *decoder->workers, err));
+    for (int i = 0; i < decoder->n_workers; i++) {
+        TRY(tile_coder_create(&decoder->workers[i].coder, model->tiles, largest.latent_h, largest.latent_w, kernels_pick(), err));
+        if (n_across > 1)
+            TRY(mem_alloc(&decoder->workers[i].y, m * (size_t)(largest.latent_h * largest.latent_w), sizeof(int32_t), err));
+        else
+            tile_coder_share(decoder->workers[i].coder, decoder->options.threads);
     }
     for (size_t i = 0; i < n_rows; i++) {
         TRY(mem_alloc(&decoder->rows[i].y, row_size, sizeof(int32_t), err));
@@ -229,7 +230,6 @@ RsdStatus picture_decoder_use(PictureDecoder *decoder, const PictureModel *model
         TRY(mem_alloc(&decoder->rows[i].alpha, n_across, sizeof(Payload), err));
     }
     TRY(mem_alloc(&decoder->above, m * (size_t)(model->synthesis_margin * decoder->latent_w), sizeof(int32_t), err));
-    TRY(mem_alloc(&decoder->rgb, 3 * n_pixels, sizeof *decoder->rgb, err));
     if (decoder->info->has_alpha) {
         TRY(mem_alloc(&decoder->alpha, n_pixels, sizeof *decoder->alpha, err));
         TRY(alpha_coder_create(&decoder->alpha_coder, largest.h, largest.w, kernels_pick()->rans, err));
@@ -312,14 +312,15 @@ static void decode_task(void *ctx, int64_t i, int index)
     PictureTile tile = picture_tile(decoder->info, task->first + i);
     int64_t m = decoder->model->codec->config.latent;
     TileCode code = code_of(task->row, &task->row->colour[i]);
+    int32_t *y = worker->y ? worker->y : task->row->y;
     RsdError err = {RSD_OK, ""};
     RsdStatus status = RSD_ERR_CORRUPT;
 
     if (task->row->colour[i].is_cut) {
-        tile_decode_part(worker->coder, decoder->info->level, &code, tile.latent_h, tile.latent_w, worker->y);
+        tile_decode_part(worker->coder, decoder->info->level, &code, tile.latent_h, tile.latent_w, y);
         status = RSD_OK;
     } else if (code.size > 0) {
-        status = tile_decode(worker->coder, decoder->info->level, &code, tile.latent_h, tile.latent_w, worker->y, &err);
+        status = tile_decode(worker->coder, decoder->info->level, &code, tile.latent_h, tile.latent_w, y, &err);
         if (status != RSD_OK && worker->status == RSD_OK) {
             name_tile(decoder, task->first + i, &err);
             worker->status = status;
@@ -327,11 +328,11 @@ static void decode_task(void *ctx, int64_t i, int index)
         }
     }
     if (status != RSD_OK)
-        tile_conceal(worker->coder, decoder->info->level, tile.latent_h, tile.latent_w, worker->y);
-    for (int64_t c = 0; c < m; c++)
+        tile_conceal(worker->coder, decoder->info->level, tile.latent_h, tile.latent_w, y);
+    for (int64_t c = 0; worker->y && c < m; c++)
         for (int64_t row = 0; row < tile.latent_h; row++)
             memcpy(task->row->y + (c * tile.latent_h + row) * decoder->latent_w + tile.latent_x,
-                   worker->y + (c * tile.latent_h + row) * tile.latent_w, (size_t)tile.latent_w * sizeof *worker->y);
+                   y + (c * tile.latent_h + row) * tile.latent_w, (size_t)tile.latent_w * sizeof *y);
 }
 
 static RsdStatus tell(PictureDecoder *decoder, const RsdError *problem, const char *consequence, RsdError *err)
@@ -355,10 +356,10 @@ static RsdStatus read_row(PictureDecoder *decoder, TileRow *row, RsdError *err)
     TRY(gather(decoder, row, task.first, err));
     row->first = tile.latent_y;
     row->n = tile.latent_h;
-    for (int i = 0; i < rsd_threads_count(decoder->options.threads); i++)
+    for (int i = 0; i < decoder->n_workers; i++)
         decoder->workers[i].status = RSD_OK;
     threads_for(decoder->options.threads, decoder->info->n_across, decode_task, &task);
-    for (int i = 0; i < rsd_threads_count(decoder->options.threads); i++)
+    for (int i = 0; i < decoder->n_workers; i++)
         if (decoder->workers[i].status != RSD_OK)
             TRY(tell(decoder, &decoder->workers[i].err, "filled with a guess", err));
     decoder->n_rows_read++;
@@ -458,8 +459,8 @@ RsdStatus picture_decoder_next(PictureDecoder *decoder, PicturePixels *pixels, b
     parts[0] = (LatentRows){decoder->above_first, decoder->n_above, decoder->latent_w, decoder->above};
     for (int i = 0; i < 2; i++)
         parts[i + 1] = (LatentRows){decoder->rows[i].first, decoder->rows[i].n, decoder->latent_w, decoder->rows[i].y};
-    *pixels = (PicturePixels){.tile = picture_tile(decoder->info, decoder->next), .rgb = decoder->rgb};
-    TRY(picture_synthesise(decoder->model, decoder->tape, decoder->info, &pixels->tile, parts, 3, shrink, decoder->rgb, err));
+    *pixels = (PicturePixels){.tile = picture_tile(decoder->info, decoder->next)};
+    TRY(picture_synthesise(decoder->model, decoder->tape, decoder->info, &pixels->tile, parts, 3, shrink, &pixels->rgb, err));
     TRY(decode_alpha(decoder, &pixels->tile, &pixels->alpha, err));
     if (pixels->alpha && shrink > 1)
         shrink_alpha(decoder->alpha, pixels->tile.h, pixels->tile.w, shrink);

@@ -48,9 +48,10 @@ struct PictureEncoder {
     int64_t row_first; /* number of the first tile of the row in work */
 };
 
+/* As many as threads; 1 when rows have one tile, on which they work together. */
 static int n_workers(const PictureEncoder *encoder)
 {
-    return rsd_threads_count(encoder->options.threads);
+    return encoder->info.n_across > 1 ? rsd_threads_count(encoder->options.threads) : 1;
 }
 
 static size_t latent_size(const PictureEncoder *encoder, const PictureTile *tile)
@@ -78,10 +79,15 @@ static RsdStatus worker_init(Worker *worker, const PictureEncoder *encoder, RsdE
     int64_t n_z = picture_hypers(largest.latent_h) * picture_hypers(largest.latent_w);
     RsdStatus status = RSD_OK;
 
-    TRY(rsd_threads_create(&worker->alone, 1, err));
-    TRY(tape_create(&worker->tape, worker->alone, 0, err));
     TRY(tile_coder_create(&worker->coder, encoder->options.model->tiles, largest.latent_h, largest.latent_w,
                           kernels_pick(), err));
+    if (encoder->info.n_across > 1) {
+        TRY(rsd_threads_create(&worker->alone, 1, err));
+        TRY(tape_create(&worker->tape, worker->alone, 0, err));
+    } else {
+        TRY(tape_create(&worker->tape, encoder->options.threads, 0, err));
+        tile_coder_share(worker->coder, encoder->options.threads);
+    }
     TRY(mem_alloc(&worker->z, (size_t)(config->hyper * n_z), sizeof *worker->z, err));
     TRY(mem_alloc(&worker->y, latent_size(encoder, &largest), sizeof *worker->y, err));
     if (encoder->info.has_alpha) {

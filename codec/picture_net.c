@@ -179,25 +179,43 @@ typedef struct Canvas {
     bool is_grey;
 } Canvas;
 
+static void take_line(const float *from, const Canvas *canvas, float *rgb)
+{
+    for (int64_t x = 0; x < canvas->w; x++)
+        rgb[x] = sample(from + x, canvas->plane, canvas->is_grey);
+}
+
+static void take_squares(const float *from, int64_t n_rows, const Canvas *canvas, float *rgb)
+{
+    for (int64_t x = 0; x < canvas->w; x += canvas->n) {
+        const int64_t n_cols = canvas->w - x < canvas->n ? canvas->w - x : canvas->n;
+        float sum = 0.0f;
+
+        for (int64_t row = 0; row < n_rows; row++)
+            for (int64_t col = 0; col < n_cols; col++)
+                sum += sample(from + row * canvas->pitch + x + col, canvas->plane, canvas->is_grey);
+        *rgb++ = sum / (float)(n_rows * n_cols);
+    }
+}
+
+/* rgb may be where the canvas begins: no sample is written before it was read, since the tile's are as many or fewer. */
 static void take_tile(const Canvas *from, int64_t channels, float *rgb)
 {
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t y = 0; y < from->h; y += from->n)
-            for (int64_t x = 0; x < from->w; x += from->n) {
-                const float *corner = from->first + c * from->plane + y * from->pitch + x;
-                int64_t n_rows = from->h - y < from->n ? from->h - y : from->n;
-                int64_t n_cols = from->w - x < from->n ? from->w - x : from->n;
-                float sum = 0.0f;
+    const int64_t w = picture_shrunk(from->w, from->n);
 
-                for (int64_t row = 0; row < n_rows; row++)
-                    for (int64_t col = 0; col < n_cols; col++)
-                        sum += sample(corner + row * from->pitch + col, from->plane, from->is_grey);
-                *rgb++ = sum / (float)(n_rows * n_cols);
-            }
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t y = 0; y < from->h; y += from->n, rgb += w) {
+            const float *line = from->first + c * from->plane + y * from->pitch;
+
+            if (from->n == 1)
+                take_line(line, from, rgb);
+            else
+                take_squares(line, from->h - y < from->n ? from->h - y : from->n, from, rgb);
+        }
 }
 
 RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const PictureInfo *info, const PictureTile *tile,
-                             const LatentRows *parts, int n_parts, int shrink, float *rgb, RsdError *err)
+                             const LatentRows *parts, int n_parts, int shrink, const float **rgb, RsdError *err)
 {
     Span rows = with_margin(tile->latent_y, tile->latent_h, model->synthesis_margin, picture_latents(info->height));
     Span cols = with_margin(tile->latent_x, tile->latent_w, model->synthesis_margin, picture_latents(info->width));
@@ -221,7 +239,8 @@ RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const Pictur
     canvas.first = x->data + (tile->latent_y - rows.first) * stride * canvas.pitch + (tile->latent_x - cols.first) * stride;
     canvas.h = by_head ? picture_shrunk(tile->h, shrink) : tile->h;
     canvas.w = by_head ? picture_shrunk(tile->w, shrink) : tile->w;
-    take_tile(&canvas, info->channels, rgb);
+    take_tile(&canvas, info->channels, x->data);
+    *rgb = x->data;
 fail:
     return status;
 }

@@ -28,6 +28,12 @@ void tile_coder_destroy(TileCoder **coder)
         (*coder)->kind->destroy(coder);
 }
 
+void tile_coder_share(TileCoder *coder, RsdThreads *threads)
+{
+    if (coder->kind->share)
+        coder->kind->share(coder, threads);
+}
+
 RsdStatus tile_encode(TileCoder *coder, int level, const TileRounding *rounding, const int16_t *z, const int32_t *y, int64_t h,
                       int64_t w, TileCode *code, RsdError *err)
 {

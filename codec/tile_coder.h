@@ -30,11 +30,14 @@ void tile_model_destroy(TileModel **model);
 int tile_table_count(const IntegerPrior *prior);
 void tile_table(CdfTable *table, const IntegerPrior *prior, int i);
 
-/* Memory for tiles of up to max_h by max_w latents; one thread. model and kernels are kept. Errors: RSD_ERR_MEMORY. */
+/* Memory for tiles of up to max_h by max_w latents; one tile at a time. model and kernels are kept. Errors: RSD_ERR_MEMORY. */
 typedef struct TileCoder TileCoder;
 RsdStatus tile_coder_create(TileCoder **out, const TileModel *model, int64_t max_h, int64_t max_w,
                             const Kernels *kernels, RsdError *err);
 void tile_coder_destroy(TileCoder **coder);
+/* The work on a tile is shared out over threads (kept; NULL, as at first: the calling one alone), for where there are no tiles to share
+ * out. Not to be used from inside a task of theirs. */
+void tile_coder_share(TileCoder *coder, RsdThreads *threads);
 
 /* A coded tile; data are valid until the coder's next call. */
 typedef struct TileCode {

@@ -11,6 +11,7 @@
 typedef struct TileKind {
     RsdStatus (*create)(TileCoder **out, const TileModel *model, int64_t max_h, int64_t max_w, const Kernels *kernels, RsdError *err);
     void (*destroy)(TileCoder **coder);
+    void (*share)(TileCoder *coder, RsdThreads *threads); /* NULL: one thread does it */
     RsdStatus (*encode)(TileCoder *coder, int level, const TileRounding *rounding, const int16_t *z, const int32_t *y, int64_t h,
                         int64_t w, TileCode *code, RsdError *err);
     void (*encoded)(const TileCoder *coder, int64_t h, int64_t w, int32_t *y);

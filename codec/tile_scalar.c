@@ -126,6 +126,11 @@ fail:
     return status;
 }
 
+static void share(TileCoder *base, RsdThreads *threads)
+{
+    prior_run_share(((ScalarCoder *)base)->prior, threads);
+}
+
 static void name_z_tables(ScalarCoder *coder, int64_t n_z)
 {
     int64_t plane = n_z / coder->model->hyper;
@@ -241,16 +246,26 @@ fail:
 
 /* --- decoding ------------------------------------------------------------------------------------------------------- */
 
-static void place(const ScalarCoder *coder, int pass, int64_t h, int64_t w, int32_t *y)
+/* Both passes, which take turns in each row, to planes. */
+static void place(const ScalarCoder *coder, int64_t h, int64_t w, int32_t *y)
 {
-    FOR_PASS(h, w, pass, coder->model->m)
-    y[at_] = prior_latent(coder->k[pass][i_], coder->mean[pass][i_]);
+    const int16_t *k[2] = {coder->k[0], coder->k[1]}, *mean[2] = {coder->mean[0], coder->mean[1]};
+
+    for (int64_t c = 0; c < coder->model->m; c++)
+        for (int64_t row = 0; row < h; row++, y += w)
+            for (int pass = 0; pass < 2; pass++) {
+                const int64_t first = prior_first_column(row, pass), n = (w - first + 1) / 2;
+
+                for (int64_t i = 0; i < n; i++)
+                    y[first + 2 * i] = prior_latent(k[pass][i], mean[pass][i]);
+                k[pass] += n;
+                mean[pass] += n;
+            }
 }
 
 static void encoded(const TileCoder *base, int64_t h, int64_t w, int32_t *y)
 {
-    for (int pass = 0; pass < 2; pass++)
-        place((const ScalarCoder *)base, pass, h, w, y);
+    place((const ScalarCoder *)base, h, w, y);
 }
 
 static RsdStatus decode(TileCoder *base, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y,
@@ -276,8 +291,7 @@ static RsdStatus decode(TileCoder *base, int level, const TileCode *code, int64_
     prior_run_others(coder->prior, coder->anchors, coder->mean[1], coder->index[1]);
     TRY(rans_decoder_get(&decoder, coder->index[1], coder->k[1], (size_t)n[1], err));
     TRY(rans_decoder_finish(&decoder, NULL, err));
-    for (int pass = 0; pass < 2; pass++)
-        place(coder, pass, h, w, y);
+    place(coder, h, w, y);
 fail:
     return status;
 }
@@ -326,14 +340,15 @@ static void decode_part(TileCoder *base, int level, const TileCode *code, int64_
             memset(coder->k[pass], 0, (size_t)n * sizeof *coder->k[pass]);
         if (pass == 0)
             take_anchors(coder, n);
-        place(coder, pass, h, w, y);
     }
+    place(coder, h, w, y);
 }
 
 /* --- the kind ------------------------------------------------------------------------------------------------------- */
 
 static const TileKind SCALAR_KIND = {.create = create,
                                      .destroy = destroy,
+                                     .share = share,
                                      .encode = encode,
                                      .encoded = encoded,
                                      .decode = decode,

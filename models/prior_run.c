@@ -12,12 +12,15 @@
 
 #define Z_FRACTION 64
 #define INDEX_MAX 63
+#define INDEX_UNIT 64
 #define CONTEXT_SIZE 5
 #define SMOOTH_SIZE 3
+#define PART 48 /* outputs of a layer that a task makes */
 
 struct PriorRun {
     const IntegerPrior *prior;
     const IntegerKernels *kernels;
+    RsdThreads *threads;
     int64_t m, hyper, context, entropy; /* channels */
     int64_t h, w, psi_w;                /* of the tile; of a line of psi */
     int16_t *psi;                       /* [m, 4 ceil(h / 4), psi_w] */
@@ -70,9 +73,61 @@ void prior_run_destroy(PriorRun **run)
     mem_free(run);
 }
 
+void prior_run_share(PriorRun *run, RsdThreads *threads)
+{
+    run->threads = threads;
+}
+
+/* --- layers --------------------------------------------------------------------------------------------------------- */
+
+/* A layer at work: dense on n columns, or depthwise on planes of h by w. */
+typedef struct LayerTask {
+    const IntegerKernels *kernels;
+    IntegerLayer layer;
+    int64_t size, h, w; /* size 0: dense on h w columns */
+    const int16_t *x;
+    int16_t *y;
+} LayerTask;
+
+/* Outputs first .. first + n - 1 of a layer. */
+static IntegerLayer outputs(const IntegerLayer *layer, int64_t first, int64_t n)
+{
+    IntegerLayer part = *layer;
+
+    part.n_out = n;
+    part.weight += first * layer->n_in;
+    part.bias += first;
+    part.mult += first;
+    return part;
+}
+
+static void run_part(void *ctx, int64_t i, int worker)
+{
+    const LayerTask *task = ctx;
+    const int64_t first = i * PART, left = task->layer.n_out - first, at = first * task->h * task->w;
+    const IntegerLayer part = outputs(&task->layer, first, left < PART ? left : PART);
+
+    (void)worker;
+    if (task->size > 0)
+        task->kernels->depthwise(&part, task->size, task->x + at, task->h, task->w, task->y + at);
+    else
+        task->kernels->dense(&part, task->x, task->h * task->w, task->y + at);
+}
+
+static void run_layer(const PriorRun *run, LayerTask *task)
+{
+    task->kernels = run->kernels;
+    threads_for(run->threads, (task->layer.n_out + PART - 1) / PART, run_part, task);
+}
+
 static void dense(const PriorRun *run, PriorLayer layer, const int16_t *x, int64_t n, int16_t *y)
 {
-    run->kernels->dense(&run->prior->layers[layer], x, n, y);
+    run_layer(run, &(LayerTask){.layer = run->prior->layers[layer], .h = 1, .w = n, .x = x, .y = y});
+}
+
+static void depthwise(const PriorRun *run, PriorLayer layer, int64_t size, const int16_t *x, int64_t h, int64_t w, int16_t *y)
+{
+    run_layer(run, &(LayerTask){.layer = run->prior->layers[layer], .size = size, .h = h, .w = w, .x = x, .y = y});
 }
 
 static void add(int16_t *sum, const int16_t *x, int64_t n)
@@ -84,11 +139,15 @@ static void add(int16_t *sum, const int16_t *x, int64_t n)
 /* x [4 channels, h, w] -> y [channels, 2 h, 2 w] */
 static void shuffle(const int16_t *x, int64_t channels, int64_t h, int64_t w, int16_t *y)
 {
-    for (int64_t c = 0; c < channels; c++, y += 4 * h * w)
-        for (int64_t part = 0; part < 4; part++)
-            for (int64_t row = 0; row < h; row++)
-                for (int64_t col = 0; col < w; col++)
-                    y[(2 * row + part / 2) * 2 * w + 2 * col + part % 2] = *x++;
+    for (int64_t c = 0; c < channels; c++, x += 4 * h * w)
+        for (int64_t row = 0; row < 2 * h; row++, y += 2 * w) {
+            const int16_t *left = x + (row % 2 * 2 * h + row / 2) * w, *right = left + h * w;
+
+            for (int64_t col = 0; col < w; col++) {
+                y[2 * col] = left[col];
+                y[2 * col + 1] = right[col];
+            }
+        }
 }
 
 static int32_t level_bias(const PriorRun *run, int level, int64_t channel)
@@ -111,13 +170,13 @@ void prior_run_begin(PriorRun *run, int level, const int16_t *z, int64_t h, int6
         b[i] = (int16_t)(z[i] * Z_FRACTION);
     dense(run, PRIOR_UP1, b, n, a);
     shuffle(a, run->hyper, zh, zw, b);
-    run->kernels->depthwise(&run->prior->layers[PRIOR_BLOCK_TAPS], SMOOTH_SIZE, b, 2 * zh, 2 * zw, a);
+    depthwise(run, PRIOR_BLOCK_TAPS, SMOOTH_SIZE, b, 2 * zh, 2 * zw, a);
     dense(run, PRIOR_BLOCK_IN, a, 4 * n, inner);
     dense(run, PRIOR_BLOCK_OUT, inner, 4 * n, a);
     add(b, a, run->hyper * 4 * n);
     dense(run, PRIOR_UP2, b, 4 * n, a);
     shuffle(a, run->m, 2 * zh, 2 * zw, b);
-    run->kernels->depthwise(&run->prior->layers[PRIOR_SMOOTH], SMOOTH_SIZE, b, 4 * zh, 4 * zw, a);
+    depthwise(run, PRIOR_SMOOTH, SMOOTH_SIZE, b, 4 * zh, 4 * zw, a);
     dense(run, PRIOR_PSI, a, n_fine, run->psi);
     for (int64_t c = 0; c < run->m; c++) {
         int16_t *psi = run->psi + c * n_fine;
@@ -140,17 +199,18 @@ static void pack(const int16_t *plane, int64_t pitch, int64_t h, int64_t w, int 
 static void parameters(PriorRun *run, int pass, int16_t *mean, uint8_t *index)
 {
     int64_t n = prior_positions(run->h, run->w, pass);
+    const IntegerLayer *out = &run->prior->layers[PRIOR_OUT];
     int16_t *mixed = run->a + run->entropy * n;
 
     dense(run, PRIOR_JOIN, run->a, n, run->b);
     dense(run, PRIOR_MIX, run->b, n, mixed);
     add(run->b, mixed, run->entropy * n);
-    dense(run, PRIOR_OUT, run->b, n, run->a);
-    memcpy(mean, run->a, (size_t)(run->m * n) * sizeof *mean);
+    run_layer(run, &(LayerTask){.layer = outputs(out, 0, run->m), .h = 1, .w = n, .x = run->b, .y = mean});
+    run_layer(run, &(LayerTask){.layer = outputs(out, run->m, run->m), .h = 1, .w = n, .x = run->b, .y = run->a});
     for (int64_t i = 0; i < run->m * n; i++) {
-        const int64_t v = integer_shift_down(run->a[run->m * n + i] + 32, 6);
+        const int v = run->a[i] + INDEX_UNIT / 2;
 
-        index[i] = (uint8_t)(v < 0 ? 0 : v > INDEX_MAX ? INDEX_MAX : v);
+        index[i] = (uint8_t)(v < 0 ? 0 : v >= INDEX_UNIT * INDEX_MAX ? INDEX_MAX : v / INDEX_UNIT);
     }
 }
 
@@ -185,7 +245,7 @@ void prior_run_others(PriorRun *run, const int32_t *anchors, int16_t *mean, uint
         for (int64_t row = 0; row < run->h; row++)
             for (int64_t col = prior_first_column(row, 0); col < run->w; col += 2)
                 run->plane[c * area + row * run->w + col] = *packed++;
-    run->kernels->depthwise(&run->prior->layers[PRIOR_CONTEXT], CONTEXT_SIZE, run->plane, run->h, run->w, run->b);
+    depthwise(run, PRIOR_CONTEXT, CONTEXT_SIZE, run->plane, run->h, run->w, run->b);
     pack_psi(run, 1);
     for (int64_t c = 0; c < run->context; c++)
         pack(run->b + c * area, run->w, run->h, run->w, 1, run->a + (run->m + c) * n);

@@ -14,16 +14,19 @@
 #ifndef RESIDUA_PRIOR_RUN_H
 #define RESIDUA_PRIOR_RUN_H
 
+#include "engine/base/threads.h"
 #include "models/image_codec.h"
 
 #define PRIOR_FRACTION 64 /* means and y^ count 1/64 */
 
 typedef struct PriorRun PriorRun;
 
-/* Takes memory for tiles of up to max_h by max_w latents. prior and kernels are kept. One thread. Errors: RSD_ERR_MEMORY. */
+/* Takes memory for tiles of up to max_h by max_w latents. prior and kernels are kept. Errors: RSD_ERR_MEMORY. */
 RsdStatus prior_run_create(PriorRun **out, const IntegerPrior *prior, int64_t max_h, int64_t max_w,
                            const IntegerKernels *kernels, RsdError *err);
 void prior_run_destroy(PriorRun **run);
+/* Layers are shared out over threads (kept; NULL, as at first: the calling one alone); not to be used from inside a task of theirs. */
+void prior_run_share(PriorRun *run, RsdThreads *threads);
 
 /* z [H, ceil(h / 4), ceil(w / 4)] within IMAGE_Z_LIMIT; level 0 .. IMAGE_LEVEL_MAX. */
 void prior_run_begin(PriorRun *run, int level, const int16_t *z, int64_t h, int64_t w);
