@@ -32,8 +32,6 @@ static RsdStatus write_header(Cut *cut, RsdError *err)
     int n_layers = options->n_layers > 0 ? options->n_layers : layers_for_bitrate(info, options->bitrate_bps);
     RsdStatus status = RSD_OK;
 
-    for (int i = n_layers; i < info->n_layers; i++)
-        info->layer_stages[i] = 0;
     if (n_layers < info->n_layers)
         info->n_layers = n_layers;
     TRY(header_complete(&cut->header, RSD_ERR_ARG, err));

@@ -101,6 +101,8 @@ static RsdStatus check_layers(StreamHeader *header, RsdStatus code, RsdError *er
     CHECK(info->n_layers >= 1 && info->n_layers <= RSD_MAX_LAYERS, err, code, "header: %d layers; 1 to %d are possible",
           info->n_layers, RSD_MAX_LAYERS);
     info->n_stages = 0;
+    for (int i = info->n_layers; i < RSD_MAX_LAYERS; i++)
+        info->layer_stages[i] = info->layer_strides[i] = 0;
     for (int i = 0; i < info->n_layers; i++) {
         int n_stages = info->layer_stages[i];
 
