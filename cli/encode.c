@@ -362,7 +362,9 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
     if (!w->model || picture_is_file(item->input))
         return encode_picture_item(w, item, result, json, err);
     CHECK(picture_wish_is_empty(&w->request->picture), err, RSD_ERR_ARG,
-          "%s: is no picture; --quality, --bpp, --max-size, --target, --tune, --metadata and --drop-... are for pictures", item->input);
+          "%s: is no picture; --quality, --bpp, --max-size, --target, --tune, --metadata and --drop-... are for pictures; --model photo "
+          "takes the first picture of a film",
+          item->input);
     if (is_dac_name(item->output))
         return encode_dac_item(w, item, result, json, err);
     model = rsd_model_info(w->model);

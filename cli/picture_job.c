@@ -13,6 +13,9 @@
 #include "codec/container.h"
 #include "media/image_reader.h"
 
+#define LOOKS 100 /* at a pipe, until enough bytes are there */
+#define LOOK_US 1000
+
 const char *const PICTURE_METADATA[] = {"keep", "drop", NULL};
 const char *const PICTURE_SCALES[] = {"1", "1/2", "1/4", NULL}; /* decoder's shrink: 1 << index */
 
@@ -48,14 +51,44 @@ bool picture_is_name(const char *path)
     return false;
 }
 
+/* Of standard input, without taking them from it: of a pipe as many as are written within a moment. */
+static ssize_t look_at_input(uint8_t *bytes, size_t size)
+{
+    const off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
+    ssize_t n = 0;
+
+    if (at >= 0)
+        return pread(STDIN_FILENO, bytes, size, at);
+#if defined(__linux__)
+    for (int i = 0, copy[2]; i < LOOKS && n >= 0 && (size_t)n < size && pipe2(copy, O_CLOEXEC) == 0; i++) {
+        if (i > 0)
+            usleep(LOOK_US);
+        n = tee(STDIN_FILENO, copy[1], size, 0);
+        if (n > 0)
+            n = read(copy[0], bytes, (size_t)n);
+        close(copy[0]);
+        close(copy[1]);
+        if (n == 0)
+            break;
+    }
+#endif
+    return n;
+}
+
 /* Up to `size` first bytes of a file. */
 static size_t first_bytes(const char *path, uint8_t *bytes, size_t size)
 {
-    int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    ssize_t n = fd >= 0 ? read(fd, bytes, size) : 0;
+    ssize_t n;
+    int fd;
 
-    if (fd >= 0)
-        close(fd);
+    if (strcmp(path, "-") == 0) {
+        n = look_at_input(bytes, size);
+    } else {
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        n = fd >= 0 ? read(fd, bytes, size) : 0;
+        if (fd >= 0)
+            close(fd);
+    }
     return n > 0 ? (size_t)n : 0;
 }
 

@@ -119,6 +119,8 @@ Test(pictures, bytes_do_not_depend_on_threads_and_pipes_do_the_same)
     fixture_must_run("'%s' encode -q -m m.safetensors - <a.png | cmp - one.rsd", program.text);
     fixture_must_run("'%s' decode -q -m m.safetensors one.rsd", program.text);
     fixture_must_run("'%s' decode -q -m m.safetensors - <one.rsd | cmp - one.png", program.text);
+    fixture_must_run("'%s' encode -q -o photo.rsd a.png && '%s' encode -q - <a.png | cmp - photo.rsd && cat a.png | '%s' encode -q - | cmp - photo.rsd",
+                     program.text, program.text, program.text); /* what a pipe brings is looked at */
     fixture_must_run("mkdir in && cp a.png in/x.png && cp a.png in/y.PNG && echo text >in/z.txt");
     fixture_must_run(
         "'%s' encode -q -m m.safetensors -r in --output-dir out && cmp out/x.rsd one.rsd && cmp out/y.rsd one.rsd",
