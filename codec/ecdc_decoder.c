@@ -265,12 +265,32 @@ fail:
 
 /* ---- reading ---- */
 
+/* All codes have been read. A language model that computes other probabilities than the writer's makes other codes of the same
+ * bits, and other codes take another number of bits: this is the one sign of it. */
+static RsdStatus check_nothing_is_left(EcdcDecoder *d, RsdError *err)
+{
+    uint8_t more;
+    size_t n_read = 0;
+    RsdStatus status = RSD_OK;
+
+    if (d->block_at == d->block_size)
+        TRY(d->options.read(d->options.read_ctx, &more, 1, &n_read, err));
+    CHECK(d->block_at == d->block_size && n_read == 0, err, RSD_ERR_CORRUPT,
+          "%s: the codes end after %" PRId64 " bytes and the file goes on: it was written with another language model, or by a "
+          "program or on a processor whose probabilities differ in their last digits, and what was decoded is wrong",
+          d->options.name, d->report.n_bytes);
+fail:
+    return status;
+}
+
 RsdStatus ecdc_decoder_read(EcdcDecoder *d, float *samples, size_t stride, size_t max_samples, size_t *n_read,
                             RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
     *n_read = 0;
+    if (d->lm && d->n_delivered == d->info.n_samples)
+        TRY(check_nothing_is_left(d, err));
     while (*n_read < max_samples && d->n_delivered < d->info.n_samples) {
         const int64_t still = d->info.n_samples - d->n_delivered;
         size_t n = d->n_out - d->out_at;

@@ -178,6 +178,10 @@ Test(ecdc, files_with_the_language_model_come_back_and_are_refused_without_it)
         ASSERT_SAME_BITS("samples", y, x, rig.input.count);
         coded.at = 0;
         ASSERT_FAILS(ecdc_rig_decode(&rig, &coded, y, rig.input.shape[1], 333, &n_done, NULL), RSD_ERR_MODEL, rig.err, "--lm");
+        coded.at = 0;
+        cr_assert_eq(bytes_write(&coded, "", 1, &rig.err), RSD_OK);
+        ASSERT_FAILS(ecdc_rig_decode(&rig, &coded, y, rig.input.shape[1], 333, &n_done, lm), RSD_ERR_CORRUPT, rig.err,
+                     "the file goes on");
         bytes_clear(&plain);
         bytes_clear(&coded);
         code_lm_destroy(&lm);
