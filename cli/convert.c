@@ -237,7 +237,7 @@ const Command cli_convert = {
     .name = "convert",
     .summary = "published weights to a model file",
     .usage = "[options] INPUT",
-    .description = "Turns the weights of a published EnCodec model or its language model, a file of torch (.th) or of "
+    .description = "Turns the weights of a published EnCodec model, its language model or a DAC, a file of torch (.th, .pth) or of "
                    "the model hub "
                    "(.safetensors), into a model file that says all there is to know about it. Nothing in INPUT is "
                    "executed. Streams "

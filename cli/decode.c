@@ -47,7 +47,7 @@ static const Option OPTIONS[] = {
     {.letter = 'r',
      .name = "recursive",
      .offset = offsetof(DecodeRequest, recursive),
-     .help = "take every .rsd and .ecdc file in the folders named, in depth"},
+     .help = "take every .rsd, .ecdc and .dac file in the folders named, in depth"},
     {.letter = 'f', .name = "force", .offset = offsetof(DecodeRequest, force), .help = "overwrite files that exist"},
     {.name = "format",
      .kind = OPTION_CHOICE,
@@ -101,7 +101,7 @@ static const Option OPTIONS[] = {
      .value = "MODEL",
      .offset = offsetof(DecodeRequest, model),
      .help =
-         "name of a built-in model, a model file, or published EnCodec weights; without it the built-in model that the "
+         "name of a built-in model, a model file, or published EnCodec or DAC weights; without it the built-in model that the "
          "stream names"},
     {.name = "adapter",
      .kind = OPTION_TEXT,
@@ -444,10 +444,10 @@ static int run(int argc, char **argv)
 
 const Command cli_decode = {
     .name = "decode",
-    .summary = ".rsd or .ecdc to WAV or FLAC, pictures to PNG and others",
+    .summary = ".rsd, .ecdc or .dac to WAV or FLAC, pictures to PNG and others",
     .usage = "[options] INPUT...",
     .description =
-        "Decodes each INPUT, a .rsd stream, an .ecdc file, or - for standard input, to a sound file of exactly the length that "
+        "Decodes each INPUT, a .rsd stream, an .ecdc or .dac file, or - for standard input, to a sound file of exactly the length that "
         "was encoded, or, when it holds a picture, to a picture file of the depth of its source. Damage ends an input with an "
         "error unless --keep-going is given. One input that fails does not stop the others.",
     .options = OPTIONS,

@@ -481,7 +481,7 @@ const Command cli_encode = {
     .usage = "[options] INPUT...",
     .description =
         "Encodes the sound of each INPUT, a file of any format or - for standard input, into a .rsd stream, or, "
-        "with an EnCodec model, into an .ecdc file. Other "
+        "with an EnCodec model, into an .ecdc file, or, with a DAC, into a .dac file. Other "
         "sampling rates and channels than the model's are converted. One input that fails does not stop the others.\n\n"
         "Pictures (PNG, JPEG, WebP, AVIF, JPEG XL, TIFF, BMP and others) are coded with a picture model, photo unless --model names another. "
         "Opacity is coded without loss, grey as grey. Colour profile, EXIF and XMP (not those of AVIF) are kept, see --metadata, after the "

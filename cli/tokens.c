@@ -303,6 +303,9 @@ static RsdStatus convert(Work *w, Console *console, RsdError *err)
     RsdStatus status = RSD_OK;
 
     TRY(model_choice_open(&w->model, w->request->model, w->request->from_tokens ? AUDIO_USE_DECODE : AUDIO_USE_ENCODE, err));
+    CHECK(rsd_model_info(w->model)->can_stream, err, RSD_ERR_UNSUPPORTED,
+          "model %s codes segments that have a scale each: its codes alone make no sound; write an .ecdc file",
+          rsd_model_info(w->model)->name);
     TRY(rsd_threads_create(&w->threads, w->request->n_threads, err));
     TRY((w->request->from_tokens ? tokens_to_sound : sound_to_tokens)(w, err));
     console_say(console, LOG_INFO, "%s -> %s: %d channels, %d stages, %lld frames of %d samples, codes below %d", w->input,

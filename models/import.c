@@ -78,13 +78,14 @@ static bool fits_lengths(const Tensor *tensor, const CheckpointArray *array)
     return array->n_dims >= 1 && array->shape[0] == tensor->shape[0] && count == tensor->shape[0];
 }
 
-/* name: under which it was found, or the first under which it was looked for. */
-static Source find_source(const Checkpoint *file, const ImportRules *rules, const char *param, char name[IMPORT_NAME_SIZE])
+/* name: under which it was found, or under which the file would have it: with the spelling-th name of every parameter. */
+static Source find_source(const Checkpoint *file, const ImportRules *rules, const char *param, int spelling,
+                          char name[IMPORT_NAME_SIZE])
 {
     Source source = {.plain = NULL};
     char other[IMPORT_NAME_SIZE];
 
-    if (!rules->name(name, param, 0, rules->ctx))
+    if (!rules->name(name, param, spelling, rules->ctx) && !rules->name(name, param, 0, rules->ctx))
         snprintf(name, IMPORT_NAME_SIZE, "%s", param);
     for (int i = 0; i < MAX_VARIANTS && rules->name(other, param, i, rules->ctx); i++) {
         source = source_named(file, other);
@@ -94,6 +95,21 @@ static Source find_source(const Checkpoint *file, const ImportRules *rules, cons
         }
     }
     return source;
+}
+
+/* Which of a parameter's names the file knows, going by the first parameter that it has. */
+static int spelling_of(const Checkpoint *file, const ImportRules *rules, const ParamSet *params)
+{
+    char name[IMPORT_NAME_SIZE];
+
+    for (size_t p = 0; p < params->n_items; p++)
+        for (int i = 0; i < MAX_VARIANTS && rules->name(name, params->items[p].name, i, rules->ctx); i++) {
+            const Source source = source_named(file, name);
+
+            if (source.plain || source.v)
+                return i;
+        }
+    return 0;
 }
 
 /* ---- what is wrong ---- */
@@ -164,13 +180,14 @@ static void mark_used(bool *used, const Checkpoint *file, const CheckpointArray 
 static RsdStatus check_names(const ParamSet *params, const Checkpoint *file, const ImportRules *rules, RsdError *err)
 {
     Complaints complaints = {.n = 0};
+    const int spelling = spelling_of(file, rules, params);
     char name[IMPORT_NAME_SIZE];
     bool *used = NULL;
     RsdStatus status = RSD_OK;
 
     TRY(mem_calloc(&used, checkpoint_count(file), sizeof *used, err));
     for (size_t i = 0; i < params->n_items; i++) {
-        Source source = find_source(file, rules, params->items[i].name, name);
+        Source source = find_source(file, rules, params->items[i].name, spelling, name);
 
         mark_used(used, file, source.plain);
         mark_used(used, file, source.v);
@@ -229,9 +246,11 @@ RsdStatus import_params(ParamSet *params, Checkpoint *file, const ImportRules *r
     char name[IMPORT_NAME_SIZE];
     RsdStatus status = RSD_OK;
 
-    TRY(check_names(params, file, rules, err));
+    status = check_names(params, file, rules, err);
+    if (status != RSD_OK)
+        return error_prefix(err, status, "%s", checkpoint_place(file));
     for (size_t i = 0; i < params->n_items; i++) {
-        Source source = find_source(file, rules, params->items[i].name, name);
+        Source source = find_source(file, rules, params->items[i].name, 0, name);
 
         if ((source.plain || source.v) && !params->items[i].left_out) {
             TRY(params_begin_fill(params, &params->items[i], err));
@@ -239,9 +258,8 @@ RsdStatus import_params(ParamSet *params, Checkpoint *file, const ImportRules *r
             TRY(params_end_fill(params, &params->items[i], status, err));
         }
     }
-    return RSD_OK;
 fail:
-    return error_prefix(err, status, "%s", checkpoint_place(file));
+    return status;
 }
 
 RsdStatus import_check_size(const Checkpoint *file, int64_t n_needed, RsdError *err)

@@ -28,6 +28,7 @@ try residua decode -m mono.th -o small.wav small.ecdc
 try residua decode -m mono.th --lm lm.safetensors -o small.wav small.ecdc
 echo '# what does not go'
 try residua encode -m stereo.safetensors stereo.wav
+try residua tokens -m stereo.safetensors stereo.wav -o stereo.npy
 try residua encode -m mono.th --lm lm.th mono.wav
 try residua decode mono.ecdc
 try residua decode -m stereo.safetensors -f mono.ecdc

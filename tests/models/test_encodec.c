@@ -139,6 +139,45 @@ static RsdStatus import_changed(Change change, RsdError *err)
     return status;
 }
 
+/* The arrays of the original code's file but one. */
+Test(encodec, what_is_missing_has_the_name_that_the_file_would_give_it)
+{
+    static const char victim[] = "decoder.model.7.block.1.conv.conv.bias";
+    SharedPath shared;
+    Checkpoint *file;
+    SafetensorsWriter *writer;
+    AudioCodec *codec = NULL;
+    float *numbers[512];
+    size_t count;
+    char path[64];
+    RsdError err;
+
+    NEED_SHARED("golden/encodec");
+    snprintf(path, sizeof path, "/tmp/residua-missing-%d.safetensors", (int)getpid());
+    ASSERT_OK(checkpoint_open(&file, shared_path(&shared, MONO "model_orig.th"), &err), err);
+    ASSERT_OK(safetensors_writer_create(&writer, &err), err);
+    count = checkpoint_count(file);
+    cr_assert_lt(count, sizeof numbers / sizeof *numbers);
+    for (size_t i = 0; i < count; i++) {
+        const CheckpointArray *array = checkpoint_array(file, i);
+        int64_t n = 1;
+
+        for (int d = 0; d < array->n_dims; d++)
+            n *= array->shape[d];
+        numbers[i] = calloc((size_t)n, sizeof(float));
+        ASSERT_OK(checkpoint_read_f32(file, array, numbers[i], n, &err), err);
+        if (strcmp(array->name, victim) != 0)
+            ASSERT_OK(safetensors_writer_f32(writer, array->name, array->n_dims, array->shape, numbers[i], DTYPE_F32, &err), err);
+    }
+    ASSERT_OK(safetensors_writer_finish(writer, path, &err), err);
+    safetensors_writer_destroy(&writer);
+    checkpoint_close(&file);
+    for (size_t i = 0; i < count; i++)
+        free(numbers[i]);
+    ASSERT_FAILS(audio_codec_load(&codec, path, &err), RSD_ERR_CORRUPT, err, "decoder.model.7.block.1.conv.conv.bias is missing");
+    unlink(path);
+}
+
 Test(encodec, missing_unexpected_misshapen_and_poisoned_arrays_are_named)
 {
     RsdError err;
