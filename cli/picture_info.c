@@ -32,6 +32,8 @@ static void print_stream_json(JsonLine *json, const PictureInfo *info, const Pic
     json_line_number(json, "level", info->level / 16.0, 4);
     if (info->is_staged)
         json_line_number(json, "stages", 1.0 + info->level / 16.0, 4);
+    if (!picture_deltas_are_none(&info->deltas))
+        json_line_bool(json, "adapted", true);
     json_line_integer(json, "tiles", info->n_tiles);
     json_line_integer(json, "tile_side", 1 << info->tile_exponent);
     json_line_integer(json, "bytes", n_bytes);
@@ -60,6 +62,8 @@ static void print_stream(const char *name, const PictureInfo *info, const Pictur
     if (info->is_staged)
         printf("  codes    %.2f stages of a residual quantiser\n", 1.0 + info->level / 16.0);
     printf("  rate     level %.2f; %lld bytes, %.4f bits per pixel\n", info->level / 16.0, (long long)n_bytes, bpp);
+    if (!picture_deltas_are_none(&info->deltas))
+        printf("  adapted  the last layer of the synthesis has changes for this picture\n");
     printf("  tiles    %lld of %d x %d pixels\n", (long long)info->n_tiles, 1 << info->tile_exponent,
            1 << info->tile_exponent);
     if (sizes[PICTURE_CHUNK_PROFILE])

@@ -35,15 +35,19 @@ typedef struct StreamHeader {
 
 typedef enum StreamKind { KIND_AUDIO = 1, KIND_PICTURE = 2 } StreamKind;
 
+#define FIELD_PREFIX_SIZE 4 /* id and size of a field */
+
 /* Bits of the required features. */
 #define FEATURE_STAGED 1 /* of pictures: tiles are codes of a residual quantiser */
 
 /* Kind and size of the whole header, from its first bytes. Errors: RSD_ERR_CORRUPT (not a .rsd stream), RSD_ERR_UNSUPPORTED. */
 RsdStatus header_probe_any(StreamKind *kind, size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], RsdError *err);
 /* Parts of headers of all kinds: the model's name, and fields [size]. Errors: code or RSD_ERR_CORRUPT; RSD_ERR_UNSUPPORTED for a
- * field that must be understood. */
+ * field that must be understood, and is not `known` (0: none is). */
 RsdStatus header_check_name(const char *name, RsdStatus code, RsdError *err);
-RsdStatus header_check_fields(const uint8_t *data, size_t size, RsdError *err);
+RsdStatus header_check_fields(const uint8_t *data, size_t size, unsigned known, RsdError *err);
+/* In fields that were checked: contents of the first one of that id, NULL when there is none. */
+const uint8_t *header_find_field(const uint8_t *data, size_t size, unsigned id, size_t *field_size);
 /* The same for sound; a picture is RSD_ERR_UNSUPPORTED. */
 RsdStatus header_probe(size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], RsdError *err);
 /* data [size], size as header_probe said. Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED. */

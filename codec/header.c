@@ -31,7 +31,6 @@ enum {
 
 #define CRC_SIZE 4
 #define HEADER_MIN_SIZE (AT_TABLE + 2 + 1 + CRC_SIZE)
-#define FIELD_PREFIX_SIZE 4
 #define FIELD_NEEDED 0x8000 /* ids from here up must be understood */
 
 static const uint8_t MAGIC[3] = {'R', 'S', 'D'};
@@ -157,7 +156,7 @@ fail:
     return status;
 }
 
-RsdStatus header_check_fields(const uint8_t *data, size_t size, RsdError *err)
+RsdStatus header_check_fields(const uint8_t *data, size_t size, unsigned known, RsdError *err)
 {
     size_t at = 0;
     RsdStatus status = RSD_OK;
@@ -168,12 +167,22 @@ RsdStatus header_check_fields(const uint8_t *data, size_t size, RsdError *err)
         CHECK(size - at >= FIELD_PREFIX_SIZE && size - at - FIELD_PREFIX_SIZE >= get_u16le(data + at + 2), err,
               RSD_ERR_CORRUPT, "header: an extra field does not fit its room");
         id = get_u16le(data + at);
-        CHECK(id < FIELD_NEEDED, err, RSD_ERR_UNSUPPORTED,
+        CHECK(id < FIELD_NEEDED || id == known, err, RSD_ERR_UNSUPPORTED,
               "header field %04x is needed to decode, and residua %s does not know it", id, RSD_VERSION);
         at += FIELD_PREFIX_SIZE + get_u16le(data + at + 2);
     }
 fail:
     return status;
+}
+
+const uint8_t *header_find_field(const uint8_t *data, size_t size, unsigned id, size_t *field_size)
+{
+    for (size_t at = 0; at < size; at += FIELD_PREFIX_SIZE + *field_size) {
+        *field_size = get_u16le(data + at + 2);
+        if (get_u16le(data + at) == id)
+            return data + at + FIELD_PREFIX_SIZE;
+    }
+    return NULL;
 }
 
 RsdStatus header_parse(StreamHeader *header, const uint8_t *data, size_t size, RsdError *err)
@@ -220,7 +229,7 @@ RsdStatus header_parse(StreamHeader *header, const uint8_t *data, size_t size, R
     at += name_len;
     header->fields_size = size - CRC_SIZE - at;
     memcpy(header->fields, data + at, header->fields_size);
-    TRY(header_check_fields(header->fields, header->fields_size, err));
+    TRY(header_check_fields(header->fields, header->fields_size, 0, err));
     TRY(header_complete(header, RSD_ERR_CORRUPT, err));
     /* A name with a zero byte inside would be shorter than its field. */
     CHECK((size_t)info->header_size == size, err, RSD_ERR_CORRUPT, "header: the model name ends before its field");

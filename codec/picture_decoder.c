@@ -199,6 +199,9 @@ static RsdStatus check_model(const PictureDecoder *decoder, const PictureModel *
           RSD_ERR_CORRUPT, "%s: header: level %d/16 %s; model %s has levels up to %d/16 and %s", name, decoder->info->level,
           decoder->info->is_staged ? "of stages" : "of latents", codec->config.name, picture_level_max(model),
           codec->config.quantizer == IMAGE_RVQ ? "stages" : "no stages");
+    status = picture_deltas_check(&decoder->info->deltas, &codec->config, err);
+    if (status != RSD_OK)
+        error_prefix(err, status, "%s", name);
 fail:
     return status;
 }

@@ -369,6 +369,21 @@ fail:
     return status;
 }
 
+/* They stand in the header, so all tiles must have been searched. */
+static RsdStatus set_deltas(PictureEncoder *encoder, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    encoder->info.deltas = (PictureDeltas){.gain.n = 0};
+    if (is_search(&encoder->setting) && encoder->kept) {
+        TRY(picture_search_all(encoder->search, encoder->setting.level, encoder->setting.effort, err));
+        encoder->info.deltas = *picture_search_deltas(encoder->search);
+    }
+    TRY(picture_info_complete(&encoder->info, RSD_ERR_ARG, err));
+fail:
+    return status;
+}
+
 RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, RsdWriteFn write, void *write_ctx,
                               int64_t *size, RsdError *err)
 {
@@ -384,6 +399,7 @@ RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, R
           RSD_ERR_ARG, "effort %d: out of range", setting.effort);
     encoder->setting = setting;
     encoder->info.level = setting.level;
+    TRY(set_deltas(encoder, err));
     TRY(put(&sink, header, picture_header_write(&encoder->info, header), err));
     for (int kind = 0; kind < PICTURE_N_CHUNKS; kind++)
         TRY(put_chunk(encoder, (PictureChunkKind)kind, &sink, err));

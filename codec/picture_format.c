@@ -58,6 +58,13 @@ static int64_t tiles_for(int64_t pixels, int exponent)
 
 const char *const PICTURE_CHUNK_MARKS[PICTURE_N_CHUNKS] = {"ICCP", "CICP", "EXIF", "XMP "};
 
+static size_t fields_size(const PictureInfo *info)
+{
+    uint8_t field[DELTAS_MAX_SIZE];
+
+    return picture_deltas_are_none(&info->deltas) ? 0 : FIELD_PREFIX_SIZE + picture_deltas_write(&info->deltas, field);
+}
+
 RsdStatus picture_info_complete(PictureInfo *info, RsdStatus code, RsdError *err)
 {
     RsdStatus status = RSD_OK;
@@ -81,7 +88,7 @@ RsdStatus picture_info_complete(PictureInfo *info, RsdStatus code, RsdError *err
     CHECK(info->n_tiles <= PICTURE_MAX_TILES, err, code, "header: %lld tiles; at most %lld are possible",
           (long long)info->n_tiles, (long long)PICTURE_MAX_TILES);
     TRY(header_check_name(info->model_name, code, err));
-    info->header_size = (int)(AT_NAME + strlen(info->model_name) + CRC_SIZE);
+    info->header_size = (int)(AT_NAME + strlen(info->model_name) + fields_size(info) + CRC_SIZE);
 fail:
     return status;
 }
@@ -137,13 +144,21 @@ size_t picture_header_write(const PictureInfo *info, uint8_t *dst)
     dst[AT_EXPONENT] = (uint8_t)info->tile_exponent;
     dst[AT_NAME_LEN] = (uint8_t)name_len;
     memcpy(dst + AT_NAME, info->model_name, name_len);
+    if (!picture_deltas_are_none(&info->deltas)) {
+        const size_t size = picture_deltas_write(&info->deltas, dst + at + FIELD_PREFIX_SIZE);
+
+        put_u16le(dst + at, DELTAS_FIELD);
+        put_u16le(dst + at + 2, (uint16_t)size);
+        at += FIELD_PREFIX_SIZE + size;
+    }
     put_u32le(dst + at, crc32_update(0, dst, at));
     return at + CRC_SIZE;
 }
 
 RsdStatus picture_header_parse(PictureInfo *info, const uint8_t *data, size_t size, RsdError *err)
 {
-    size_t name_len, at;
+    size_t name_len, at, field_size;
+    const uint8_t *field;
     uint32_t found, expected;
     RsdStatus status = RSD_OK;
 
@@ -174,7 +189,10 @@ RsdStatus picture_header_parse(PictureInfo *info, const uint8_t *data, size_t si
     info->level = data[AT_LEVEL];
     info->tile_exponent = data[AT_EXPONENT];
     memcpy(info->model_name, data + AT_NAME, name_len);
-    TRY(header_check_fields(data + at, size - CRC_SIZE - at, err));
+    TRY(header_check_fields(data + at, size - CRC_SIZE - at, DELTAS_FIELD, err));
+    field = header_find_field(data + at, size - CRC_SIZE - at, DELTAS_FIELD, &field_size);
+    if (field)
+        TRY(picture_deltas_parse(&info->deltas, field, field_size, err));
     TRY(picture_info_complete(info, RSD_ERR_CORRUPT, err));
     info->header_size = (int)size;
 fail:

@@ -6,6 +6,7 @@
 #define RESIDUA_PICTURE_FORMAT_H
 
 #include "codec/container.h"
+#include "codec/picture_deltas.h"
 
 #define PICTURE_MAX_PIXELS ((int64_t)1 << 30)
 #define PICTURE_MIN_EXPONENT 6
@@ -48,6 +49,7 @@ typedef struct PictureInfo {
     bool is_staged;    /* tiles are codes of a residual quantiser, stage by stage (IMAGE_RVQ) */
     int level;         /* in sixteenths */
     int tile_exponent; /* tiles have 2^this pixels on each side */
+    PictureDeltas deltas; /* of the synthesis */
     int header_size;
     int64_t n_across, n_down, n_tiles;
 } PictureInfo;

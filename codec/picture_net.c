@@ -222,10 +222,12 @@ RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const Pictur
     const bool by_head = shrink > 1 && model->codec->config.heads;
     const int64_t stride = by_head ? IMAGE_STRIDE / shrink : IMAGE_STRIDE; /* samples of a latent in x */
     Canvas canvas = {.n = by_head ? 1 : shrink, .is_grey = info->channels == 1};
+    ImageDeltas deltas;
     Tensor *y, *x;
     RsdStatus status = RSD_OK;
 
     tape_reset(tape);
+    TRY(picture_deltas_input(&info->deltas, tape, &deltas, err));
     TRY(tape_tensor(tape, &y, 4,
                     (int64_t[]){1, model->codec->config.latent, rows.end - rows.first, cols.end - cols.first}, err));
     for (int i = 0; i < n_parts; i++)
@@ -233,7 +235,7 @@ RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const Pictur
     if (by_head)
         TRY(image_codec_synthesise_small(tape, model->codec, shrink / 4, &info->level, y, &x, err));
     else
-        TRY(image_codec_synthesise(tape, model->codec, &info->level, y, &x, err));
+        TRY(image_codec_synthesise_changed(tape, model->codec, &info->level, y, &deltas, &x, err));
     canvas.pitch = x->shape[3];
     canvas.plane = x->shape[2] * canvas.pitch;
     canvas.first = x->data + (tile->latent_y - rows.first) * stride * canvas.pitch + (tile->latent_x - cols.first) * stride;

@@ -4,6 +4,7 @@
  */
 #include "codec/picture_search.h"
 
+#include "codec/delta_search.h"
 #include "engine/base/mem.h"
 
 struct PictureSearch {
@@ -16,6 +17,8 @@ struct PictureSearch {
     int64_t n_found; /* tiles */
     PictureFound found; /* sums until they are asked for */
     bool stopped;
+    bool has_deltas; /* they were looked for */
+    PictureDeltas deltas;
 };
 
 RsdStatus picture_search_create(PictureSearch **out, const TileSearchOptions *options, bool keeps_all, RsdError *err)
@@ -102,6 +105,8 @@ static void begin(PictureSearch *search, int level, int effort)
     search->effort = effort;
     search->n_found = 0;
     search->found = (PictureFound){0};
+    search->has_deltas = false;
+    search->deltas = (PictureDeltas){.gain.n = 0};
 }
 
 RsdStatus picture_search_row(PictureSearch *search, int64_t first, int level, int effort, RsdError *err)
@@ -125,6 +130,90 @@ RsdStatus picture_search_row(PictureSearch *search, int64_t first, int level, in
     search->n_found = first + info->n_across;
 fail:
     return status;
+}
+
+/* ---- changes of the synthesis ---- */
+
+typedef struct Loading {
+    PictureSearch *search;
+    TileObjective *objective;
+} Loading;
+
+static RsdStatus load_found(void *ctx, int64_t number, RsdError *err)
+{
+    const Loading *loading = ctx;
+    const PictureSearch *search = loading->search;
+    const PictureTile tile = picture_tile(search->options.objective.info, number);
+    TileValue value;
+    RsdStatus status = RSD_OK;
+
+    TRY(tile_objective_begin(loading->objective, number, search->level, err));
+    TRY(tile_objective_code(loading->objective, &(TileRounding){.strength = 0}, search->z + z_at(search, &tile),
+                            search->y + y_at(search, &tile), &value, err));
+fail:
+    return status;
+}
+
+/* The last step of the last tile goes on. */
+static bool may_go_on(void *ctx)
+{
+    const Loading *loading = ctx;
+    PictureSearch *search = loading->search;
+    const PictureFound found = picture_search_found(search);
+    const int n_steps = tile_search_steps(search->effort);
+    const int64_t n_tiles = search->options.objective.info->n_tiles;
+    const SearchProgress progress = {.tile = n_tiles - 1, .n_tiles = n_tiles, .step = n_steps, .n_steps = n_steps,
+                                     .rounded = found.rounded, .best = found.best};
+
+    if (search->options.on_progress && !search->options.on_progress(search->options.progress_ctx, &progress))
+        search->stopped = true;
+    return !search->stopped;
+}
+
+static RsdStatus find_deltas(PictureSearch *search, RsdError *err)
+{
+    Loading loading = {search, tile_search_objective(search->tiles)};
+    const DeltaSearchOptions options = {.objective = loading.objective,
+                                        .n_tiles = search->options.objective.info->n_tiles,
+                                        .load = load_found,
+                                        .load_ctx = &loading,
+                                        .goes_on = may_go_on,
+                                        .goes_on_ctx = &loading};
+    TileValue *best = &search->found.best;
+    const double n = (double)search->found.n_pixels;
+    DeltasFound found;
+    RsdStatus status = RSD_OK;
+
+    search->has_deltas = true;
+    TRY(delta_search_run(&options, &found, err));
+    if (picture_deltas_are_none(&found.deltas))
+        return RSD_OK;
+    search->deltas = found.deltas;
+    best->bpp += n * found.after.bpp;
+    best->mse += n * (found.after.mse - found.before.mse);
+    best->loss += n * (found.after.loss - found.before.loss);
+    best->objective += n * (found.after.objective - found.before.objective);
+    search->found.estimated_bpp += n * found.after.bpp;
+fail:
+    return status;
+}
+
+RsdStatus picture_search_all(PictureSearch *search, int level, int effort, RsdError *err)
+{
+    const PictureInfo *info = search->options.objective.info;
+    RsdStatus status = RSD_OK;
+
+    for (int64_t first = 0; first < info->n_tiles; first += info->n_across)
+        TRY(picture_search_row(search, first, level, effort, err));
+    if (effort == SEARCH_LAST_EFFORT && !search->has_deltas && !search->stopped)
+        TRY(find_deltas(search, err));
+fail:
+    return status;
+}
+
+const PictureDeltas *picture_search_deltas(const PictureSearch *search)
+{
+    return &search->deltas;
 }
 
 PictureFound picture_search_found(const PictureSearch *search)

@@ -21,6 +21,12 @@ void picture_search_destroy(PictureSearch **search);
  * when all are kept. Errors: those of tile_search_run. */
 RsdStatus picture_search_row(PictureSearch *search, int64_t first, int level, int effort, RsdError *err);
 
+/* The rest, when all tiles are kept: all rows, and at SEARCH_LAST_EFFORT the changes of the synthesis that the picture gains by.
+ * Errors: those of tile_search_run. */
+RsdStatus picture_search_all(PictureSearch *search, int level, int effort, RsdError *err);
+/* Of the last picture_search_all; none at smaller efforts. */
+const PictureDeltas *picture_search_deltas(const PictureSearch *search);
+
 /* Of a tile of the last row (any tile, when all are kept): what tile_encode gets. */
 const int16_t *picture_search_z(const PictureSearch *search, const PictureTile *tile);
 const int32_t *picture_search_y(const PictureSearch *search, const PictureTile *tile);

@@ -168,20 +168,44 @@ fail:
     return status;
 }
 
+static RsdStatus input_changes(const TileObjective *o, ImageDeltas *deltas, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    *deltas = (ImageDeltas){NULL, NULL};
+    if (!o->gain)
+        return RSD_OK;
+    TRY(tape_input(o->tape, &deltas->gain, 1, (int64_t[]){o->options.model->codec->config.widths[0]}, o->gain, err));
+    TRY(tape_input(o->tape, &deltas->bias, 1, (int64_t[]){IMAGE_LAST_OUTPUTS}, o->bias, err));
+fail:
+    return status;
+}
+
 /* y^ [1, M, h, w] in steps of 1 -> pixels of the tile [1, 3, tile.h, tile.w], not clamped. */
-static RsdStatus make_pixels(const TileObjective *o, Tensor *y, Tensor **pixels, RsdError *err)
+static RsdStatus make_changed_pixels(const TileObjective *o, Tensor *y, const ImageDeltas *deltas, Tensor **pixels, RsdError *err)
 {
     const int64_t top = o->tile.latent_y - o->region.latent_y, left = o->tile.latent_x - o->region.latent_x;
     Tensor *x;
     RsdStatus status = RSD_OK;
 
     TRY(put_around(o, y, &y, err));
-    TRY(image_codec_synthesise(o->tape, o->options.model->codec, &o->level, y, &x, err));
+    TRY(image_codec_synthesise_changed(o->tape, o->options.model->codec, &o->level, y, deltas, &x, err));
     if (x->shape[2] != o->tile.h)
         TRY(op_slice(o->tape, x, 2, top * IMAGE_STRIDE, o->tile.h, &x, err));
     if (x->shape[3] != o->tile.w)
         TRY(op_slice(o->tape, x, 3, left * IMAGE_STRIDE, o->tile.w, &x, err));
     *pixels = x;
+fail:
+    return status;
+}
+
+static RsdStatus make_pixels(const TileObjective *o, Tensor *y, Tensor **pixels, RsdError *err)
+{
+    ImageDeltas deltas;
+    RsdStatus status = RSD_OK;
+
+    TRY(input_changes(o, &deltas, err));
+    TRY(make_changed_pixels(o, y, &deltas, pixels, err));
 fail:
     return status;
 }
@@ -229,22 +253,31 @@ static void set_weight(TileObjective *o, const TileValue *value)
         o->weight *= value->mse / fmax(value->loss, LEAST_LOSS);
 }
 
-RsdStatus tile_objective_code(TileObjective *o, const TileRounding *rounding, const int16_t *z, const int32_t *y, TileValue *value,
-                              RsdError *err)
+RsdStatus tile_objective_look(TileObjective *o, TileValue *value, RsdError *err)
 {
-    TileCode code;
     Tensor *coded, *pixels, *loss;
     RsdStatus status = RSD_OK;
 
-    TRY(tile_encode(o->coder, o->level, rounding, z, y, o->tile.latent_h, o->tile.latent_w, &code, err));
-    tile_encoded(o->coder, o->tile.latent_h, o->tile.latent_w, o->coded);
     tape_reset(o->tape);
     TRY(input_coded(o, &coded, err));
     TRY(make_pixels(o, coded, &pixels, err));
     TRY(op_bound(o->tape, pixels, 0.0f, 1.0f, &pixels, err));
     TRY(apply_loss(o, pixels, &loss, &value->mse, err));
-    o->n_lanes = code.n_lanes;
     value->loss = (double)loss->data[0];
+fail:
+    return status;
+}
+
+RsdStatus tile_objective_code(TileObjective *o, const TileRounding *rounding, const int16_t *z, const int32_t *y, TileValue *value,
+                              RsdError *err)
+{
+    TileCode code;
+    RsdStatus status = RSD_OK;
+
+    TRY(tile_encode(o->coder, o->level, rounding, z, y, o->tile.latent_h, o->tile.latent_w, &code, err));
+    tile_encoded(o->coder, o->tile.latent_h, o->tile.latent_w, o->coded);
+    o->n_lanes = code.n_lanes;
+    TRY(tile_objective_look(o, value, err));
     value->bpp = 8.0 * (double)code.size / (double)o->n_pixels;
     if (o->weight == 0)
         set_weight(o, value);
@@ -355,6 +388,27 @@ RsdStatus tile_objective_relaxed(TileObjective *o, const TileRelaxation *how, co
     TRY(descend(o, latents, hyper, &options, value, err));
     take_gradient(latents, dy);
     take_gradient(hyper, dz);
+fail:
+    o->tape->recording = false;
+    return status;
+}
+
+RsdStatus tile_objective_change_slope(TileObjective *o, float *dgain, float *dbias, RsdError *err)
+{
+    ImageDeltas deltas;
+    Tensor *coded, *pixels, *loss;
+    double mse;
+    RsdStatus status = RSD_OK;
+
+    begin_record(o);
+    TRY(input_changes(o, &deltas, err));
+    TRY(input_coded(o, &coded, err));
+    deltas.gain->needs_grad = deltas.bias->needs_grad = true;
+    TRY(make_changed_pixels(o, coded, &deltas, &pixels, err));
+    TRY(apply_loss(o, pixels, &loss, &mse, err));
+    TRY(tape_backward(o->tape, loss, err));
+    take_gradient(deltas.gain, dgain);
+    take_gradient(deltas.bias, dbias);
 fail:
     o->tape->recording = false;
     return status;

@@ -54,6 +54,7 @@ typedef struct TileObjective {
     PictureTile region;         /* the tile with its ring, in latents */
     float *around;              /* [M, region] scaled latents */
     float *target;              /* [3, tile.h, tile.w] */
+    const float *gain, *bias;   /* changes of the synthesis (ImageDeltas), both or none, NULL at first; borrowed */
 } TileObjective;
 
 /* Errors: RSD_ERR_MEMORY. */
@@ -66,6 +67,10 @@ RsdStatus tile_objective_begin(TileObjective *objective, int64_t number, int lev
 /* z [n_z], y [n_y] in 1/1024, as tile_encode takes them. Fills objective->coded. */
 RsdStatus tile_objective_code(TileObjective *objective, const TileRounding *rounding, const int16_t *z, const int32_t *y,
                               TileValue *value, RsdError *err);
+/* What the choice coded last comes to with the changes as they are now: *value gets mse and loss alone. */
+RsdStatus tile_objective_look(TileObjective *objective, TileValue *value, RsdError *err);
+/* Gradients of the loss, without its weight, by the changes, which must be there. */
+RsdStatus tile_objective_change_slope(TileObjective *objective, float *dgain, float *dbias, RsdError *err);
 /* At the choice coded last, which went with z [n_z]: dy [n_y] = what J gains for each step that y^ grows, the latent's own bits left out:
  * by weight * loss, and by the bits of those whose context it is. *bpp gets what the coder's tables say that the choice costs. */
 RsdStatus tile_objective_slope(TileObjective *objective, const int16_t *z, float *dy, double *bpp, RsdError *err);

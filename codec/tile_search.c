@@ -39,14 +39,16 @@ typedef struct Stage {
     float hot, cold, rate;
 } Stage;
 
+/* The rate of Adam and the temperatures were tried on crops of photographs: few steps want a high rate, and the last temperature must be
+ * near 0.1, or what is rounded is not what was relaxed. */
 static const Stage STAGES[] = {
-    {.effort = 3, .n_steps = 1},
-    {.effort = 4, .n_steps = 1},
-    {.effort = 5, .n_steps = 2},
-    {.effort = 6, .n_steps = 36, .heat = 0.3f},
-    {.effort = 7, .n_steps = 100, .is_relaxed = true, .rounding = ROUND_ALL_SOFT, .hot = 0.35f, .cold = 0.1f, .rate = 0.02f},
-    {.effort = 8, .n_steps = 200, .is_relaxed = true, .rounding = ROUND_STOCHASTIC, .hot = 0.4f, .cold = 0.1f, .rate = 0.02f},
-    {.effort = 9, .n_steps = 600, .is_relaxed = true, .rounding = ROUND_STOCHASTIC, .hot = 0.4f, .cold = 0.1f, .rate = 0.02f},
+    {.effort = 3, .n_steps = 2},
+    {.effort = 4, .n_steps = 8, .heat = 0.3f},
+    {.effort = 5, .n_steps = 20, .is_relaxed = true, .rounding = ROUND_ALL_SOFT, .hot = 0.35f, .cold = 0.15f, .rate = 0.1f},
+    {.effort = 6, .n_steps = 40, .is_relaxed = true, .rounding = ROUND_ALL_SOFT, .hot = 0.3f, .cold = 0.1f, .rate = 0.06f},
+    {.effort = 7, .n_steps = 100, .is_relaxed = true, .rounding = ROUND_ALL_SOFT, .hot = 0.3f, .cold = 0.08f, .rate = 0.03f},
+    {.effort = 8, .n_steps = 200, .is_relaxed = true, .rounding = ROUND_STOCHASTIC, .hot = 0.35f, .cold = 0.1f, .rate = 0.02f},
+    {.effort = 9, .n_steps = 300, .is_relaxed = true, .rounding = ROUND_STOCHASTIC, .hot = 0.3f, .cold = 0.08f, .rate = 0.015f},
 };
 #define N_STAGES (int)(sizeof STAGES / sizeof STAGES[0])
 
@@ -298,6 +300,11 @@ static RsdStatus estimate_best(TileSearch *search, RsdError *err)
 
     memcpy(o->coded, search->best_coded, (size_t)o->n_y * sizeof *o->coded);
     return tile_objective_slope(o, search->best_z, search->relax.dy, &search->found.estimated_bpp, err);
+}
+
+TileObjective *tile_search_objective(TileSearch *search)
+{
+    return search->objective;
 }
 
 /* ---- the whole ---- */

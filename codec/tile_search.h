@@ -1,16 +1,16 @@
 /* tile_search.h - the encoder's search: latents of a tile whose bits and errors together weigh less than those of rounding.
  *
- * Nothing here changes what a decoder does. An effort says how much is tried; each begins with all that the smaller ones do, and what is
+ * A decoder needs nothing for it. An effort says how much is tried; each begins with all that the smaller ones do, and what is
  * kept is the best choice ever coded, so none is worse than one below it:
  *
  *   1      the nearest whole numbers
  *   2      each value's bits against its squared error among the latents
- *   3 .. 5 1, 2, 4 sweeps (RDOQ): the slope of the loss at the pixels says where each latent wants to go, the curvature how much that is
- *          worth against its bits; all are rounded anew                                       one backward pass for each sweep
- *   6      36 more with noise that fades: straight-through rounding
- *   7      100 steps on softly rounded latents and hyper latents
+ *   3      2 sweeps (RDOQ): the slope of the loss at the pixels says where each latent wants to go, the curvature how much that is worth
+ *          against its bits; all are rounded anew                                              one backward pass for each sweep
+ *   4      8 more, straight-through rounding, with noise that fades
+ *   5 .. 7 20, 40 and 100 steps of Adam on softly rounded latents and hyper latents
  *   8      200 of stochastic Gumbel annealing (SGA)
- *   9      600 more
+ *   9      300 more; then, for the picture as a whole, changes of the synthesis (delta_search.h)
  *
  * What counts is J of real bytes with the integer prior and of the pixels of what was rounded. The same picture, setting and seed give the
  * same latents for any number of threads.
@@ -60,6 +60,9 @@ typedef struct TileFound {
     double estimated_bpp;   /* of the best, by the coder's tables (tile_costs.h); 0 below effort 3 */
     bool stopped;           /* on_progress said so */
 } TileFound;
+
+/* What it works with, for those that go on with what was found. */
+TileObjective *tile_search_objective(TileSearch *search);
 
 /* Searches tile `number` at a level with an effort of 1 .. 9. z [H, ceil(h/4), ceil(w/4)] and y [M, h, w] in 1/1024 get the best choice:
  * tile_encode makes it of them with strength 0. Errors: those of the source, RSD_ERR_MEMORY, RSD_ERR_NUMERIC. */

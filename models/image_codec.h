@@ -217,6 +217,14 @@ RsdStatus image_codec_unscale(Tape *tape, const ImageCodec *codec, const int *le
 RsdStatus image_codec_hyper(Tape *tape, const ImageCodec *codec, Tensor *y, Tensor **z, RsdError *err);
 /* y^ in steps of 1 [batch, M, h, w] -> x [batch, 3, 16 h, 16 w], not clamped. Includes image_codec_unscale. */
 RsdStatus image_codec_synthesise(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **x, RsdError *err);
+/* Small changes of the synthesis that one picture wants: features at 1/4, as the last layer reads them, times 1 + gain [widths[0]], and
+ * bias [IMAGE_LAST_OUTPUTS] added to that of the last layer. NULL: none. */
+#define IMAGE_LAST_OUTPUTS 48
+typedef struct ImageDeltas {
+    Tensor *gain, *bias;
+} ImageDeltas;
+RsdStatus image_codec_synthesise_changed(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, const ImageDeltas *deltas,
+                                         Tensor **x, RsdError *err);
 /* The same, and the features that the heads read: features [IMAGE_HEADS]. */
 RsdStatus image_codec_synthesise_with_features(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y,
                                                Tensor *features[IMAGE_HEADS], Tensor **x, RsdError *err);

@@ -170,6 +170,40 @@ fail:
     return status;
 }
 
+static RsdStatus change_features(Tape *tape, const ImageDeltas *deltas, Tensor *h, Tensor **y, RsdError *err)
+{
+    Tensor *factor;
+    RsdStatus status = RSD_OK;
+
+    *y = h;
+    if (!deltas->gain)
+        return RSD_OK;
+    TRY(op_add_scalar(tape, deltas->gain, 1.0f, &factor, err));
+    TRY(op_mul(tape, h, factor, y, err));
+fail:
+    return status;
+}
+
+RsdStatus image_codec_synthesise_changed(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, const ImageDeltas *deltas,
+                                         Tensor **x, RsdError *err)
+{
+    const int64_t most = largest_features(&codec->config, pixels_of(y), 0), n_out = 3 * pixels_of(y);
+    Conv2dLayer last = codec->net->decoder[0].resample;
+    Tensor *all[IMAGE_SCALES], *h;
+    Rooms rooms = {.next = 0};
+    RsdStatus status = RSD_OK;
+
+    *x = NULL;
+    TRY(open_rooms(&rooms, tape, most > n_out ? most : n_out, err));
+    TRY(run_decoder(tape, codec, level, &rooms, y, 0, all, err));
+    TRY(change_features(tape, deltas, all[0], &h, err));
+    if (deltas->bias)
+        TRY(op_add(tape, last.bias, deltas->bias, &last.bias, err));
+    TRY(shuffle_out(tape, &last, 4, 0.5f, next_room(&rooms), h, x, err));
+fail:
+    return status;
+}
+
 RsdStatus image_codec_synthesise(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **x, RsdError *err)
 {
     return image_codec_synthesise_with_features(tape, codec, level, y, NULL, x, err);
