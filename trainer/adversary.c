@@ -13,6 +13,8 @@
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/shape.h"
+#include "trainer/picture_kinds.h"
+#include "trainer/tape_mark.h"
 
 const char *const ADVERSARY_TERM_NAMES[ADVERSARY_N_TERMS] = {"adversarial", "feature"};
 
@@ -99,6 +101,8 @@ static RsdStatus check_pictures(const AdversaryConfig *config, int64_t side, Rsd
     CHECK(side >= picture_critics_min_side(&pictures), err, RSD_ERR_ARG,
           "the critics of [adversary] need %lld pixels each way; a crop of picture.crop has %lld",
           (long long)picture_critics_min_side(&pictures), (long long)side);
+    CHECK(!pictures.patch_kinds || (pictures.patch_channels > 0 && !(pictures.patch_kinds & (pictures.patch_kinds - 1))), err, RSD_ERR_ARG,
+          "adversary.patch_kinds = %d: a power of two is needed, and adversary.patch > 0", pictures.patch_kinds);
     CHECK(config->penalty == PENALTY_NOISE || !pictures.patch_channels, err, RSD_ERR_ARG,
           "adversary.penalty = exact works with adversary.r3_widths alone; set adversary.patch = 0 or adversary.penalty = noise");
 fail:
@@ -111,6 +115,8 @@ RsdStatus adversary_check_config(const AdversaryConfig *config, bool of_pictures
 
     if (!adversary_is_on(config))
         return RSD_OK;
+    CHECK(!of_pictures || !config->per_rate, err, RSD_ERR_ARG,
+          "adversary.per_rate = yes is for sound: each crop of a step of pictures has a level of its own");
     CHECK(of_pictures ? !is_on_sound(config) : !adversary_is_on_pictures(config), err, RSD_ERR_ARG,
           "[adversary]: %s", of_pictures ? "periods, scales, stft and bands are critics of sound; pictures have patch and r3_widths"
                                          : "patch and r3_widths are critics of pictures; sound has periods, scales, stft and bands");
@@ -126,11 +132,27 @@ fail:
 
 /* ---- life ---- */
 
-RsdStatus adversary_create(Adversary **out, const AdversaryConfig *config, uint64_t seed, const struct Kernels *kernels,
-                           RsdError *err)
+static RsdStatus create_set(CriticSet *set, const AdversaryConfig *config, uint64_t seed, const struct Kernels *kernels, RsdError *err)
 {
     const AudioCriticsConfig critics = critics_of(config);
     const PictureCriticsConfig pictures = pictures_of(config);
+    RsdStatus status = RSD_OK;
+
+    TRY(params_create(&set->params, err));
+    if (adversary_is_on_pictures(config))
+        TRY(picture_critics_create(&set->pictures, &pictures, set->params, seed, err));
+    else
+        TRY(audio_critics_create(&set->critics, &critics, set->params, seed, err));
+    if (pictures.patch_channels > 0 && pictures.patch_kinds > 0)
+        TRY(picture_kinds_create(&set->kinds, pictures.patch_kinds, pictures.latent_channels, set->params, err));
+    TRY(optimizer_create(&set->optimizer, &config->optimizer, set->params, kernels, err));
+fail:
+    return status;
+}
+
+RsdStatus adversary_create(Adversary **out, const AdversaryConfig *config, uint64_t seed, const struct Kernels *kernels,
+                           RsdError *err)
+{
     Adversary *adversary = NULL;
     RsdStatus status = RSD_OK;
 
@@ -138,12 +160,10 @@ RsdStatus adversary_create(Adversary **out, const AdversaryConfig *config, uint6
     TRY(mem_calloc(&adversary, 1, sizeof *adversary, err));
     adversary->config = *config;
     adversary->seed = seed;
-    TRY(params_create(&adversary->params, err));
-    if (adversary_is_on_pictures(config))
-        TRY(picture_critics_create(&adversary->pictures, &pictures, adversary->params, seed, err));
-    else
-        TRY(audio_critics_create(&adversary->critics, &critics, adversary->params, seed, err));
-    TRY(optimizer_create(&adversary->optimizer, &config->optimizer, adversary->params, kernels, err));
+    adversary->n_sets = config->per_rate ? config->n_rates : 1;
+    adversary->set = &adversary->sets[0];
+    for (int i = 0; i < adversary->n_sets; i++)
+        TRY(create_set(&adversary->sets[i], config, seed + (uint64_t)i, kernels, err));
     *out = adversary;
     return RSD_OK;
 fail:
@@ -155,46 +175,67 @@ void adversary_destroy(Adversary **adversary)
 {
     if (!*adversary)
         return;
-    optimizer_destroy(&(*adversary)->optimizer);
-    audio_critics_destroy(&(*adversary)->critics);
-    picture_critics_destroy(&(*adversary)->pictures);
-    params_destroy(&(*adversary)->params);
+    for (int i = 0; i < (*adversary)->n_sets; i++) {
+        CriticSet *set = &(*adversary)->sets[i];
+
+        optimizer_destroy(&set->optimizer);
+        audio_critics_destroy(&set->critics);
+        picture_critics_destroy(&set->pictures);
+        rvq_destroy(&set->kinds);
+        params_destroy(&set->params);
+    }
     mem_free(adversary);
+}
+
+void adversary_choose_rate(Adversary *adversary, int rate)
+{
+    adversary->set = &adversary->sets[adversary->config.per_rate ? rate : 0];
+}
+
+RsdStatus adversary_join(Adversary *adversary, Group *group, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    adversary->group = group;
+    for (int i = 0; i < adversary->n_sets; i++)
+        TRY(optimizer_join(adversary->sets[i].optimizer, group, err));
+fail:
+    return status;
 }
 
 /* ---- critics of either kind ---- */
 
 int adversary_count(const Adversary *adversary)
 {
-    return adversary->pictures ? picture_critics_count(adversary->pictures) : audio_critics_count(adversary->critics);
+    return adversary->set->pictures ? picture_critics_count(adversary->set->pictures) : audio_critics_count(adversary->set->critics);
 }
 
 /* Those that say real or generated. */
 static int count_plain(const Adversary *adversary)
 {
-    return adversary->pictures ? picture_critics_count_plain(adversary->pictures) : audio_critics_count(adversary->critics);
+    return adversary->set->pictures ? picture_critics_count_plain(adversary->set->pictures) : audio_critics_count(adversary->set->critics);
 }
 
 static RsdStatus begin(Adversary *adversary, Tape *tape, RsdError *err)
 {
-    if (adversary->pictures)
-        return picture_critics_begin(adversary->pictures, tape, err);
-    return audio_critics_begin(adversary->critics, tape, err);
+    if (adversary->set->pictures)
+        return picture_critics_begin(adversary->set->pictures, tape, err);
+    return audio_critics_begin(adversary->set->critics, tape, err);
 }
 
 static void freeze(Adversary *adversary, bool frozen)
 {
-    if (adversary->pictures)
-        picture_critics_freeze(adversary->pictures, frozen);
+    if (adversary->set->pictures)
+        picture_critics_freeze(adversary->set->pictures, frozen);
     else
-        audio_critics_freeze(adversary->critics, frozen);
+        audio_critics_freeze(adversary->set->critics, frozen);
 }
 
 static RsdStatus judge(const Adversary *adversary, Tape *tape, Tensor *x, CriticMaps *maps, RsdError *err)
 {
-    if (adversary->pictures)
-        return picture_critics_judge(adversary->pictures, tape, x, adversary->context->latent, maps, err);
-    return audio_critics_judge(adversary->critics, tape, x, maps, err);
+    if (adversary->set->pictures)
+        return picture_critics_judge(adversary->set->pictures, tape, x, adversary->context->latent, maps, err);
+    return audio_critics_judge(adversary->set->critics, tape, x, maps, err);
 }
 
 /* A critic that says kinds comes last. */
@@ -209,7 +250,7 @@ static RsdStatus find_labels(Adversary *adversary, Tape *tape, RsdError *err)
 
     if (!says_kinds(adversary))
         return RSD_OK;
-    return picture_critics_labels(adversary->pictures, tape, adversary->recording, adversary->real[count_plain(adversary)].logits,
+    return picture_critics_labels(adversary->set->pictures, tape, adversary->recording, adversary->real[count_plain(adversary)].logits,
                                   context->kinds, context->latent->shape[2], context->latent->shape[3], &adversary->labels, err);
 }
 
@@ -292,21 +333,27 @@ static RsdStatus press(Adversary *adversary, Tape *tape, int64_t step, const flo
 
     freeze(adversary, true);
     for (int i = 0; i < ADVERSARY_N_TERMS; i++) {
+        const int64_t count = tensor_count(adversary->signal);
+        float *grad;
+        TapeMark mark;
         Tensor *value;
 
         if (weights[i] <= 0.0f)
             continue;
+        TRY(arena_calloc(tape->arena, &grad, (size_t)count, sizeof *grad, err));
+        mark = tape_mark(tape);
         TRY(term_value(adversary, tape, i, &value, err));
         TRY(check_finite(adversary, value, ADVERSARY_TERM_NAMES[i], step, &report->terms[i], err));
-        adversary->signal->grad = NULL; /* each term's own; the arena keeps the one before */
+        adversary->signal->grad = grad;
         TRY(tape_backward(tape, value, err));
+        tape_rewind(tape, mark);
         if (group_size(adversary->group) > 1)
-            tape->kernels->point->scale(adversary->signal->grad, 1.0f / (float)group_size(adversary->group),
-                                        adversary->signal->grad, tensor_count(adversary->signal), false);
-        grads[i] = adversary->signal->grad;
+            tape->kernels->point->scale(grad, 1.0f / (float)group_size(adversary->group), grad, count, false);
+        grads[i] = grad;
     }
     report->pressed = true;
 fail:
+    adversary->signal->grad = NULL;
     freeze(adversary, false);
     return status;
 }
@@ -420,6 +467,14 @@ fail:
     return status;
 }
 
+static bool has_penalties(const Adversary *adversary)
+{
+    const AdversaryConfig *config = &adversary->config;
+
+    return (config->r1 > 0.0f || config->r2 > 0.0f) && adversary->set->optimizer->n_updates % config->penalty_every == 0;
+}
+
+/* Those estimated by noise join the loss, because they look at its maps. */
 static RsdStatus add_penalties(Adversary *adversary, Tape *tape, int64_t step, Tensor **value, double *added,
                                RsdError *err)
 {
@@ -429,22 +484,46 @@ static RsdStatus add_penalties(Adversary *adversary, Tape *tape, int64_t step, T
     const CriticMaps *maps[2] = {adversary->real, adversary->fake};
     RsdStatus status = RSD_OK;
 
-    *added = 0.0;
-    if (adversary->optimizer->n_updates % config->penalty_every)
-        return RSD_OK;
     for (int i = 0; i < 2; i++) {
         Tensor *penalty;
 
         if (gammas[i] <= 0.0f)
             continue;
-        if (config->penalty == PENALTY_EXACT)
-            TRY(picture_critics_penalty(adversary->pictures, tape, signals[i], gammas[i] * (float)config->penalty_every, &penalty, err));
-        else
-            TRY(penalty_of(adversary, tape, signals[i], maps[i], gammas[i] * (float)config->penalty_every, step,
-                           NOISE_SAMPLE + (uint32_t)i * MAX_ITEMS, &penalty, err));
+        TRY(penalty_of(adversary, tape, signals[i], maps[i], gammas[i] * (float)config->penalty_every, step,
+                       NOISE_SAMPLE + (uint32_t)i * MAX_ITEMS, &penalty, err));
         *added += (double)penalty->data[0];
         TRY(op_add(tape, *value, penalty, value, err));
     }
+fail:
+    return status;
+}
+
+/* Exact ones have passes of their own: their gradients are added item by item, and each item's passes are forgotten. */
+static RsdStatus learn_penalties(Adversary *adversary, Tape *tape, double *added, RsdError *err)
+{
+    const AdversaryConfig *config = &adversary->config;
+    const float gammas[2] = {config->r1, config->r2};
+    const Tensor *signals[2] = {adversary->recording, adversary->signal};
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < 2; i++) {
+        const Tensor *x = signals[i];
+        const int64_t n_items = x->shape[0], shape[4] = {1, x->shape[1], x->shape[2], x->shape[3]}, n = tensor_count(x) / n_items;
+        const float gamma = gammas[i] * (float)config->penalty_every / (float)n_items;
+
+        for (int64_t b = 0; b < n_items && gamma > 0.0f; b++) {
+            const TapeMark mark = tape_mark(tape);
+            Tensor *item, *penalty;
+
+            TRY(tape_input(tape, &item, 4, shape, x->data + b * n, err));
+            TRY(picture_critics_penalty(adversary->set->pictures, tape, item, gamma, &penalty, err));
+            *added += (double)penalty->data[0];
+            TRY(tape_backward(tape, penalty, err));
+            tape_rewind(tape, mark);
+        }
+    }
+    group_sum_f64(adversary->group, added, 1);
+    *added /= group_size(adversary->group);
 fail:
     return status;
 }
@@ -453,23 +532,33 @@ RsdStatus adversary_learn(Adversary *adversary, Tape *tape, int64_t step, int64_
                           RsdError *err)
 {
     const AdversaryConfig *config = &adversary->config;
+    const bool exact = config->penalty == PENALTY_EXACT;
+    Optimizer *optimizer = adversary->set->optimizer;
+    TapeMark mark;
     Tensor *value;
     RsdStatus status = RSD_OK;
 
     if (!report->judged || !learns(adversary, step))
         return RSD_OK;
     report->lr = schedule_lr(&config->schedule, step - config->start, n_steps - config->start);
+    report->penalty = 0.0;
+    mark = tape_mark(tape);
     TRY(adversarial_value(adversary, tape, true, &value, err));
-    TRY(add_penalties(adversary, tape, step, &value, &report->penalty, err));
+    if (has_penalties(adversary) && !exact)
+        TRY(add_penalties(adversary, tape, step, &value, &report->penalty, err));
     TRY(check_finite(adversary, value, "critics'", step, &report->critic_loss, err));
     adversary->signal->needs_grad = false;
-    params_zero_grad(adversary->params);
+    params_zero_grad(adversary->set->params);
     TRY(tape_backward(tape, value, err));
-    optimizer_sum_grads(adversary->optimizer, 1.0f / (float)group_size(adversary->group));
-    report->grad_norm = optimizer_grad_norm(adversary->optimizer, tape->threads);
+    tape_rewind(tape, mark);
+    if (has_penalties(adversary) && exact)
+        TRY(learn_penalties(adversary, tape, &report->penalty, err));
+    report->critic_loss += exact ? report->penalty : 0.0;
+    optimizer_sum_grads(optimizer, 1.0f / (float)group_size(adversary->group));
+    report->grad_norm = optimizer_grad_norm(optimizer, tape->threads);
     report->learned = isfinite(report->grad_norm);
     if (report->learned)
-        optimizer_update(adversary->optimizer, report->lr, report->grad_norm, tape->threads);
+        optimizer_update(optimizer, report->lr, report->grad_norm, tape->threads);
 fail:
     return status;
 }

@@ -13,6 +13,8 @@
  * an item. The gradient is not taken twice; noise v of variance 1 feels it: |grad D|^2 = E (D(x + s v) - D(x))^2 / s^2 up to
  * O(s^2), with the signal's RMS as unit. R3GAN's critic has the exact penalty, in units of the picture's values.
  *
+ * Memory: the graph of each term goes when it has given its gradient, and exact penalties are taken item by item.
+ *
  * [1] audio.md 1.8-1.10, 2.5-2.7, 7.5; image.md 3.7.
  *
  * SPDX-License-Identifier: MIT
@@ -23,6 +25,7 @@
 #include "losses/adversarial.h"
 #include "models/audio_critics.h"
 #include "models/picture_critics.h"
+#include "models/rvq.h"
 #include "trainer/optimizer.h"
 #include "trainer/schedule.h"
 
@@ -40,6 +43,8 @@ typedef struct AdversaryConfig {
     int penalty;       /* PenaltyForm */
     float noise;       /* sigma of their estimate, in units of the signal's RMS */
     int penalty_every; /* updates with a penalty, which then counts that many times */
+    bool per_rate;     /* critics of their own for each bit rate, of which those of the step's rate judge and learn */
+    int n_rates;       /* that there are */
     OptimizerConfig optimizer;
     ScheduleConfig schedule; /* of the steps from `start` on */
 } AdversaryConfig;
@@ -54,12 +59,22 @@ typedef struct CriticContext {
     const uint16_t *kinds;   /* [batch, rows, columns], 1 .. K: of the real picture; NULL without patch_kinds */
 } CriticContext;
 
-typedef struct Adversary {
-    AdversaryConfig config;
+#define ADVERSARY_MAX_SETS 8
+
+/* Critics and what trains them. */
+typedef struct CriticSet {
     ParamSet *params;
     AudioCritics *critics;    /* one of the two, by what is judged; the other is NULL */
     PictureCritics *pictures;
+    Rvq *kinds;               /* of content, for a critic that says them (picture_kinds.h); else NULL */
     Optimizer *optimizer;
+} CriticSet;
+
+typedef struct Adversary {
+    AdversaryConfig config;
+    int n_sets; /* 1, or one for each rate */
+    CriticSet sets[ADVERSARY_MAX_SETS];
+    CriticSet *set; /* the one that judges and learns */
     uint64_t seed;
     Group *group; /* with which a batch is shared; borrowed, NULL at first: this process alone */
     /* of the step at work, in the tape's arena */
@@ -89,6 +104,10 @@ RsdStatus adversary_check_config(const AdversaryConfig *config, bool of_pictures
 RsdStatus adversary_create(Adversary **out, const AdversaryConfig *config, uint64_t seed, const struct Kernels *kernels,
                            RsdError *err);
 void adversary_destroy(Adversary **adversary);
+/* Which rate this step has: with per_rate its critics take part from now on. */
+void adversary_choose_rate(Adversary *adversary, int rate);
+/* Joins the group with all critics. Errors: RSD_ERR_MEMORY. */
+RsdStatus adversary_join(Adversary *adversary, Group *group, RsdError *err);
 int adversary_count(const Adversary *adversary); /* critics */
 
 /* Judges real x and generated y [batch, channels, n] or [batch, 3, h, w] in step number `step`; context: of pictures, valid until

@@ -12,6 +12,7 @@
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/point.h"
+#include "trainer/tape_mark.h"
 
 const char *const STEP_PHASE_NAMES[N_PHASES] = {"data", "encode", "quantize", "decode", "loss", "critic", "backward", "update"};
 
@@ -178,12 +179,18 @@ static RsdStatus run_losses(AudioStep *step, Tensor *x, const Tensor *y, StepRep
 
     for (int i = 0; i < step->config->loss.n_losses; i++) {
         Tensor *leaf, *value;
+        float *grad;
+        TapeMark mark;
 
+        TRY(arena_calloc(step->tape->arena, &grad, (size_t)tensor_count(y), sizeof *grad, err));
+        mark = tape_mark(step->tape);
         TRY(tape_leaf(step->tape, y, true, &leaf, err));
+        leaf->grad = grad;
         TRY(audio_loss_apply(step->tape, step->losses[i], leaf, x, &value, err));
         report->losses[i] = (double)value->data[0];
         TRY(tape_backward(step->tape, value, err));
-        grads[i] = leaf->grad;
+        grads[i] = grad;
+        tape_rewind(step->tape, mark);
     }
     TRY(share_losses(step, y, report, grads, at_step, err));
 fail:
@@ -202,14 +209,31 @@ static RsdStatus seed_scalar(Tape *tape, Tensor *scalar, float weight, RsdError 
     return status;
 }
 
-/* The adversary's terms follow the losses. */
-static RsdStatus run_adversary(TrainState *state, Tape *tape, Tensor *x, const Tensor *y, int n_losses,
-                               StepReport *report, const float **grads, RsdError *err)
+/* The rate of so many stages: the lowest one that has them, else the highest. */
+static int rate_of_stages(const TrainConfig *cfg, int n_q)
 {
+    int best = 0;
+
+    for (int i = 1; i < cfg->train.n_rates; i++) {
+        const int here = audio_codec_stages_for(&cfg->model, cfg->train.rates_bps[i]);
+        const int there = audio_codec_stages_for(&cfg->model, cfg->train.rates_bps[best]);
+
+        if (there < n_q ? here > there : here >= n_q && here < there)
+            best = i;
+    }
+    return best;
+}
+
+/* The adversary's terms follow the losses. */
+static RsdStatus run_adversary(const TrainConfig *cfg, TrainState *state, Tape *tape, Tensor *x, const Tensor *y, StepReport *report,
+                               const float **grads, RsdError *err)
+{
+    const int n_losses = cfg->loss.n_losses;
     RsdStatus status = RSD_OK;
 
     if (!state->adversary)
         return RSD_OK;
+    adversary_choose_rate(state->adversary, rate_of_stages(cfg, report->n_q));
     TRY(adversary_judge(state->adversary, tape, x, y, NULL, state->step, grads + n_losses, &report->adversary, err));
     for (int i = 0; i < ADVERSARY_N_TERMS; i++)
         report->losses[n_losses + i] = report->adversary.terms[i];
@@ -286,7 +310,7 @@ static RsdStatus run_part(AudioStep *step, TrainState *state, const float *crops
 
     TRY(run_losses(step, x, y, report, grads, state->step, err));
     end_phase(report, PHASE_LOSS, &since);
-    TRY(run_adversary(state, tape, x, y, cfg->loss.n_losses, report, grads, err));
+    TRY(run_adversary(cfg, state, tape, x, y, report, grads, err));
     end_phase(report, PHASE_CRITIC, &since);
     TRY(arena_alloc(tape->arena, &combined, (size_t)tensor_count(y), sizeof *combined, err));
     TRY(balancer_apply(&state->balancer,

@@ -44,6 +44,20 @@ static RsdStatus get_base(uint8_t hash[MODEL_HASH_SIZE], const Safetensors *st, 
     return RSD_OK;
 }
 
+/* ---- names of critics ---- */
+
+#define CRITIC_KEY_SIZE 48
+
+/* "critic.updates" of the first set, "critic.1.updates" of the next. */
+static const char *critic_key(char key[CRITIC_KEY_SIZE], int set, const char *name)
+{
+    if (set)
+        snprintf(key, CRITIC_KEY_SIZE, "critic.%d.%s", set, name);
+    else
+        snprintf(key, CRITIC_KEY_SIZE, "critic.%s", name);
+    return key;
+}
+
 /* ---- saving ---- */
 
 /* What the balancer keeps, one number per loss. */
@@ -107,6 +121,7 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
     SafetensorsWriter *writer = NULL;
     int64_t n_losses = state->balancer.config.n_losses;
     char *config_text = NULL, best[40];
+    char key[CRITIC_KEY_SIZE], updates[CRITIC_KEY_SIZE];
     RsdStatus status = RSD_OK;
 
     TRY(train_config_print(&config_text, cfg, false, err));
@@ -132,9 +147,9 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
     TRY(model_bases_write(state->codec ? &state->codec->bases : &state->image->bases, writer, err));
     TRY(params_save(state->params, writer, "model.", DTYPE_F32, err));
     TRY(put_optimizer(writer, state->optimizer, "optim", "train.updates", err));
-    if (state->adversary) {
-        TRY(params_save(state->adversary->params, writer, "critic.", DTYPE_F32, err));
-        TRY(put_optimizer(writer, state->adversary->optimizer, "critic.optim", "critic.updates", err));
+    for (int i = 0; state->adversary && i < state->adversary->n_sets; i++) {
+        TRY(params_save(state->adversary->sets[i].params, writer, critic_key(key, i, ""), DTYPE_F32, err));
+        TRY(put_optimizer(writer, state->adversary->sets[i].optimizer, critic_key(key, i, "optim"), critic_key(updates, i, "updates"), err));
     }
     if (state->exchange)
         TRY(exchange_save(state->exchange, writer, err));
@@ -281,6 +296,7 @@ static RsdStatus load_loss_scale(LossScale *scale, const Safetensors *st, const 
 static RsdStatus load_adversary(TrainState *state, const Safetensors *st, const char *path, RsdError *err)
 {
     Adversary *adversary = state->adversary;
+    char key[CRITIC_KEY_SIZE], updates[CRITIC_KEY_SIZE];
     RsdError reason = {0};
     RsdStatus status = RSD_OK;
 
@@ -290,15 +306,23 @@ static RsdStatus load_adversary(TrainState *state, const Safetensors *st, const 
         log_note(LOG_INFO, "%s: was trained without an adversary; the critics start anew", path);
         return RSD_OK;
     }
-    status = params_load(adversary->params, st, "critic.", &reason);
-    if (status == RSD_ERR_CORRUPT) { /* nothing was changed */
-        log_note(LOG_WARNING, "%s: was trained with other critics; they start anew", path);
-        return RSD_OK;
+    for (int i = 0; i < adversary->n_sets; i++) {
+        const CriticSet *set = &adversary->sets[i];
+        /* Where all rates had the same critics, those of each rate go on as they. */
+        const int from = safetensors_metadata(st, critic_key(key, i, "updates")) ? i : 0;
+
+        status = params_load(set->params, st, critic_key(key, from, ""), &reason);
+        if (status == RSD_ERR_CORRUPT) { /* nothing was changed */
+            log_note(LOG_WARNING, "%s: was trained with other critics; they start anew", path);
+            return RSD_OK;
+        }
+        if (status != RSD_OK && err)
+            *err = reason;
+        TRY(status);
+        TRY(get_optimizer(set->optimizer, st, path, critic_key(key, from, "optim"), critic_key(updates, from, "updates"), err));
+        if (set->kinds)
+            rvq_refresh(set->kinds);
     }
-    if (status != RSD_OK && err)
-        *err = reason;
-    TRY(status);
-    TRY(get_optimizer(adversary->optimizer, st, path, "critic.optim", "critic.updates", err));
 fail:
     return status;
 }

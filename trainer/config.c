@@ -121,6 +121,7 @@ static void complete(TrainConfig *cfg)
         cfg->train.frozen = FROZEN_ENCODER_AND_CODES;
     memcpy(cfg->picture.model.name, cfg->model.name, sizeof cfg->picture.model.name);
     cfg->adversary.pictures.latent_channels = cfg->picture.model.latent;
+    cfg->adversary.n_rates = cfg->train.n_rates;
 }
 
 void train_config_init(TrainConfig *cfg)
@@ -315,6 +316,8 @@ static RsdStatus check_picture_step(const TrainConfig *cfg, RsdError *err)
           "optim.method = momo needs the loss that its gradient belongs to: no adversary");
     CHECK(!is_on || cfg->train.frozen != FROZEN_ALL_BUT_HEADS, err, RSD_ERR_ARG,
           "train.freeze = trunk trains the heads alone, which no critic of [adversary] judges; use train.freeze = encoder");
+    CHECK(!cfg->adversary.pictures.patch_kinds || cfg->train.frozen == FROZEN_ENCODER, err, RSD_ERR_ARG,
+          "adversary.patch_kinds needs an encoder that stays, which says the kinds: train.freeze = encoder");
     CHECK(balance == BALANCE_FIXED || balance == BALANCE_ADAPTIVE || cfg->train.frozen == FROZEN_ENCODER, err, RSD_ERR_ARG,
           "loss.balance = %s changes what an error weighs beside a bit; use fixed or adaptive, or keep the encoder: train.freeze = encoder",
           BALANCE_NAMES[balance]);

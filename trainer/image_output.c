@@ -14,6 +14,7 @@
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/distance.h"
 #include "engine/ops/shape.h"
+#include "trainer/tape_mark.h"
 
 #define EARLY_LOW 32 /* levels of the first steps, in sixteenths */
 #define EARLY_HIGH 80
@@ -107,12 +108,18 @@ static RsdStatus run_losses(Tape *tape, const TrainState *state, const ImageOutp
 
     for (int i = 0; i < n; i++) {
         Tensor *leaf, *value;
+        float *grad;
+        TapeMark mark;
 
+        TRY(arena_calloc(tape->arena, &grad, (size_t)tensor_count(input->y), sizeof *grad, err));
+        mark = tape_mark(tape);
         TRY(tape_leaf(tape, input->y, true, &leaf, err));
+        leaf->grad = grad;
         TRY(loss_of_crops(tape, input, i, leaf, &value, err));
         report->terms[i] = (double)value->data[0];
         TRY(tape_backward(tape, value, err));
-        grads[i] = leaf->grad;
+        grads[i] = grad;
+        tape_rewind(tape, mark);
     }
     group_sum_f64(input->group, report->terms, (size_t)n);
     for (int i = 0; i < n; i++) {

@@ -18,6 +18,7 @@
 #include "engine/ops/shape.h"
 #include "models/image_prior.h"
 #include "trainer/step_clock.h"
+#include "trainer/picture_kinds.h"
 
 const char *const IMAGE_PHASE_NAMES[IMAGE_N_PHASES] = {"data", "encode", "prior", "decode", "loss", "backward", "update", "critic"};
 enum { PHASE_ANALYSE = 1, PHASE_PRIOR, PHASE_SYNTHESISE, PHASE_OUTPUT, PHASE_BACK, PHASE_OPTIMISE, PHASE_LEARN };
@@ -162,6 +163,8 @@ static RsdStatus run_forward(ImageStep *step, TrainState *state, const float *ba
     TRY(image_weights_make(&pass->weights, tape, cfg, step->group, state->step, err));
     TRY(tape_input(tape, &pass->x, 4, shape, batch, err));
     TRY(image_codec_analyse(tape, codec, pass->x, &y, err));
+    if (state->adversary && state->adversary->set->kinds)
+        TRY(picture_kinds_find(tape, state->adversary->set->kinds, y, &pass->context.kinds, err));
     end_phase(report, PHASE_ANALYSE, since);
     TRY(image_quantise(tape, cfg, state, step->group, &pass->weights, y, &pass->quantised, err));
     if (!image_quantise_is_fixed(cfg))

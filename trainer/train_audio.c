@@ -284,8 +284,8 @@ RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, 
     plan->n_parameters = loop.state->optimizer->n_elements;
     if (loop.state->adversary) {
         plan->n_critics = adversary_count(loop.state->adversary);
-        plan->n_critic_parameters = loop.state->adversary->optimizer->n_elements;
-        plan->critic_macs_per_s = audio_critics_macs_per_second(loop.state->adversary->critics, cfg->model.rate_hz);
+        plan->n_critic_parameters = loop.state->adversary->n_sets * loop.state->adversary->set->optimizer->n_elements;
+        plan->critic_macs_per_s = audio_critics_macs_per_second(loop.state->adversary->set->critics, cfg->model.rate_hz);
     }
     plan->n_codebook_numbers = (int64_t)cfg->model.rvq.n_q * cfg->model.rvq.codebook_size * cfg->model.rvq.dim;
     plan->encoder_macs_per_s = seanet_macs_per_second(&cfg->model.seanet, cfg->model.rate_hz, false);

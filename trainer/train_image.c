@@ -12,6 +12,7 @@
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
 #include "trainer/loss_sums.h"
+#include "trainer/picture_kinds.h"
 
 #define GIB 0x1p30
 #define START_SIZE_MAX (2.0 * GIB) /* bytes of crops; what is made of them takes about twice as much */
@@ -160,6 +161,57 @@ fail:
     return status;
 }
 
+#define KIND_BATCHES 8 /* of each process, whose places the kinds are means of */
+
+/* Kinds of content for a critic that says them: means over the first batches of all processes. */
+static RsdStatus start_kinds(TrainLoop *loop, Rvq *kinds, RsdError *err)
+{
+    const ImageRun *run = loop->own;
+    const TrainConfig *cfg = loop->config;
+    Group *group = loop->options->group;
+    const int64_t batch = cfg->data.batch, side = cfg->picture.crop, places = (side / IMAGE_STRIDE) * (side / IMAGE_STRIDE);
+    const int64_t n_parts = (int64_t)KIND_BATCHES * group_size(group), latent = cfg->picture.model.latent, count = batch * latent * places;
+    Tape *tape = run->step->tape;
+    float *all = NULL;
+    Tensor *x, *y, *z;
+    RsdStatus status = RSD_OK;
+
+    TRY(train_loop_open_loader(loop, err));
+    TRY(mem_calloc(&all, (size_t)(n_parts * count), sizeof *all, err));
+    tape->recording = false;
+    for (int64_t i = 0; i < KIND_BATCHES; i++) {
+        const float *crops;
+
+        tape_reset(tape);
+        TRY(loader_next(loop->loader, &crops, err));
+        TRY(tape_input(tape, &x, 4, (int64_t[]){batch, 3, side, side}, crops, err));
+        TRY(image_codec_analyse(tape, loop->state->image, x, &y, err));
+        TRY(picture_kinds_describe(tape, y, &z, err));
+        memcpy(all + (i * group_size(group) + group_rank(group)) * count, z->data, (size_t)count * sizeof *all);
+    }
+    group_sum_f32(group, all, (size_t)(n_parts * count)); /* the others have zeros there: all see the same */
+    tape_reset(tape);
+    TRY(tape_input(tape, &z, 3, (int64_t[]){n_parts * batch, latent, places}, all, err));
+    TRY(rvq_init_codebooks(tape, kinds, z, (uint64_t)cfg->train.seed, err));
+fail:
+    tape_reset(tape);
+    mem_free(&all);
+    loader_destroy(&loop->loader);
+    return status;
+}
+
+static RsdStatus begin_image(TrainLoop *loop, RsdError *err)
+{
+    Rvq *kinds = loop->state->adversary ? loop->state->adversary->set->kinds : NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(start_transforms(loop, err));
+    if (kinds && !rvq_is_initialised(kinds))
+        TRY(start_kinds(loop, kinds, err));
+fail:
+    return status;
+}
+
 /* ---- validation and export ---- */
 
 static RsdStatus save_image(TrainLoop *loop, const char *path, Dtype stored_as, const char *const *notes, RsdError *err)
@@ -283,7 +335,7 @@ static const LoopKind IMAGE_KIND = {.data_name = "pictures",
                                     .n_phases = IMAGE_N_PHASES,
                                     .open = open_image,
                                     .close = close_image,
-                                    .begin = start_transforms,
+                                    .begin = begin_image,
                                     .log_data = log_data,
                                     .step = step_image,
                                     .show = show,
@@ -327,7 +379,7 @@ RsdStatus train_image_plan(const TrainConfig *cfg, const TrainOptions *options, 
     plan->macs = image_codec_macs(&cfg->picture.model);
     if (loop.state->adversary) {
         plan->n_critics = adversary_count(loop.state->adversary);
-        plan->n_critic_parameters = loop.state->adversary->optimizer->n_elements;
+        plan->n_critic_parameters = loop.state->adversary->set->optimizer->n_elements;
     }
     plan->state_size = 5 * (size_t)(plan->n_parameters + plan->n_critic_parameters) * sizeof(float);
     if (n_measured > 0)

@@ -112,10 +112,8 @@ RsdStatus train_state_join(TrainState *state, const TrainConfig *cfg, Group *gro
     if (state->codec)
         audio_codec_set_code_training(state->codec, &cfg->train.codes, group);
     TRY(optimizer_join(state->optimizer, group, err));
-    if (state->adversary) {
-        state->adversary->group = group;
-        TRY(optimizer_join(state->adversary->optimizer, group, err));
-    }
+    if (state->adversary)
+        TRY(adversary_join(state->adversary, group, err));
     if (group_size(group) > 1 && cfg->train.exchange.kind != EXCHANGE_ALL)
         TRY(exchange_create(&state->exchange, &cfg->train.exchange, state->params, group, (uint64_t)cfg->train.seed, err));
 fail:

@@ -4,6 +4,7 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -230,6 +231,52 @@ Test(adversary, joins_a_run_in_the_middle_and_is_replaced_with_a_word)
     cr_expect_eq(n_notes, 0, "%s", last_note);
 }
 
+/* Updates of each of the two sets of critics in a checkpoint. */
+static int updates_of(const char *run, int step, const char *key)
+{
+    Safetensors *st = open_checkpoint(run, step);
+    const char *text = safetensors_metadata(st, key);
+    const int n = text ? atoi(text) : -1;
+
+    safetensors_close(&st);
+    return n;
+}
+
+Test(adversary, critics_of_each_rate_learn_from_it_alone_and_begin_as_those_of_all_rates)
+{
+    const Outcome *outcome;
+    int n_all, first, second, n_learned = 0;
+    char path[3 * RECORDINGS_PATH_SIZE];
+
+    runs_set(&cfg, "train.steps=4");
+    runs_set(&cfg, "train.stages=rates");
+    cr_assert_geq(cfg.train.n_rates, 2, "the configuration has one rate");
+    train_well("run", false, 1);
+    cr_expect_eq(updates_of("run", 4, "critic.1.updates"), -1);
+    first = updates_of("run", 4, "critic.updates");
+    runs_set(&cfg, "adversary.per_rate=yes");
+    runs_set(&cfg, "train.steps=12");
+    n_notes = 0;
+    outcome = train_well("run", true, 1);
+    cr_expect(n_notes == 0 || !strstr(last_note, "critics"), "%s", last_note);
+    for (int i = 0; i < 8; i++)
+        n_learned += outcome->steps[i].adversary.learned;
+    second = updates_of("run", 12, "critic.1.updates") - first;
+    cr_expect(second > 0 && second < n_learned, "%d of %d updates at the second rate", second, n_learned);
+    cr_expect_eq(updates_of("run", 12, "critic.updates") - first, n_learned - second);
+
+    train_well("whole", false, 1);
+    runs_set(&cfg, "train.checkpoint_steps=5");
+    train_well("parts", false, 1);
+    snprintf(path, sizeof path, "%s/parts/checkpoint-%09d.safetensors", base_dir, 12);
+    cr_assert_eq(remove(path), 0);
+    snprintf(path, sizeof path, "%s/parts/checkpoint-%09d.safetensors", base_dir, 10);
+    cr_assert_eq(remove(path), 0);
+    train_well("parts", true, 2);
+    cr_expect_eq(count_same("whole", "parts", 12, "critic.1.", &n_all), n_all);
+    cr_expect_gt(n_all, 40);
+}
+
 Test(adversary, penalties_keep_the_critics_flat)
 {
     double free_loss, flat_loss;
@@ -288,8 +335,8 @@ Test(adversary, the_penalty_is_the_square_of_the_slope)
     {
         CriticMaps maps[2];
 
-        cr_assert_eq(audio_critics_begin(adversary->critics, tape, &err), RSD_OK);
-        cr_assert_eq(audio_critics_judge(adversary->critics, tape, x, maps, &err), RSD_OK);
+        cr_assert_eq(audio_critics_begin(adversary->set->critics, tape, &err), RSD_OK);
+        cr_assert_eq(audio_critics_judge(adversary->set->critics, tape, x, maps, &err), RSD_OK);
         cr_assert_eq(adversarial_generator_loss(tape, ADVERSARIAL_HINGE, maps, maps, 2, &value, &err), RSD_OK);
         cr_assert_eq(tape_backward(tape, value, &err), RSD_OK);
     }

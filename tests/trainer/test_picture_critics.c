@@ -206,7 +206,32 @@ Test(picture_critics, a_decoder_of_codes_is_trained_alone_too)
     cr_expect(stands_in(tuned, base));
 }
 
+Test(picture_critics, one_that_says_kinds_of_content_learns_them_from_the_encoder)
+{
+    char base[2 * RECORDINGS_PATH_SIZE];
+    const Outcome *outcome;
+
+    runs_set(&cfg, "adversary.r3_widths=0");
+    train_well("base", false, 2);
+    snprintf(base, sizeof base, "%s", runs_path(base_dir, "base/model.safetensors"));
+    init_path = base;
+    runs_set(&cfg, "train.freeze=encoder");
+    runs_set(&cfg, "adversary.patch_kinds=4");
+    outcome = train_well("whole", false, 1);
+    cr_expect(outcome->steps[5].output.adversary.pressed && outcome->steps[5].output.adversary.learned);
+    cr_expect_lt(outcome->steps[5].output.adversary.critic_loss, outcome->steps[0].output.adversary.critic_loss);
+    stop_at = 3;
+    train_well("parts", false, 2);
+    stop_at = 0;
+    train_well("parts", true, 2);
+    init_path = NULL;
+    state_files_expect_same(runs_path(base_dir, "whole/checkpoint-000000006.safetensors"),
+                            runs_path(base_dir, "parts/checkpoint-000000006.safetensors"), 40);
+}
+
 /* ---- critics alone ---- */
+
+static size_t last_size; /* bytes that learn took for a step */
 
 /* Real pictures are slow sines, made ones the same with noise. Loss of the critics in the last of n steps; what they saw in it. */
 static AdversaryReport learn(int n_steps)
@@ -248,6 +273,7 @@ static AdversaryReport learn(int n_steps)
         cr_assert_eq(adversary_judge(adversary, tape, x, y, &context, step, grads, &report, &err), RSD_OK, "%s", err.text);
         cr_assert_eq(adversary_learn(adversary, tape, step, n_steps, &report, &err), RSD_OK, "%s", err.text);
     }
+    last_size = arena_peak_size(tape->arena);
     adversary_destroy(&adversary);
     tape_destroy(&tape);
     rsd_threads_destroy(&threads);
@@ -278,14 +304,17 @@ Test(picture_critics, each_learns_to_tell_real_from_noisy)
 Test(picture_critics, the_exact_penalty_keeps_them_flat)
 {
     AdversaryReport loose, flat;
+    size_t loose_size;
 
     runs_set(&cfg, "adversary.patch=0");
     runs_set(&cfg, "adversary.loss=relativistic");
     loose = learn(60);
+    loose_size = last_size;
     runs_set(&cfg, "adversary.penalty=exact");
     runs_set(&cfg, "adversary.r1=30");
     runs_set(&cfg, "adversary.r2=30");
     flat = learn(60);
+    cr_expect_lt(last_size, loose_size + loose_size / 4, "%zu bytes with penalties, %zu without", last_size, loose_size);
     cr_expect_gt(flat.penalty, 0.0);
     cr_expect_gt(flat.critic_loss - flat.penalty, 1.5 * loose.critic_loss, "%g with penalties, %g without",
                  flat.critic_loss - flat.penalty, loose.critic_loss);
@@ -306,6 +335,9 @@ Test(picture_critics, impossible_ones_are_refused_with_their_reason)
         {{"picture.heads=1", "train.freeze=trunk"}, "trains the heads alone"},
         {{"adversary.r3_group=7", NULL}, "groups of 7 channels"},
         {{"adversary.weight=0", "adversary.feature=0"}, "are both 0"},
+        {{"adversary.patch_kinds=4", NULL}, "needs an encoder that stays"},
+        {{"adversary.patch_kinds=3", "train.freeze=encoder"}, "a power of two"},
+        {{"adversary.per_rate=yes", NULL}, "is for sound"},
         {{"train.accumulate=2", NULL}, "is for sound"},
         {{"optim.sam=0.1", NULL}, "is for sound"},
     };

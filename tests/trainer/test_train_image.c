@@ -378,7 +378,37 @@ Test(train_image, a_written_configuration_reads_back_the_same)
     mem_free(&text);
 }
 
-Test(train_image, a_run_of_another_network_or_of_sound_is_not_resumed)
+/* A checkpoint of one kind, read into a state of the other. */
+static void expect_other_kind(TrainConfig *of_state, const char *path, const char *found)
+{
+    static TrainConfig was;
+    TrainState *state;
+    RsdError err = {0};
+
+    cr_assert_eq(train_state_create(&state, of_state, kernels_pick(), &err), RSD_OK, "%s", err.text);
+    cr_expect_eq(checkpoint_load(state, of_state, path, &was, &err), RSD_ERR_MODEL);
+    cr_expect(strstr(err.text, path) && strstr(err.text, found), "%s", err.text);
+    train_state_destroy(&state);
+}
+
+Test(train_image, a_checkpoint_of_sound_is_none_of_pictures_and_the_other_way_round)
+{
+    static TrainConfig sound;
+    char of_sound[2 * RECORDINGS_PATH_SIZE];
+    TrainState *state;
+    RsdError err = {0};
+
+    expect_ok(train("run", false, 1));
+    recordings_tiny_config(&sound);
+    snprintf(of_sound, sizeof of_sound, "%s/sound.safetensors", base_dir);
+    cr_assert_eq(train_state_create(&state, &sound, kernels_pick(), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(checkpoint_save(state, &sound, of_sound, &err), RSD_OK, "%s", err.text);
+    train_state_destroy(&state);
+    expect_other_kind(&cfg, of_sound, "is of kind audio-codec-checkpoint");
+    expect_other_kind(&sound, runs_path(base_dir, "run/checkpoint-000000006.safetensors"), "is of kind image-codec-checkpoint");
+}
+
+Test(train_image, a_run_of_another_network_is_not_resumed)
 {
     Outcome *outcome;
 
