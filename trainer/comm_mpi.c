@@ -15,6 +15,7 @@
 #include "trainer/comm.h"
 
 #include <mpi.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,12 +96,21 @@ static void gather(Group *group, const void *bytes, size_t size, void *all)
 
 /* ---- opening ---- */
 
-/* Sums go through memory where all members are on one machine. */
+/* Whether all say so. */
+static bool all_of(const MpiGroup *mpi, int here)
+{
+    int all;
+
+    MPI_Allreduce(&here, &all, 1, MPI_INT, MPI_MIN, mpi->machine);
+    return all;
+}
+
+/* Sums go through memory where all members are on one machine and can share some; else nothing is done. */
 static RsdStatus share_memory(MpiGroup *mpi, RsdError *err)
 {
     const int rank = mpi->room.group.rank, n_members = mpi->room.group.size;
     const size_t size = comm_room_size(n_members) + MEM_ALIGN;
-    int n_here, unit;
+    int n_here, unit, made;
     MPI_Aint found;
     char *memory;
     RsdStatus status = RSD_OK;
@@ -109,7 +119,12 @@ static RsdStatus share_memory(MpiGroup *mpi, RsdError *err)
     MPI_Comm_size(mpi->machine, &n_here);
     if (n_here < n_members || n_members > COMM_ROOM_MAX)
         return RSD_OK;
-    MPI_Win_allocate_shared(rank == 0 ? (MPI_Aint)size : 0, 1, MPI_INFO_NULL, mpi->machine, &memory, &mpi->window);
+    MPI_Comm_set_errhandler(mpi->machine, MPI_ERRORS_RETURN);
+    made = MPI_Win_allocate_shared(rank == 0 ? (MPI_Aint)size : 0, 1, MPI_INFO_NULL, mpi->machine, &memory, &mpi->window) == MPI_SUCCESS;
+    if (!made)
+        mpi->window = MPI_WIN_NULL;
+    if (!all_of(mpi, made))
+        return RSD_OK;
     MPI_Win_shared_query(mpi->window, 0, &found, &unit, &memory);
     memory += (MEM_ALIGN - (uintptr_t)memory % MEM_ALIGN) % MEM_ALIGN;
     if (rank == 0)

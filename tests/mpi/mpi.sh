@@ -13,6 +13,10 @@ $train --out one --steps 10 --set data.batch=8
 score() { sed -n 's/.*"type": "valid".*"score": \([0-9.]*\).*/\1/p' $1/log.jsonl; }
 awk -v a="$(score one)" -v b="$(score two)" 'BEGIN { print (a - b < 1e-3 && b - a < 1e-3) ? "two processes do what one does" : a " and " b }'
 
+# The same over messages, as between machines: without a component that shares memory.
+$two --mca osc pt2pt $train --out messages --steps 10 2>err || { cat err; exit 1; }
+cmp two/checkpoint-000000010.safetensors messages/checkpoint-000000010.safetensors && echo 'messages add up as shared memory does'
+
 # Pictures: from principal components on, with noise that each crop has by its place in the whole batch.
 mkdir pictures
 for i in 1 2 3 4 5 6 7 8; do
