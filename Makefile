@@ -54,7 +54,7 @@ QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
 PORTABLE_SRC := codec/cdf.c codec/cdf_grid.c codec/rans.c engine/kernels/ref/rans.c engine/base/error.c engine/base/mem.c \
                 engine/base/rng.c tests/codec/rans_cases.c codec/tile_coder.c codec/tile_scalar.c codec/picture_alpha.c models/prior_run.c \
                 engine/base/threads.c engine/kernels/ref/integer.c tests/codec/tile_cases.c codec/picture_format.c codec/picture_reader.c codec/header.c \
-                tests/codec/stream_case.c $(sort $(wildcard tests/portable/*.c))
+                codec/tile_rvq.c codec/tile_stages.c models/stage_run.c models/image_level.c tests/codec/stage_cases.c tests/codec/stream_case.c $(sort $(wildcard tests/portable/*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 objects = $(patsubst %.c,$B/%.o,$1)

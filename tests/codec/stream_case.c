@@ -40,7 +40,8 @@ fail:
 static void put_packet(uint8_t *dst, size_t *size, int type, uint32_t number, int n_lanes, const void *payload,
                        size_t payload_size)
 {
-    const PicturePacket packet = {type, n_lanes, number, payload, payload_size};
+    const PicturePacket packet = {
+        .type = type, .n_lanes = n_lanes, .number = number, .payload = payload, .payload_size = payload_size};
 
     picture_packet_head(&packet, dst + *size);
     memcpy(dst + *size + PICTURE_PACKET_HEAD, payload, payload_size);

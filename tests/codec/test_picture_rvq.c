@@ -15,6 +15,8 @@
 #include "engine/base/checksum.h"
 #include "engine/base/mem.h"
 #include "models/stage_prior.h"
+#include "tests/codec/stage_cases.h"
+#include "tests/codec/stage_vectors.h"
 #include "tests/codec/tiny_picture.h"
 
 #define H 9
@@ -86,6 +88,29 @@ Test(picture_rvq, tables_of_bits_are_the_odds_they_say)
         cr_assert(table.lowest == 0 && table.n_values == 2);
         cr_assert_float_eq(table.freq[1] / 16384.0, p, 1.5 / 16384.0, "table %d", i);
     }
+}
+
+/* The vectors are what the plain kernels of other processors make, too: tests/portable. */
+Test(picture_rvq, every_kernel_set_makes_the_bytes_of_the_vectors)
+{
+    static const char *const names[] = {"ref", "avx2", "avx512"};
+    StagePrior *prior = stage_case_prior();
+
+    cr_assert_eq(sizeof stage_vectors / sizeof stage_vectors[0], (size_t)n_stage_cases);
+    for (int i = 0; i < n_stage_cases; i++)
+        for (size_t s = 0; s < sizeof names / sizeof *names; s++) {
+            const Kernels *set = kernels_named(names[s]), *other = kernels_named(names[(s + 1) % 3]);
+            const TileVector *v = &stage_vectors[i];
+            RsdError err = {0};
+            TileVector found;
+
+            if (!set)
+                continue;
+            cr_assert_eq(stage_case_run(&found, i, prior, set, other ? other : set, &err), RSD_OK, "%s: %s", stage_cases[i].what, err.text);
+            cr_assert(found.size == v->size && found.n_lanes == v->n_lanes && found.hash == v->hash && found.latents == v->latents,
+                      "%s by %s: %zu bytes, hash %016llx", stage_cases[i].what, names[s], found.size, (unsigned long long)found.hash);
+        }
+    stage_case_prior_destroy(&prior);
 }
 
 Test(picture_rvq, every_kernel_set_makes_the_same_bytes_and_latents)

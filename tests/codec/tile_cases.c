@@ -94,7 +94,7 @@ void tile_case_prior_destroy(IntegerPrior **prior)
     *prior = NULL;
 }
 
-static uint64_t hash_latents(const int32_t *y, size_t n)
+uint64_t tile_case_hash(const int32_t *y, size_t n)
 {
     uint64_t hash = 0;
 
@@ -117,6 +117,7 @@ static RsdStatus run_latents(TileVector *found, const TileCase *c, Rng *rng, con
     int16_t *z = calloc(n_z, sizeof *z);
     TileModel *model = NULL;
     TileCoder *encoder = NULL, *decoder = NULL;
+    RsdThreads *threads = NULL;
     TileCode code;
     RsdStatus status = RSD_OK;
 
@@ -129,11 +130,16 @@ static RsdStatus run_latents(TileVector *found, const TileCase *c, Rng *rng, con
     TRY(tile_coder_create(&decoder, model, c->h, c->w, decoding, err));
     TRY(tile_encode(encoder, c->level, &(TileRounding){.strength = c->strength * (TILE_STRENGTH_UNIT / 16)}, z, y, c->h, c->w, &code, err));
     TRY(tile_decode(decoder, c->level, &code, c->h, c->w, decoded, err));
-    *found = (TileVector){code.size, code.n_lanes, rans_hash(code.data, code.size), hash_latents(decoded, n)};
+    *found = (TileVector){code.size, code.n_lanes, rans_hash(code.data, code.size), tile_case_hash(decoded, n)};
+    TRY(rsd_threads_create(&threads, 2, err));
+    tile_coder_share(decoder, threads);
+    TRY(tile_decode(decoder, c->level, &code, c->h, c->w, decoded, err));
+    CHECK(tile_case_hash(decoded, n) == found->latents, err, RSD_ERR_CORRUPT, "%s: two threads decode other latents", c->what);
 fail:
     tile_coder_destroy(&encoder);
     tile_coder_destroy(&decoder);
     tile_model_destroy(&model);
+    rsd_threads_destroy(&threads);
     free(y);
     free(decoded);
     free(z);

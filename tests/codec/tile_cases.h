@@ -32,7 +32,10 @@ typedef struct TileVector {
     uint64_t hash, latents; /* FNV-1a of the bytes, and of what they decode to */
 } TileVector;
 
-/* Encodes case i by `encoding` and decodes by `decoding`; RSD_ERR_CORRUPT where a round trip is not exact. */
+/* Of latents, the same on machines of any byte order. */
+uint64_t tile_case_hash(const int32_t *y, size_t n);
+
+/* Encodes case i by `encoding` and decodes by `decoding`, on one thread and on two; RSD_ERR_CORRUPT where a round trip is not exact. */
 RsdStatus tile_case_run(TileVector *found, int i, const IntegerPrior *prior, const Kernels *encoding,
                         const Kernels *decoding, RsdError *err);
 

@@ -1,10 +1,11 @@
 /* main.c - what must have the same bits on every machine, in a program that needs no library: `make check-portable` builds it
  * with each compiler at -O0 and -O3, `make check-aarch64` for another processor.
  *
- *   portable             runs the cases of tests/codec/rans_cases.c and tile_cases.c against their vectors, writes the stream of
- *                        stream_case.c and reads the one that another machine wrote; 0 when all agree
+ *   portable             runs the cases of tests/codec/rans_cases.c, tile_cases.c and stage_cases.c against their vectors, writes
+ *                        the stream of stream_case.c and reads the one that another machine wrote; 0 when all agree
  *   portable --vectors   prints rans_vectors.h
  *   portable --tiles     prints tile_vectors.h
+ *   portable --stages    prints stage_vectors.h
  *   portable --stream    prints stream_vector.h
  *   portable --grid      prints codec/cdf_grid.c
  *
@@ -15,6 +16,8 @@
 
 #include "tests/codec/rans_cases.h"
 #include "tests/codec/rans_vectors.h"
+#include "tests/codec/stage_cases.h"
+#include "tests/codec/stage_vectors.h"
 #include "tests/codec/stream_case.h"
 #include "tests/codec/stream_vector.h"
 #include "tests/codec/tile_cases.h"
@@ -101,40 +104,62 @@ static void print_vectors(void)
 
 /* --- tiles ---------------------------------------------------------------------------------------------------------- */
 
+/* Prints what was found, or compares it with a vector. */
+static void take_tile(const char *what, const TileVector *found, const TileVector *v, bool print)
+{
+    if (print) {
+        printf("    {%zu, %d, 0x%016llx, 0x%016llx},\n", found->size, found->n_lanes, (unsigned long long)found->hash,
+               (unsigned long long)found->latents);
+        return;
+    }
+    expect(what, found->size, v->size);
+    expect(what, (uint64_t)found->n_lanes, (uint64_t)v->n_lanes);
+    expect(what, found->hash, v->hash);
+    expect(what, found->latents, v->latents);
+}
+
 static RsdStatus run_tiles(bool print, RsdError *err)
 {
     const Kernels plain = {.name = "ref", .rans = &rans_ref, .integer = &integer_ref};
     IntegerPrior *prior = tile_case_prior(0);
+    TileVector found;
     RsdStatus status = RSD_OK;
 
     for (int i = 0; i < n_tile_cases; i++) {
-        const TileVector *v = &tile_vectors[i];
-        TileVector found;
-
         TRY(tile_case_run(&found, i, prior, &plain, &plain, err));
-        if (print) {
-            printf("    {%zu, %d, 0x%016llx, 0x%016llx},\n", found.size, found.n_lanes, (unsigned long long)found.hash,
-                   (unsigned long long)found.latents);
-            continue;
-        }
-        expect(tile_cases[i].what, found.size, v->size);
-        expect(tile_cases[i].what, (uint64_t)found.n_lanes, (uint64_t)v->n_lanes);
-        expect(tile_cases[i].what, found.hash, v->hash);
-        expect(tile_cases[i].what, found.latents, v->latents);
+        take_tile(tile_cases[i].what, &found, &tile_vectors[i], print);
     }
 fail:
     tile_case_prior_destroy(&prior);
     return status;
 }
 
-static void print_tiles(void)
+static RsdStatus run_stages(bool print, RsdError *err)
+{
+    const Kernels plain = {.name = "ref", .rans = &rans_ref, .integer = &integer_ref};
+    StagePrior *prior = stage_case_prior();
+    TileVector found;
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < n_stage_cases; i++) {
+        TRY(stage_case_run(&found, i, prior, &plain, &plain, err));
+        take_tile(stage_cases[i].what, &found, &stage_vectors[i], print);
+    }
+fail:
+    stage_case_prior_destroy(&prior);
+    return status;
+}
+
+/* kind: "tile" or "stage". */
+static void print_tiles(const char *kind, const char *guard, RsdStatus (*run)(bool print, RsdError *err))
 {
     RsdError err;
 
-    printf("/* tile_vectors.h - streams of tests/codec/tile_cases.c. Written by: build/tests/portable/gcc-O3 --tiles\n *\n"
-           " * SPDX-License-Identifier: MIT\n */\n#ifndef RESIDUA_TESTS_TILE_VECTORS_H\n#define RESIDUA_TESTS_TILE_VECTORS_H\n\n"
-           "#include \"tests/codec/tile_cases.h\"\n\nstatic const TileVector tile_vectors[] = {\n");
-    if (run_tiles(true, &err) != RSD_OK)
+    printf("/* %s_vectors.h - streams of tests/codec/%s_cases.c. Written by: build/tests/portable/gcc-O3 --%ss\n *\n"
+           " * SPDX-License-Identifier: MIT\n */\n#ifndef RESIDUA_TESTS_%s_VECTORS_H\n#define RESIDUA_TESTS_%s_VECTORS_H\n\n"
+           "#include \"tests/codec/%s_cases.h\"\n\nstatic const TileVector %s_vectors[] = {\n",
+           kind, kind, kind, guard, guard, kind, kind);
+    if (run(true, &err) != RSD_OK)
         printf("%s\n", err.text);
     printf("};\n\n#endif\n");
 }
@@ -204,7 +229,9 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--vectors") == 0) {
         print_vectors();
     } else if (argc > 1 && strcmp(argv[1], "--tiles") == 0) {
-        print_tiles();
+        print_tiles("tile", "TILE", run_tiles);
+    } else if (argc > 1 && strcmp(argv[1], "--stages") == 0) {
+        print_tiles("stage", "STAGE", run_stages);
     } else if (argc > 1 && strcmp(argv[1], "--stream") == 0) {
         if (run_stream(true, &err) != RSD_OK)
             printf("%s\n", err.text);
@@ -214,11 +241,12 @@ int main(int argc, char **argv)
         expect("frequencies", rans_hash_rule(), RANS_RULE_HASH);
         expect("tails of the normal distribution", rans_hash_normal_tail(), RANS_NORMAL_TAIL_HASH);
         if (run_cases(false, &err) != RSD_OK || run_tiles(false, &err) != RSD_OK ||
-            run_stream(false, &err) != RSD_OK) {
+            run_stages(false, &err) != RSD_OK || run_stream(false, &err) != RSD_OK) {
             printf("%s\n", err.text);
             return 1;
         }
-        printf("%d streams of coded symbols, %d tiles and a whole stream of pictures: %d differences\n", n_rans_cases, n_tile_cases, n_wrong);
+        printf("%d streams of coded symbols, %d tiles and a whole stream of pictures: %d differences\n", n_rans_cases,
+               n_tile_cases + n_stage_cases, n_wrong);
     }
     return n_wrong > 0;
 }
