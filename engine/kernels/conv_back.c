@@ -189,15 +189,20 @@ static void store_input_grad(const TileKernels *tk, const ConvBackPlan *plan, co
     const float *packed = job->packed + group * product->n_panels * product->j * product->tile_rows;
     int64_t columns = conv_tile_columns(product, tile);
     RowTarget target = {.y = job->dx, .add = job->add, .slope_at = job->elu && !plan->slope_from_rows ? job->x : NULL};
+    bool direct = conv_rows_are_direct(product, tile) && (!job->add || (product->n_blocks == 1 && !job->elu)) && !target.slope_at;
 
     for (int64_t first = 0; first < product->m; first += product->m_chunk) {
         int64_t m = lesser(product->m_chunk, product->m - first);
 
-        conv_rows_multiply(tk, product, offset, dy_rows, &(PackedWeights){.floats = packed}, NULL, first, m, columns, out, product->pitch,
-                           false);
+        float *to = direct ? job->dx + conv_rows_place(product, tile, group, first) : out;
+        int64_t pitch = direct ? product->y.n_dst * product->x.n_dst : product->pitch;
+
+        conv_rows_multiply(tk, product, offset, dy_rows, &(PackedWeights){.floats = packed}, NULL, first, m, columns, to, pitch,
+                           direct && target.add);
         for (int64_t r = 0; r < m && job->elu && plan->slope_from_rows; r++)
-            tk->slope(out + r * product->pitch, x_rows + (first + r) * product->pitch, columns);
-        conv_rows_store(tk, product, tile, group, first, m, out, line, &target);
+            tk->slope(to + r * pitch, x_rows + (first + r) * product->pitch, columns);
+        if (!direct)
+            conv_rows_store(tk, product, tile, group, first, m, out, line, &target);
     }
 }
 
@@ -252,27 +257,45 @@ void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task
     }
 }
 
+/* total [n][lanes] = the sums of all parts. Their rows are far apart: those of the next block are asked for ahead. */
+static inline __attribute__((always_inline)) void add_parts(const ConvBackPlan *plan, const float *sums, int64_t n, int64_t lanes,
+                                                            float *total)
+{
+    int64_t stride = padded_rows(plan), part_stride = weight_sums_count(plan);
+
+    for (int64_t j = 0; j < n; j++, sums += stride, total += lanes) {
+        for (int64_t r = 0; r < lanes; r++)
+            total[r] = sums[r];
+        __builtin_prefetch(sums + lanes * stride);
+        for (int64_t part = 1; part < plan->n_parts; part++) {
+            const float *from = sums + part * part_stride;
+
+            __builtin_prefetch(from + lanes * stride);
+            for (int64_t r = 0; r < lanes; r++)
+                total[r] += from[r];
+        }
+    }
+}
+
 /* dw of `m` coarse channels (at most `lanes`) from their sums [part][j][stride], by blocks whose columns become rows. */
 static void add_weight_parts(const TileKernels *tk, const ConvBackPlan *plan, const float *sums, int64_t m, float *dw)
 {
-    int64_t stride = padded_rows(plan), lanes = plan->lanes, n_j = plan->fine.j;
-    float total[TILE_LANES_MAX * TILE_LANES_MAX], turned[TILE_LANES_MAX * TILE_LANES_MAX];
+    int64_t lanes = plan->lanes, n_j = plan->fine.j;
+    float total[TILE_LANES_MAX * TILE_LANES_MAX] = {0}, turned[TILE_LANES_MAX * TILE_LANES_MAX];
 
     for (int64_t first = 0; first < n_j; first += lanes) {
         int64_t n = lesser(lanes, n_j - first);
 
-        memset(total, 0, sizeof total);
-        for (int64_t part = 0; part < plan->n_parts; part++)
-            for (int64_t j = 0; j < n; j++) {
-                const float *from = sums + part * weight_sums_count(plan) + (first + j) * stride;
-
-                for (int64_t r = 0; r < lanes; r++)
-                    total[j * lanes + r] += from[r];
-            }
+        if (lanes == TILE_LANES_MAX)
+            add_parts(plan, sums + first * padded_rows(plan), n, TILE_LANES_MAX, total);
+        else
+            add_parts(plan, sums + first * padded_rows(plan), n, lanes, total);
         tk->turn(turned, total, lanes, lanes, lanes);
-        for (int64_t r = 0; r < m; r++)
+        for (int64_t r = 0; r < m; r++) {
+            __builtin_prefetch(dw + r * n_j + first + lanes, 1);
             for (int64_t j = 0; j < n; j++)
                 dw[r * n_j + first + j] += turned[r * lanes + j];
+        }
     }
 }
 

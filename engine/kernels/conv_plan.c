@@ -12,6 +12,7 @@
 #define BLOCK_FLOATS 32768  /* rows of a block: 128 KiB */
 #define COLUMNS_MIN 144
 #define COLUMNS_MAX 480
+#define BACK_COLUMNS_MIN 480 /* every tile goes once through all sums of a weight gradient, which are far away: the longer, the better */
 #define CHUNK_ROWS 128
 #define PARTS_MAX 8
 #define PARTIAL_FLOATS (1 << 20) /* partial weight gradients beyond this cost more than they bring */
@@ -121,9 +122,9 @@ static void cut_sum(ConvPlan *plan)
 }
 
 /* Columns of a tile, and how far apart its rows are; n_rows: the most rows that are kept at once. */
-static void cut_tiles(ConvPlan *plan, int64_t batch, int64_t n_rows)
+static void cut_tiles(ConvPlan *plan, int64_t batch, int64_t n_rows, int64_t columns_min)
 {
-    int64_t columns = clamp(BLOCK_FLOATS / (plan->c_block * plan->n_phases), COLUMNS_MIN, COLUMNS_MAX), width;
+    int64_t columns = clamp(BLOCK_FLOATS / (plan->c_block * plan->n_phases), columns_min, COLUMNS_MAX), width;
 
     if (plan->y.n > 1 && PICTURE_FLOATS / n_rows > columns)
         columns = clamp(PICTURE_FLOATS / n_rows, columns, PICTURE_COLUMNS_MAX);
@@ -231,7 +232,7 @@ bool conv_plan_gather(ConvPlan *plan, const TileKernels *tk, const ConvShape *s)
     if (!rows_of_gather(plan, tk, s))
         return false;
     cut_sum(plan);
-    cut_tiles(plan, s->batch, greater(plan->c_src * plan->n_phases, plan->m_chunk));
+    cut_tiles(plan, s->batch, greater(plan->c_src * plan->n_phases, plan->m_chunk), COLUMNS_MIN);
     share_tiles(plan);
     return true;
 }
@@ -241,7 +242,7 @@ bool conv_plan_scatter(ConvPlan *plan, const TileKernels *tk, const ConvShape *s
     if (!rows_of_scatter(plan, tk, s, floor_div(s->x.left, s->x.stride), floor_div(s->y.left, s->y.stride)))
         return false;
     cut_sum(plan);
-    cut_tiles(plan, s->batch, greater(plan->c_src, plan->m_chunk));
+    cut_tiles(plan, s->batch, greater(plan->c_src, plan->m_chunk), COLUMNS_MIN);
     share_tiles(plan);
     return true;
 }
@@ -280,7 +281,7 @@ bool conv_plan_back(ConvBackPlan *plan, const TileKernels *tk, const ConvShape *
     move_axis(&fine->y, &coarse->y, s->y.stride, first_y);
     cut_sum(fine);
     cut_sum(coarse);
-    cut_tiles(fine, s->batch, greater(fine->c_src * fine->n_phases, greater(coarse->c_src, coarse->m_chunk)));
+    cut_tiles(fine, s->batch, greater(fine->c_src * fine->n_phases, greater(coarse->c_src, coarse->m_chunk)), BACK_COLUMNS_MIN);
     copy_tiles(&coarse->x, &fine->x);
     copy_tiles(&coarse->y, &fine->y);
     coarse->n_items = fine->n_items;

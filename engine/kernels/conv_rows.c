@@ -249,6 +249,24 @@ void conv_rows_store(const TileKernels *tk, const ConvPlan *plan, const ConvTile
         }
 }
 
+static bool is_whole(const PlanAxis *axis, int64_t at, int64_t n)
+{
+    return axis->dst_origin == 0 && at + n <= axis->n_dst;
+}
+
+bool conv_rows_are_direct(const ConvPlan *plan, const ConvTile *tile)
+{
+    return plan->join == 1 && tile->n_items == 1 && (tile->n_lines == 1 || plan->line == plan->x.n_dst) &&
+           is_whole(&plan->x, tile->first, tile->n) && is_whole(&plan->y, tile->top, tile->n_lines);
+}
+
+int64_t conv_rows_place(const ConvPlan *plan, const ConvTile *tile, int64_t group, int64_t row)
+{
+    int64_t channel = (tile->b * plan->groups + group) * plan->c_dst + row;
+
+    return (channel * plan->y.n_dst + tile->top) * plan->x.n_dst + tile->first;
+}
+
 /* --- weights ------------------------------------------------------------------------------------------------------------------ */
 
 int64_t conv_pack_tasks(const ConvPlan *plan)
@@ -314,6 +332,18 @@ static void places_of_panel(const ConvPlan *plan, const ConvShape *s, int64_t p,
                 *place++ = (int32_t)place_of(plan, s, p * plan->tile_rows + r, v, u);
 }
 
+/* A kernel of one tap: the weights of a whole panel lie side by side. */
+static void pack_panel_of_points(const ConvPlan *plan, const float *from, int64_t step, float *packed, int64_t p)
+{
+    for (int64_t block = 0; block < plan->n_blocks; block++) {
+        float *to = packed + place_of_panel(plan, block, p);
+
+        for (int64_t c = 0; c < block_channels(plan, block); c++, from += step, to += plan->tile_rows)
+            for (int64_t r = 0; r < plan->tile_rows; r++)
+                to[r] = from[r];
+    }
+}
+
 void conv_pack_scatter(const ConvPlan *plan, const ConvShape *s, const float *w, float *packed, int64_t task)
 {
     int32_t place[PLAN_MAX_TAPS_2D * TILE_ROWS_MAX];
@@ -324,6 +354,10 @@ void conv_pack_scatter(const ConvPlan *plan, const ConvShape *s, const float *w,
     for (int64_t p = first; p < end; p++) {
         const float *from = w + group * plan->c_src * step;
 
+        if (s->y.k * s->x.k * plan->join == 1 && (p + 1) * plan->tile_rows <= plan->m) {
+            pack_panel_of_points(plan, from + p * plan->tile_rows, step, packed, p);
+            continue;
+        }
         places_of_panel(plan, s, p, place);
         for (int64_t block = 0; block < plan->n_blocks; block++) {
             float *to = packed + place_of_panel(plan, block, p);

@@ -58,6 +58,11 @@ void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32
 void conv_rows_store(const TileKernels *tk, const ConvPlan *plan, const ConvTile *tile, int64_t group, int64_t first_row,
                      int64_t n_rows, const float *out, float *line, const RowTarget *target);
 
+/* True when rows of y are rows of the tile, all of it, so that a product can write them itself; and the place in y of an output
+ * row of a group then. */
+bool conv_rows_are_direct(const ConvPlan *plan, const ConvTile *tile);
+int64_t conv_rows_place(const ConvPlan *plan, const ConvTile *tile, int64_t group, int64_t row);
+
 /* Weights to panels in the order in which they are read: [group][block][panel][j of the block][rows of a tile].
  * PANELS_PER_PACK panels for each task. */
 int64_t conv_pack_tasks(const ConvPlan *plan);

@@ -60,12 +60,6 @@ static void rectify(float *y, int64_t m, int64_t columns, int64_t y_stride)
             y[t] = y[t] < 0.0f ? 0.0f : y[t];
 }
 
-/* True when rows of y are rows of the tile, so that nothing need be moved. */
-static bool is_direct(const ConvPlan *plan, const ConvTile *tile)
-{
-    return plan->join == 1 && tile->n_items == 1 && (tile->n_lines == 1 || plan->line == plan->x.n_dst);
-}
-
 static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob *job, int64_t task, char *scratch)
 {
     int64_t share = task % plan->m_split, group = task / plan->m_split % plan->groups;
@@ -87,9 +81,8 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
         int64_t m = plan->m - first < plan->m_chunk ? plan->m - first : plan->m_chunk;
         const float *bias = chunk_bias(plan, job, group, first, m, bias_room);
 
-        if (is_direct(plan, &tile) && (!job->add || plan->n_blocks == 1)) {
-            float *y = job->y + ((tile.b * plan->groups + group) * plan->c_dst + first) * count +
-                       tile.top * plan->x.n_dst + tile.first;
+        if (conv_rows_are_direct(plan, &tile) && (!job->add || plan->n_blocks == 1)) {
+            float *y = job->y + conv_rows_place(plan, &tile, group, first);
 
             conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, y, count, job->add);
             if (job->relu)
