@@ -22,8 +22,8 @@ function viewer(view) {
         edge.style.left = slider.value + "%";
     }
     function scale() {
-        const factor = 2 ** +zoom.value, parent = stages[0].parentElement;
-        const room = parent ? parent.clientWidth - 36 : view.width; /* without the padding of the card and the frame */
+        const factor = 2 ** +zoom.value, parent = stages[0].closest(".views");
+        const room = parent && parent.clientWidth ? parent.clientWidth - 2 : view.width; /* without the frame */
         for (const l of [layers, lower])
             l.style.width = view.kind === "pixels" ? Math.min(view.width, room) * factor + "px" : factor * 100 + "%";
     }
@@ -42,7 +42,8 @@ function viewer(view) {
     requestAnimationFrame(scale);
     return {
         nodes: [make("div", {class: "controls"}, make("label", {}, view.leftName, slider, view.rightName), make("label", {}, "zoom", zoom)),
-                stages[0], make("div", {class: "tag"}, view.differenceName), stages[1]],
+                make("div", {class: "views " + view.kind}, make("div", {}, make("div", {class: "tag"}, view.leftName + " | " + view.rightName), stages[0]),
+                    make("div", {}, make("div", {class: "tag"}, view.differenceName), stages[1]))],
         playhead(share) {
             for (const head of heads) { head.hidden = false; head.style.left = 100 * share + "%"; }
         }
@@ -101,7 +102,7 @@ function valuesOf(part, pair) {
 /* Bars for the distribution, dots for single pairs. */
 function histogram(part, m, choose) {
     const metric = part.metrics[m], points = part.pairs.map(pair => ({pair, x: numberOf(part, pair, m)})).filter(p => Number.isFinite(p.x));
-    const w = 560, h = 210, left = 10, bottom = 34, strip = 26;
+    const w = 400, h = 210, left = 10, bottom = 40, strip = 26; /* about as wide as it is shown, so that letters keep their size */
     if (!points.length) return make("p", {class: "soft"}, "There is no finite value.");
     let low = Math.min(...points.map(p => p.x)), high = Math.max(...points.map(p => p.x));
     if (low === high) { low -= 0.5; high += 0.5; }
@@ -120,7 +121,7 @@ function histogram(part, m, choose) {
     const mean = part.means[m];
     if (mean.n) svg.append(tipped(make("line", {class: "mean", x1: x(mean.mean), x2: x(mean.mean), y1: base - tall, y2: base}), "mean " + show(mean.mean, metric.digits)));
     svg.append(make("line", {class: "axis", x1: left, x2: w - left, y1: h - bottom, y2: h - bottom}));
-    for (const t of ticks(low, high, 6)) svg.append(make("text", {x: x(t), y: h - bottom + 16, "text-anchor": "middle"}, String(t)));
+    for (const t of ticks(low, high, 6)) svg.append(make("text", {x: x(t), y: h - bottom + 17, "text-anchor": "middle"}, String(t)));
     svg.append(make("text", {x: w / 2, y: h - 3, "text-anchor": "middle"}, withUnit(metric) + " (better: " + metric.better + ")"));
     return svg;
 }
