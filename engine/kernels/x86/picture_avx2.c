@@ -189,46 +189,59 @@ static void ssim_gather(const float *x, const float *y, float centre, const floa
 
 #define LENGTH_EPSILON 1e-10f
 
+/* Channels lie far apart, so all places of one are looked at before the next. */
 static double unit_distance(const float *x, const float *y, const float *w, int64_t channels, int64_t stride, int64_t n,
                             float scale, float *dy, bool add)
 {
+    _Alignas(32) float xx[PICTURE_PLACES] = {0}, yy[PICTURE_PLACES] = {0}, sums[PICTURE_PLACES] = {0}, along[PICTURE_PLACES] = {0};
+    _Alignas(32) float inverse[PICTURE_PLACES]; /* 1 / |y| */
     const __m256 one = _mm256_set1_ps(1.0f), epsilon = _mm256_set1_ps(LENGTH_EPSILON), twice = _mm256_set1_ps(2.0f * scale);
     DoubleSum total = sum_start();
 
-    EACH_VECTOR(
-        n, __m256 xx = _mm256_setzero_ps(); __m256 yy = _mm256_setzero_ps(); __m256 sum = _mm256_setzero_ps();
-        __m256 along = _mm256_setzero_ps();
-        for (int64_t c = 0; c < channels; c++) {
-            const __m256 u = LOAD(x + c * stride), v = LOAD(y + c * stride);
+    for (int64_t c = 0; c < channels; c++)
+        EACH_VECTOR(
+            n, const __m256 u = LOAD(x + c * stride); const __m256 v = LOAD(y + c * stride);
+            _mm256_store_ps(xx + i, _mm256_fmadd_ps(u, u, _mm256_load_ps(xx + i)));
+            _mm256_store_ps(yy + i, _mm256_fmadd_ps(v, v, _mm256_load_ps(yy + i))););
+    for (int64_t i = 0; i < n; i += 8) { /* xx becomes 1 / |x|, yy |y| */
+        const __m256 length = _mm256_sqrt_ps(_mm256_load_ps(yy + i));
 
-            xx = _mm256_fmadd_ps(u, u, xx);
-            yy = _mm256_fmadd_ps(v, v, yy);
-        }
-        const __m256 length = _mm256_sqrt_ps(yy);
-        const __m256 inverse_x = _mm256_div_ps(one, _mm256_add_ps(_mm256_sqrt_ps(xx), epsilon));
-        const __m256 inverse_y = _mm256_div_ps(one, _mm256_add_ps(length, epsilon));
-        for (int64_t c = 0; c < channels; c++) {
-            const __m256 v = LOAD(y + c * stride);
-            const __m256 d = _mm256_fmsub_ps(v, inverse_y, _mm256_mul_ps(LOAD(x + c * stride), inverse_x));
-            const __m256 wd = _mm256_mul_ps(_mm256_broadcast_ss(&w[c]), d);
+        _mm256_store_ps(xx + i, _mm256_div_ps(one, _mm256_add_ps(_mm256_sqrt_ps(_mm256_load_ps(xx + i)), epsilon)));
+        _mm256_store_ps(inverse + i, _mm256_div_ps(one, _mm256_add_ps(length, epsilon)));
+        _mm256_store_ps(yy + i, length);
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        const __m256 weight = _mm256_broadcast_ss(&w[c]);
 
-            sum = _mm256_fmadd_ps(wd, d, sum);
-            along = _mm256_fmadd_ps(wd, v, along);
-        }
-        sum_add(&total, sum);
-        if (dy) {
-            const __m256 seen = _mm256_cmp_ps(length, _mm256_setzero_ps(), _CMP_NEQ_UQ);
-            const __m256 bend = _mm256_and_ps(
-                seen, _mm256_div_ps(_mm256_mul_ps(along, _mm256_mul_ps(inverse_y, inverse_y)), length));
+        EACH_VECTOR(
+            n, const __m256 v = LOAD(y + c * stride);
+            const __m256 d = _mm256_fmsub_ps(v, _mm256_load_ps(inverse + i), _mm256_mul_ps(LOAD(x + c * stride), _mm256_load_ps(xx + i)));
+            const __m256 wd = _mm256_mul_ps(weight, d);
 
-            for (int64_t c = 0; c < channels; c++) {
-                const __m256 v = LOAD(y + c * stride);
-                const __m256 d = _mm256_fmsub_ps(v, inverse_y, _mm256_mul_ps(LOAD(x + c * stride), inverse_x));
-                const __m256 side = _mm256_mul_ps(_mm256_mul_ps(_mm256_broadcast_ss(&w[c]), d), inverse_y);
+            _mm256_store_ps(sums + i, _mm256_fmadd_ps(wd, d, _mm256_load_ps(sums + i)));
+            if (dy) _mm256_store_ps(along + i, _mm256_fmadd_ps(wd, v, _mm256_load_ps(along + i))););
+    }
+    for (int64_t i = 0; i < n; i += 8)
+        sum_add(&total, _mm256_load_ps(sums + i));
+    if (!dy)
+        return sum_total(total);
+    for (int64_t i = 0; i < n; i += 8) { /* along becomes the bend: what the gradient loses along y */
+        const __m256 length = _mm256_load_ps(yy + i), inverse_y = _mm256_load_ps(inverse + i);
+        const __m256 seen = _mm256_cmp_ps(length, _mm256_setzero_ps(), _CMP_NEQ_UQ);
+        const __m256 bend = _mm256_div_ps(_mm256_mul_ps(_mm256_load_ps(along + i), _mm256_mul_ps(inverse_y, inverse_y)), length);
 
-                PUT(dy + c * stride, _mm256_mul_ps(twice, _mm256_fnmadd_ps(v, bend, side)), add);
-            }
-        });
+        _mm256_store_ps(along + i, _mm256_and_ps(seen, bend));
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        const __m256 weight = _mm256_broadcast_ss(&w[c]);
+
+        EACH_VECTOR(
+            n, const __m256 v = LOAD(y + c * stride); const __m256 inverse_y = _mm256_load_ps(inverse + i);
+            const __m256 d = _mm256_fmsub_ps(v, inverse_y, _mm256_mul_ps(LOAD(x + c * stride), _mm256_load_ps(xx + i)));
+            const __m256 side = _mm256_mul_ps(_mm256_mul_ps(weight, d), inverse_y);
+
+            PUT(dy + c * stride, _mm256_mul_ps(twice, _mm256_fnmadd_ps(v, _mm256_load_ps(along + i), side)), add););
+    }
     return sum_total(total);
 }
 
