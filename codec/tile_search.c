@@ -266,13 +266,15 @@ static RsdStatus run_relaxed(TileSearch *search, const Stage *stage, RsdError *e
 
     tile_relax_begin(&search->relax);
     for (int i = 1; i <= stage->n_steps; i++) {
+        const bool is_looked_at = i % STEPS_A_LOOK == 0 || i == stage->n_steps;
         bool goes_on;
 
         TRY(tile_relax_step(&search->relax, &run, &relaxed, err));
-        goes_on = may_go_on(search);
-        if (i % STEPS_A_LOOK == 0 || i == stage->n_steps || !goes_on) {
+        if (is_looked_at)
             TRY(look_twice(search, err));
-        }
+        goes_on = may_go_on(search);
+        if (!goes_on && !is_looked_at)
+            TRY(look_twice(search, err));
         if (!goes_on)
             break;
     }

@@ -299,6 +299,31 @@ Test(picture_search, an_end_before_its_time_keeps_the_best_and_the_stream_is_who
     free(stream.bytes);
 }
 
+static bool keep_progress(void *ctx, const SearchProgress *progress)
+{
+    *(SearchProgress *)ctx = *progress;
+    return true;
+}
+
+Test(picture_search, the_last_step_tells_what_was_found)
+{
+    const Scene scene = {.width = 90, .height = 70, .number = 1};
+    PictureEncoderOptions options = options_for(&scene);
+
+    for (int effort = 4; effort <= 6; effort++) {
+        SearchProgress last;
+        TinyStream stream;
+        PictureFound found;
+
+        options.on_progress = keep_progress;
+        options.progress_ctx = &last;
+        found = encode(&options, (PictureSetting){.level = 70, .effort = effort}, &stream);
+        cr_assert(last.step == last.n_steps && last.step == tile_search_steps(effort), "effort %d: step %d", effort, last.step);
+        cr_assert_float_eq(last.best.objective, found.best.objective, 1e-12, "effort %d", effort);
+        free(stream.bytes);
+    }
+}
+
 static RsdStatus absolute(void *ctx, Tape *tape, Tensor *estimate, Tensor *target, Tensor **value, RsdError *err)
 {
     (void)ctx;
