@@ -19,6 +19,7 @@
 
 #define W 16   /* floats in a vector */
 #define ROWS 8 /* of a tile */
+#define TERMS_AHEAD 32
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -224,7 +225,8 @@ INLINE void store_columns(float *y, __mmask16 lanes, __m512 v)
 }
 
 /* n_rows output rows by n_vectors columns of vectors; both constants where this is inlined. n_rows beyond those of a panel are
- * the first rows of the next one. The last vector holds the columns of `last`. */
+ * the first rows of the next one. The last vector holds the columns of `last`. Weights of wide layers come from far away and
+ * begin anew with each panel, so they are asked for some terms before they are needed. */
 INLINE void multiply(const TileProduct *p, const float *w, int64_t row, int n_rows, int n_vectors, __mmask16 last)
 {
     float *y = p->y + row * p->y_stride;
@@ -242,6 +244,7 @@ INLINE void multiply(const TileProduct *p, const float *w, int64_t row, int n_ro
         const float *x = p->rows + p->offset[j];
         __m512 in[3];
 
+        _mm_prefetch((const char *)(w + TERMS_AHEAD * ROWS), _MM_HINT_T0);
         UNROLL for (int v = 0; v < n_vectors; v++)
             in[v] = _mm512_loadu_ps(x + v * W);
         UNROLL for (int r = 0; r < n_rows; r++) {
