@@ -18,12 +18,20 @@ static const Option *find_long(const Command *command, const char *name, size_t 
     return NULL;
 }
 
-static const Option *find_short(const Command *command, char letter)
+/* of_number: the option that takes a number, where one does. */
+static const Option *find_short(const Command *command, char letter, bool of_number)
 {
-    for (size_t i = 0; i < command->n_options; i++)
-        if (command->options[i].letter == letter && letter)
-            return &command->options[i];
-    return NULL;
+    const Option *found = NULL;
+
+    for (size_t i = 0; i < command->n_options; i++) {
+        const Option *option = &command->options[i];
+
+        if (option->letter != letter)
+            continue;
+        if (!found || (option->kind == OPTION_COUNT) == of_number)
+            found = option;
+    }
+    return found;
 }
 
 static RsdStatus refuse_long(const Command *command, const char *name, size_t len, RsdError *err)
@@ -143,12 +151,18 @@ static RsdStatus take_long(const Command *command, void *request, int argc, char
     return store(request, option, NULL, err);
 }
 
+static bool is_number(const char *word)
+{
+    return *word && strspn(word, "0123456789") == strlen(word);
+}
+
 static RsdStatus take_short(const Command *command, void *request, int argc, char **argv, int *at, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
     for (const char *letter = argv[*at] + 1; *letter; letter++) {
-        const Option *option = find_short(command, *letter);
+        const char *follows = letter[1] ? letter + 1 : *at + 1 < argc ? argv[*at + 1] : "";
+        const Option *option = find_short(command, *letter, is_number(follows));
 
         CHECK(option, err, RSD_ERR_ARG, "there is no option -%c", *letter);
         if (option->kind != OPTION_SWITCH)

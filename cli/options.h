@@ -38,7 +38,7 @@ typedef enum OptionKind {
 } OptionKind;
 
 typedef struct Option {
-    char letter; /* 0: long form only */
+    char letter; /* 0: long form only; a switch and an OPTION_COUNT may share one: the second is meant where a whole number follows */
     const char *name, *value, *help;
     OptionKind kind;
     size_t offset;

@@ -140,9 +140,9 @@ Test(pictures, codes_of_stages_are_described_cut_and_decoded)
     ASSERT_OK(image_codec_save(codec, fixture_path("q.safetensors"), DTYPE_F32, NULL, &err), err);
     image_codec_destroy(&codec);
     EXPECT_SAYS(0, "info q.safetensors", "3 stages of 16 codes of 4 numbers");
-    output_of(0, "encode -q -m q.safetensors -Q 100 -o a.rsd a.png");
+    output_of(0, "encode -q -m q.safetensors -q 100 -o a.rsd a.png");
     EXPECT_SAYS(0, "info a.rsd", "3.00 stages of a residual quantiser");
-    output_of(0, "encode -q -m q.safetensors -Q 0 -o one.rsd a.png");
+    output_of(0, "encode -q -m q.safetensors -q0 -o one.rsd a.png");
     EXPECT_SAYS(0, "cut -l 1 a.rsd", "1 stage left");
     fixture_must_run("cmp a.cut.rsd one.rsd");
     EXPECT_SAYS(0, "info --json --test a.cut.rsd", "\"stages\": 1.0000");
