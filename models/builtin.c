@@ -34,11 +34,12 @@ static RsdStatus name_unknown(BuiltinKind kind, const char *name, RsdError *err)
     return error_set(err, RSD_ERR_MODEL, "no built-in model for %s is called %.64s; there is %s", kinds[kind], name, list);
 }
 
+/* Without a name: the first that is no twin of another (NAME-LOSS). */
 RsdStatus builtin_find(const BuiltinModel **out, BuiltinKind kind, const char *name, RsdError *err)
 {
     *out = NULL;
     for (const BuiltinModel *model = builtin_models; model->name; model++)
-        if (model->kind == kind && (!name || strcmp(model->name, name) == 0)) {
+        if (model->kind == kind && (name ? strcmp(model->name, name) == 0 : !strchr(model->name, '-'))) {
             *out = model;
             return RSD_OK;
         }
