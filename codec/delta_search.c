@@ -174,7 +174,7 @@ static void use(DeltaSearch *search, const PictureDeltas *deltas)
         search->bias[i] = deltas->bias.bits ? ldexpf((float)deltas->bias.value[i], -deltas->bias.shift) : 0.0f;
 }
 
-/* The same for a coarser or finer rounding of each kind; `none` (a shift of 0) leaves a kind out. */
+/* In steps of 2^-shift; a shift of 0 leaves a kind out. */
 static void round_to(const DeltaSearch *search, const Changes exact, int gain_shift, int bias_shift, PictureDeltas *deltas)
 {
     float gain[DELTAS_MAX_COUNT], bias[IMAGE_LAST_OUTPUTS];

@@ -141,11 +141,16 @@ static void iterate_on_gram(const Kernels *kernels, int64_t rows, int64_t column
     kernels->gemm->product(&job);
 }
 
-void orthogonalise(const Kernels *kernels, int64_t rows, int64_t columns, float *x, float *scratch)
+bool orthogonal_is_rounded(const Kernels *kernels, int64_t rows, int64_t columns)
 {
     const int64_t n = smaller(rows, columns);
 
-    if (kernels->gemm->bfloat_is_fast() && rows < LONG * n && columns < LONG * n)
+    return kernels->gemm->bfloat_is_fast() && rows < LONG * n && columns < LONG * n;
+}
+
+void orthogonalise(const Kernels *kernels, int64_t rows, int64_t columns, float *x, float *scratch)
+{
+    if (orthogonal_is_rounded(kernels, rows, columns))
         iterate_on_matrix(kernels, rows, columns, x, scratch);
     else
         iterate_on_gram(kernels, rows, columns, x, scratch);

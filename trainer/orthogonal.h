@@ -9,6 +9,7 @@
 #ifndef RESIDUA_ORTHOGONAL_H
 #define RESIDUA_ORTHOGONAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,5 +19,7 @@ struct Kernels;
  * A matrix of zeros stays as it is. */
 void orthogonalise(const struct Kernels *kernels, int64_t rows, int64_t columns, float *x, float *scratch);
 size_t orthogonal_scratch_count(int64_t rows, int64_t columns);
+/* Whether products of such a matrix are in bfloat16, which leaves some per cent of error, rather than in float32. */
+bool orthogonal_is_rounded(const struct Kernels *kernels, int64_t rows, int64_t columns);
 
 #endif
