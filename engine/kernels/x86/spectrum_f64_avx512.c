@@ -104,7 +104,7 @@ static double long_filter(const double *x, const double *taps, int64_t n)
         high = mul_add(_mm512_loadu_pd(x + i + 8), _mm512_loadu_pd(taps + i + 8), high);
     }
     for (; i < n; i += 8) {
-        const __mmask8 some = n - i >= 8 ? 0xff : (__mmask8)((1 << (n - i)) - 1);
+        const __mmask8 some = (__mmask8)(n - i >= 8 ? 0xff : (1 << (n - i)) - 1);
 
         low = mul_add(_mm512_maskz_loadu_pd(some, x + i), _mm512_maskz_loadu_pd(some, taps + i), low);
     }
