@@ -4,6 +4,7 @@
  */
 #include <math.h>
 
+#include "engine/ops/by_picture.h"
 #include "engine/ops/dct8.h"
 #include "engine/ops/feature_distance.h"
 #include "engine/ops/filter2d.h"
@@ -419,6 +420,38 @@ static void surrogate_in_double(const OpRow *row, const OpArray *in, OpArray *y)
     }
 }
 
+/* --- a function of plain arrays: mean of x y^2 -------------------------------------------------------------------------- */
+
+static RsdStatus measure_product(double *value, float *dy, const float *x, const float *y, int64_t h, int64_t w, RsdError *err)
+{
+    const int64_t count = 2 * h * w;
+
+    (void)err;
+    *value = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        *value += (double)x[i] * (double)y[i] * (double)y[i] / (double)count;
+        if (dy)
+            dy[i] = 2.0f * x[i] * y[i] / (float)count;
+    }
+    return RSD_OK;
+}
+
+static RsdStatus apply_by_picture(Tape *tape, const OpRow *row, Tensor *const *in, Tensor **y, RsdError *err)
+{
+    (void)row;
+    return op_by_picture(tape, measure_product, in[0], in[1], y, err);
+}
+
+static void product_in_double(const OpRow *row, const OpArray *in, OpArray *y)
+{
+    double *out = op_array_shape(y, 1, in[0].shape);
+    const int64_t each = in[0].count / in[0].shape[0];
+
+    (void)row;
+    for (int64_t i = 0; i < in[0].count; i++)
+        out[i / each] += in[0].data[i] * in[1].data[i] * in[1].data[i] / (double)each;
+}
+
 #define SURROGATE(label, ...)                                                                                          \
     {.name = label, .n_inputs = 1, .in = {{3, {2, 3, 41}, {0}, -4, 4, false}},                                         \
      .attributes = &(const Surrogate){__VA_ARGS__}, .apply = apply_surrogate, .reference = surrogate_in_double,        \
@@ -486,5 +519,8 @@ const OpRow op_rows_image[] = {
     {.name = "norms of SSIMULACRA 2", .n_inputs = 2, .apply = apply_ssimulacra, .reference = ssimulacra_in_double,
      .in = {{4, {1, 2, 11, 13}, {1, 3, 512, 600}, 0, 1, true}, {4, {1, 2, 11, 13}, {1, 3, 512, 600}, 0, 1, false}},
      .value_tolerance = 1e-6, .gradient_tolerance = 1e-5},
+    {.name = "a measure by picture", .n_inputs = 2, .apply = apply_by_picture, .reference = product_in_double,
+     .in = {{4, {3, 2, 5, 7}, {0}, -1, 1, true}, {4, {3, 2, 5, 7}, {0}, -1, 1, false}},
+     .value_tolerance = 1e-6, .gradient_tolerance = 1e-6},
     {.name = NULL},
 };
