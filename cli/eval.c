@@ -269,7 +269,7 @@ static RsdStatus write_heatmap(const EvalRequest *r, const Pair *pair, RsdThread
     RsdStatus status = RSD_OK;
 
     TRY(eval_pictures_load(&p, pair, NULL, err));
-    TRY(heatmap_create(&map, &(ImagePair){p.ref, p.dist, p.height, p.width}, (HeatmapOf)r->heatmap_of, threads, err));
+    TRY(heatmap_create(&map, &(ImagePair){p.ref, p.dist, p.height, p.width, threads}, (HeatmapOf)r->heatmap_of, threads, err));
     TRY(heatmap_png(&bytes, &size, &map, 0, 0, p.width, p.height, r->heatmap_top, err));
     TRY(write_bytes(r->heatmap, r->force, bytes, size, err));
     console_say(console, LOG_INFO, "%s: %s, black 0 to light yellow %g and more; the largest is %.2f at column %lld of "

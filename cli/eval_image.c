@@ -202,7 +202,7 @@ static RsdStatus measure_tiles(EvalResult *r, const EvalPictures *p, const EvalS
     for (int64_t i = 0; i < rows * columns; i++) {
         const int64_t x = i % columns * side, y = i / columns * side;
         const int64_t w = i % columns + 1 < columns ? side : p->width - x, h = i / columns + 1 < rows ? side : p->height - y;
-        const ImagePair both = {tiles, tiles + 3 * w * h, h, w};
+        const ImagePair both = {tiles, tiles + 3 * w * h, h, w, NULL};
 
         cut_tile(tiles, p->ref, p, x, y, w, h);
         cut_tile(tiles + 3 * w * h, p->dist, p, x, y, w, h);
@@ -223,7 +223,7 @@ static RsdStatus measure(EvalResult *r, const Pair *pair, const EvalSet *set, co
     RsdStatus status = RSD_OK;
 
     TRY(eval_pictures_load(&p, pair, r->notes, err));
-    both = (ImagePair){p.ref, p.dist, p.height, p.width};
+    both = (ImagePair){p.ref, p.dist, p.height, p.width, NULL};
     r->channels = p.channels;
     r->image = p.facts;
     TRY(mem_calloc(&r->values, set->n, sizeof *r->values, err));

@@ -165,7 +165,7 @@ static RsdStatus measure(RdTrial *t, const RdRun *run, const RdThing *thing, con
 
     TRY(mem_alloc(&samples, 3 * (size_t)thing->n, sizeof *samples, err));
     image_to_float(decoded, 3, samples);
-    both = (ImagePair){thing->samples, samples, thing->image->height, thing->image->width};
+    both = (ImagePair){thing->samples, samples, thing->image->height, thing->image->width, NULL};
     for (size_t m = 0; m < run->set->n; m++)
         TRY(eval_measure_pictures(&t->values[m], &both, run->set->items[m].of_kind, NULL, tape, err));
 fail:

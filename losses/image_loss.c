@@ -8,6 +8,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/ops/reduce.h"
+#include "losses/colour_metric.h"
 #include "losses/dss.h"
 #include "losses/feature_loss.h"
 #include "losses/frequency_loss.h"
@@ -17,6 +18,7 @@
 #include "losses/mdsi.h"
 #include "losses/nlpd.h"
 #include "losses/pixel_loss.h"
+#include "losses/psnr_hvs.h"
 #include "losses/ssim_loss.h"
 #include "losses/ssimulacra2.h"
 #include "losses/vif.h"
@@ -104,6 +106,15 @@ static const Known known[] = {
     {{"ergas", "relative error of the channels, at equal resolution", "100 sqrt(mean (RMSE / mean)^2)", "0 and up", "",
       PER_PIXEL, 1},
      measure_ergas, NULL},
+    {{"ciede2000", "CIEDE2000 colour difference", "mean dE00", "0 to about 100, 1 is just noticeable", "",
+      "powers and angles of each pixel, in double", 1},
+     measure_ciede2000, NULL},
+    {{"sam", "angle between the colours as vectors, in degrees", "mean angle(x, y)", "0 to 180", "", PER_PIXEL, 1},
+     measure_spectral_angle, NULL},
+    {{"psnr_hvs_m", "negative PSNR-HVS-M in dB: errors weighted by contrast sensitivity, less what the picture masks",
+      "10 log10(0.8 Y + 0.1 Cb + 0.1 Cr + 1e-10)", "-100 to 4", "", "two transforms of 8 x 8 for each 49 pixels, three planes",
+      PSNR_HVS_MIN_SIDE},
+     measure_psnr_hvs_m, NULL},
     {{"lpips_squeeze", "LPIPS 0.1 through SqueezeNet", LPIPS_FORMULA, "0 and up", "squeeze lpips_squeeze", NETWORK(7), 17},
      measure_lpips, &(const FeaturePlan){FEATURES_SQUEEZE}},
     {{"lpips_alex", "LPIPS 0.1 through AlexNet", LPIPS_FORMULA, "0 and up", "alex lpips_alex", NETWORK(13), 31},

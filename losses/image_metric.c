@@ -190,17 +190,20 @@ static RsdStatus check_finite(const float *x, const ImagePair *pair, const char 
 static RsdStatus run_on_arrays(MetricValue *out, const ImageMetric *metric, const ImagePair *pair, Tape *tape, RsdError *err)
 {
     const int64_t shape[] = {1, 3, pair->h, pair->w};
+    ImagePair with_threads = *pair;
     Tensor *ref, *dist;
     RsdStatus status = RSD_OK;
 
+    with_threads.threads = tape->threads;
     if (pair->h >= metric->min_side && pair->w >= metric->min_side)
-        return metric->on_arrays(&out->value, pair, err);
+        return metric->on_arrays(&out->value, &with_threads, err);
     tape_reset(tape);
     tape->recording = false;
     TRY(tape_input(tape, &ref, 4, shape, pair->ref, err));
     TRY(tape_input(tape, &dist, 4, shape, pair->dist, err));
     TRY(image_prepare(tape, metric->min_side, &ref, &dist, NULL, err));
-    TRY(metric->on_arrays(&out->value, &(ImagePair){ref->data, dist->data, ref->shape[2], ref->shape[3]}, err));
+    TRY(metric->on_arrays(&out->value, &(ImagePair){ref->data, dist->data, ref->shape[2], ref->shape[3], tape->threads},
+                          err));
     out->flags |= METRIC_TOO_SHORT;
 fail:
     tape_reset(tape);
@@ -266,7 +269,7 @@ RsdStatus image_metric_channels(MetricValue each[3], const ImageMetric *metric, 
             memcpy(grey + i * n, pair->ref + c * n, n * sizeof *grey);
             memcpy(grey + (3 + i) * n, pair->dist + c * n, n * sizeof *grey);
         }
-        TRY(image_metric_apply(&each[c], metric, &(ImagePair){grey, grey + 3 * n, pair->h, pair->w}, NULL, tape, err));
+        TRY(image_metric_apply(&each[c], metric, &(ImagePair){grey, grey + 3 * n, pair->h, pair->w, NULL}, NULL, tape, err));
     }
 fail:
     mem_free(&grey);

@@ -18,6 +18,7 @@
 typedef struct ImagePair {
     const float *ref, *dist; /* borrowed: the original, and what came out of the codec */
     int64_t h, w;
+    RsdThreads *threads; /* borrowed; NULL for none but the caller's. Any number gives the same bits */
 } ImagePair;
 
 /* A value in double from the samples themselves; pictures are finite and not empty. Errors: RSD_ERR_MEMORY. */

@@ -5,8 +5,10 @@
 #include "losses/psnr_hvs.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/ops/by_picture.h"
 
 #define SIDE 8
 #define STEP 7
@@ -119,72 +121,204 @@ static void transform(int y[SIDE * SIDE], const int x[SIDE * SIDE])
 
 /* --- blocks -------------------------------------------------------------------------------------------------------------- */
 
-/* Sum of squared deviations from the mean, in the estimate for samples times their number, of an n x n part. */
-static double scatter(const int *x, int n)
+/* Of a channel, by coefficient; and the cosines of the transform without rounding, [frequency][sample]. */
+typedef struct Tables {
+    double weight[SIDE * SIDE], mask[SIDE * SIDE], cosines[SIDE][SIDE];
+} Tables;
+
+static void fill_tables(Tables *t, int channel)
 {
-    double sum = 0.0, square = 0.0;
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        const int u = i / SIDE, v = i % SIDE;
+
+        t->weight[i] = sensitivity_at(channel, u, v);
+        t->mask[i] = pow(MASK_SCALE * t->weight[i], 2.0);
+        t->cosines[u][v] = cos(M_PI * u * (2 * v + 1) / (2 * SIDE)) * (u == 0 ? sqrt(1.0 / SIDE) : sqrt(2.0 / SIDE));
+    }
+}
+
+static double mean_of(const int *x, int n)
+{
+    double sum = 0.0;
 
     for (int i = 0; i < n; i++)
         for (int k = 0; k < n; k++)
             sum += x[i * SIDE + k];
+    return sum / (n * n);
+}
+
+/* Sum of squared deviations from the mean, in the estimate for samples times their number, of an n x n part. */
+static double scatter(const int *x, int n)
+{
+    const double mean = mean_of(x, n);
+    double square = 0.0;
+
     for (int i = 0; i < n; i++)
         for (int k = 0; k < n; k++)
-            square += pow(x[i * SIDE + k] - sum / (n * n), 2.0);
+            square += pow(x[i * SIDE + k] - mean, 2.0);
     return square * (n * n) / (n * n - 1);
 }
 
-/* What a block hides: the weighted energy of its waves, less where it has one strong edge (quarters calmer than the whole). */
-static double masking(const int x[SIDE * SIDE], const int y[SIDE * SIDE], int channel)
+static void add_scatter_slope(double *dx, const int *x, int n, double slope)
 {
-    const double whole = scatter(x, SIDE);
-    const double quarters = scatter(x, 4) + scatter(x + 4, 4) + scatter(x + 4 * SIDE, 4) + scatter(x + 4 * SIDE + 4, 4);
-    double energy = 0.0;
+    const double mean = mean_of(x, n), scale = 2.0 * slope * (n * n) / (n * n - 1);
 
-    for (int i = 1; i < SIDE * SIDE; i++)
-        energy += (double)y[i] * y[i] * pow(MASK_SCALE * sensitivity_at(channel, i / SIDE, i % SIDE), 2.0);
-    return sqrt(energy * (whole > 0.0 ? quarters / whole : 0.0)) / 32.0;
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < n; k++)
+            dx[i * SIDE + k] += scale * (x[i * SIDE + k] - mean);
 }
 
-static double block_error(const int a[SIDE * SIDE], const int b[SIDE * SIDE], int channel)
+static const int quarters_at[4] = {0, 4, 4 * SIDE, 4 * SIDE + 4};
+
+/* What a block hides: the weighted energy of its waves, less where it has one strong edge (quarters calmer than the whole). */
+typedef struct Masking {
+    double energy, whole, quarters, hidden;
+} Masking;
+
+static Masking masking(const Tables *t, const int x[SIDE * SIDE], const int y[SIDE * SIDE])
+{
+    Masking m = {.whole = scatter(x, SIDE)};
+
+    for (int i = 0; i < 4; i++)
+        m.quarters += scatter(x + quarters_at[i], 4);
+    for (int i = 1; i < SIDE * SIDE; i++)
+        m.energy += (double)y[i] * y[i] * t->mask[i];
+    m.hidden = sqrt(m.energy * (m.whole > 0.0 ? m.quarters / m.whole : 0.0)) / 32.0;
+    return m;
+}
+
+/* dy, dx: by coefficients and samples of the block, added to. */
+static void add_masking_slope(const Tables *t, const Masking *m, const int x[SIDE * SIDE], const int y[SIDE * SIDE], double slope,
+                              double dy[SIDE * SIDE], double dx[SIDE * SIDE])
+{
+    const double half = 0.5 * slope * m->hidden;
+
+    if (!(m->hidden > 0.0))
+        return;
+    for (int i = 1; i < SIDE * SIDE; i++)
+        dy[i] += half / m->energy * 2.0 * y[i] * t->mask[i];
+    add_scatter_slope(dx, x, SIDE, -half / m->whole);
+    for (int i = 0; i < 4; i++)
+        add_scatter_slope(dx + quarters_at[i], x + quarters_at[i], 4, half / m->quarters);
+}
+
+/* dx += slopes by samples of what has the slopes dy by coefficients. */
+static void add_transposed(const Tables *t, const double dy[SIDE * SIDE], double dx[SIDE * SIDE])
+{
+    double z[SIDE * SIDE] = {0};
+
+    for (int u = 0; u < SIDE; u++)
+        for (int v = 0; v < SIDE; v++)
+            for (int k = 0; k < SIDE; k++)
+                z[u * SIDE + k] += dy[u * SIDE + v] * t->cosines[v][k];
+    for (int u = 0; u < SIDE; u++)
+        for (int i = 0; i < SIDE; i++)
+            for (int k = 0; k < SIDE; k++)
+                dx[i * SIDE + k] += t->cosines[u][i] * z[u * SIDE + k];
+}
+
+/* db [64]: slopes by the samples of b, NULL for none. */
+static double block_error(const Tables *t, const int a[SIDE * SIDE], const int b[SIDE * SIDE], double *db)
 {
     int ta[SIDE * SIDE], tb[SIDE * SIDE];
-    double hidden, sum = 0.0;
+    double dtb[SIDE * SIDE], dhidden = 0.0, sum = 0.0, hidden;
+    Masking mask_a, mask_b;
 
     transform(ta, a);
     transform(tb, b);
-    hidden = fmax(masking(a, ta, channel), masking(b, tb, channel));
+    mask_a = masking(t, a, ta);
+    mask_b = masking(t, b, tb);
+    hidden = fmax(mask_a.hidden, mask_b.hidden);
     for (int i = 0; i < SIDE * SIDE; i++) {
-        const double s = sensitivity_at(channel, i / SIDE, i % SIDE), mask = pow(MASK_SCALE * s, 2.0);
-        double error = fabs((double)ta[i] - tb[i]);
+        const double s = t->weight[i], below = i > 0 ? hidden / t->mask[i] : 0.0;
+        const double error = fmax(0.0, fabs((double)ta[i] - tb[i]) - below), slope = 2.0 * error * s * s;
 
-        if (i > 0)
-            error = fmax(0.0, error - hidden / mask);
         sum += error * s * error * s;
+        dtb[i] = tb[i] > ta[i] ? slope : -slope;
+        dhidden -= i > 0 ? slope / t->mask[i] : 0.0;
+    }
+    if (db) {
+        memset(db, 0, SIDE * SIDE * sizeof *db);
+        if (mask_b.hidden > mask_a.hidden)
+            add_masking_slope(t, &mask_b, b, tb, dhidden, dtb, db);
+        add_transposed(t, dtb, db);
     }
     return sum;
 }
 
-static double plane_error(const uint8_t *a, const uint8_t *b, int64_t h, int64_t w, int channel)
+/* --- planes -------------------------------------------------------------------------------------------------------------- */
+
+typedef struct PlaneJob {
+    Tables tables;
+    const uint8_t *a, *b;
+    float *db;    /* slopes of the mean, NULL for none */
+    double *sums; /* of each row of blocks */
+    int64_t h, w, n_across, first_row;
+    double scale; /* share of a squared error in the mean */
+} PlaneJob;
+
+/* Every other row of blocks, because neighbours share a row of samples. */
+static void block_row_task(void *ctx, int64_t task, int worker)
 {
+    const PlaneJob *job = ctx;
+    const int64_t row = 2 * task + job->first_row, first = row * STEP * job->w;
     double sum = 0.0;
-    int64_t n_blocks = 0;
 
-    for (int64_t r = 0; r + SIDE <= h; r += STEP)
-        for (int64_t c = 0; c + SIDE <= w; c += STEP, n_blocks++) {
-            int x[SIDE * SIDE], y[SIDE * SIDE];
+    (void)worker;
+    for (int64_t c = 0; c < job->n_across; c++) {
+        int x[SIDE * SIDE], y[SIDE * SIDE];
+        double dy[SIDE * SIDE];
 
-            for (int i = 0; i < SIDE * SIDE; i++) {
-                const int64_t at = (r + i / SIDE) * w + c + i % SIDE;
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            const int64_t at = first + i / SIDE * job->w + c * STEP + i % SIDE;
 
-                x[i] = a[at];
-                y[i] = b[at];
-            }
-            sum += block_error(x, y, channel);
+            x[i] = job->a[at];
+            y[i] = job->b[at];
         }
-    return sum / (double)(n_blocks * SIDE * SIDE) / (255.0 * 255.0);
+        sum += block_error(&job->tables, x, y, job->db ? dy : NULL);
+        for (int i = 0; job->db && i < SIDE * SIDE; i++)
+            job->db[first + i / SIDE * job->w + c * STEP + i % SIDE] += (float)(job->scale * dy[i]);
+    }
+    job->sums[row] = sum;
+}
+
+/* *total += share times the mean error of two planes; db [h, w]: its slopes, NULL for none. */
+static RsdStatus add_plane_error(double *total, double share, float *db, const uint8_t *a, const uint8_t *b, int64_t h, int64_t w,
+                                 int channel, RsdThreads *threads, RsdError *err)
+{
+    const int64_t n_down = (h - SIDE) / STEP + 1;
+    PlaneJob job = {.a = a, .b = b, .db = db, .h = h, .w = w, .n_across = (w - SIDE) / STEP + 1};
+    double sum = 0.0;
+    RsdStatus status = RSD_OK;
+
+    fill_tables(&job.tables, channel);
+    job.scale = share / ((double)(n_down * job.n_across * SIDE * SIDE) * 255.0 * 255.0);
+    TRY(mem_alloc(&job.sums, (size_t)n_down, sizeof *job.sums, err));
+    for (job.first_row = 0; job.first_row < 2; job.first_row++)
+        threads_for(threads, (n_down + 1 - job.first_row) / 2, block_row_task, &job);
+    for (int64_t i = 0; i < n_down; i++)
+        sum += job.sums[i];
+    *total += job.scale * sum;
+fail:
+    mem_free(&job.sums);
+    return status;
 }
 
 /* --- pictures ------------------------------------------------------------------------------------------------------------ */
+
+/* Y', Cb and Cr in millionths, so that halves are rounded alike everywhere. */
+#define MILLION 1000000
+static const int ycbcr[3][3] = {{299000, 587000, 114000}, {-168736, -331264, 500000}, {500000, -418688, -81312}};
+
+/* Planes [h w + 2 ceil(h / 2) ceil(w / 2)]: Y', then Cb and Cr of means over 2 x 2, the edge repeated at odd sizes. */
+typedef struct Picture {
+    int64_t h, w;
+    const float *rgb;
+    uint8_t *planes;
+    const float *dplanes; /* slopes by the planes, and by rgb, where wanted */
+    float *drgb;
+    double slope;
+} Picture;
 
 static int byte_of(float v)
 {
@@ -196,46 +330,110 @@ static int weigh(const int weights[3], const float *at, int64_t count)
     return weights[0] * byte_of(at[0]) + weights[1] * byte_of(at[count]) + weights[2] * byte_of(at[2 * count]);
 }
 
-/* planes [h w + 2 ceil(h / 2) ceil(w / 2)]: Y', then Cb and Cr of means over 2 x 2, the edge repeated at odd sizes. In millionths,
- * so that halves are rounded alike everywhere. */
-static void fill_ycbcr(uint8_t *planes, const float *rgb, int64_t h, int64_t w)
+static int64_t at_most(int64_t i, int64_t last)
 {
-    static const int rows[3][3] = {{299000, 587000, 114000}, {-168736, -331264, 500000}, {500000, -418688, -81312}};
-    const int64_t h2 = (h + 1) / 2, w2 = (w + 1) / 2, count = h * w;
+    return i < last ? i : last;
+}
 
-    for (int64_t i = 0; i < count; i++)
-        planes[i] = (uint8_t)((weigh(rows[0], rgb + i, count) + 500000) / 1000000);
+/* A row of Cb and Cr and the two of Y' there. */
+static void to_planes_task(void *ctx, int64_t row, int worker)
+{
+    const Picture *p = ctx;
+    const int64_t h2 = (p->h + 1) / 2, w2 = (p->w + 1) / 2, count = p->h * p->w, end = at_most(2 * row + 2, p->h) * p->w;
+
+    (void)worker;
+    for (int64_t i = 2 * row * p->w; i < end; i++)
+        p->planes[i] = (uint8_t)((weigh(ycbcr[0], p->rgb + i, count) + MILLION / 2) / MILLION);
     for (int k = 1; k < 3; k++)
-        for (int64_t r = 0; r < h2; r++)
-            for (int64_t c = 0; c < w2; c++) {
-                int sum = 4 * 128 * 1000000 + 2 * 1000000;
+        for (int64_t c = 0; c < w2; c++) {
+            int sum = 4 * 128 * MILLION + 2 * MILLION;
 
-                for (int j = 0; j < 4; j++) {
-                    const int64_t y = 2 * r + j / 2 < h ? 2 * r + j / 2 : h - 1, x = 2 * c + j % 2 < w ? 2 * c + j % 2 : w - 1;
+            for (int j = 0; j < 4; j++)
+                sum += weigh(ycbcr[k], p->rgb + at_most(2 * row + j / 2, p->h - 1) * p->w + at_most(2 * c + j % 2, p->w - 1), count);
+            sum /= 4 * MILLION;
+            p->planes[count + ((k - 1) * h2 + row) * w2 + c] = (uint8_t)(sum > 255 ? 255 : sum);
+        }
+}
 
-                    sum += weigh(rows[k], rgb + y * w + x, count);
-                }
-                sum /= 4 * 1000000;
-                planes[count + (k - 1) * h2 * w2 + r * w2 + c] = (uint8_t)(sum > 255 ? 255 : sum);
-            }
+static void from_planes_task(void *ctx, int64_t row, int worker)
+{
+    const Picture *p = ctx;
+    const int64_t h2 = (p->h + 1) / 2, w2 = (p->w + 1) / 2, count = p->h * p->w, end = at_most(2 * row + 2, p->h) * p->w;
+
+    (void)worker;
+    for (int64_t i = 2 * row * p->w; i < end; i++) {
+        const int64_t column = i % p->w, at = count + row * w2 + column / 2;
+        /* a last row or column of an odd size stands for two */
+        const double share = 0.25 * (2 * row + 1 == p->h ? 2.0 : 1.0) * (column + 1 == p->w && p->w % 2 ? 2.0 : 1.0);
+        const double dy = (double)p->dplanes[i], dcb = share * (double)p->dplanes[at], dcr = share * (double)p->dplanes[at + h2 * w2];
+
+        for (int c = 0; c < 3; c++) {
+            const float v = p->rgb[i + c * count];
+            const double sum = (ycbcr[0][c] * dy + ycbcr[1][c] * dcb + ycbcr[2][c] * dcr) / MILLION;
+
+            p->drgb[i + c * count] = v < 0.0f || v > 1.0f ? 0.0f : (float)(255.0 * p->slope * sum);
+        }
+    }
+}
+
+/* The weighted mean error; *dplanes, to be freed, its slopes, NULL for none. */
+static RsdStatus mean_error(double *total, float **dplanes, const ImagePair *pair, RsdError *err)
+{
+    const int64_t h2 = (pair->h + 1) / 2, w2 = (pair->w + 1) / 2, count = pair->h * pair->w, n = count + 2 * h2 * w2;
+    Picture pictures[2] = {{pair->h, pair->w, .rgb = pair->ref}, {pair->h, pair->w, .rgb = pair->dist}};
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < 2; i++) {
+        TRY(mem_alloc(&pictures[i].planes, (size_t)n, 1, err));
+        threads_for(pair->threads, h2, to_planes_task, &pictures[i]);
+    }
+    if (dplanes)
+        TRY(mem_calloc(dplanes, (size_t)n, sizeof **dplanes, err));
+    *total = 0.0;
+    for (int c = 0; c < 3; c++) {
+        const int64_t first = c == 0 ? 0 : count + (c - 1) * h2 * w2;
+
+        TRY(add_plane_error(total, c == 0 ? 0.8 : 0.1, dplanes ? *dplanes + first : NULL, pictures[0].planes + first,
+                            pictures[1].planes + first, c == 0 ? pair->h : h2, c == 0 ? pair->w : w2, c, pair->threads, err));
+    }
+fail:
+    for (int i = 0; i < 2; i++)
+        mem_free(&pictures[i].planes);
+    return status;
 }
 
 RsdStatus metric_psnr_hvs_m(double *value, const ImagePair *pair, RsdError *err)
 {
-    const int64_t h2 = (pair->h + 1) / 2, w2 = (pair->w + 1) / 2, count = pair->h * pair->w;
-    uint8_t *a = NULL, *b = NULL;
+    double total;
+    RsdStatus status = mean_error(&total, NULL, pair, err);
+
+    if (status == RSD_OK)
+        *value = -10.0 * log10(total);
+    return status;
+}
+
+static RsdStatus negative_of_picture(double *value, float *dy, const float *x, const float *y, int64_t h, int64_t w, RsdError *err)
+{
+    float *dplanes = NULL;
     double total;
     RsdStatus status = RSD_OK;
 
-    TRY(mem_alloc(&a, (size_t)(count + 2 * h2 * w2), 1, err));
-    TRY(mem_alloc(&b, (size_t)(count + 2 * h2 * w2), 1, err));
-    fill_ycbcr(a, pair->ref, pair->h, pair->w);
-    fill_ycbcr(b, pair->dist, pair->h, pair->w);
-    total = 0.8 * plane_error(a, b, pair->h, pair->w, 0) + 0.1 * plane_error(a + count, b + count, h2, w2, 1) +
-            0.1 * plane_error(a + count + h2 * w2, b + count + h2 * w2, h2, w2, 2);
-    *value = -10.0 * log10(total);
+    TRY(mean_error(&total, dy ? &dplanes : NULL, &(ImagePair){.ref = x, .dist = y, .h = h, .w = w}, err));
+    *value = 10.0 * log10(total + PSNR_HVS_LEAST);
+    if (dy) {
+        Picture p = {h, w, .rgb = y, .dplanes = dplanes, .drgb = dy, .slope = 10.0 / M_LN10 / (total + PSNR_HVS_LEAST)};
+
+        threads_for(NULL, (h + 1) / 2, from_planes_task, &p);
+    }
 fail:
-    mem_free(&a);
-    mem_free(&b);
+    mem_free(&dplanes);
     return status;
+}
+
+RsdStatus measure_psnr_hvs_m(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                             RsdError *err)
+{
+    (void)params;
+    (void)nets;
+    return op_by_picture(tape, negative_of_picture, ref, dist, value, err);
 }

@@ -16,4 +16,11 @@
  * libvmaf's psnr_hvs; image.md 11.11] Errors: RSD_ERR_MEMORY. */
 RsdStatus metric_psnr_hvs_m(double *value, const ImagePair *pair, RsdError *err);
 
+/* As a loss: minus that, of the mean error and PSNR_HVS_LEAST together, -100 for equal pictures. The value sees 8-bit samples and
+ * the integer transform, as the metric does; the slope passes both roundings by, goes through the masking of the estimate where
+ * it hides more than the reference, and is 0 where a sample is outside [0, 1] or an error is hidden. */
+#define PSNR_HVS_LEAST 1e-10
+RsdStatus measure_psnr_hvs_m(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                             RsdError *err);
+
 #endif
