@@ -85,6 +85,6 @@ struct LatentKernels {
 /* [1] Balle et al., Variational image compression with a scale hyperprior, 2018, appendix 6.1.
  * [2] Begaint et al., CompressAI, 2020: the gradient of its lower bound. */
 
-extern const LatentKernels latent_ref;
+extern const LatentKernels latent_ref, latent_avx2, latent_avx512;
 
 #endif

@@ -25,9 +25,9 @@
 static const Kernels sets[] = {
 #if defined(__x86_64__)
     {"avx512", &gemm_avx512, &conv_avx512, &point_avx2, &search_avx512, &spectrum_avx512, &plane_avx2,
-     &picture_avx2, &rans_avx512, &integer_avx512, &latent_ref, &depthwise_avx512},
+     &picture_avx2, &rans_avx512, &integer_avx512, &latent_avx512, &depthwise_avx512},
     {"avx2", &gemm_avx2, &conv_avx2, &point_avx2, &search_avx2, &spectrum_avx2, &plane_avx2,
-     &picture_avx2, &rans_avx2, &integer_avx2, &latent_ref, &depthwise_avx2},
+     &picture_avx2, &rans_avx2, &integer_avx2, &latent_avx2, &depthwise_avx2},
 #endif
     {"ref", &gemm_ref, &conv_ref, &point_ref, &search_ref, &spectrum_ref, &plane_ref, &picture_ref, &rans_ref,
      &integer_ref, &latent_ref, &depthwise_ref},

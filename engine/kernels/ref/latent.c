@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "engine/kernels/latent.h"
+#include "engine/kernels/ref/latent_ref.h"
 
 #include <math.h>
 
@@ -74,7 +74,7 @@ static void bits_grad(const BitsJob *job, const float *dy, const BitsGrad *grad,
 
 /* ---- rounding ---- */
 
-static void snap(const Snap *s, const float *x, float *y, int64_t n)
+void ref_snap(const Snap *s, const float *x, float *y, int64_t n)
 {
     if (s->kind == SNAP_SOFT) {
         const float inverse = 1.0f / s->per_unit, half = 0.5f / tanhf(0.5f * inverse);
@@ -93,7 +93,7 @@ static void snap(const Snap *s, const float *x, float *y, int64_t n)
     }
 }
 
-static void snap_grad(const Snap *s, const float *x, const float *dy, float *dx, int64_t n, bool add)
+void ref_snap_grad(const Snap *s, const float *x, const float *dy, float *dx, int64_t n, bool add)
 {
     if (s->kind == SNAP_SOFT) {
         const float inverse = 1.0f / s->per_unit, half = 0.5f / tanhf(0.5f * inverse);
@@ -208,7 +208,7 @@ static double cell_between(double low, double high)
     return low + high > 0 ? sigmoid(-low) - sigmoid(-high) : sigmoid(high) - sigmoid(low);
 }
 
-static void factorised_bits(const float *weights, const float *x, float floor, float *y, int64_t n)
+void ref_factorised_bits(const float *weights, const float *x, float floor, float *y, int64_t n)
 {
     Curve curve;
     Passage low, high;
@@ -238,7 +238,7 @@ static void write_gradients(const Curve *curve, const float *w, double *dw)
     }
 }
 
-static void factorised_bits_grad(const float *weights, const float *x, float floor, const float *dy, float *dx, bool add,
+void ref_factorised_bits_grad(const float *weights, const float *x, float floor, const float *dy, float *dx, bool add,
                                  double *dweights, int64_t n)
 {
     Curve curve;
@@ -277,7 +277,7 @@ static Place place_of(float v, int64_t n, bool beyond_ends)
     return (Place){at, (beyond_ends && v == v ? v : near) - (float)at};
 }
 
-static void table_bits(const BitsTable *table, const float *x, const float *row, float *y, int64_t n)
+void ref_table_bits(const BitsTable *table, const float *x, const float *row, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         const Place v = place_of(x[i] - (float)table->lowest, table->n_values, true), r = place_of(row[i], table->n_rows, false);
@@ -300,7 +300,7 @@ static float slope_at(const float *values, int64_t step, int64_t at, int64_t n, 
     return slope;
 }
 
-static void table_bits_grad(const BitsTable *table, const float *x, const float *row, const float *dy, float *dx, bool add_x,
+void ref_table_bits_grad(const BitsTable *table, const float *x, const float *row, const float *dy, float *dx, bool add_x,
                             float *drow, bool add_row, int64_t n)
 {
     const int64_t width = table->n_values;
@@ -336,7 +336,7 @@ static double upper_share(double t, double x, double u, double *slope)
     return w;
 }
 
-static void stochastic(float t, const float *x, const float *u, float *y, int64_t n)
+void ref_stochastic(float t, const float *x, const float *u, float *y, int64_t n)
 {
     double slope;
 
@@ -344,7 +344,7 @@ static void stochastic(float t, const float *x, const float *u, float *y, int64_
         y[i] = (float)(floor((double)x[i]) + upper_share((double)t, (double)x[i], (double)u[i], &slope));
 }
 
-static void stochastic_grad(float t, const float *x, const float *u, const float *dy, float *dx, bool add, int64_t n)
+void ref_stochastic_grad(float t, const float *x, const float *u, const float *dy, float *dx, bool add, int64_t n)
 {
     double slope;
 
@@ -356,11 +356,11 @@ static void stochastic_grad(float t, const float *x, const float *u, const float
 
 const LatentKernels latent_ref = {.bits = bits,
                                   .bits_grad = bits_grad,
-                                  .table_bits = table_bits,
-                                  .table_bits_grad = table_bits_grad,
-                                  .stochastic = stochastic,
-                                  .stochastic_grad = stochastic_grad,
-                                  .snap = snap,
-                                  .snap_grad = snap_grad,
-                                  .factorised_bits = factorised_bits,
-                                  .factorised_bits_grad = factorised_bits_grad};
+                                  .table_bits = ref_table_bits,
+                                  .table_bits_grad = ref_table_bits_grad,
+                                  .stochastic = ref_stochastic,
+                                  .stochastic_grad = ref_stochastic_grad,
+                                  .snap = ref_snap,
+                                  .snap_grad = ref_snap_grad,
+                                  .factorised_bits = ref_factorised_bits,
+                                  .factorised_bits_grad = ref_factorised_bits_grad};
