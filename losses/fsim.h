@@ -19,4 +19,12 @@
 RsdStatus metric_fsim(double *value, const ImagePair *pair, RsdError *err);
 RsdStatus metric_fsimc(double *value, const ImagePair *pair, RsdError *err);
 
+/* 1 - FSIM or 1 - FSIMc (params: FsimForm) as a loss. The gradient is that of the formula, weights and noise threshold included; where
+ * it has none (no edge, no response, chroma that is opposite or nothing alike) that part is 0. */
+typedef struct FsimForm {
+    bool chromatic;
+} FsimForm;
+RsdStatus measure_fsim(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                       RsdError *err);
+
 #endif

@@ -12,6 +12,7 @@
 #include "losses/dss.h"
 #include "losses/feature_loss.h"
 #include "losses/frequency_loss.h"
+#include "losses/fsim.h"
 #include "losses/gmsd.h"
 #include "losses/haarpsi.h"
 #include "losses/image_measure.h"
@@ -22,6 +23,7 @@
 #include "losses/ssim_loss.h"
 #include "losses/ssimulacra2.h"
 #include "losses/vif.h"
+#include "losses/vsi.h"
 
 typedef struct Known {
     ImageLossInfo info;
@@ -83,6 +85,15 @@ static const Known known[] = {
     {{"ssimulacra2", "SSIMULACRA 2: structure, ringing and blur in XYB at six scales", "(100 - score) / 100", "0 and up, 0.1 for "
       "visually lossless", "", FILTERS, SSIMULACRA2_MIN_SIDE},
      measure_ssimulacra2, NULL},
+    {{"fsim", "FSIM: similarity of phase congruency and gradients", "1 - sum PC S_PC S_G / sum PC", "0 to 1", "", TRANSFORM,
+      FSIM_MIN_SIDE},
+     measure_fsim, &(const FsimForm){.chromatic = false}},
+    {{"fsimc", "FSIMc: the same and of chroma", "1 - sum PC S_PC S_G (S_I S_Q)^0.03 / sum PC", "0 to 1", "", TRANSFORM,
+      FSIM_MIN_SIDE},
+     measure_fsim, &(const FsimForm){.chromatic = true}},
+    {{"vsi", "VSI: similarity of saliency, gradients and colours", "1 - sum V S_V S_G^0.4 (S_M S_N)^0.02 / sum V", "0 to 1", "",
+      TRANSFORM, VSI_MIN_SIDE},
+     measure_vsi, NULL},
     {{"nlpd", "normalised Laplacian pyramid distance", "mean over levels of RMSE", "0 and up", "", FILTERS, NLPD_MIN_SIDE},
      measure_nlpd, NULL},
     {{"ffl", "focal frequency loss: errors of the spectrum, weighted by themselves", "mean w |D|^2, w = |D| / max |D|",

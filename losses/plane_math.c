@@ -25,11 +25,6 @@ int64_t plane_shrink_factor(int64_t h, int64_t w)
     return (int64_t)fmax(1.0, nearbyint((double)(h < w ? h : w) / 256.0));
 }
 
-static int64_t clamp(int64_t i, int64_t n)
-{
-    return i < 0 ? 0 : i >= n ? n - 1 : i;
-}
-
 RsdStatus plane_shrink(Plane *out, const Plane *in, int64_t n, bool centred, RsdError *err)
 {
     const int64_t extra = centred ? n - 1 : 0, before = centred ? n / 2 : 0;
@@ -43,7 +38,7 @@ RsdStatus plane_shrink(Plane *out, const Plane *in, int64_t n, bool centred, Rsd
 
             for (int64_t i = 0; i < n; i++)
                 for (int64_t k = 0; k < n; k++)
-                    sum += in->data[clamp(r * n + i - before, in->h) * in->w + clamp(c * n + k - before, in->w)];
+                    sum += in->data[plane_clamp(r * n + i - before, in->h) * in->w + plane_clamp(c * n + k - before, in->w)];
             y.data[r * y.w + c] = sum / (double)(n * n);
         }
     if (out == in)
@@ -68,23 +63,30 @@ fail:
     return status;
 }
 
+const double scharr_smooth[3] = {3.0 / 16.0, 10.0 / 16.0, 3.0 / 16.0};
+
+void plane_scharr_at(const Plane *in, int64_t r, int64_t c, double *across, double *down)
+{
+    *across = *down = 0.0;
+    for (int64_t i = r > 0 ? -1 : 0; i <= (r < in->h - 1 ? 1 : 0); i++)
+        for (int64_t k = c > 0 ? -1 : 0; k <= (c < in->w - 1 ? 1 : 0); k++) {
+            const double v = in->data[(r + i) * in->w + c + k];
+
+            *across += scharr_smooth[i + 1] * (double)k * v;
+            *down += (double)i * scharr_smooth[k + 1] * v;
+        }
+}
+
 RsdStatus plane_scharr(Plane *out, const Plane *in, RsdError *err)
 {
-    static const double smooth[3] = {3.0 / 16.0, 10.0 / 16.0, 3.0 / 16.0}, slope[3] = {-1.0, 0.0, 1.0};
     RsdStatus status = RSD_OK;
 
     TRY(plane_open(out, in->h, in->w, err));
     for (int64_t r = 0; r < in->h; r++)
         for (int64_t c = 0; c < in->w; c++) {
-            double across = 0.0, down = 0.0;
+            double across, down;
 
-            for (int64_t i = r > 0 ? -1 : 0; i <= (r < in->h - 1 ? 1 : 0); i++)
-                for (int64_t k = c > 0 ? -1 : 0; k <= (c < in->w - 1 ? 1 : 0); k++) {
-                    const double v = in->data[(r + i) * in->w + c + k];
-
-                    across += smooth[i + 1] * slope[k + 1] * v;
-                    down += slope[i + 1] * smooth[k + 1] * v;
-                }
+            plane_scharr_at(in, r, c, &across, &down);
             out->data[r * in->w + c] = sqrt(across * across + down * down);
         }
 fail:
@@ -117,8 +119,7 @@ fail:
     return status;
 }
 
-/* Where sample i of n_out lies between the samples of n_in: index and weight of the second of the two. */
-static void locate(int64_t i, int64_t n_out, int64_t n_in, bool corners, int64_t *at, double *share)
+void plane_locate(int64_t i, int64_t n_out, int64_t n_in, bool corners, int64_t *at, double *share)
 {
     double x = corners ? (n_out > 1 ? (double)i * (double)(n_in - 1) / (double)(n_out - 1) : 0.0)
                        : ((double)i + 0.5) * (double)n_in / (double)n_out - 0.5;
@@ -138,13 +139,13 @@ RsdStatus plane_resize(Plane *out, const Plane *in, int64_t h, int64_t w, bool c
         double down, right;
         const double *a, *b;
 
-        locate(r, h, in->h, corners, &top, &down);
+        plane_locate(r, h, in->h, corners, &top, &down);
         a = in->data + top * in->w;
         b = in->h > 1 ? a + in->w : a;
         for (int64_t c = 0; c < w; c++) {
             int64_t next;
 
-            locate(c, w, in->w, corners, &left, &right);
+            plane_locate(c, w, in->w, corners, &left, &right);
             next = in->w > 1 ? left + 1 : left;
             out->data[r * w + c] = (1.0 - down) * ((1.0 - right) * a[left] + right * a[next]) +
                                    down * ((1.0 - right) * b[left] + right * b[next]);

@@ -1,5 +1,5 @@
-/* plane_math.h - one plane of a picture in double precision: colour sums, means, edges, filters, resizing. For metrics that
- * need no gradient and follow a reference computed in double.
+/* plane_math.h - one plane of a picture in double precision: colour sums, means, edges, filters, resizing. For measures that
+ * follow a reference computed in double; plane_back.h has the gradients.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -38,6 +38,19 @@ RsdStatus plane_filter(Plane *out, const Plane *in, const double *taps, int n, R
 
 /* Bilinear. corners: the first and last samples of both planes coincide; otherwise their edges do. */
 RsdStatus plane_resize(Plane *out, const Plane *in, int64_t h, int64_t w, bool corners, RsdError *err);
+
+/* --- shared with plane_back.c ------------------------------------------------------------------------------------------- */
+
+extern const double scharr_smooth[3];
+/* Both derivatives at one place. */
+void plane_scharr_at(const Plane *in, int64_t r, int64_t c, double *across, double *down);
+/* Where sample i of n_out lies between the samples of n_in: index of the first and weight of the second of the two. */
+void plane_locate(int64_t i, int64_t n_out, int64_t n_in, bool corners, int64_t *at, double *share);
+
+static inline int64_t plane_clamp(int64_t i, int64_t n)
+{
+    return i < 0 ? 0 : i >= n ? n - 1 : i;
+}
 
 /* (2 a b + c) / (a^2 + b^2 + c), the similarity that most image metrics share. */
 static inline double similarity(double a, double b, double c)

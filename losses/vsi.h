@@ -15,5 +15,9 @@
  * In double. [Zhang, Shen, Li, VSI: a visual saliency-induced index, 2014; Zhang, Gu, Li, SDSP, 2013; image.md 11.7; numbers
  * as piq.vsi] Errors: RSD_ERR_MEMORY. */
 RsdStatus metric_vsi(double *value, const ImagePair *pair, RsdError *err);
+/* 1 - VSI as a loss. The gradient is that of the formula, weights included, the scaling of saliency and colours too: through their
+ * least and greatest places. A picture of one colour, or colours that are nothing alike, have none there. */
+RsdStatus measure_vsi(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                      RsdError *err);
 
 #endif
