@@ -145,6 +145,7 @@ RsdStatus picture_job_decode(PictureJob *job, ByteSource *source, const PictureO
     ImageWriteOptions writing = {.overwrite = job->force,
                                  .format = strcmp(item->output, "-") ? NULL : output->format,
                                  .quality = output->quality,
+                                 .threads = job->threads,
                                  .note = note_damage,
                                  .note_ctx = job->console};
     PictureDecoder *decoder = NULL;

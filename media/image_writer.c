@@ -154,7 +154,8 @@ RsdStatus image_writer_open(ImageWriter **out, const Image *shape, bool has_alph
     TRY(atomic_file_open(&writer->file, path, o->overwrite, err));
     note_left_out(shape, path, writer->format, o);
     if (strcmp(writer->format, "png") == 0) {
-        TRY(name_file(writer, png_writing_open(&writer->png, shape, has_alpha && !o->drop_alpha, writer->file, o->drop_profile, err), err));
+        TRY(name_file(writer, png_writing_open(&writer->png, shape, has_alpha && !o->drop_alpha, writer->file, o->drop_profile, o->threads, err),
+                      err));
         note_lost_profile(writer, path);
     }
     *out = writer;

@@ -1,6 +1,6 @@
 /* image_writer.h - pictures to files and pipes, complete or not at all.
  *
- * PNG is written by libpng, line by line; everything else by libavcodec, whole. Pixels that a format cannot hold are refused, colour
+ * PNG is written by libpng and zlib, lines by lines; everything else by libavcodec, whole. Pixels that a format cannot hold are refused, colour
  * profiles, EXIF and XMP that it cannot hold are left out and told.
  *
  * SPDX-License-Identifier: MIT
@@ -8,6 +8,7 @@
 #ifndef RESIDUA_IMAGE_WRITER_H
 #define RESIDUA_IMAGE_WRITER_H
 
+#include "engine/base/threads.h"
 #include "media/image.h"
 
 typedef struct ImageWriteOptions {
@@ -16,6 +17,7 @@ typedef struct ImageWriteOptions {
     int quality;        /* of formats that lose something: 1 to 100, 100 without loss where the format can; 0: 90 */
     bool drop_profile, drop_alpha;
     bool reduce; /* 16 bits may become 8 where the format has no more */
+    RsdThreads *threads; /* kept until the writer is closed; may be NULL. Files are the same for any number */
     void (*note)(void *ctx, const char *text); /* what was left out; may be NULL */
     void *note_ctx;
 } ImageWriteOptions;

@@ -1,5 +1,4 @@
-/* png_writing.c - lines to libpng, quickly: one filter (Paeth) and run lengths, where libpng by itself tries all filters and
- * searches for repetitions. Photographs have few, so that their files are as small.
+/* png_writing.c - libpng writes what describes the picture, and chunks of pixels that png_data.c has compressed.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,18 +11,17 @@
 
 #if RESIDUA_HAVE_PNG
 
-#include <zlib.h>
-
-#include "media/image_samples.h"
+#include "media/png_data.h"
 #include "media/png_guard.h"
 
 struct PngWriting {
     PngGuard guard; /* first */
-    const Image *shape, *band;
-    int64_t n_wanted; /* lines of the band */
+    const Image *shape;
+    const uint8_t *chunk; /* being written */
+    size_t chunk_size;
     AtomicFile *file;
     bool with_profile, with_alpha, lost_profile;
-    uint8_t *line;
+    PngData *data;
     char *text; /* XMP */
 };
 
@@ -101,40 +99,43 @@ static void write_header(PngGuard *guard)
     const Image *image = writing->shape;
     png_structp png = guard->png;
     const int type = (image->channels == 3 ? PNG_COLOR_MASK_COLOR : 0) | (writing->with_alpha ? PNG_COLOR_MASK_ALPHA : 0);
-    const int n_samples = image->channels + (writing->with_alpha ? 1 : 0);
 
     png_set_write_fn(png, writing, give_bytes, flush_nothing);
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_benign_errors(png, 1); /* a profile libpng dislikes is left out */
-    png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_PAETH);
-    png_set_compression_strategy(png, Z_RLE);
     png_set_IHDR(png, guard->info, (png_uint_32)image->width, (png_uint_32)image->height, image->bits, type, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
     write_color(writing);
     write_metadata(writing);
     png_write_info(png, guard->info);
     writing->lost_profile = writing->with_profile && image->color.icc && !png_get_valid(png, guard->info, PNG_INFO_iCCP);
-    png_must(guard, mem_alloc(&writing->line, (size_t)(image->width * n_samples), (size_t)image->bits / 8, guard->err));
 }
 
-/* The first n_wanted lines of the band. */
-static void write_lines(PngGuard *guard)
+static void write_chunk(PngGuard *guard)
 {
     PngWriting *writing = writing_of(guard);
 
-    for (int64_t y = 0; y < writing->n_wanted; y++) {
-        image_samples_join(writing->line, writing->band, writing->with_alpha, y);
-        png_write_row(guard->png, writing->line);
-    }
+    png_write_chunk(guard->png, (png_const_bytep) "IDAT", writing->chunk, writing->chunk_size);
 }
 
+static RsdStatus give_chunk(void *ctx, const uint8_t *bytes, size_t size, RsdError *err)
+{
+    PngWriting *writing = ctx;
+
+    writing->guard.err = err;
+    writing->chunk = bytes;
+    writing->chunk_size = size;
+    return png_run_guarded(&writing->guard, write_chunk);
+}
+
+/* png_write_end would miss the pixels, which libpng has not seen. */
 static void write_end(PngGuard *guard)
 {
-    png_write_end(guard->png, NULL);
+    png_write_chunk(guard->png, (png_const_bytep) "IEND", NULL, 0);
 }
 
 RsdStatus png_writing_open(PngWriting **out, const Image *shape, bool with_alpha, AtomicFile *file, bool drop_profile,
-                           RsdError *err)
+                           RsdThreads *threads, RsdError *err)
 {
     PngWriting *writing = NULL;
     PngGuard *guard;
@@ -153,6 +154,7 @@ RsdStatus png_writing_open(PngWriting **out, const Image *shape, bool with_alpha
         guard->info = png_create_info_struct(guard->png);
     CHECK(guard->info, err, RSD_ERR_MEMORY, "no memory for libpng");
     TRY(png_run_guarded(guard, write_header));
+    TRY(png_data_create(&writing->data, shape, with_alpha, threads, err));
     *out = writing;
     return RSD_OK;
 fail:
@@ -167,10 +169,7 @@ bool png_writing_lost_profile(const PngWriting *writing)
 
 RsdStatus png_writing_lines(PngWriting *writing, const Image *band, int64_t n, RsdError *err)
 {
-    writing->guard.err = err;
-    writing->band = band;
-    writing->n_wanted = n;
-    return png_run_guarded(&writing->guard, write_lines);
+    return png_data_lines(writing->data, band, n, give_chunk, writing, err);
 }
 
 RsdStatus png_writing_finish(PngWriting *writing, RsdError *err)
@@ -185,7 +184,7 @@ void png_writing_close(PngWriting **writing)
 
     if (!old)
         return;
-    mem_free(&old->line);
+    png_data_destroy(&old->data);
     mem_free(&old->text);
     png_destroy_write_struct(&old->guard.png, &old->guard.info);
     mem_free(writing);
@@ -199,9 +198,9 @@ static RsdStatus refuse(RsdError *err)
 }
 
 RsdStatus png_writing_open(PngWriting **out, const Image *shape, bool with_alpha, AtomicFile *file, bool drop_profile,
-                           RsdError *err)
+                           RsdThreads *threads, RsdError *err)
 {
-    (void)shape, (void)with_alpha, (void)file, (void)drop_profile;
+    (void)shape, (void)with_alpha, (void)file, (void)drop_profile, (void)threads;
     *out = NULL;
     return refuse(err);
 }

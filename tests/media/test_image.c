@@ -36,6 +36,79 @@ Test(image, png_keeps_every_bit_of_grey_and_colour_with_and_without_alpha)
     }
 }
 
+/* Waves and noise, in more lines than one part of a PNG's data has. */
+static Image *tall_picture(int64_t w, int64_t h, int bits, bool has_alpha)
+{
+    Image *image;
+    uint16_t *samples[2];
+    Rng rng = rng_at(5, RNG_TEST, 0, 0);
+    RsdError err = {0};
+
+    ASSERT_OK(image_create(&image, w, h, 3, bits, has_alpha, &err), err);
+    samples[0] = image->planes;
+    samples[1] = image->alpha;
+    for (int k = 0; k < (has_alpha ? 2 : 1); k++)
+        for (int64_t i = 0; i < (k ? 1 : 3) * w * h * bits / 16; i++)
+            samples[k][i] = (uint16_t)(3000 + 9 * (i % w) + (i % 5 ? 0 : rng_below(&rng, 30000)));
+    return image;
+}
+
+Test(image, a_png_is_the_same_for_any_number_of_threads_and_may_come_in_any_bands)
+{
+    static const int64_t bands[] = {1, 130, 2, 200, 67};
+    const int64_t w = 700, h = 400;
+
+    for (int i = 0; i < 2; i++) {
+        Image *image = tall_picture(w, h, i ? 16 : 8, i == 0), *back;
+        uint8_t *first = NULL;
+        size_t first_size = 0;
+        ImageWriter *writer;
+        RsdError err = {0};
+
+        for (int n = 1; n <= 3; n++) {
+            RsdThreads *threads;
+            uint8_t *bytes;
+            size_t size;
+
+            ASSERT_OK(rsd_threads_create(&threads, n, &err), err);
+            picture_write(image, "a.png", &(ImageWriteOptions){.overwrite = true, .threads = threads});
+            bytes = picture_bytes("a.png", &size);
+            if (n == 1) {
+                first = bytes;
+                first_size = size;
+            } else {
+                cr_assert(size == first_size && memcmp(bytes, first, size) == 0, "%d threads write another file", n);
+                free(bytes);
+            }
+            rsd_threads_destroy(&threads);
+        }
+        free(first);
+        back = picture_read("a.png");
+        expect_same_picture("a.png", back, image);
+        image_destroy(&back);
+
+        ASSERT_OK(image_writer_open(&writer, image, image->alpha, fixture_path("b.png"), &(ImageWriteOptions){.overwrite = true}, &err), err);
+        for (int64_t y = 0, k = 0; y < h; y += bands[k++]) {
+            Image *band;
+
+            ASSERT_OK(image_create(&band, w, bands[k], 3, image->bits, image->alpha, &err), err);
+            for (int c = 0; c < 3; c++)
+                memcpy((uint8_t *)band->planes + c * bands[k] * w * image->bits / 8,
+                       (uint8_t *)image->planes + (c * h + y) * w * image->bits / 8, (size_t)(bands[k] * w * image->bits / 8));
+            if (image->alpha)
+                memcpy(band->alpha, (uint8_t *)image->alpha + y * w * image->bits / 8, (size_t)(bands[k] * w * image->bits / 8));
+            ASSERT_OK(image_writer_lines(writer, band, bands[k], &err), err);
+            image_destroy(&band);
+        }
+        ASSERT_OK(image_writer_finish(writer, &err), err);
+        image_writer_close(&writer);
+        back = picture_read("b.png");
+        expect_same_picture("b.png", back, image);
+        image_destroy(&back);
+        image_destroy(&image);
+    }
+}
+
 Test(image, formats_without_loss_give_back_what_was_written)
 {
     static const struct {
