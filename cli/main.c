@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/manual.h"
 #include "cli/version.h"
+#include "engine/base/program_heap.h"
 
 static int help(int argc, char **argv)
 {
@@ -47,7 +48,10 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int code = run(argc, argv);
+    int code;
+
+    program_heap_in_large_pages();
+    code = run(argc, argv);
 
     /* Results that did not reach the disk are no results. */
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE) {

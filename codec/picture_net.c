@@ -163,7 +163,8 @@ static void take_latents(Tensor *y, Span rows, Span cols, const LatentRows *part
 
 static float in_range(float v)
 {
-    return v > 0.0f ? v < 1.0f ? v : 1.0f : 0.0f; /* NaN is not above 0 */
+    v = v > 0.0f ? v : 0.0f; /* NaN is not above 0 */
+    return v < 1.0f ? v : 1.0f;
 }
 
 static float sample(const float *rgb, int64_t plane, bool is_grey)
@@ -181,8 +182,12 @@ typedef struct Canvas {
 
 static void take_line(const float *from, const Canvas *canvas, float *rgb)
 {
-    for (int64_t x = 0; x < canvas->w; x++)
-        rgb[x] = sample(from + x, canvas->plane, canvas->is_grey);
+    if (canvas->is_grey)
+        for (int64_t x = 0; x < canvas->w; x++)
+            rgb[x] = sample(from + x, canvas->plane, true);
+    else
+        for (int64_t x = 0; x < canvas->w; x++)
+            rgb[x] = in_range(from[x]);
 }
 
 static void take_squares(const float *from, int64_t n_rows, const Canvas *canvas, float *rgb)

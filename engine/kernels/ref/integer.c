@@ -9,15 +9,12 @@ bool integer_layer_fits(const IntegerLayer *layer)
     if (layer->shift < 1 || layer->shift > 31 || (layer->low != 0 && layer->low != -INTEGER_MAX))
         return false;
     for (int64_t o = 0; o < layer->n_out; o++) {
-        int64_t most = layer->bias[o] < 0 ? -(int64_t)layer->bias[o] : layer->bias[o];
+        const int8_t *weights = layer->weight + o * layer->n_in;
+        int64_t most = layer->bias[o] < 0 ? -(int64_t)layer->bias[o] : layer->bias[o], sum = 0;
 
-        for (int64_t i = 0; i < layer->n_in; i++) {
-            int weight = layer->weight[o * layer->n_in + i];
-
-            most += (int64_t)INTEGER_MAX * (weight < 0 ? -weight : weight);
-            if (most > INT32_MAX)
-                return false;
-        }
+        for (int64_t i = 0; i < layer->n_in; i++)
+            sum += weights[i] < 0 ? -weights[i] : weights[i];
+        most += INTEGER_MAX * sum;
         if (most > INT32_MAX || layer->mult[o] < INTEGER_MULT_MIN)
             return false;
     }
