@@ -189,7 +189,6 @@ static RsdStatus read_photo(void *ctx, int64_t x, int64_t y, int64_t w, int64_t 
 
 Test(picture_search, of_a_photograph_the_estimate_is_that_of_the_bytes_at_every_level)
 {
-    const int step = getenv("RESIDUA_LONG") ? 16 : 56;
     ImageCodec *photo_codec;
     PictureModel *photo;
     Image *image;
@@ -201,7 +200,7 @@ Test(picture_search, of_a_photograph_the_estimate_is_that_of_the_bytes_at_every_
     cr_assert(image->bits == 8 && image->channels == 3 && image->width >= 100 + PHOTO_SIDE && image->height >= 100 + PHOTO_SIDE);
     ASSERT_OK(image_codec_load_builtin(&photo_codec, NULL, IMAGE_USE_ALL, &err), err);
     ASSERT_OK(picture_model_create(&photo, photo_codec, &err), err);
-    for (int level = 0; level <= IMAGE_LEVEL_MAX; level += step) {
+    for (int level = 0; level <= IMAGE_LEVEL_MAX; level += 16) {
         const PictureEncoderOptions options = {
             .model = photo, .searches = true,
             .source = {.width = PHOTO_SIDE, .height = PHOTO_SIDE, .channels = 3, .bits = 8, .read = read_photo, .ctx = image}};
