@@ -16,6 +16,7 @@
 #include "losses/gmsd.h"
 #include "losses/haarpsi.h"
 #include "losses/image_measure.h"
+#include "losses/iw_ssim.h"
 #include "losses/mdsi.h"
 #include "losses/nlpd.h"
 #include "losses/pixel_loss.h"
@@ -94,6 +95,10 @@ static const Known known[] = {
     {{"vsi", "VSI: similarity of saliency, gradients and colours", "1 - sum V S_V S_G^0.4 (S_M S_N)^0.02 / sum V", "0 to 1", "",
       TRANSFORM, VSI_MIN_SIDE},
      measure_vsi, NULL},
+    {{"iw_ssim", "IW-SSIM: structural similarity at five scales, weighted by information content",
+      "1 - prod (sum w_i CS_i / sum w_i)^v_i", "0 to 1", "", "filters and a matrix of 10 x 10 at each scale, in double",
+      IW_SSIM_MIN_SIDE},
+     measure_iw_ssim, NULL},
     {{"nlpd", "normalised Laplacian pyramid distance", "mean over levels of RMSE", "0 and up", "", FILTERS, NLPD_MIN_SIDE},
      measure_nlpd, NULL},
     {{"ffl", "focal frequency loss: errors of the spectrum, weighted by themselves", "mean w |D|^2, w = |D| / max |D|",

@@ -5,88 +5,23 @@
 #include "losses/iw_ssim.h"
 
 #include <math.h>
-#include <string.h>
 
-#include "engine/base/mem.h"
-#include "losses/plane_math.h"
-#include "engine/dsp/symmetric_eigen.h"
+#include "engine/ops/by_picture.h"
+#include "losses/plane_back.h"
+#include "losses/pyramid.h"
+#include "losses/scale_mixture.h"
+#include "losses/weighted_mean.h"
 
 #define N_LEVELS 5
 #define WINDOW 11
 #define BORDER 4           /* rows of the weights' map that the window of SSIM does not reach: 5, less 1 of the neighbours */
-#define N_NEIGHBOURS 9
-#define MOST_VARIABLES 10  /* the neighbours and the parent */
-#define NOISE 0.4          /* variance that seeing adds */
-#define EPSILON 2.220446049250313e-16
+#define LEAST_PART 1e-6    /* of a level: the slope of its power says nothing below */
 
 static const double exponents[N_LEVELS] = {0.0448, 0.2856, 0.3001, 0.2363, 0.1333};
+#define EXPONENTS (0.0448 + 0.2856 + 0.3001 + 0.2363 + 0.1333) /* their sum */
 static const double luma[3] = {0.299 * 255.0, 0.587 * 255.0, 0.114 * 255.0};
 
 /* --- pyramid ------------------------------------------------------------------------------------------------------------ */
-
-static const double binomial[5] = {1.0 / 16.0, 4.0 / 16.0, 6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0};
-
-static int64_t reflect(int64_t i, int64_t n)
-{
-    while (i < 0 || i >= n)
-        i = i < 0 ? -i : 2 * (n - 1) - i;
-    return i;
-}
-
-/* Low pass at every second place of a line of n samples `step` apart. */
-static void halve_line(const double *x, int64_t n, int64_t step, double *y, int64_t y_step)
-{
-    for (int64_t i = 0; i < (n + 1) / 2; i++) {
-        double sum = 0.0;
-
-        for (int64_t k = -2; k <= 2; k++)
-            sum += binomial[k + 2] * x[reflect(2 * i + k, n) * step];
-        y[i * y_step] = sqrt(2.0) * sum;
-    }
-}
-
-/* Back to n samples: zeros between, reflected at the edges, low pass. m = (n + 1) / 2 samples come in. */
-static void double_line(const double *x, int64_t n, int64_t step, double *y, int64_t y_step)
-{
-    const int64_t stuffed = 2 * ((n + 1) / 2);
-
-    for (int64_t i = 0; i < n; i++) {
-        double sum = 0.0;
-
-        for (int64_t k = -2; k <= 2; k++) {
-            const int64_t at = reflect(i + k, stuffed);
-
-            if (at % 2 == 0)
-                sum += binomial[k + 2] * x[at / 2 * step];
-        }
-        y[i * y_step] = sqrt(2.0) * sum;
-    }
-}
-
-/* x = low doubled + band. */
-static RsdStatus split(Plane *low, Plane *band, const Plane *x, RsdError *err)
-{
-    const int64_t h = x->h, w = x->w, h_low = (h + 1) / 2, w_low = (w + 1) / 2;
-    Plane narrow = {0};
-    RsdStatus status = RSD_OK;
-
-    TRY(plane_open(&narrow, h, w_low, err));
-    TRY(plane_open(low, h_low, w_low, err));
-    TRY(plane_open(band, h, w, err));
-    for (int64_t r = 0; r < h; r++)
-        halve_line(x->data + r * w, w, 1, narrow.data + r * w_low, 1);
-    for (int64_t c = 0; c < w_low; c++)
-        halve_line(narrow.data + c, h, w_low, low->data + c, w_low);
-    for (int64_t c = 0; c < w_low; c++)
-        double_line(low->data + c, h, w_low, narrow.data + c, w_low);
-    for (int64_t r = 0; r < h; r++)
-        double_line(narrow.data + r * w_low, w, 1, band->data + r * w, 1);
-    for (int64_t i = 0; i < h * w; i++)
-        band->data[i] = x->data[i] - band->data[i];
-fail:
-    plane_close(&narrow);
-    return status;
-}
 
 /* Bands 0 .. 3 and the low pass that is left, level 4. */
 static RsdStatus open_pyramid(Plane bands[N_LEVELS], const float *rgb, int64_t h, int64_t w, RsdError *err)
@@ -96,7 +31,7 @@ static RsdStatus open_pyramid(Plane bands[N_LEVELS], const float *rgb, int64_t h
 
     TRY(plane_of_rgb(&x, rgb, h, w, luma, 1, false, err));
     for (int i = 0; i < N_LEVELS - 1; i++) {
-        TRY(split(&low, &bands[i], &x, err));
+        TRY(pyramid_split(&low, &bands[i], &x, err));
         plane_close(&x);
         x = low;
         low = (Plane){0};
@@ -106,6 +41,24 @@ static RsdStatus open_pyramid(Plane bands[N_LEVELS], const float *rgb, int64_t h
 fail:
     plane_close(&low);
     plane_close(&x);
+    return status;
+}
+
+/* dbands: the gradients by the bands and the low pass; they are used up. Adds to drgb. */
+static RsdStatus pyramid_back(Plane *drgb, Plane dbands[N_LEVELS], RsdError *err)
+{
+    Plane dx = {0};
+    RsdStatus status = RSD_OK;
+
+    for (int i = N_LEVELS - 2; i >= 0; i--) {
+        TRY(pyramid_split_back(&dx, &dbands[i + 1], &dbands[i], err));
+        plane_close(&dbands[i]);
+        dbands[i] = dx;
+        dx = (Plane){0};
+    }
+    TRY(plane_of_rgb_back(drgb, &dbands[0], luma, 1, false, err));
+fail:
+    plane_close(&dx);
     return status;
 }
 
@@ -162,157 +115,165 @@ static double structure_at(const Moments *s, int64_t i, bool luminance)
     return (2.0 * xy + c2) / (xx + yy + c2) * (luminance ? (2.0 * mx * my + c1) / (mx * mx + my * my + c1) : 1.0);
 }
 
-/* --- information --------------------------------------------------------------------------------------------------------- */
+/* Gradients by the moments that x has a part in. */
+typedef struct MomentSlopes {
+    Plane mean, square, product; /* of x, x x, x y */
+} MomentSlopes;
 
-/* Sample k of the parent line stretched to the double, as the authors do it: to 4 n - 3 by linear interpolation, one more at
- * both ends by extrapolation, every second taken. Weights of x[at] and x[at + 1]. */
-static void parent_weights(int64_t k, int64_t n, int64_t *at, double weights[2])
+static void close_slopes(MomentSlopes *d)
 {
-    const int64_t long_n = 4 * n - 3;
-    const int64_t first = k == 0 ? 0 : k == 2 * n - 1 ? long_n - 1 : 2 * k - 1;
-    const int64_t second = k == 0 ? 1 : k == 2 * n - 1 ? long_n - 2 : first;
-    double place[2];
-
-    for (int j = 0; j < 2; j++)
-        place[j] = fmin(fmax(((double)(j ? second : first) + 0.5) * (double)n / (double)long_n - 0.5, 0.0), (double)(n - 1));
-    *at = (int64_t)fmin(floor(fmin(place[0], place[1])), (double)(n - 2));
-    /* linear in the place, both within one step: 2 x(first) - x(second) */
-    weights[1] = 2.0 * (place[0] - (double)*at) - (place[1] - (double)*at);
-    weights[0] = 1.0 - weights[1];
+    plane_close(&d->mean);
+    plane_close(&d->square);
+    plane_close(&d->product);
 }
 
-static RsdStatus enlarge(Plane *out, const Plane *in, int64_t h, int64_t w, RsdError *err)
+static RsdStatus open_slopes(MomentSlopes *d, const Moments *like, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    TRY(plane_open(out, h, w, err));
-    for (int64_t r = 0; r < h; r++) {
-        int64_t top, left;
-        double down[2], across[2];
-
-        parent_weights(r, in->h, &top, down);
-        for (int64_t c = 0; c < w; c++) {
-            const double *a = in->data + top * in->w, *b = a + in->w;
-
-            parent_weights(c, in->w, &left, across);
-            out->data[r * w + c] = down[0] * (across[0] * a[left] + across[1] * a[left + 1]) +
-                                   down[1] * (across[0] * b[left] + across[1] * b[left + 1]);
-        }
-    }
+    TRY(plane_open_zero(&d->mean, like->m[0].h, like->m[0].w, err));
+    TRY(plane_open_zero(&d->square, like->m[0].h, like->m[0].w, err));
+    TRY(plane_open_zero(&d->product, like->m[0].h, like->m[0].w, err));
 fail:
     return status;
 }
 
-/* What the model knows of a level: the eigenvectors and eigenvalues of the covariance of the variables. */
-typedef struct Mixture {
-    const Plane *y;
-    Plane parent; /* at the size of y; no data: none */
-    int n;
-    double values[MOST_VARIABLES], vectors[MOST_VARIABLES * MOST_VARIABLES];
-} Mixture;
-
-static void variables_at(const Mixture *m, int64_t r, int64_t c, double u[MOST_VARIABLES])
+/* From the gradients by variance and covariance at one place. */
+static void spread_back(MomentSlopes *d, const Moments *s, int64_t i, double dxx, double dxy)
 {
-    for (int i = 0; i < N_NEIGHBOURS; i++)
-        u[i] = m->y->data[(r + i / 3) * m->y->w + c + i % 3];
-    if (m->parent.data)
-        u[N_NEIGHBOURS] = m->parent.data[(r + 1) * m->y->w + c + 1];
+    const double mx = s->m[0].data[i], my = s->m[1].data[i];
+
+    if (s->m[2].data[i] - mx * mx <= 0.0)
+        dxx = 0.0;
+    d->square.data[i] += dxx;
+    d->product.data[i] += dxy;
+    d->mean.data[i] -= 2.0 * mx * dxx + my * dxy;
 }
 
-/* Negative eigenvalues, rounding errors, become 0 and the others are scaled to the same sum. */
-static RsdStatus open_mixture(Mixture *m, const Plane *y, const Plane *parent, RsdError *err)
+static void structure_back(MomentSlopes *d, const Moments *s, int64_t i, bool luminance, double slope)
 {
-    const int64_t h = y->h - 2, w = y->w - 2;
-    double sum = 0.0, positive = 0.0;
+    const double c1 = 0.01 * 255.0 * 0.01 * 255.0, c2 = 0.03 * 255.0 * 0.03 * 255.0;
+    const double mx = s->m[0].data[i], my = s->m[1].data[i];
+    double xx, yy, xy, all, light, structure;
+
+    spread_at(s, i, &xx, &yy, &xy);
+    all = xx + yy + c2;
+    structure = (2.0 * xy + c2) / all;
+    light = luminance ? similarity(mx, my, c1) : 1.0;
+    spread_back(d, s, i, -slope * light * structure / all, slope * light * 2.0 / all);
+    if (luminance)
+        d->mean.data[i] += slope * structure * similarity_slope(my, mx, c1, light);
+}
+
+/* Adds to dx. */
+static RsdStatus moments_back(Plane *dx, const MomentSlopes *d, const Plane *x, const Plane *y, const double *taps, int n,
+                              RsdError *err)
+{
+    const Plane *from[] = {&d->mean, &d->square, &d->product};
+    Plane spread = {0};
     RsdStatus status = RSD_OK;
 
-    *m = (Mixture){.y = y, .n = parent ? MOST_VARIABLES : N_NEIGHBOURS};
-    if (parent)
-        TRY(enlarge(&m->parent, parent, y->h, y->w, err));
-    for (int64_t r = 0; r < h; r++)
-        for (int64_t c = 0; c < w; c++) {
-            double u[MOST_VARIABLES];
-
-            variables_at(m, r, c, u);
-            for (int i = 0; i < m->n; i++)
-                for (int k = 0; k < m->n; k++)
-                    m->vectors[i * m->n + k] += u[i] * u[k] / (double)(h * w);
-        }
-    TRY(symmetric_eigen(m->vectors, m->n, m->values, true, err));
-    for (int k = 0; k < m->n; k++) {
-        sum += m->values[k];
-        positive += fmax(0.0, m->values[k]);
+    for (int k = 0; k < 3; k++) {
+        TRY(plane_open_zero(&spread, x->h, x->w, err));
+        TRY(plane_filter_back(&spread, from[k], taps, n, err));
+        for (int64_t i = 0; i < x->h * x->w; i++)
+            dx->data[i] += spread.data[i] * (k == 0 ? 1.0 : k == 1 ? 2.0 * x->data[i] : y->data[i]);
+        plane_close(&spread);
     }
-    for (int k = 0; k < m->n; k++)
-        m->values[k] = positive > 0.0 ? fmax(0.0, m->values[k]) * fmax(0.0, sum) / positive : 0.0;
 fail:
+    plane_close(&spread);
     return status;
-}
-
-/* u^T C^-1 u / n: the local scale of the mixture. Directions without variance hold nothing. */
-static double scale_at(const Mixture *m, int64_t r, int64_t c)
-{
-    double u[MOST_VARIABLES], scale = 0.0;
-
-    variables_at(m, r, c, u);
-    for (int k = 0; k < m->n; k++) {
-        double along = 0.0;
-
-        for (int i = 0; i < m->n; i++)
-            along += m->vectors[k * m->n + i] * u[i];
-        if (m->values[k] > EPSILON * m->values[m->n - 1])
-            scale += along * along / m->values[k];
-    }
-    return scale / (double)m->n;
-}
-
-/* Information shared with what is seen of both pictures, in bits: the distorted one is g times the other plus noise of v. */
-static double information(const Mixture *m, double scale, double xx, double yy, double xy)
-{
-    double g = 0.0, v = 0.0, bits = 0.0;
-
-    if (xx >= EPSILON) {
-        g = yy >= EPSILON ? xy / (yy + EPSILON) : 0.0;
-        v = yy >= EPSILON ? xx - g * xy : xx;
-    }
-    for (int k = 0; k < m->n; k++)
-        bits += log2(1.0 + ((v + (1.0 + g * g) * NOISE) * scale * m->values[k] + NOISE * v) / (NOISE * NOISE));
-    return bits < EPSILON ? 0.0 : bits;
 }
 
 /* --- pooling ------------------------------------------------------------------------------------------------------------ */
 
-static RsdStatus pool_weighted(double *value, const Moments *ssim, const Plane *x, const Plane *y, const Plane *parent,
-                               RsdError *err)
+static const double mean3[3] = {1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0};
+
+/* Adds to dx the gradient of the mean, whose weights are given. */
+static RsdStatus pool_back(Plane *dx, const WeightedMean *mean, const Plane *weights, const Moments *ssim, const Moments *local,
+                           const Mixture *mixture, const Plane *x, const Plane *y, const double taps[WINDOW], RsdError *err)
 {
-    static const double mean3[3] = {1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0};
+    MomentSlopes dssim = {0}, dlocal = {0};
+    RsdStatus status = RSD_OK;
+
+    TRY(open_slopes(&dssim, ssim, err));
+    TRY(open_slopes(&dlocal, local, err));
+    for (int64_t i = 0; i < mean->count; i++) {
+        const int64_t r = i / weights->w + BORDER, c = i % weights->w + BORDER, at = r * local->m[0].w + c;
+        const double slope = weighted_mean_weight_slope(mean, structure_at(ssim, i, false));
+        double xx, yy, xy, dxx, dxy;
+
+        structure_back(&dssim, ssim, i, false, weighted_mean_slope(mean, weights->data[i]));
+        if (weights->data[i] <= 0.0)
+            continue;
+        spread_at(local, at, &xx, &yy, &xy);
+        mixture_information_slopes(mixture, mixture_scale(mixture, r, c), xx, yy, xy, &dxx, &dxy);
+        spread_back(&dlocal, local, at, slope * dxx, slope * dxy);
+    }
+    TRY(moments_back(dx, &dssim, x, y, taps, WINDOW, err));
+    TRY(moments_back(dx, &dlocal, x, y, mean3, 3, err));
+fail:
+    close_slopes(&dssim);
+    close_slopes(&dlocal);
+    return status;
+}
+
+static RsdStatus pool_weighted(double *value, Plane *dx, const Moments *ssim, const Plane *x, const Plane *y, const Plane *parent,
+                               const double taps[WINDOW], RsdError *err)
+{
     Moments local = {0};
     Mixture mixture = {0};
-    double sum = 0.0, weights = 0.0, plain = 0.0;
+    Plane weights = {0};
+    WeightedMean mean = {0};
     const int64_t h = ssim->m[0].h, w = ssim->m[0].w;
     RsdStatus status = RSD_OK;
 
     TRY(open_moments(&local, x, y, mean3, 3, err));
-    TRY(open_mixture(&mixture, y, parent, err));
+    TRY(mixture_open(&mixture, y, parent, err));
+    TRY(plane_open(&weights, h, w, err));
     for (int64_t r = 0; r < h; r++)
         for (int64_t c = 0; c < w; c++) {
-            const double s = structure_at(ssim, r * w + c, false);
             double xx, yy, xy, weight;
 
             spread_at(&local, (r + BORDER) * local.m[0].w + c + BORDER, &xx, &yy, &xy);
-            weight = information(&mixture, scale_at(&mixture, r + BORDER, c + BORDER), xx, yy, xy);
-            sum += weight * s;
-            weights += weight;
-            plain += s;
+            weight = mixture_information(&mixture, mixture_scale(&mixture, r + BORDER, c + BORDER), xx, yy, xy);
+            weights.data[r * w + c] = weight;
+            weighted_mean_add(&mean, weight, structure_at(ssim, r * w + c, false));
         }
-    *value = weights > 0.0 ? sum / weights : plain / (double)(h * w);
+    *value = weighted_mean_value(&mean);
+    if (dx)
+        TRY(pool_back(dx, &mean, &weights, ssim, &local, &mixture, x, y, taps, err));
 fail:
-    plane_close(&mixture.parent);
+    plane_close(&weights);
+    mixture_close(&mixture);
     close_moments(&local);
     return status;
 }
 
-static RsdStatus compare_level(double *value, const Plane *xs, const Plane *ys, int level, RsdError *err)
+/* The last level: a plain mean, with luminance. */
+static RsdStatus pool_plain(double *value, Plane *dx, const Moments *ssim, const Plane *x, const Plane *y,
+                            const double taps[WINDOW], RsdError *err)
+{
+    const int64_t count = ssim->m[0].h * ssim->m[0].w;
+    MomentSlopes d = {0};
+    RsdStatus status = RSD_OK;
+
+    *value = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        *value += structure_at(ssim, i, true) / (double)count;
+    if (!dx)
+        return RSD_OK;
+    TRY(open_slopes(&d, ssim, err));
+    for (int64_t i = 0; i < count; i++)
+        structure_back(&d, ssim, i, true, 1.0 / (double)count);
+    TRY(moments_back(dx, &d, x, y, taps, WINDOW, err));
+fail:
+    close_slopes(&d);
+    return status;
+}
+
+/* dx: NULL, or zeros, to which the gradient of the value is added. */
+static RsdStatus compare_level(double *value, Plane *dx, const Plane *xs, const Plane *ys, int level, RsdError *err)
 {
     Moments s = {0};
     double taps[WINDOW], total = 0.0;
@@ -323,37 +284,78 @@ static RsdStatus compare_level(double *value, const Plane *xs, const Plane *ys, 
     for (int k = 0; k < WINDOW; k++)
         taps[k] /= total;
     TRY(open_moments(&s, &xs[level], &ys[level], taps, WINDOW, err));
-    if (level < N_LEVELS - 1) {
-        TRY(pool_weighted(value, &s, &xs[level], &ys[level], level < N_LEVELS - 2 ? &ys[level + 1] : NULL, err));
-    } else {
-        const int64_t count = s.m[0].h * s.m[0].w;
-
-        *value = 0.0;
-        for (int64_t i = 0; i < count; i++)
-            *value += structure_at(&s, i, true) / (double)count;
-    }
+    if (level < N_LEVELS - 1)
+        TRY(pool_weighted(value, dx, &s, &xs[level], &ys[level], level < N_LEVELS - 2 ? &ys[level + 1] : NULL, taps, err));
+    else
+        TRY(pool_plain(value, dx, &s, &xs[level], &ys[level], taps, err));
 fail:
     close_moments(&s);
     return status;
 }
 
-RsdStatus metric_iw_ssim(double *value, const ImagePair *pair, RsdError *err)
+/* dbands: gradients of the parts, of which the product is 1 - value. */
+static RsdStatus go_back(float *out, Plane dbands[N_LEVELS], const double parts[N_LEVELS], double product, int64_t h, int64_t w,
+                         RsdError *err)
 {
-    Plane xs[N_LEVELS] = {{0}}, ys[N_LEVELS] = {{0}};
-    double product = 1.0, part = 0.0;
+    Plane drgb = {0};
     RsdStatus status = RSD_OK;
 
-    TRY(open_pyramid(xs, pair->dist, pair->h, pair->w, err));
-    TRY(open_pyramid(ys, pair->ref, pair->h, pair->w, err));
+    TRY(plane_open_zero(&drgb, 3 * h, w, err));
     for (int i = 0; i < N_LEVELS; i++) {
-        TRY(compare_level(&part, xs, ys, i, err));
-        product *= pow(fabs(part), exponents[i] / (0.0448 + 0.2856 + 0.3001 + 0.2363 + 0.1333));
+        const double slope = fabs(parts[i]) > LEAST_PART ? exponents[i] / EXPONENTS * product / parts[i] : 0.0;
+
+        for (int64_t k = 0; k < dbands[i].h * dbands[i].w; k++)
+            dbands[i].data[k] *= slope;
     }
-    *value = product;
+    TRY(pyramid_back(&drgb, dbands, err));
+    plane_narrow(out, &drgb, -1.0);
+fail:
+    plane_close(&drgb);
+    return status;
+}
+
+/* 1 - IW-SSIM and its gradient: a PictureMeasure. */
+static RsdStatus iw_ssim(double *value, float *dy, const float *ref, const float *dist, int64_t h, int64_t w, RsdError *err)
+{
+    Plane xs[N_LEVELS] = {{0}}, ys[N_LEVELS] = {{0}}, dbands[N_LEVELS] = {{0}};
+    double product = 1.0, parts[N_LEVELS];
+    RsdStatus status = RSD_OK;
+
+    TRY(open_pyramid(xs, dist, h, w, err));
+    TRY(open_pyramid(ys, ref, h, w, err));
+    for (int i = 0; i < N_LEVELS; i++) {
+        if (dy)
+            TRY(plane_open_zero(&dbands[i], xs[i].h, xs[i].w, err));
+        TRY(compare_level(&parts[i], dy ? &dbands[i] : NULL, xs, ys, i, err));
+        product *= pow(fabs(parts[i]), exponents[i] / EXPONENTS);
+    }
+    *value = 1.0 - product;
+    if (dy)
+        TRY(go_back(dy, dbands, parts, product, h, w, err));
 fail:
     for (int i = 0; i < N_LEVELS; i++) {
         plane_close(&xs[i]);
         plane_close(&ys[i]);
+        plane_close(&dbands[i]);
     }
     return status;
+}
+
+RsdStatus metric_iw_ssim(double *value, const ImagePair *pair, RsdError *err)
+{
+    double loss;
+    RsdStatus status = RSD_OK;
+
+    TRY(iw_ssim(&loss, NULL, pair->ref, pair->dist, pair->h, pair->w, err));
+    *value = 1.0 - loss;
+fail:
+    return status;
+}
+
+RsdStatus measure_iw_ssim(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                          RsdError *err)
+{
+    (void)params;
+    (void)nets;
+    return op_by_picture(tape, iw_ssim, ref, dist, value, err);
 }

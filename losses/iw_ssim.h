@@ -16,5 +16,9 @@
  * [Wang, Li, Information content weighting for perceptual image quality assessment, 2011; image.md 11.7; numbers as
  * piq.information_weighted_ssim] Errors: RSD_ERR_MEMORY. */
 RsdStatus metric_iw_ssim(double *value, const ImagePair *pair, RsdError *err);
+/* 1 - IW-SSIM as a loss. The gradient is that of the formula, weights included; a level whose structure is opposite or nothing alike has
+ * none. */
+RsdStatus measure_iw_ssim(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                          RsdError *err);
 
 #endif

@@ -17,7 +17,7 @@ static const struct Measure {
     int64_t h, w;
     int64_t n_probes;
 } measures[] = {
-    {"fsim", 37, 64, 15}, {"fsimc", 40, 45, 15}, {"vsi", 9, 20, 8},
+    {"fsim", 37, 64, 15}, {"fsimc", 40, 45, 15}, {"vsi", 9, 20, 8}, {"iw_ssim", 161, 170, 10},
 };
 
 #define N_MEASURES (sizeof measures / sizeof measures[0])
