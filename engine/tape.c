@@ -211,7 +211,7 @@ static Node *find_node(const Tape *tape, const Tensor *y)
 }
 
 /* A node of one input, such as a shift or another order of the same numbers: the layer stands behind it. */
-static RsdStatus norm_behind(Tape *tape, Node *node, const float *dy, double *norm, RsdError *err)
+static RsdStatus norm_behind(Tape *tape, Node *node, const float *dy, Group *group, double *norm, RsdError *err)
 {
     const ArenaMark mark = arena_mark(tape->arena);
     Tensor *x = node->in[0], *y = node->out;
@@ -226,13 +226,13 @@ static RsdStatus norm_behind(Tape *tape, Node *node, const float *dy, double *no
     y->grad = kept_y;
     TRY(status);
     CHECK(dx, err, RSD_ERR_ARG, "there is no layer with a weight behind this tensor");
-    TRY(tape_weight_grad_norm(tape, x, dx, norm, err));
+    TRY(tape_weight_grad_norm(tape, x, dx, group, norm, err));
 fail:
     arena_rewind(tape->arena, mark);
     return status;
 }
 
-RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *norm, RsdError *err)
+RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, Group *group, double *norm, RsdError *err)
 {
     const ArenaMark mark = arena_mark(tape->arena);
     Node *node = find_node(tape, y);
@@ -243,7 +243,7 @@ RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *
     RsdStatus status = RSD_OK;
 
     if (node && node->n_inputs == 1)
-        return norm_behind(tape, node, dy, norm, err);
+        return norm_behind(tape, node, dy, group, norm, err);
     CHECK(node && node->n_inputs >= 2 && node->n_inputs <= 16 && node->in[1] && node->in[1]->needs_grad, err,
           RSD_ERR_ARG, "there is no layer with a weight behind this tensor");
     TRY(arena_alloc(tape->arena, &own_dy, (size_t)tensor_count(y), sizeof *own_dy, err)); /* a rule may write to it */
@@ -264,6 +264,8 @@ RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *
         if (node->in[i] && node->in[i] != w)
             node->in[i]->needs_grad = needed[i];
     TRY(status);
+    if (w->grad)
+        group_sum_f32(group, w->grad, (size_t)tensor_count(w));
     *norm = sqrt(w->grad ? tape->kernels->point->dot(w->grad, w->grad, tensor_count(w)) : 0.0);
 fail:
     if (w) {

@@ -14,6 +14,7 @@
 #define RESIDUA_TAPE_H
 
 #include "engine/base/arena.h"
+#include "engine/base/group.h"
 #include "engine/base/threads.h"
 #include "engine/tensor.h"
 
@@ -94,10 +95,11 @@ RsdStatus tape_backward_from(Tape *tape, Tensor *y, const float *dy, RsdError *e
 RsdStatus tape_replay(Tape *tape, RsdError *err);
 
 /* Norm of the gradient that dy [shape of y] gives to the weight of the op that made y, its second input: a convolution's; between it and
- * y there may be ops of one input.
+ * y there may be ops of one input. With a group, whose members each have their part of y and dy and all call it, it is that of the sum of
+ * their gradients.
  * Nothing else gets a gradient, and this one is gone afterwards. What losses weigh in the last layer of a decoder.
  * Errors: RSD_ERR_ARG when y was not made by an op with a weight that needs a gradient, RSD_ERR_MEMORY. */
-RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, double *norm, RsdError *err);
+RsdStatus tape_weight_grad_norm(Tape *tape, Tensor *y, const float *dy, Group *group, double *norm, RsdError *err);
 
 /* For networks, while nothing is recorded: forgets everything in the arena since `mark` except *y, whose data move there. While a
  * tape records it does nothing. Errors: RSD_ERR_MEMORY. */

@@ -68,7 +68,7 @@ typedef struct BalancerInput {
                                   stays as it is and the others share its part */
     const double *values;      /* [n_losses]; may be NULL for fixed, encodec, adaptive and config */
     int64_t batch, item_count;
-    /* For adaptive: the norm of the last layer's weight gradient for a gradient of the output. */
+    /* For adaptive: the norm of the last layer's weight gradient for a gradient of the output, over the whole batch. */
     RsdStatus (*last_layer_norm)(void *ctx, const float *grad, double *norm, RsdError *err);
     void *ctx;
     Group *group; /* that has the other parts of the batch; norms are then those of the whole. NULL: this process alone */

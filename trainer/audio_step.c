@@ -254,13 +254,14 @@ static double total_loss(const TrainConfig *cfg, const StepReport *report)
 typedef struct Output {
     Tape *tape;
     Tensor *y;
+    Group *group;
 } Output;
 
 static RsdStatus last_layer_norm(void *ctx, const float *grad, double *norm, RsdError *err)
 {
     const Output *output = ctx;
 
-    return tape_weight_grad_norm(output->tape, output->y, grad, norm, err);
+    return tape_weight_grad_norm(output->tape, output->y, grad, output->group, norm, err);
 }
 
 static void end_phase(StepReport *report, StepPhase phase, double *since)
@@ -316,7 +317,7 @@ static RsdStatus run_part(AudioStep *step, TrainState *state, const float *crops
     TRY(balancer_apply(&state->balancer,
                        &(BalancerInput){.grads = grads, .values = report->losses, .batch = shape[0],
                                         .item_count = shape[2], .last_layer_norm = last_layer_norm,
-                                        .ctx = &(Output){tape, y}, .group = step->group},
+                                        .ctx = &(Output){tape, y, step->group}, .group = step->group},
                        combined, &report->balance, err));
     if (state->loss_scale.is_used)
         tape->kernels->point->scale(combined, state->loss_scale.value, combined, tensor_count(y), false);

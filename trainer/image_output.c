@@ -136,13 +136,14 @@ fail:
 typedef struct LastLayer {
     Tape *tape;
     Tensor *y;
+    Group *group;
 } LastLayer;
 
 static RsdStatus last_layer_norm(void *ctx, const float *grad, double *norm, RsdError *err)
 {
     const LastLayer *last = ctx;
 
-    return tape_weight_grad_norm(last->tape, last->y, grad, norm, err);
+    return tape_weight_grad_norm(last->tape, last->y, grad, last->group, norm, err);
 }
 
 RsdStatus image_output_press(Tape *tape, TrainState *state, const ImageOutputInput *input, const float **grad, ImageOutput *report,
@@ -164,7 +165,7 @@ RsdStatus image_output_press(Tape *tape, TrainState *state, const ImageOutputInp
     TRY(arena_alloc(tape->arena, &combined, (size_t)count, sizeof *combined, err));
     TRY(balancer_apply(&state->balancer,
                        &(BalancerInput){.grads = grads, .values = report->terms, .batch = batch, .item_count = count / batch,
-                                        .last_layer_norm = last_layer_norm, .ctx = &(LastLayer){tape, input->y}, .group = input->group},
+                                        .last_layer_norm = last_layer_norm, .ctx = &(LastLayer){tape, input->y, input->group}, .group = input->group},
                        combined, &report->balance, err));
     *grad = combined;
 fail:

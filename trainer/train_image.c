@@ -77,8 +77,6 @@ static RsdStatus open_image(TrainLoop *loop, RsdError *err)
     ImageRun *run = loop->own;
     RsdStatus status = RSD_OK;
 
-    CHECK(group_size(options->group) == 1 || train_config_balance(cfg) != BALANCE_ADAPTIVE, err, RSD_ERR_ARG,
-          "loss.balance = adaptive works with one process only; choose fixed");
     TRY(check_start_size(cfg, options->group, err));
     TRY(open_data(run, cfg, options, err));
     TRY(image_step_create(&run->step, cfg, options->threads, options->group, err));

@@ -17,6 +17,13 @@ awk -v a="$(score one)" -v b="$(score two)" 'BEGIN { print (a - b < 1e-3 && b - 
 $two --mca osc pt2pt $train --out messages --steps 10 2>err || { cat err; exit 1; }
 cmp two/checkpoint-000000010.safetensors messages/checkpoint-000000010.safetensors && echo 'messages add up as shared memory does'
 
+# Critics whose weight follows from the gradient of the last layer: that of all processes.
+critics="--set loss.balance=adaptive --set adversary.periods=2,3 --set adversary.period_channels=4,8 --set adversary.warmup=1
+    --set adversary.feature_form=mean --set adversary.epsilon=0.001"
+$two $train --out two-a --steps 8 $critics 2>err || { cat err; exit 1; }
+$train --out one-a --steps 8 --set data.batch=8 $critics
+awk -v a="$(score one-a)" -v b="$(score two-a)" 'BEGIN { print (a - b < 1e-3 && b - a < 1e-3) ? "with an adaptive adversary, too" : a " and " b }'
+
 # Pictures: from principal components on, with noise that each crop has by its place in the whole batch.
 mkdir pictures
 for i in 1 2 3 4 5 6 7 8; do

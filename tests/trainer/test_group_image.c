@@ -137,6 +137,8 @@ Test(group_image, critics_learn_from_the_whole_batch)
     runs_set(&cfg, "adversary.epsilon=0.001");
     runs_set(&cfg, "loss.balance=fixed");
     expect_same_as_one();
+    runs_set(&cfg, "loss.balance=adaptive");
+    expect_same_as_one();
 }
 
 Test(group_image, one_that_stops_stops_all_and_all_resume_to_the_bit)
