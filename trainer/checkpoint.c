@@ -292,30 +292,22 @@ static RsdStatus load_loss_scale(LossScale *scale, const Safetensors *st, const 
     return RSD_OK;
 }
 
-/* A run may get its adversary, or another one, in the middle. */
-static RsdStatus load_adversary(TrainState *state, const Safetensors *st, const char *path, RsdError *err)
+/* All sets of critics; *found: whether the file has such. */
+static RsdStatus load_critics(Adversary *adversary, bool *found, const Safetensors *st, const char *path, RsdError *err)
 {
-    Adversary *adversary = state->adversary;
     char key[CRITIC_KEY_SIZE], updates[CRITIC_KEY_SIZE];
     RsdError reason = {0};
     RsdStatus status = RSD_OK;
 
-    if (!adversary)
-        return RSD_OK;
-    if (!safetensors_metadata(st, "critic.updates")) {
-        log_note(LOG_INFO, "%s: was trained without an adversary; the critics start anew", path);
-        return RSD_OK;
-    }
+    *found = false;
     for (int i = 0; i < adversary->n_sets; i++) {
         const CriticSet *set = &adversary->sets[i];
         /* Where all rates had the same critics, those of each rate go on as they. */
         const int from = safetensors_metadata(st, critic_key(key, i, "updates")) ? i : 0;
 
         status = params_load(set->params, st, critic_key(key, from, ""), &reason);
-        if (status == RSD_ERR_CORRUPT) { /* nothing was changed */
-            log_note(LOG_WARNING, "%s: was trained with other critics; they start anew", path);
+        if (status == RSD_ERR_CORRUPT)
             return RSD_OK;
-        }
         if (status != RSD_OK && err)
             *err = reason;
         TRY(status);
@@ -323,7 +315,37 @@ static RsdStatus load_adversary(TrainState *state, const Safetensors *st, const 
         if (set->kinds)
             rvq_refresh(set->kinds);
     }
+    *found = true;
 fail:
+    return status;
+}
+
+/* A run may get its adversary, or another one, in the middle. What a file has of critics is taken as a whole or not at all: those of
+ * the state wait until all sets have been read. */
+static RsdStatus load_adversary(TrainState *state, const TrainConfig *cfg, const Safetensors *st, const char *path, RsdError *err)
+{
+    Adversary *read = NULL, *unread;
+    bool found;
+    RsdStatus status = RSD_OK;
+
+    if (!state->adversary)
+        return RSD_OK;
+    if (!safetensors_metadata(st, "critic.updates")) {
+        log_note(LOG_INFO, "%s: was trained without an adversary; the critics start anew", path);
+        return RSD_OK;
+    }
+    TRY(adversary_create(&read, &cfg->adversary, (uint64_t)cfg->train.seed, state->optimizer->kernels, err));
+    TRY(adversary_join(read, state->adversary->group, err));
+    TRY(load_critics(read, &found, st, path, err));
+    if (found) {
+        unread = state->adversary;
+        state->adversary = read;
+        read = unread;
+    } else {
+        log_note(LOG_WARNING, "%s: was trained with other critics; they start anew", path);
+    }
+fail:
+    adversary_destroy(&read);
     return status;
 }
 
@@ -432,9 +454,9 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
         rvq_refresh(state->image->rvq);
     if (state->codec)
         audio_codec_refresh_codes(state->codec);
-    TRY(load_adversary(state, st, path, err));
     if (keeps_balancer(state) && (state->codec || safetensors_find(st, BALANCER_ARRAYS[0].name)))
         TRY(load_balancer(state, cfg, was, st, path, err));
+    TRY(load_adversary(state, cfg, st, path, err)); /* the last: an earlier checkpoint that is tried next may have none */
 fail:
     safetensors_close(&st);
     return status;

@@ -231,6 +231,74 @@ Test(adversary, joins_a_run_in_the_middle_and_is_replaced_with_a_word)
     cr_expect_eq(n_notes, 0, "%s", last_note);
 }
 
+/* One array of the second set of critics goes by another name. */
+static void spoil_second_set(const char *path)
+{
+    static const char key[] = "\"critic.1.";
+    FILE *file = fopen(path, "r+b");
+    char *bytes, *found = NULL;
+    long size;
+
+    cr_assert_not_null(file);
+    fseek(file, 0, SEEK_END);
+    size = ftell(file);
+    bytes = malloc((size_t)size);
+    rewind(file);
+    cr_assert_eq(fread(bytes, 1, (size_t)size, file), (size_t)size);
+    for (char *at = bytes; (at = memchr(at, '"', (size_t)(bytes + size - at))); at++) /* an array of the set: no updates, no optimiser */
+        if (bytes + size - at > 64 && !memcmp(at, key, strlen(key)) && at[strlen(key)] != 'u' && at[strlen(key)] != 'o')
+            found = at;
+    cr_assert_not_null(found, "no array of the second set in %s", path);
+    found[strlen(key)] = 'X';
+    rewind(file);
+    cr_assert_eq(fwrite(bytes, 1, (size_t)size, file), (size_t)size);
+    cr_assert_eq(fclose(file), 0);
+    free(bytes);
+}
+
+static double sum_of(const ParamSet *params)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < params->n_items; i++)
+        for (int64_t j = 0; j < tensor_count(params->items[i].tensor); j++)
+            sum += fabs((double)params->items[i].tensor->data[j]) * (double)(1 + j % 7);
+    return sum;
+}
+
+Test(adversary, critics_of_a_checkpoint_are_taken_as_a_whole_or_not_at_all)
+{
+    char path[3 * RECORDINGS_PATH_SIZE];
+    double first_sum;
+    TrainState *state;
+    TrainConfig was;
+    RsdError err = {0};
+
+    runs_set(&cfg, "train.steps=6");
+    runs_set(&cfg, "train.stages=rates");
+    runs_set(&cfg, "adversary.per_rate=yes");
+    runs_set(&cfg, "adversary.probability=1");
+    train_well("run", false, 1);
+    snprintf(path, sizeof path, "%s/run/checkpoint-%09d.safetensors", base_dir, 6);
+    cr_assert_eq(train_state_create(&state, &cfg, kernels_pick(), &err), RSD_OK, "%s", err.text);
+    first_sum = sum_of(state->adversary->sets[0].params);
+    spoil_second_set(path);
+    n_notes = 0;
+    cr_assert_eq(checkpoint_load(state, &cfg, path, &was, &err), RSD_OK, "%s", err.text);
+    cr_expect(n_notes == 1 && strstr(last_note, "other critics"), "%s", last_note);
+    cr_expect_eq(sum_of(state->adversary->sets[0].params), first_sum, "the first set was taken over");
+    cr_expect_eq(state->adversary->sets[0].optimizer->n_updates, 0);
+    train_state_destroy(&state);
+
+    train_well("sound", false, 1);
+    snprintf(path, sizeof path, "%s/sound/checkpoint-%09d.safetensors", base_dir, 6);
+    cr_assert_eq(train_state_create(&state, &cfg, kernels_pick(), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(checkpoint_load(state, &cfg, path, &was, &err), RSD_OK, "%s", err.text);
+    cr_expect_neq(sum_of(state->adversary->sets[0].params), first_sum);
+    cr_expect_gt(state->adversary->sets[0].optimizer->n_updates, 0);
+    train_state_destroy(&state);
+}
+
 /* Updates of each of the two sets of critics in a checkpoint. */
 static int updates_of(const char *run, int step, const char *key)
 {
