@@ -13,6 +13,8 @@
 #include "trainer/step_clock.h"
 
 #define SAVE_RESERVE_S 2.0 /* a run with a time limit starts no step later than this before it */
+#define STALL_FACTOR 20.0  /* a step of so many usual ones and STALL_S more was none */
+#define STALL_S 60.0
 
 /* ---- the processes of a run ---- */
 
@@ -259,17 +261,30 @@ static void log_step(TrainLoop *loop)
     run_log_end(log);
 }
 
+/* A machine that slept or a clock that jumped is no measure of a step: what is beyond the usual does not count. Two such in a row do. */
+static void leave_stall_out(TrainLoop *loop, double now)
+{
+    const double took = now - loop->step_ended, usual = loop->step_s;
+
+    loop->stalled = !loop->stalled && usual > 0.0 && took > STALL_FACTOR * usual + STALL_S;
+    if (loop->stalled)
+        loop->log_started += took - usual;
+    loop->step_ended = now;
+}
+
 static void account(TrainLoop *loop, const StepOutcome *outcome)
 {
     const bool due = train_loop_is_logged(loop->config, loop->state->step);
     const double now = step_clock();
 
+    leave_stall_out(loop, now);
     loop->n_logged++;
     loop->sum_grad_norm += outcome->grad_norm;
     for (int i = 0; i < loop->kind->n_phases; i++)
         loop->sum_phase_s[i] += outcome->phase_s[i];
     loop->step_s = (now - loop->log_started) / loop->n_logged;
-    loop->speed = group_size(loop->options->group) * loop->config->data.batch * loop->crop_worth / loop->step_s;
+    if (loop->step_s > 0.0) /* a clock that went back stands still for a step */
+        loop->speed = group_size(loop->options->group) * loop->config->data.batch * loop->crop_worth / loop->step_s;
     if (loop->options->progress)
         show(loop, outcome, due);
     if (!due)
@@ -325,7 +340,7 @@ static RsdStatus run_step(TrainLoop *loop, RsdError *err)
 {
     const TrainRunConfig *cfg = &loop->config->train;
     StepOutcome outcome;
-    double since;
+    double since, other;
     RsdStatus status = RSD_OK;
 
     TRY(take_step(loop, &outcome, err));
@@ -336,7 +351,9 @@ static RsdStatus run_step(TrainLoop *loop, RsdError *err)
         TRY(validate(loop, err));
     if (any(loop, is_due(loop->state->step, cfg->checkpoint_steps, since, loop->folder.last_saved, cfg->checkpoint_period_s)))
         TRY(save(loop, true, err));
-    loop->log_started += step_clock() - since; /* speed and time left are those of steps alone */
+    other = step_clock() - since; /* speed and time left are those of steps alone */
+    loop->log_started += other;
+    loop->step_ended += other;
 fail:
     return status;
 }
@@ -402,7 +419,7 @@ RsdStatus train_loop_run(const LoopKind *kind, void *own, const TrainConfig *cfg
     memset(summary, 0, sizeof *summary);
     loop.started = loop.last_valid = step_clock();
     TRY(open_all(&loop, err));
-    loop.log_started = step_clock();
+    loop.log_started = loop.step_ended = step_clock();
     TRY(run_steps(&loop, &end, err));
     TRY(finish(&loop, end, err));
 fail:

@@ -115,7 +115,8 @@ struct TrainLoop {
     /* since the last line of the log */
     int n_logged;
     double sum_grad_norm, sum_phase_s[LOOP_MAX_PHASES];
-    double log_started, speed, step_s;
+    double log_started, step_ended, speed, step_s;
+    bool stalled; /* the last step took beyond all measure */
 };
 
 /* Trains until train.steps, the time limit or a stop. Errors: RSD_ERR_EXISTS (run_dir holds a run and resume was
