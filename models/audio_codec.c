@@ -47,6 +47,9 @@ RsdStatus audio_codec_check_config(const AudioCodecConfig *cfg, RsdError *err)
     CHECK(cfg->rate_hz >= MIN_RATE_HZ && cfg->rate_hz <= MAX_RATE_HZ, err, RSD_ERR_ARG, "rate_hz is %d, expected %d to %d",
           cfg->rate_hz, MIN_RATE_HZ, MAX_RATE_HZ);
     TRY(cfg->network == AUDIO_DAC ? dac_check_config(&cfg->dac, err) : seanet_check_config(&cfg->seanet, err));
+    CHECK(!audio_codec_is_projected(cfg) ||
+              cfg->projected_rvq.codes == (cfg->network == AUDIO_DAC ? (int)PROJECTED_LEARNED : cfg->quantizer - AUDIO_PROJECTED),
+          err, RSD_ERR_ARG, "codes of kind %d in a quantiser of kind %d", cfg->projected_rvq.codes, cfg->quantizer);
     TRY(audio_codec_is_projected(cfg) ? projected_rvq_check_config(&cfg->projected_rvq, err)
                                       : rvq_check_config(&cfg->rvq, err));
     dim = audio_codec_is_projected(cfg) ? cfg->projected_rvq.dim : cfg->rvq.dim;
@@ -144,7 +147,7 @@ void audio_codec_destroy(AudioCodec **codec)
 
 bool audio_codec_is_projected(const AudioCodecConfig *cfg)
 {
-    return cfg->network == AUDIO_DAC || cfg->quantizer == AUDIO_PROJECTED;
+    return cfg->network == AUDIO_DAC || cfg->quantizer != AUDIO_RVQ;
 }
 
 int audio_codec_channels(const AudioCodecConfig *cfg)

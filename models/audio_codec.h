@@ -1,8 +1,8 @@
 /* audio_codec.h - a trained audio codec: a network around a residual quantiser, its configuration and its weights.
  *
- * There are three kinds: SEANet with plain codebooks (our own models, EnCodec) or with projected ones, and DAC with projected
- * ones. Whoever codes signals need not know which: audio_codec_encode and audio_codec_decode run any, and the functions about a
- * configuration answer for all. Training knows SEANet only, with either quantiser.
+ * There are three kinds: SEANet with plain codebooks (our own models, EnCodec) or with projected ones, learned or fixed (FSQ, BSQ), and
+ * DAC with projected ones. Whoever codes signals need not know which: audio_codec_encode and audio_codec_decode run any, and the functions about a
+ * configuration answer for all. Training knows SEANet only, with any quantiser.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,7 +17,7 @@
 
 typedef enum AudioNetwork { AUDIO_SEANET, AUDIO_DAC } AudioNetwork;
 
-typedef enum AudioQuantizer { AUDIO_RVQ, AUDIO_PROJECTED } AudioQuantizer;
+typedef enum AudioQuantizer { AUDIO_RVQ, AUDIO_PROJECTED, AUDIO_FSQ, AUDIO_BSQ } AudioQuantizer; /* from the second on as ProjectedCodes */
 
 /* What a model is loaded for. */
 typedef enum AudioCodecUse {
@@ -35,7 +35,7 @@ typedef struct AudioCodecConfig {
     SeanetConfig seanet; /* AUDIO_SEANET */
     RvqConfig rvq;       /* AUDIO_RVQ */
     DacConfig dac;       /* AUDIO_DAC */
-    ProjectedRvqConfig projected_rvq;
+    ProjectedRvqConfig projected_rvq; /* all others; its codes are what quantizer says */
     bool normalize;         /* each segment is scaled to unit RMS (audio.md 1.5) */
     double segment_seconds; /* 0: no segments, the whole signal at once */
     double segment_overlap; /* share of a segment that the next one covers, too */

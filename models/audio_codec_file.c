@@ -25,14 +25,17 @@
 #define KIND "audio-codec"
 #define KIND_PROJECTED "audio-codec-projected"
 #define KIND_DAC "audio-codec-dac"
+#define KIND_FSQ "audio-codec-fsq"
+#define KIND_BSQ "audio-codec-bsq"
 #define VERSION "1"
 #define VALUE_SIZE 128
 #define RATIOS_EXPECTED "whole numbers with commas between, at most 8"
+#define LEVELS_EXPECTED "whole numbers with commas between, at most 16"
 
 /* ---- fields ---- */
 
 typedef enum FieldType { FIELD_NAME, FIELD_INT, FIELD_FLOAT, FIELD_DOUBLE, FIELD_BOOL, FIELD_PAD, FIELD_NORM, FIELD_RATIOS,
-                         FIELD_ENCODER_RATES, FIELD_DECODER_RATES, FIELD_STRIDES } FieldType;
+                         FIELD_ENCODER_RATES, FIELD_DECODER_RATES, FIELD_STRIDES, FIELD_LEVELS } FieldType;
 
 typedef struct Field {
     const char *key;
@@ -85,6 +88,22 @@ static const Field projected_fields[] = {
     {KEY_PREFIX "rvq.strides", FIELD_STRIDES, AT(projected_rvq.strides), true},
 };
 
+static const Field fsq_fields[] = {
+    SEANET_FIELDS
+    {KEY_PREFIX "rvq.n_q", FIELD_INT, AT(projected_rvq.n_q), false},
+    {KEY_PREFIX "rvq.levels", FIELD_LEVELS, AT(projected_rvq.levels), false},
+    {KEY_PREFIX "rvq.dim", FIELD_INT, AT(projected_rvq.dim), false},
+    {KEY_PREFIX "rvq.strides", FIELD_STRIDES, AT(projected_rvq.strides), true},
+};
+
+static const Field bsq_fields[] = {
+    SEANET_FIELDS
+    {KEY_PREFIX "rvq.n_q", FIELD_INT, AT(projected_rvq.n_q), false},
+    {KEY_PREFIX "rvq.code_dim", FIELD_INT, AT(projected_rvq.code_dim), false},
+    {KEY_PREFIX "rvq.dim", FIELD_INT, AT(projected_rvq.dim), false},
+    {KEY_PREFIX "rvq.strides", FIELD_STRIDES, AT(projected_rvq.strides), true},
+};
+
 static const Field dac_fields[] = {
     {KEY_PREFIX "name", FIELD_NAME, AT(name), false},
     {KEY_PREFIX "rate_hz", FIELD_INT, AT(rate_hz), false},
@@ -108,6 +127,8 @@ typedef struct Kind {
 static const Kind kinds[] = {
     {KIND, AUDIO_SEANET, AUDIO_RVQ, seanet_fields, sizeof seanet_fields / sizeof *seanet_fields},
     {KIND_PROJECTED, AUDIO_SEANET, AUDIO_PROJECTED, projected_fields, sizeof projected_fields / sizeof *projected_fields},
+    {KIND_FSQ, AUDIO_SEANET, AUDIO_FSQ, fsq_fields, sizeof fsq_fields / sizeof *fsq_fields},
+    {KIND_BSQ, AUDIO_SEANET, AUDIO_BSQ, bsq_fields, sizeof bsq_fields / sizeof *bsq_fields},
     {KIND_DAC, AUDIO_DAC, AUDIO_PROJECTED, dac_fields, sizeof dac_fields / sizeof *dac_fields}};
 #define N_KINDS (sizeof kinds / sizeof *kinds)
 
@@ -167,6 +188,9 @@ static void write_field(char text[VALUE_SIZE], const AudioCodecConfig *cfg, cons
         else
             text[0] = '\0';
         break;
+    case FIELD_LEVELS:
+        write_ratios(text, cfg->projected_rvq.levels, cfg->projected_rvq.n_levels);
+        break;
     }
 }
 
@@ -174,7 +198,7 @@ static const Kind *kind_of(const AudioCodecConfig *cfg)
 {
     const Kind *kind = kinds;
 
-    while (kind->network != cfg->network || (kind->quantizer == AUDIO_PROJECTED) != audio_codec_is_projected(cfg))
+    while (kind->network != cfg->network || (kind->network == AUDIO_SEANET && (int)kind->quantizer != cfg->quantizer))
         kind++;
     return kind;
 }
@@ -265,14 +289,13 @@ static bool read_double(double *out, const char *text, const char **end)
     return stop != text && isfinite(*out);
 }
 
-/* Both networks have at most as many. */
-_Static_assert(SEANET_MAX_STAGES == DAC_MAX_STAGES && SEANET_MAX_STAGES == PROJECTED_RVQ_MAX_STRIDES,
-               "ratios of both networks are read by one function");
-static bool read_ratios(int *ratios, int *n, const char *text, const char **end)
+_Static_assert(SEANET_MAX_STAGES == 8 && DAC_MAX_STAGES == 8 && PROJECTED_RVQ_MAX_STRIDES == 8 && LATTICE_MAX_DIM == 16,
+               "messages say how many numbers are possible");
+static bool read_ratios(int *ratios, int most, int *n, const char *text, const char **end)
 {
     *n = 0;
     do {
-        if (*n == SEANET_MAX_STAGES || !read_int(&ratios[*n], text, end))
+        if (*n == most || !read_int(&ratios[*n], text, end))
             return false;
         ++*n;
         text = *end + 1;
@@ -324,13 +347,19 @@ static const char *read_field(AudioCodecConfig *cfg, const Field *field, const c
         *(SeanetNorm *)at = (SeanetNorm)i;
         break;
     case FIELD_RATIOS:
-        return read_ratios(cfg->seanet.ratios, &cfg->seanet.n_ratios, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
+        return read_ratios(cfg->seanet.ratios, SEANET_MAX_STAGES, &cfg->seanet.n_ratios, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
     case FIELD_ENCODER_RATES:
-        return read_ratios(cfg->dac.encoder_rates, &cfg->dac.n_encoder_rates, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
+        return read_ratios(cfg->dac.encoder_rates, DAC_MAX_STAGES, &cfg->dac.n_encoder_rates, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
     case FIELD_DECODER_RATES:
-        return read_ratios(cfg->dac.decoder_rates, &cfg->dac.n_decoder_rates, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
+        return read_ratios(cfg->dac.decoder_rates, DAC_MAX_STAGES, &cfg->dac.n_decoder_rates, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
     case FIELD_STRIDES:
-        return read_ratios(cfg->projected_rvq.strides, &cfg->projected_rvq.n_strides, text, &end) && !*end ? NULL : RATIOS_EXPECTED;
+        return read_ratios(cfg->projected_rvq.strides, PROJECTED_RVQ_MAX_STRIDES, &cfg->projected_rvq.n_strides, text, &end) && !*end
+                   ? NULL
+                   : RATIOS_EXPECTED;
+    case FIELD_LEVELS:
+        return read_ratios(cfg->projected_rvq.levels, LATTICE_MAX_DIM, &cfg->projected_rvq.n_levels, text, &end) && !*end
+                   ? NULL
+                   : LEVELS_EXPECTED;
     }
     return NULL;
 }
@@ -345,7 +374,8 @@ static RsdStatus find_kind(const Kind **out, const Safetensors *st, RsdError *er
     for (size_t i = 0; i < N_KINDS; i++)
         if (strcmp(kind, kinds[i].name) == 0)
             *out = &kinds[i];
-    CHECK(*out, err, RSD_ERR_UNSUPPORTED, KEY_KIND " is %.40s, expected " KIND ", " KIND_PROJECTED " or " KIND_DAC, kind);
+    CHECK(*out, err, RSD_ERR_UNSUPPORTED, KEY_KIND " is %.40s, expected " KIND ", " KIND_PROJECTED ", " KIND_FSQ ", " KIND_BSQ " or " KIND_DAC,
+          kind);
     CHECK(version, err, RSD_ERR_CORRUPT, KEY_VERSION " is missing");
     CHECK(strcmp(version, VERSION) == 0, err, RSD_ERR_UNSUPPORTED,
           KEY_VERSION " is %.40s, this program reads version " VERSION, version);
@@ -397,6 +427,9 @@ RsdStatus audio_codec_read_config(AudioCodecConfig *cfg, const Safetensors *st, 
         expected = read_field(cfg, field, text);
         CHECK(!expected, err, RSD_ERR_CORRUPT, "%s is \"%.40s\", expected %s", field->key, text, expected);
     }
+    if (cfg->network == AUDIO_SEANET && cfg->quantizer != AUDIO_RVQ)
+        cfg->projected_rvq.codes = cfg->quantizer - AUDIO_PROJECTED;
+    projected_rvq_complete(&cfg->projected_rvq);
     if (audio_codec_check_config(cfg, err) != RSD_OK)
         return error_prefix(err, RSD_ERR_CORRUPT, "impossible configuration");
 fail:

@@ -5,6 +5,7 @@
 #include "models/lattice.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "engine/ops/activation.h"
 #include "engine/ops/arithmetic.h"
@@ -238,7 +239,29 @@ fail:
     return status;
 }
 
-RsdStatus lattice_entropy_loss(Tape *tape, const LatticeConfig *config, Tensor *z, float sharpness, Tensor **value,
+/* y has the value of the mean of the group's x, and x its gradient. */
+static RsdStatus mean_of_group(Tape *tape, Tensor *x, Group *group, Tensor **y, RsdError *err)
+{
+    const int64_t n = tensor_count(x);
+    float *mean;
+    Tensor *to_mean;
+    RsdStatus status = RSD_OK;
+
+    *y = x;
+    if (group_size(group) == 1)
+        return RSD_OK;
+    TRY(arena_alloc(tape->arena, &mean, (size_t)n, sizeof *mean, err));
+    memcpy(mean, x->data, (size_t)n * sizeof *mean);
+    group_sum_f32(group, mean, (size_t)n);
+    for (int64_t i = 0; i < n; i++)
+        mean[i] = mean[i] / (float)group_size(group) - x->data[i];
+    TRY(tape_input(tape, &to_mean, x->n_dims, x->shape, mean, err));
+    TRY(op_add(tape, x, to_mean, y, err));
+fail:
+    return status;
+}
+
+RsdStatus lattice_entropy_loss(Tape *tape, const LatticeConfig *config, Tensor *z, float sharpness, Group *group, Tensor **value,
                                RsdError *err)
 {
     Tensor *p, *mean_p, *of_each, *of_mean;
@@ -252,6 +275,7 @@ RsdStatus lattice_entropy_loss(Tape *tape, const LatticeConfig *config, Tensor *
     TRY(op_sigmoid(tape, p, &p, err));
     TRY(op_mean_axis(tape, p, 2, &mean_p, err));
     TRY(op_mean_axis(tape, mean_p, 0, &mean_p, err));
+    TRY(mean_of_group(tape, mean_p, group, &mean_p, err));
     TRY(binary_entropy(tape, p, &of_each, err));
     TRY(op_mean(tape, of_each, &of_each, err));
     TRY(binary_entropy(tape, mean_p, &of_mean, err));

@@ -39,8 +39,9 @@ RsdStatus lattice_decode(Tape *tape, const LatticeConfig *config, const uint16_t
                          Tensor **zq, RsdError *err);
 
 /* BSQ's regulariser, a scalar to be minimised: mean over channels of mean H(p) - H(mean p), p = sigma(sharpness u) the
- * probability of a one: every bit sure of itself and all of them evenly used. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
-RsdStatus lattice_entropy_loss(Tape *tape, const LatticeConfig *config, Tensor *z, float sharpness, Tensor **value,
+ * probability of a one: every bit sure of itself and all of them evenly used. Means of p are those of the group's batch, and the
+ * gradient is that of this member's part of the mean of all members' values. Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
+RsdStatus lattice_entropy_loss(Tape *tape, const LatticeConfig *config, Tensor *z, float sharpness, Group *group, Tensor **value,
                                RsdError *err);
 
 #endif

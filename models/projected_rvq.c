@@ -7,6 +7,7 @@
  *
  * [1] Kumar et al., High-Fidelity Audio Compression with Improved RVQGAN, 2023, section 3.2 (audio.md 2.3).
  * [2] Siuzdak et al., SNAC: Multi-Scale Neural Audio Codec, 2024 (audio.md 6.4).
+ * [3] Mentzer et al., Finite Scalar Quantization, 2023; Zhao et al., Binary Spherical Quantization, 2024 (audio.md 6.6).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -31,6 +32,42 @@
 
 /* ---- configuration ---- */
 
+static LatticeConfig lattice_of(const ProjectedRvqConfig *cfg)
+{
+    LatticeConfig lattice = {.kind = cfg->codes == PROJECTED_BSQ ? LATTICE_BSQ : LATTICE_FSQ, .dim = cfg->code_dim};
+
+    if (cfg->codes == PROJECTED_FSQ)
+        memcpy(lattice.levels, cfg->levels, sizeof lattice.levels);
+    return lattice;
+}
+
+void projected_rvq_complete(ProjectedRvqConfig *cfg)
+{
+    LatticeConfig lattice;
+
+    if (cfg->codes == PROJECTED_LEARNED)
+        return;
+    if (cfg->codes == PROJECTED_FSQ)
+        cfg->code_dim = cfg->n_levels;
+    lattice = lattice_of(cfg);
+    cfg->codebook_size = lattice_check_config(&lattice, NULL) == RSD_OK ? lattice_n_codes(&lattice) : 0;
+}
+
+static RsdStatus check_lattice(const ProjectedRvqConfig *cfg, RsdError *err)
+{
+    const LatticeConfig lattice = lattice_of(cfg);
+    RsdStatus status = RSD_OK;
+
+    CHECK(cfg->codes == PROJECTED_FSQ || cfg->codes == PROJECTED_BSQ, err, RSD_ERR_ARG, "codes of kind %d do not exist", cfg->codes);
+    CHECK(cfg->codes == PROJECTED_BSQ || cfg->n_levels == cfg->code_dim, err, RSD_ERR_ARG, "levels of %d dimensions, codes have %d",
+          cfg->n_levels, cfg->code_dim);
+    TRY(lattice_check_config(&lattice, err));
+    CHECK(cfg->codebook_size == lattice_n_codes(&lattice), err, RSD_ERR_ARG, "codebook_size is %d, the lattice has %d codes",
+          cfg->codebook_size, lattice_n_codes(&lattice));
+fail:
+    return status;
+}
+
 RsdStatus projected_rvq_check_config(const ProjectedRvqConfig *cfg, RsdError *err)
 {
     const struct {
@@ -40,7 +77,10 @@ RsdStatus projected_rvq_check_config(const ProjectedRvqConfig *cfg, RsdError *er
                   {"codebook_size", cfg->codebook_size, 2, MAX_CODES},
                   {"codebook_dim", cfg->code_dim, 1, MAX_CODE_DIM},
                   {"dim", cfg->dim, 1, MAX_DIM}};
+    RsdStatus status = cfg->codes == PROJECTED_LEARNED ? RSD_OK : check_lattice(cfg, err);
 
+    if (status != RSD_OK)
+        return status;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (fields[i].value < fields[i].min || fields[i].value > fields[i].max)
             return error_set(err, RSD_ERR_ARG, "%s is %d, expected %d to %d", fields[i].name, fields[i].value, fields[i].min,
@@ -67,7 +107,7 @@ int64_t projected_rvq_count_parameters(const ProjectedRvqConfig *cfg)
 {
     int64_t d = cfg->code_dim;
 
-    return cfg->n_q * (2 * d * cfg->dim + d + cfg->dim + cfg->codebook_size * d);
+    return cfg->n_q * (2 * d * cfg->dim + d + cfg->dim + (cfg->codes == PROJECTED_LEARNED ? cfg->codebook_size * d : 0));
 }
 
 /* ---- life ---- */
@@ -87,10 +127,11 @@ static RsdStatus add_stage(ProjectedRvq *rvq, int i, ParamSet *params, uint64_t 
                    {"out.weight", 2, {dim, d}, &stage->out_weight, 1.0f / sqrtf((float)d)},
                    {"out.bias", 1, {dim}, &stage->out_bias, 0.0f},
                    {"embed", 2, {k, d}, &stage->embed, 1.0f}};
+    const size_t n_weights = sizeof weights / sizeof *weights - (rvq->config.codes != PROJECTED_LEARNED);
     Rng rng = rng_at(seed, RNG_INIT, 1, (uint32_t)i);
     RsdStatus status = RSD_OK;
 
-    for (size_t j = 0; j < sizeof weights / sizeof *weights; j++) {
+    for (size_t j = 0; j < n_weights; j++) {
         char name[32];
 
         snprintf(name, sizeof name, "rvq.%d.%s", i, weights[j].name);
@@ -98,6 +139,8 @@ static RsdStatus add_stage(ProjectedRvq *rvq, int i, ParamSet *params, uint64_t 
         if (!params->for_inference)
             params_fill_uniform(*weights[j].tensor, &rng, weights[j].bound);
     }
+    if (rvq->config.codes != PROJECTED_LEARNED)
+        return RSD_OK;
     params->items[params->n_items - 1].elementwise = true; /* codes stand side by side */
     stage->book = (SearchBook){k, d, rvq->packed + (size_t)i * search_packed_count(k, d)};
 fail:
@@ -115,9 +158,11 @@ RsdStatus projected_rvq_create(ProjectedRvq **out, const ProjectedRvqConfig *cfg
     TRY(mem_calloc(&rvq, 1, sizeof *rvq, err));
     rvq->config = *cfg;
     rvq->trainable = !params->for_inference;
-    TRY(mem_alloc(&rvq->packed, (size_t)cfg->n_q * search_packed_count(cfg->codebook_size, cfg->code_dim), sizeof(float),
-                  err));
-    TRY(mem_alloc(&rvq->normalised, (size_t)cfg->codebook_size * (size_t)cfg->code_dim, sizeof(float), err));
+    rvq->lattice = lattice_of(cfg);
+    if (cfg->codes == PROJECTED_LEARNED) {
+        TRY(mem_alloc(&rvq->packed, (size_t)cfg->n_q * search_packed_count(cfg->codebook_size, cfg->code_dim), sizeof(float), err));
+        TRY(mem_alloc(&rvq->normalised, (size_t)cfg->codebook_size * (size_t)cfg->code_dim, sizeof(float), err));
+    }
     for (int i = 0; i < cfg->n_q; i++)
         TRY(add_stage(rvq, i, params, seed, err));
     if (!params->for_inference)
@@ -164,7 +209,7 @@ void projected_pack(ProjectedRvq *rvq, int i)
 
 void projected_rvq_refresh(ProjectedRvq *rvq)
 {
-    for (int i = 0; i < rvq->config.n_q; i++)
+    for (int i = 0; i < rvq->config.n_q && rvq->config.codes == PROJECTED_LEARNED; i++)
         projected_pack(rvq, i);
 }
 
@@ -244,6 +289,22 @@ fail:
     return status;
 }
 
+/* The same where codes are those of a lattice. */
+static RsdStatus round_to_lattice(Tape *tape, const ProjectedRvq *rvq, Tensor *p, uint16_t *codes, int64_t codes_step, Tensor **found,
+                                  RsdError *err)
+{
+    const int64_t batch = p->shape[0], frames = p->shape[2];
+    uint16_t *dense;
+    RsdStatus status = RSD_OK;
+
+    TRY(arena_alloc(tape->arena, &dense, (size_t)(batch * frames), sizeof *dense, err));
+    TRY(lattice_quantize(tape, &rvq->lattice, p, found, dense, err));
+    for (int64_t b = 0; b < batch; b++)
+        memcpy(codes + b * codes_step, dense + b * frames, (size_t)frames * sizeof *codes);
+fail:
+    return status;
+}
+
 /* ---- rates ---- */
 
 RsdStatus projected_mean_frames(Tape *tape, Tensor *x, int stride, Tensor **y, RsdError *err)
@@ -300,7 +361,8 @@ static RsdStatus encode_stage(Tape *tape, ProjectedRvq *rvq, int q, int n_q, Ten
 
     TRY(projected_mean_frames(tape, r, stride, &mean, err));
     TRY(op_linear(tape, mean, stage->in_weight, stage->in_bias, &p, err));
-    TRY(projected_search(tape, rvq, q, p, codes + q * frames, n_q * frames, &found, err));
+    TRY(rvq->config.codes == PROJECTED_LEARNED ? projected_search(tape, rvq, q, p, codes + q * frames, n_q * frames, &found, err)
+                                               : round_to_lattice(tape, rvq, p, codes + q * frames, n_q * frames, &found, err));
     for (int64_t b = 0; b < batch; b++)
         repeat_codes(codes + (b * n_q + q) * frames, frames, stride);
     if (latents)
@@ -336,10 +398,31 @@ fail:
 
 /* ---- reconstruction ---- */
 
+/* What codes of one stage stand for, those of batch item b at b codes_step: [batch, code_dim, frames]. */
+static RsdStatus look_codes_up(Tape *tape, const ProjectedRvq *rvq, int q, const uint16_t *codes, int64_t batch, int64_t codes_step,
+                               int64_t frames, Tensor **found, RsdError *err)
+{
+    const int64_t d = rvq->config.code_dim;
+    uint16_t *dense;
+    RsdStatus status = RSD_OK;
+
+    if (rvq->config.codes == PROJECTED_LEARNED) {
+        TRY(tape_tensor(tape, found, 3, (int64_t[3]){batch, d, frames}, err));
+        for (int64_t b = 0; b < batch; b++)
+            gather_codes(rvq->stages[q].embed, codes + b * codes_step, frames, (*found)->data + b * d * frames, frames);
+        return RSD_OK;
+    }
+    TRY(arena_alloc(tape->arena, &dense, (size_t)(batch * frames), sizeof *dense, err));
+    for (int64_t b = 0; b < batch; b++)
+        memcpy(dense + b * frames, codes + b * codes_step, (size_t)frames * sizeof *dense);
+    TRY(lattice_decode(tape, &rvq->lattice, dense, batch, frames, found, err));
+fail:
+    return status;
+}
+
 RsdStatus projected_rvq_decode(Tape *tape, ProjectedRvq *rvq, const uint16_t *codes, int64_t batch, int n_q, int64_t frames,
                                Tensor **z, RsdError *err)
 {
-    int64_t d = rvq->config.code_dim;
     RsdStatus status = RSD_OK;
 
     *z = NULL;
@@ -356,9 +439,7 @@ RsdStatus projected_rvq_decode(Tape *tape, ProjectedRvq *rvq, const uint16_t *co
         ArenaMark mark = arena_mark(tape->arena);
         Tensor *found, *back;
 
-        TRY(tape_tensor(tape, &found, 3, (int64_t[3]){batch, d, frames}, err));
-        for (int64_t b = 0; b < batch; b++)
-            gather_codes(rvq->stages[q].embed, codes + (b * n_q + q) * frames, frames, found->data + b * d * frames, frames);
+        TRY(look_codes_up(tape, rvq, q, codes + q * frames, batch, n_q * frames, frames, &found, err));
         TRY(op_linear(tape, found, rvq->stages[q].out_weight, rvq->stages[q].out_bias, &back, err));
         accumulate(tape, PAIR_ADD, *z, back);
         arena_rewind(tape->arena, mark);

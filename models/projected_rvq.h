@@ -7,19 +7,28 @@
  * Codes and projections are ordinary parameters: codes have a gradient, and no moving averages. Few dimensions and the search
  * by direction keep nearly all of them in use.
  *
+ * In place of a codebook a stage may round each of its numbers to fixed levels (lattice.h: FSQ, BSQ): nothing to search, and no code
+ * that can die. Its projections are the scale that a stage of what is left over needs.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef RESIDUA_PROJECTED_RVQ_H
 #define RESIDUA_PROJECTED_RVQ_H
 
 #include "engine/tape.h"
+#include "models/lattice.h"
 #include "models/rvq.h"
 
 #define PROJECTED_RVQ_MAX_STAGES 64
 #define PROJECTED_RVQ_MAX_STRIDES 8
 #define PROJECTED_RVQ_MAX_STRIDE 64
 
+typedef enum ProjectedCodes { PROJECTED_LEARNED, PROJECTED_FSQ, PROJECTED_BSQ } ProjectedCodes;
+
 typedef struct ProjectedRvqConfig {
+    int codes;         /* ProjectedCodes */
+    int n_levels;      /* of PROJECTED_FSQ: of each dimension of a code; code_dim and codebook_size follow */
+    int levels[LATTICE_MAX_DIM];
     int n_q;           /* stages: 9 */
     int codebook_size; /* K, 1024 */
     int code_dim;      /* of a code, 8 */
@@ -31,14 +40,16 @@ typedef struct ProjectedRvqConfig {
 
 typedef struct ProjectedRvq ProjectedRvq;
 
+/* Sets what follows from other fields: code_dim and codebook_size of FSQ from levels, codebook_size of BSQ from code_dim. */
+void projected_rvq_complete(ProjectedRvqConfig *cfg);
 /* Every field in its range; allocates nothing. Errors: RSD_ERR_ARG naming the field, its value and its range. */
 RsdStatus projected_rvq_check_config(const ProjectedRvqConfig *cfg, RsdError *err);
 int64_t projected_rvq_count_parameters(const ProjectedRvqConfig *cfg);
 /* Frames that a code of this stage stands for. */
 int projected_rvq_stride(const ProjectedRvqConfig *cfg, int stage);
 
-/* Registers "rvq.K.in.{weight,bias}" [code_dim, dim], "rvq.K.out.{weight,bias}" [dim, code_dim] and "rvq.K.embed"
- * [K, code_dim]; draws first values in a set for training. cfg is copied, params must outlive the quantiser.
+/* Registers "rvq.K.in.{weight,bias}" [code_dim, dim], "rvq.K.out.{weight,bias}" [dim, code_dim] and, of learned codes,
+ * "rvq.K.embed" [K, code_dim]; draws first values in a set for training. cfg is copied, params must outlive the quantiser.
  * Errors: RSD_ERR_ARG, RSD_ERR_MEMORY. */
 RsdStatus projected_rvq_create(ProjectedRvq **out, const ProjectedRvqConfig *cfg, ParamSet *params, uint64_t seed,
                                RsdError *err);
@@ -64,8 +75,10 @@ void projected_rvq_set_training(ProjectedRvq *rvq, const CodeTraining *training)
  *   p = W_in mean(r) + b_in, q its code, q' = p + sg(q - p), r -= repeat(W_out q' + b_out), zq = sum of what was taken off
  *   with mean and repeat over the frames of a code
  *   distance = sum over stages of mean |sg(p) - q|^2 + PROJECTED_COMMITMENT mean |p - sg(q)|^2, a scalar tensor
+ * With FSQ, q' = lattice(p) and there is no distance: 0. With BSQ the distance is the sum over stages of lattice_entropy_loss with a
+ * sharpness at which a bit of usual size is sure to 98 %.
  * With CodeTraining.sync the gradient of q' reaches q, too, times that; ahead and follow move the codes themselves, before the
- * search, unless `frozen`. stats (may be NULL): usage is the share of codes that this batch chose.
+ * search, unless `frozen`; a lattice stays as it is. stats (may be NULL): usage is the share of codes that this batch chose.
  * Errors: RSD_ERR_ARG (also: a set for inference), RSD_ERR_NUMERIC (NaN or infinity in z), RSD_ERR_MEMORY. */
 #define PROJECTED_COMMITMENT 0.25f
 RsdStatus projected_rvq_train(Tape *tape, ProjectedRvq *rvq, Tensor *z, int n_q, bool frozen, Tensor **zq, Tensor **distance,

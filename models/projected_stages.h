@@ -9,16 +9,17 @@
 #include "models/projected_rvq.h"
 
 typedef struct ProjectedStage {
-    Tensor *in_weight, *in_bias, *out_weight, *out_bias, *embed; /* owned by the ParamSet */
+    Tensor *in_weight, *in_bias, *out_weight, *out_bias, *embed; /* owned by the ParamSet; embed NULL with a lattice */
     SearchBook book;                                             /* normalised codes */
 } ProjectedStage;
 
 struct ProjectedRvq {
     ProjectedRvqConfig config;
+    LatticeConfig lattice; /* of codes that are not learned */
     bool trainable;
     CodeTraining training;
     Group *group;               /* borrowed, may be NULL */
-    float *packed, *normalised; /* of all books; [K, code_dim], room to pack one */
+    float *packed, *normalised; /* of all books; [K, code_dim], room to pack one; NULL with a lattice */
     ProjectedStage stages[PROJECTED_RVQ_MAX_STAGES];
 };
 

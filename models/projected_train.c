@@ -5,7 +5,7 @@
  *   look-up   q' = p + sg(q - p) + sync (q - sg(q))     dp += dq',  dE[code] += sync dq'
  *   distance  mean |sg(p) - q|^2 + c mean |p - sg(q)|^2  dp += c 2 (p - q) / N,  dE[code] -= 2 (p - q) / N
  *
- * Sums over the vectors of a code run in their order, one vector after the other.
+ * Sums over the vectors of a code run in their order, one vector after the other. A lattice has its own node (lattice.c).
  *
  * [1] Kumar et al., High-Fidelity Audio Compression with Improved RVQGAN, 2023, 3.2 (audio.md 2.3).
  * [2] Huh et al., Straightening Out the Straight-Through Estimator, 2023.
@@ -182,12 +182,48 @@ fail:
     return status;
 }
 
+/* How sharply BSQ's regulariser sees a bit: one as long as those of a vector with all bits alike, 1 / sqrt(dim), is sure to 98 %. */
+static float sharpness_of(const LatticeConfig *lattice)
+{
+    return 4.0f * sqrtf((float)lattice->dim);
+}
+
+/* A stage of a lattice: *q recorded down to p, and what is to be made small beside the losses. */
+static RsdStatus round_recorded(Tape *tape, const ProjectedRvq *rvq, Tensor *p, uint16_t *codes, Tensor **q, Tensor **distance, RsdError *err)
+{
+    const float none = 0.0f;
+    RsdStatus status = RSD_OK;
+
+    TRY(lattice_quantize(tape, &rvq->lattice, p, q, codes, err));
+    if (rvq->lattice.kind == LATTICE_BSQ)
+        TRY(lattice_entropy_loss(tape, &rvq->lattice, p, sharpness_of(&rvq->lattice), rvq->group, distance, err));
+    else
+        TRY(tape_input(tape, distance, 1, (const int64_t[1]){1}, &none, err));
+fail:
+    return status;
+}
+
+/* A stage of learned codes: the same with their distance. */
+static RsdStatus search_recorded(Tape *tape, ProjectedRvq *rvq, int i, bool frozen, Tensor *p, uint16_t *codes, Tensor **q,
+                                 Tensor **distance, RsdError *err)
+{
+    Tensor *found;
+    RsdStatus status = RSD_OK;
+
+    if (!frozen)
+        TRY(prepare_codes(tape, rvq, i, p, codes, err));
+    TRY(projected_search(tape, rvq, i, p, codes, p->shape[2], &found, err));
+    TRY(look_up(tape, p, rvq->stages[i].embed, found, codes, rvq->training.sync, q, distance, err));
+fail:
+    return status;
+}
+
 static RsdStatus run_stage(Tape *tape, ProjectedRvq *rvq, int i, bool frozen, Tensor **r, Tensor **zq, Tensor **distance,
                            RvqStats *stats, RsdError *err)
 {
     const ProjectedStage *stage = &rvq->stages[i];
     const int stride = projected_rvq_stride(&rvq->config, i);
-    Tensor *mean, *p, *found, *q, *back, *stage_distance;
+    Tensor *mean, *p, *q, *back, *stage_distance;
     uint16_t *codes;
     int64_t n;
     RsdStatus status = RSD_OK;
@@ -196,11 +232,9 @@ static RsdStatus run_stage(Tape *tape, ProjectedRvq *rvq, int i, bool frozen, Te
     TRY(op_linear(tape, mean, stage->in_weight, stage->in_bias, &p, err));
     n = p->shape[0] * p->shape[2];
     TRY(arena_alloc(tape->arena, &codes, (size_t)n, sizeof *codes, err));
-    if (!frozen)
-        TRY(prepare_codes(tape, rvq, i, p, codes, err));
-    TRY(projected_search(tape, rvq, i, p, codes, p->shape[2], &found, err));
+    TRY(rvq->config.codes == PROJECTED_LEARNED ? search_recorded(tape, rvq, i, frozen, p, codes, &q, &stage_distance, err)
+                                               : round_recorded(tape, rvq, p, codes, &q, &stage_distance, err));
     TRY(measure_codes(tape, rvq, i, codes, n, stats, err));
-    TRY(look_up(tape, p, stage->embed, found, codes, rvq->training.sync, &q, &stage_distance, err));
     TRY(op_linear(tape, q, stage->out_weight, stage->out_bias, &back, err));
     TRY(projected_repeat_frames(tape, back, stride, (*r)->shape[2], &back, err));
     TRY(op_sub(tape, *r, back, r, err));

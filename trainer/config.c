@@ -117,6 +117,8 @@ static void complete(TrainConfig *cfg)
     cfg->model.rvq.dim = cfg->model.projected_rvq.dim = cfg->model.seanet.latent_dim;
     cfg->model.projected_rvq.n_q = cfg->model.rvq.n_q;
     cfg->model.projected_rvq.codebook_size = cfg->model.rvq.codebook_size;
+    cfg->model.projected_rvq.codes = cfg->model.quantizer > AUDIO_PROJECTED ? cfg->model.quantizer - AUDIO_PROJECTED : PROJECTED_LEARNED;
+    projected_rvq_complete(&cfg->model.projected_rvq);
     if (cfg->train.adapter_rank > 0)
         cfg->train.frozen = FROZEN_ENCODER_AND_CODES;
     memcpy(cfg->picture.model.name, cfg->model.name, sizeof cfg->picture.model.name);
@@ -367,6 +369,7 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
 {
     double lowest = audio_codec_bitrate_bps(&cfg->model, 1),
            highest = audio_codec_bitrate_bps(&cfg->model, cfg->model.rvq.n_q);
+    const bool is_lattice = cfg->model.quantizer == AUDIO_FSQ || cfg->model.quantizer == AUDIO_BSQ;
     int k = cfg->model.rvq.codebook_size;
     RsdStatus status = RSD_OK;
 
@@ -380,13 +383,17 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
         TRY(check_picture(&cfg->picture, cfg->train.frozen, err));
         return check_picture_step(cfg, err);
     }
-    CHECK((k & (k - 1)) == 0, err, RSD_ERR_ARG, "model.codebook_size = %d is not a power of two", k);
+    CHECK(is_lattice || (k & (k - 1)) == 0, err, RSD_ERR_ARG, "model.codebook_size = %d is not a power of two", k);
+    if (is_lattice && projected_rvq_check_config(&cfg->model.projected_rvq, err) != RSD_OK)
+        return error_prefix(err, RSD_ERR_ARG, "model.quantizer = %s", cfg->model.quantizer == AUDIO_FSQ ? "fsq" : "bsq");
     CHECK(cfg->loss.n_losses, err, RSD_ERR_ARG, "[loss] switches no loss on; add for example 'mel_dac = 1'");
     CHECK(cfg->train.codes.sync <= 0.0f || cfg->model.quantizer == AUDIO_PROJECTED, err, RSD_ERR_ARG,
           "train.codes_sync = %g needs codes that are learned by gradient: model.quantizer = projected",
           (double)cfg->train.codes.sync);
-    CHECK(cfg->model.projected_rvq.strides[0] == 1 || cfg->model.quantizer == AUDIO_PROJECTED, err, RSD_ERR_ARG,
-          "model.strides needs model.quantizer = projected");
+    CHECK(!is_lattice || (cfg->train.codes.follow <= 0.0f && cfg->train.codes.ahead == 0), err, RSD_ERR_ARG,
+          "train.codes_follow and train.codes_ahead move codes; those of model.quantizer = fsq and bsq stay where they are");
+    CHECK(cfg->model.projected_rvq.strides[0] == 1 || cfg->model.quantizer != AUDIO_RVQ, err, RSD_ERR_ARG,
+          "model.strides needs model.quantizer = projected, fsq or bsq");
     CHECK(cfg->data.batch % cfg->train.accumulate == 0, err, RSD_ERR_ARG,
           "data.batch = %d cannot be cut into train.accumulate = %d equal parts", cfg->data.batch, cfg->train.accumulate);
     CHECK(cfg->train.accumulate == 1 || !adversary_is_on(&cfg->adversary), err, RSD_ERR_ARG,

@@ -61,20 +61,24 @@ const ConfigKey CONFIG_KEYS[] = {
     CHOICE("model", "norm", "weight", model.seanet.norm, "normalisation of convolutions", "none", "weight", "group"),
     NUMBER("model", "codebooks", INT, NONE, 1, RVQ_MAX_STAGES, "12", model.rvq.n_q, "quantiser stages"),
     NUMBER("model", "codebook_size", INT, NONE, 2, 65536, "1024", model.rvq.codebook_size,
-           "entries per codebook, a power of two"),
+           "entries per codebook, a power of two; with quantizer = fsq or bsq it follows from levels or code_dim"),
     NUMBER("model", "codebook_decay", FLOAT, NONE, 0, 0.99999, "0.99", model.rvq.ema_decay,
            "decay of the codebooks' moving averages"),
     NUMBER("model", "dead_below", FLOAT, NONE, 0, 1, "0.1", model.rvq.dead_below,
            "an entry used less than this share of its fair part is drawn anew"),
 
     CHOICE("model", "quantizer", "rvq", model.quantizer,
-           "rvq: codes are moving averages of what chose them; projected: each stage searches a few projected numbers by direction, "
-           "codes are learned by gradient (DAC)", "rvq", "projected"),
-    NUMBER("model", "code_dim", INT, NONE, 1, 64, "8", model.projected_rvq.code_dim, "numbers in a code of quantizer = projected"),
+           "rvq: codes are moving averages of what chose them; projected: learned directions of a few projected numbers (DAC); "
+           "fsq: these numbers rounded to `levels`; bsq: their signs",
+           "rvq", "projected", "fsq", "bsq"),
+    NUMBER("model", "code_dim", INT, NONE, 1, 64, "8", model.projected_rvq.code_dim,
+           "numbers in a code of quantizer = projected; bits in one of bsq, 1 to 16"),
+    LIST("model", "levels", NONE, 3, 65536, "8,5,5,5", model.projected_rvq.levels, model.projected_rvq.n_levels, LATTICE_MAX_DIM,
+         "levels of each number in a code of quantizer = fsq; their product is the number of codes, 65536 at most"),
     LIST("model", "strides", NONE, 1, PROJECTED_RVQ_MAX_STRIDE, "1", model.projected_rvq.strides, model.projected_rvq.n_strides,
          PROJECTED_RVQ_MAX_STRIDES,
-         "frames of a code, stage by stage, such as 4,2,1, the last for all further stages; powers of 2 (multi-rate); with quantizer = "
-         "projected"),
+         "frames of a code, stage by stage, such as 4,2,1, the last for all further stages; powers of 2 (multi-rate); not with "
+         "quantizer = rvq"),
 
     NUMBER("picture", "latent", INT, NONE, 1, 1024, "192", picture.model.latent, "channels of what is coded, at 1/16 of a side"),
     NUMBER("picture", "hyper", INT, NONE, 1, 1024, "96", picture.model.hyper, "channels of what says how they spread, at 1/64"),

@@ -61,8 +61,6 @@ static RsdStatus open_audio(TrainLoop *loop, RsdError *err)
     AudioRun *run = loop->own;
     RsdStatus status = RSD_OK;
 
-    CHECK(group_size(options->group) == 1 || cfg->loss.balance != BALANCE_ADAPTIVE, err, RSD_ERR_ARG,
-          "loss.balance = adaptive works with one process only; choose encodec");
     TRY(open_data(run, cfg, options, err));
     TRY(audio_step_create(&run->step, cfg, options->threads, options->group, err));
     TRY(train_state_create(&loop->state, cfg, kernels_pick(), err));
@@ -287,7 +285,9 @@ RsdStatus train_audio_plan(const TrainConfig *cfg, const TrainOptions *options, 
         plan->n_critic_parameters = loop.state->adversary->n_sets * loop.state->adversary->set->optimizer->n_elements;
         plan->critic_macs_per_s = audio_critics_macs_per_second(loop.state->adversary->set->critics, cfg->model.rate_hz);
     }
-    plan->n_codebook_numbers = (int64_t)cfg->model.rvq.n_q * cfg->model.rvq.codebook_size * cfg->model.rvq.dim;
+    plan->n_codebook_numbers = cfg->model.quantizer == AUDIO_RVQ /* others are parameters, or no numbers at all */
+                                   ? (int64_t)cfg->model.rvq.n_q * cfg->model.rvq.codebook_size * cfg->model.rvq.dim
+                                   : 0;
     plan->encoder_macs_per_s = seanet_macs_per_second(&cfg->model.seanet, cfg->model.rate_hz, false);
     plan->decoder_macs_per_s = seanet_macs_per_second(&cfg->model.seanet, cfg->model.rate_hz, true);
     plan->state_size = (size_t)(5 * (plan->n_parameters + plan->n_critic_parameters) + 2 * plan->n_codebook_numbers +

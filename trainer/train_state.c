@@ -205,6 +205,21 @@ fail:
     return status;
 }
 
+/* The configuration has some keys once for all quantisers, and keys of those that the model does not have. */
+static void take_unsaid(AudioCodecConfig *found, const AudioCodecConfig *from)
+{
+    if (found->quantizer == AUDIO_RVQ) {
+        found->projected_rvq = from->projected_rvq;
+        return;
+    }
+    found->rvq.n_q = found->projected_rvq.n_q;
+    found->rvq.codebook_size = found->quantizer == AUDIO_PROJECTED ? found->projected_rvq.codebook_size : from->rvq.codebook_size;
+    if (found->quantizer != AUDIO_FSQ) {
+        found->projected_rvq.n_levels = from->projected_rvq.n_levels;
+        memcpy(found->projected_rvq.levels, from->projected_rvq.levels, sizeof found->projected_rvq.levels);
+    }
+}
+
 RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
 {
     AudioCodecConfig found;
@@ -221,12 +236,7 @@ RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, cons
     memcpy(found.name, cfg->model.name, sizeof found.name);
     found.rvq.ema_decay = cfg->model.rvq.ema_decay;
     found.rvq.dead_below = cfg->model.rvq.dead_below;
-    if (found.quantizer == AUDIO_PROJECTED) { /* the configuration says these once for both quantisers */
-        found.rvq.n_q = found.projected_rvq.n_q;
-        found.rvq.codebook_size = found.projected_rvq.codebook_size;
-    } else {
-        found.projected_rvq = cfg->model.projected_rvq; /* which says nothing about it */
-    }
+    take_unsaid(&found, &cfg->model);
     TRY(mem_alloc(&other, 1, sizeof *other, err));
     *other = *cfg;
     other->model = found;

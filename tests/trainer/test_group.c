@@ -188,9 +188,28 @@ Test(group, every_balance_knows_the_whole_batch)
 
 Test(group, critics_learn_from_the_whole_batch)
 {
+    static const char *const kinds[] = {"encodec", "adaptive"};
+    char setting[64];
+
     for (size_t i = 0; i < sizeof ADVERSARY / sizeof *ADVERSARY; i++)
         cr_assert_eq(train_config_set(&cfg, ADVERSARY[i], NULL), RSD_OK);
     cr_assert_eq(train_config_set(&cfg, "adversary.feature_form=mean", NULL), RSD_OK);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        snprintf(setting, sizeof setting, "loss.balance=%s", kinds[i]);
+        cr_assert_eq(train_config_set(&cfg, setting, NULL), RSD_OK);
+        expect_same_as_one(2, 2);
+    }
+}
+
+/* BSQ's regulariser looks at how often each bit is set in the whole batch. */
+Test(group, lattices_see_the_whole_batch)
+{
+    cr_assert_eq(train_config_set(&cfg, "model.code_dim=5", NULL), RSD_OK);
+    cr_assert_eq(train_config_set(&cfg, "model.quantizer=bsq", NULL), RSD_OK);
+    cr_assert_eq(train_config_set(&cfg, "train.rates=3k,6k", NULL), RSD_OK);
+    expect_same_as_one(2, 2);
+    cr_assert_eq(train_config_set(&cfg, "model.levels=5,5", NULL), RSD_OK);
+    cr_assert_eq(train_config_set(&cfg, "model.quantizer=fsq", NULL), RSD_OK);
     expect_same_as_one(2, 2);
 }
 
