@@ -35,7 +35,7 @@ RsdStatus heatmap_create(Heatmap *map, const ImagePair *pair, HeatmapOf of, RsdT
           "Butteraugli needs at least %d x %d pixels", BUTTERAUGLI_MIN_SIDE, BUTTERAUGLI_MIN_SIDE);
     TRY(mem_alloc(&map->differences, (size_t)(pair->w * pair->h), sizeof *map->differences, err));
     if (of == HEATMAP_BUTTERAUGLI)
-        TRY(butteraugli_map(map->differences, pair, err));
+        TRY(butteraugli_map(map->differences, &(ImagePair){pair->ref, pair->dist, pair->h, pair->w, threads}, err));
     else
         threads_for(threads, pair->h, row_task, &work);
     for (int64_t i = 0; i < pair->w * pair->h; i++)

@@ -1,11 +1,15 @@
-/* butteraugli.c - receptors, bands, differences along lines, masking.
+/* butteraugli.c - bands of both pictures, their differences, masking, one number; and the slopes of it all in reverse.
  *
- *   light -> X, Y, B (receptors)              opponents, with the sensitivity of a blurred copy
- *         -> LF | MF | HF | UHF               three blurs; X and Y have all four, B has LF and MF
- *         -> differences of each band         plain squares, and lines through each pixel ("Malta")
- *         -> sqrt(sum / masking)              what is busy in the original hides differences
+ *   bands of both (butteraugli_eye.h)
+ *         -> differences of each band     plain squares, and lines through each pixel (butteraugli_lines.h)
+ *         -> sqrt(sum / masking)          what is busy in the original hides differences
  *
- * The same at half the size, half as strong, is added. Everything is in float, as in the original program, and on one thread.
+ * The same at half the size, half as strong, is added. Everything is in float, as in the original program.
+ *
+ * A pixel of the map depends on the 37 rows above and below it. So the map is made in strips of 256 rows, each from HALO more rows
+ * on both sides: memory depends on the width alone, strips are tasks of threads, and the map is what one strip would give, bit by
+ * bit. Slopes go the same way: a strip is looked at again, and the slopes of its part of the map are followed back to its rows;
+ * neighbours add to common rows, even strips before odd ones.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,377 +19,264 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/kernels/kernels.h"
+#include "engine/kernels/point.h"
+#include "engine/ops/by_picture.h"
+#include "losses/butteraugli_eye.h"
+#include "losses/butteraugli_lines.h"
 
-#define WHITE_NITS 80.0f
-#define ASYMMETRY 0.8f /* of added against lost detail */
-#define PAD 4          /* reach of the lines */
+#define ASYMMETRY 0.8 /* of added against lost detail */
+#define STRIP 256
+#define HALO 40
+#define MASK_STEP 3 /* between the places whose activity is compared */
+#define SHARE_OF_HALF 0.5f
+#define SHARE_OF_WHOLE (1.0f - 0.3f * SHARE_OF_HALF)
 
-/* A picture as bands; the planes of both pictures and of temporaries lie in one block. */
-typedef struct Eye {
-    float *lf[3], *mf[3], *hf[2], *uhf[2];
-} Eye;
-
+/* What a worker needs for a strip: planes of one block. */
 typedef struct Work {
-    int64_t h, w, n;
-    float *block;
-    float *light[2][3]; /* linear, 1 is white */
+    Field f;
     Eye eyes[2];
-    float *ac[3], *dc[3]; /* squared differences by channel, of details and of levels */
-    float *temp;
-    float *padded;        /* [h + 2 PAD, w + 2 PAD], zero outside */
+    float *lines, *busy[2]; /* sum over all lines; activity of both */
+    float *padded;
+    Eye slope; /* from here on only for slopes */
+    float *before[2], *ddetail, *dpadded;
+    float *block;
+    RsdStatus status;
+    RsdError error;
 } Work;
 
-#define N_PLANES (2 * 3 + 2 * 10 + 6 + 1)
+/* One size of the pictures. */
+typedef struct Job {
+    const ImagePair *pair;
+    int64_t shrink, h, w; /* 1, or 2 for means of 2 x 2 */
+    float *map;           /* written, or while dy is there the slopes by it */
+    float *dy;            /* slopes by the samples of pair->dist, added to */
+    Work *works;          /* of each worker */
+    int64_t first, step;  /* strips of this pass */
+} Job;
 
-/* ---- blurs ---- */
+/* Rows of a strip: its own are from .. to, counted from `top`. */
+typedef struct Strip {
+    int64_t top, h, from, to;
+} Strip;
 
-/* Gaussian cut off at 2.25 sigma; what is outside the picture does not count. The smallest one mirrors the picture instead. */
-typedef struct Blur {
-    int radius;
-    float weights[40];
-} Blur;
-
-static Blur blur_of(float sigma)
+static Strip strip_at(const Job *job, int64_t i)
 {
-    Blur b = {.radius = (int)(2.25f * sigma)};
+    const int64_t first = i * STRIP, end = first + STRIP < job->h ? first + STRIP : job->h;
+    const int64_t top = first > HALO ? first - HALO : 0, bottom = end + HALO < job->h ? end + HALO : job->h;
 
-    for (int i = -b.radius; i <= b.radius; i++)
-        b.weights[i + b.radius] = (float)exp(-0.5 / ((double)sigma * sigma) * i * i);
-    return b;
+    return (Strip){top, bottom - top, first - top, end - top};
 }
 
-/* Sum of the weights whose taps are inside, for a pixel at `at` of n. */
-static float weight_inside(const Blur *b, int64_t at, int64_t n)
+static int64_t n_strips(const Job *job)
 {
-    float sum = 0.0f;
-
-    for (int i = -b->radius; i <= b->radius; i++)
-        if (b->radius == 2 || (at + i >= 0 && at + i < n))
-            sum += b->weights[i + b->radius];
-    return sum;
+    return (job->h + STRIP - 1) / STRIP;
 }
 
-/* The sample to take for one at `at`, -1 for none. */
-static int64_t tap(const Blur *b, int64_t at, int64_t n)
+static void take(float **plane, float **at, int64_t n)
 {
-    if (at >= 0 && at < n)
-        return at;
-    return b->radius != 2 ? -1 : at < 0 ? -at - 1 : 2 * n - 1 - at;
+    *plane = *at;
+    *at += n;
 }
 
-/* Pixels from .. to, whose taps may be outside. */
-static void blur_edge(const Blur *b, const float *in, float *out, int64_t w, int64_t from, int64_t to)
-{
-    for (int64_t x = from; x < to; x++) {
-        float sum = 0.0f;
-
-        for (int i = -b->radius; i <= b->radius; i++) {
-            const int64_t at = tap(b, x + i, w);
-
-            sum += at < 0 ? 0.0f : b->weights[i + b->radius] * in[at];
-        }
-        out[x] = sum / weight_inside(b, x, w);
-    }
-}
-
-static void blur_row(const Blur *b, const float *in, float *out, int64_t w)
-{
-    const float inner = 1.0f / weight_inside(b, b->radius, 2 * b->radius + 1);
-    const int64_t left = b->radius < w ? b->radius : w, right = w - left > left ? w - left : left;
-
-    blur_edge(b, in, out, w, 0, left);
-    blur_edge(b, in, out, w, right, w);
-    for (int64_t x = left; x < right; x++)
-        out[x] = 0.0f;
-    for (int i = -b->radius; i <= b->radius; i++) {
-        const float weight = b->weights[i + b->radius] * inner;
-
-        for (int64_t x = left; x < right; x++)
-            out[x] += weight * in[x + i];
-    }
-}
-
-/* in and out may be the same plane. */
-static void blur(Work *k, float sigma, const float *in, float *out)
-{
-    const Blur b = blur_of(sigma);
-
-    for (int64_t y = 0; y < k->h; y++)
-        blur_row(&b, in + y * k->w, k->temp + y * k->w, k->w);
-    for (int64_t y = 0; y < k->h; y++) {
-        const float inside = 1.0f / weight_inside(&b, y, k->h);
-        float *to = out + y * k->w;
-
-        memset(to, 0, (size_t)k->w * sizeof *to);
-        for (int i = -b.radius; i <= b.radius; i++) {
-            const int64_t from = tap(&b, y + i, k->h);
-            const float weight = b.weights[i + b.radius] * inside;
-
-            for (int64_t x = 0; from >= 0 && x < k->w; x++)
-                to[x] += weight * k->temp[from * k->w + x];
-        }
-    }
-}
-
-/* ---- receptors ---- */
-
-static const float absorbance[3][4] = {{0.29956550340058319f, 0.63373087833825936f, 0.077705617820981968f, 1.7557483643287353f},
-                                       {0.22158691104574774f, 0.69391388044116142f, 0.0987313588422f, 1.7557483643287353f},
-                                       {0.02f, 0.02f, 0.20480129041026129f, 12.226454707163354f}};
-
-static float absorb(int receptor, float r, float g, float b)
-{
-    const float *a = absorbance[receptor];
-
-    return a[0] * r + (a[1] * g + (a[2] * b + a[3]));
-}
-
-/* The response over the light: how sensitive a receptor is. */
-static float sensitivity(float light)
-{
-    return fmaxf((19.245013259874995f * logf(light + 9.9710635769299145f) - 23.16046239805755f) / light, 1e-4f);
-}
-
-/* light [3] -> X, Y, B; blurred [3]: what the eye has adapted to. */
-static void see(Work *k, float *const light[3], float *const blurred[3], float *const xyb[3])
-{
-    for (int64_t i = 0; i < k->n; i++) {
-        float seen[3];
-
-        for (int c = 0; c < 3; c++) {
-            const float adapted = absorb(c, WHITE_NITS * blurred[0][i], WHITE_NITS * blurred[1][i], WHITE_NITS * blurred[2][i]);
-            const float now = absorb(c, WHITE_NITS * light[0][i], WHITE_NITS * light[1][i], WHITE_NITS * light[2][i]);
-
-            seen[c] = fmaxf(now * sensitivity(fmaxf(adapted, absorbance[c][3])), absorbance[c][3]);
-        }
-        xyb[0][i] = seen[0] - seen[1];
-        xyb[1][i] = seen[0] + seen[1];
-        xyb[2][i] = seen[2];
-    }
-}
-
-/* ---- bands ---- */
-
-static float shrink(float x, float range)
-{
-    return x > range ? x - range : x < -range ? x + range : 0.0f;
-}
-
-static float amplify(float x, float range)
-{
-    return x > range ? x + range : x < -range ? x - range : x + x;
-}
-
-/* Beyond the limit only a part counts. */
-static float soften(float x, float limit)
-{
-    const float slope = 0.724216145665f;
-
-    return x >= limit ? (x - limit) * slope + limit : x < -limit ? (x + limit) * slope - limit : x;
-}
-
-/* xyb lies in mf. */
-static void split_low(Work *k, Eye *e)
+static void take_eye(Eye *e, float **at, int64_t n)
 {
     for (int c = 0; c < 3; c++) {
-        blur(k, 7.15593339443f, e->mf[c], e->lf[c]);
-        for (int64_t i = 0; i < k->n; i++)
-            e->mf[c][i] -= e->lf[c][i];
-        if (c < 2)
-            memcpy(e->hf[c], e->mf[c], (size_t)k->n * sizeof(float));
-        blur(k, 3.22489901262f, e->mf[c], e->mf[c]);
-        for (int64_t i = 0; c < 2 && i < k->n; i++) {
-            e->hf[c][i] -= e->mf[c][i];
-            e->mf[c][i] = c == 0 ? shrink(e->mf[c][i], 0.29f) : amplify(e->mf[c][i], 0.1f);
-        }
+        take(&e->lf[c], at, n);
+        take(&e->mf[c], at, n);
     }
-    for (int64_t i = 0; i < k->n; i++) { /* red against green is seen less where brightness changes */
-        const float y = e->hf[1][i];
-
-        e->hf[0][i] *= 46.0f / (y * y + 46.0f) * (1.0f - 0.653020556257f) + 0.653020556257f;
-    }
-}
-
-static void split_high(Work *k, Eye *e)
-{
     for (int c = 0; c < 2; c++) {
-        memcpy(e->uhf[c], e->hf[c], (size_t)k->n * sizeof(float));
-        blur(k, 1.56416327805f, e->hf[c], e->hf[c]);
-    }
-    for (int64_t i = 0; i < k->n; i++) {
-        e->uhf[0][i] = shrink(e->uhf[0][i] - e->hf[0][i], 0.04f);
-        e->hf[0][i] = shrink(e->hf[0][i], 1.5f);
-        e->hf[1][i] = soften(e->hf[1][i], 28.4691806922f);
-        e->uhf[1][i] = 2.69313763794f * soften(e->uhf[1][i] - e->hf[1][i], 5.19175294647f);
-        e->hf[1][i] = amplify(2.155f * e->hf[1][i], 0.132f);
-    }
-    for (int64_t i = 0; i < k->n; i++) {
-        e->lf[2][i] = 47.504615728f * (-0.362267051518f * e->lf[1][i] + e->lf[2][i]);
-        e->lf[0][i] *= 32.2217497012f;
-        e->lf[1][i] *= 13.7697791434f;
+        take(&e->hf[c], at, n);
+        take(&e->uhf[c], at, n);
     }
 }
 
-static void look(Work *k, int picture)
+/* The worker's block for a strip of this size; taken at its first strip, which none is larger than. */
+static RsdStatus lay_out(Work *k, const Job *job, const Strip *s, RsdError *err)
 {
-    Eye *e = &k->eyes[picture];
+    const int64_t most = job->h < STRIP + 2 * HALO ? job->h : STRIP + 2 * HALO;
+    const int64_t n = s->h * job->w, n_padded = (s->h + 2 * LINES_PAD) * (job->w + 2 * LINES_PAD);
+    const int64_t most_padded = (most + 2 * LINES_PAD) * (job->w + 2 * LINES_PAD);
+    const int64_t total = job->dy ? (3 * EYE_PLANES + 7) * most * job->w + 2 * most_padded
+                                  : (2 * EYE_PLANES + 4) * most * job->w + most_padded;
+    float *at;
+    RsdStatus status = RSD_OK;
+
+    if (!k->block)
+        TRY(mem_alloc(&k->block, (size_t)total, sizeof *k->block, err));
+    at = k->block;
+    k->f = (Field){.h = s->h, .w = job->w};
+    take(&k->f.temp, &at, n);
+    take_eye(&k->eyes[0], &at, n);
+    take_eye(&k->eyes[1], &at, n);
+    take(&k->lines, &at, n);
+    take(&k->busy[0], &at, n);
+    take(&k->busy[1], &at, n);
+    take(&k->padded, &at, n_padded);
+    memset(k->padded, 0, (size_t)n_padded * sizeof(float));
+    memset(k->lines, 0, (size_t)n * sizeof(float));
+    if (job->dy) {
+        take(&k->before[0], &at, n);
+        take(&k->before[1], &at, n);
+        take(&k->ddetail, &at, n);
+        take(&k->dpadded, &at, n_padded);
+        memset(k->ddetail, 0, (size_t)n * sizeof(float));
+        memset(at, 0, (size_t)(EYE_PLANES * n) * sizeof(float));
+        take_eye(&k->slope, &at, n);
+    }
+fail:
+    return status;
+}
+
+/* ---- light ---- */
+
+/* Linear light of the strip's rows, at half the size of means of 2 x 2 pixels, of what there is at odd edges. */
+static void load_light(const Job *job, const Strip *s, const Work *k, const float *samples, float *const light[3])
+{
+    const int64_t h = job->pair->h, w = job->pair->w;
+    const PointKernels *point = kernels_pick()->point;
+    float *rows[2] = {k->f.temp, k->f.temp + w};
 
     for (int c = 0; c < 3; c++)
-        blur(k, 1.2f, k->light[picture][c], e->lf[c]);
-    see(k, k->light[picture], e->lf, e->mf);
-    split_low(k, e);
-    split_high(k, e);
+        for (int64_t y = 0; y < s->h; y++) {
+            float *to = light[c] + y * job->w;
+            const float *from = samples + c * h * w;
+
+            if (job->shrink == 1) {
+                point->map(POINT_LINEAR_LIGHT, 0.0f, 0.0f, from + (s->top + y) * w, to, w);
+                continue;
+            }
+            for (int i = 0; i < 2; i++) {
+                const int64_t row = 2 * (s->top + y) + i;
+
+                point->map(POINT_LINEAR_LIGHT, 0.0f, 0.0f, from + (row < h ? row : h - 1) * w, rows[i], w);
+            }
+            for (int64_t x = 0; x < job->w; x++) {
+                const int64_t left = 2 * x, right = 2 * x + 1 < w ? 2 * x + 1 : left;
+
+                to[x] = 0.25f * (rows[0][left] + rows[0][right] + rows[1][left] + rows[1][right]);
+            }
+        }
+}
+
+/* dy += the slopes by the samples, of those by the strip's light. */
+static void add_light_slope(const Job *job, const Strip *s, const Work *k, float *const dlight[3])
+{
+    const int64_t h = job->pair->h, w = job->pair->w;
+    const PointKernels *point = kernels_pick()->point;
+    float *light = k->f.temp, *dlinear = k->f.temp + w;
+
+    for (int c = 0; c < 3; c++)
+        for (int64_t y = 0; y < s->h; y++)
+            for (int64_t i = 0; i < job->shrink; i++) {
+                const int64_t row = job->shrink * (s->top + y) + i, at = (c * h + row) * w;
+                const float share = job->shrink == 1 ? 1.0f : 2 * (s->top + y) + 1 < h ? 0.25f : 0.5f;
+
+                if (row >= h)
+                    continue;
+                for (int64_t x = 0; x < w; x++)
+                    dlinear[x] = share * dlight[c][y * job->w + x / job->shrink];
+                if (job->shrink == 2 && w % 2)
+                    dlinear[w - 1] *= 2.0f;
+                point->map(POINT_LINEAR_LIGHT, 0.0f, 0.0f, job->pair->dist + at, light, w);
+                point->map_grad(POINT_LINEAR_LIGHT, 0.0f, 0.0f, job->pair->dist + at, light, dlinear, job->dy + at, w, true);
+            }
 }
 
 /* ---- differences ---- */
 
-static void add_squares(Work *k, const float *a, const float *b, float weight, float *sum)
+static const float lf_weights[3] = {29.2353797994f, 0.844626970982f, 0.703646627719f};
+static const float mf_weights[3] = {2150.0f, 10.6195433239f, 16.2176043152f};
+static const float hf_weights[2] = {400.0f, 1.50815703118f};
+
+static void add_squares(const float *a, const float *b, float weight, float *sum, int64_t w)
 {
-    for (int64_t i = 0; i < k->n; i++)
-        sum[i] += weight * (a[i] - b[i]) * (a[i] - b[i]);
+    for (int64_t x = 0; x < w; x++)
+        sum[x] += weight * (a[x] - b[x]) * (a[x] - b[x]);
+}
+
+static void squares_slope(const float *a, const float *b, float weight, const float *dsum, float *db, int64_t w)
+{
+    for (int64_t x = 0; x < w; x++)
+        db[x] -= 2.0f * weight * (a[x] - b[x]) * dsum[x];
 }
 
 /* Also how far b is outside 0.4 a .. a: detail that was lost or made larger. */
-static void add_lopsided_squares(Work *k, const float *a, const float *b, float weight, float *sum)
+#define PLAIN (0.8f * (float)ASYMMETRY)
+#define OUTSIDE (0.8f / (float)ASYMMETRY)
+
+static float lost_or_larger(float a, float b)
 {
-    const float plain = weight * ASYMMETRY * 0.8f, outside = weight / ASYMMETRY * 0.8f;
+    const float size = fabsf(a), along = a < 0.0f ? -b : b;
 
-    for (int64_t i = 0; i < k->n; i++) {
-        const float d = a[i] - b[i], size = fabsf(a[i]), along = a[i] < 0.0f ? -b[i] : b[i];
-        const float v = along < 0.4f * size ? 0.4f * size - along : along > size ? along - size : 0.0f;
+    return along < 0.4f * size ? along - 0.4f * size : along > size ? along - size : 0.0f;
+}
 
-        sum[i] += plain * d * d + outside * v * v;
+static void add_lopsided_squares(const float *a, const float *b, float weight, float *sum, int64_t w)
+{
+    for (int64_t x = 0; x < w; x++) {
+        const float d = a[x] - b[x], v = lost_or_larger(a[x], b[x]);
+
+        sum[x] += weight * (PLAIN * d * d + OUTSIDE * v * v);
     }
 }
 
-/* Lines through a pixel: half of each, the other half is its mirror image. Two of the sixteen fine lines and two of the steep
- * ones are there twice. */
-typedef struct Line {
-    int weight, n;
-    struct {
-        int x, y;
-    } at[4];
-} Line;
-
-static const Line fine_lines[] = {
-    {1, 4, {{1, 0}, {2, 0}, {3, 0}, {4, 0}}},  {1, 4, {{0, 1}, {0, 2}, {0, 3}, {0, 4}}},
-    {1, 3, {{1, 1}, {2, 2}, {3, 3}}},          {1, 3, {{-1, 1}, {-2, 2}, {-3, 3}}},
-    {2, 4, {{0, 1}, {-1, 2}, {-1, 3}, {-1, 4}}}, {2, 4, {{0, 1}, {1, 2}, {1, 3}, {1, 4}}},
-    {2, 4, {{1, 0}, {2, 1}, {3, 1}, {4, 1}}},  {2, 4, {{1, 0}, {2, -1}, {3, -1}, {4, -1}}},
-    {1, 3, {{1, 1}, {1, 2}, {2, 3}}},          {1, 3, {{-1, 1}, {-1, 2}, {-2, 3}}},
-    {1, 3, {{1, 1}, {2, 1}, {3, 2}}},          {1, 3, {{-1, 1}, {-2, 1}, {-3, 2}}},
-};
-static const Line coarse_lines[] = {
-    {1, 2, {{2, 0}, {4, 0}}},  {1, 2, {{0, 2}, {0, 4}}},   {1, 2, {{2, 2}, {3, 3}}}, {1, 2, {{-2, 2}, {-3, 3}}},
-    {1, 2, {{-1, 2}, {-1, 4}}}, {1, 2, {{1, 2}, {1, 4}}},  {1, 2, {{2, 1}, {4, 1}}}, {1, 2, {{2, -1}, {4, -1}}},
-    {1, 2, {{1, 2}, {2, 3}}},  {1, 2, {{-1, 2}, {-2, 3}}}, {1, 2, {{2, 1}, {3, 2}}}, {1, 2, {{-2, 1}, {-3, 2}}},
-    {1, 2, {{-2, 1}, {-4, 2}}}, {1, 2, {{2, 1}, {4, 2}}},  {1, 2, {{1, 2}, {2, 4}}}, {1, 2, {{-1, 2}, {-2, 4}}},
-};
-
-typedef struct LineFilter {
-    const Line *lines;
-    int n;
-    double scale;
-} LineFilter;
-
-static const LineFilter fine = {fine_lines, sizeof fine_lines / sizeof *fine_lines, 0.39905817637};
-static const LineFilter coarse = {coarse_lines, sizeof coarse_lines / sizeof *coarse_lines, 0.611612573796};
-
-/* The difference of a sample, larger where b is outside 0.55 a .. 1.05 a, smaller where both are large. */
-static void weigh_differences(Work *k, const float *a, const float *b, float plain, float outside, float norm)
+static void lopsided_squares_slope(const float *a, const float *b, float weight, const float *dsum, float *db, int64_t w)
 {
-    const int64_t line = k->w + 2 * PAD;
+    for (int64_t x = 0; x < w; x++) {
+        const float v = lost_or_larger(a[x], b[x]);
 
-    for (int64_t y = 0; y < k->h; y++)
-        for (int64_t x = 0; x < k->w; x++) {
-            const float u = a[y * k->w + x], v = b[y * k->w + x];
-            const float share = 1.0f / (norm + 0.5f * (fabsf(u) + fabsf(v)));
-            const float size = fabsf(u), along = u < 0.0f ? -v : v;
-            const float lost = along < 0.55f * size ? 0.55f * size - along : along > 1.05f * size ? 1.05f * size - along : 0.0f;
-
-            k->padded[(y + PAD) * line + x + PAD] = share * (plain * (u - v) + outside * (u < 0.0f ? -lost : lost));
-        }
-}
-
-/* sum += squares of the sums along all lines. weight: of detail that was in a, and in b. */
-static void add_lines(Work *k, const LineFilter *filter, const float *a, const float *b, double weight_a, double weight_b, double norm,
-                      float *sum)
-{
-    const int64_t line = k->w + 2 * PAD;
-    const double scale = filter->scale / (3.75 * 2 + 1) * norm;
-    float *row = k->temp;
-
-    weigh_differences(k, a, b, (float)(scale * sqrt(0.5 * weight_a)), (float)(scale * sqrt(0.33 * weight_b)), (float)norm);
-    for (int64_t y = 0; y < k->h; y++) {
-        const float *centre = k->padded + (y + PAD) * line + PAD;
-        float *to = sum + y * k->w;
-
-        for (int l = 0; l < filter->n; l++) {
-            const Line *one = &filter->lines[l];
-
-            memcpy(row, centre, (size_t)k->w * sizeof *row);
-            for (int i = 0; i < one->n; i++) {
-                const int64_t step = one->at[i].y * line + one->at[i].x;
-
-                for (int64_t x = 0; x < k->w; x++)
-                    row[x] += centre[x + step] + centre[x - step];
-            }
-            for (int64_t x = 0; x < k->w; x++)
-                to[x] += (float)one->weight * row[x] * row[x];
-        }
+        db[x] += 2.0f * weight * (OUTSIDE * (a[x] < 0.0f ? -v : v) - PLAIN * (a[x] - b[x])) * dsum[x];
     }
 }
 
-static void add_differences(Work *k)
-{
-    static const float lf[3] = {29.2353797994f, 0.844626970982f, 0.703646627719f};
-    static const float mf[3] = {2150.0f, 10.6195433239f, 16.2176043152f};
-    static const float hf[2] = {400.0f, 1.50815703118f};
-    const double more = ASYMMETRY, root = sqrt((double)ASYMMETRY);
-    const Eye *a = &k->eyes[0], *b = &k->eyes[1];
+/* Calls `of` for the lines of each band with its constants. */
+typedef void (*LinesOf)(Work *k, const Strip *s, const LineTerm *term, float *const *bands, float *const *other, float *const *slopes,
+                        int channel);
 
-    add_lines(k, &fine, a->uhf[1], b->uhf[1], 1.10039032555 * more, 1.10039032555 / more, 71.7800275169, k->ac[1]);
-    add_lines(k, &fine, a->uhf[0], b->uhf[0], 173.5 * more, 173.5 / more, 5.0, k->ac[0]);
-    add_lines(k, &coarse, a->hf[1], b->hf[1], 18.7237414387 * root, 18.7237414387 / root, 4498534.45232, k->ac[1]);
-    add_lines(k, &coarse, a->hf[0], b->hf[0], 6923.99476109 * root, 6923.99476109 / root, 8051.15833247, k->ac[0]);
-    add_lines(k, &coarse, a->mf[1], b->mf[1], 37.0819870399, 37.0819870399, 130262059.556, k->ac[1]);
-    add_lines(k, &coarse, a->mf[0], b->mf[0], 8246.75321353, 8246.75321353, 1009002.70582, k->ac[0]);
-    for (int c = 0; c < 3; c++) {
-        if (c < 2)
-            add_lopsided_squares(k, a->hf[c], b->hf[c], hf[c], k->ac[c]);
-        add_squares(k, a->mf[c], b->mf[c], mf[c], k->ac[c]);
-        add_squares(k, a->lf[c], b->lf[c], lf[c], k->dc[c]);
+static void for_lines(Work *k, const Strip *s, LinesOf of)
+{
+    const double more = ASYMMETRY, root = sqrt(ASYMMETRY);
+    const LineTerm terms[3][2] = {{{&lines_fine, 173.5 * more, 173.5 / more, 5.0},
+                                   {&lines_fine, 1.10039032555 * more, 1.10039032555 / more, 71.7800275169}},
+                                  {{&lines_coarse, 6923.99476109 * root, 6923.99476109 / root, 8051.15833247},
+                                   {&lines_coarse, 18.7237414387 * root, 18.7237414387 / root, 4498534.45232}},
+                                  {{&lines_coarse, 8246.75321353, 8246.75321353, 1009002.70582},
+                                   {&lines_coarse, 37.0819870399, 37.0819870399, 130262059.556}}};
+    const Eye *a = &k->eyes[0], *b = &k->eyes[1], *d = &k->slope;
+
+    for (int c = 0; c < 2; c++) {
+        of(k, s, &terms[0][c], a->uhf, b->uhf, d->uhf, c);
+        of(k, s, &terms[1][c], a->hf, b->hf, d->hf, c);
+        of(k, s, &terms[2][c], a->mf, b->mf, d->mf, c);
     }
+}
+
+static void add_lines(Work *k, const Strip *s, const LineTerm *term, float *const *a, float *const *b, float *const *d, int c)
+{
+    (void)d;
+    lines_add(&k->f, term, a[c], b[c], s->from, s->to, k->padded, k->lines);
+}
+
+static void add_lines_slope(Work *k, const Strip *s, const LineTerm *term, float *const *a, float *const *b, float *const *d, int c)
+{
+    lines_add_slope(&k->f, term, a[c], b[c], s->from, s->to, k->padded, k->dpadded, k->ddetail, d[c]);
 }
 
 /* ---- masking ---- */
 
-/* How busy a picture is around each pixel. */
-static void activity(Work *k, const Eye *e, float *out)
-{
-    const float gain = 6.19424080439f, bias = 12.61050594197f * gain;
-
-    for (int64_t i = 0; i < k->n; i++) {
-        const float x = 2.5f * (e->uhf[0][i] + e->hf[0][i]), y = 0.4f * e->uhf[1][i] + 0.4f * e->hf[1][i];
-
-        out[i] = sqrtf(gain * sqrtf(x * x + y * y) + bias) - sqrtf(bias);
-    }
-    blur(k, 2.7f, out, out);
-}
-
 /* Weighted mean of the three least busy of nine places, so that a smooth one nearby is enough to see an error. */
-static float least_busy(const Work *k, const float *busy, int64_t y, int64_t x)
+static float least_busy(const Field *f, const float *busy, int64_t y, int64_t x)
 {
-    const int64_t step = 3;
-    float least[3] = {busy[y * k->w + x], 2.0f * busy[y * k->w + x], 2.0f * busy[y * k->w + x]};
+    float least[3] = {busy[y * f->w + x], 2.0f * busy[y * f->w + x], 2.0f * busy[y * f->w + x]};
 
-    for (int64_t v = y - step; v <= y + step; v += step)
-        for (int64_t u = x - step; u <= x + step; u += step) {
+    for (int64_t v = y - MASK_STEP; v <= y + MASK_STEP; v += MASK_STEP)
+        for (int64_t u = x - MASK_STEP; u <= x + MASK_STEP; u += MASK_STEP) {
             float now;
 
-            if (v < 0 || v >= k->h || u < 0 || u >= k->w || (v == y && u == x))
+            if (v < 0 || v >= f->h || u < 0 || u >= f->w || (v == y && u == x))
                 continue;
-            now = busy[v * k->w + u];
+            now = busy[v * f->w + u];
             for (int i = 0; i < 3; i++)
                 if (now < least[i]) {
                     const float larger = least[i];
@@ -404,152 +295,284 @@ static double visibility(double busy, double offset, double scale, double gain)
     return v * v;
 }
 
-/* map: the root of all differences through the mask. */
-static void combine(Work *k, float *map)
+#define ACTIVITY_WEIGHT 10.0f /* of a difference of activities among those of detail */
+
+/* Of one row: the sums of squared differences of levels and of detail, and how visible both are. */
+typedef struct Row {
+    float *level, *detail, *sees_level, *sees_detail;
+} Row;
+
+static void fill_row(const Work *k, int64_t y, Row *row)
 {
-    float *busy = k->eyes[0].lf[0], *busy_too = k->eyes[1].lf[0]; /* no longer needed */
+    const int64_t w = k->f.w, at = y * w;
+    const Eye *a = &k->eyes[0], *b = &k->eyes[1];
 
-    activity(k, &k->eyes[0], busy);
-    activity(k, &k->eyes[1], busy_too);
-    for (int64_t y = 0; y < k->h; y++)
-        for (int64_t x = 0; x < k->w; x++) {
-            const int64_t i = y * k->w + x;
-            const float other = busy[i] - busy_too[i], mask = least_busy(k, busy, y, x);
-            const float detail = k->ac[0][i] + k->ac[1][i] + 10.0f * other * other + k->ac[2][i];
-            const float level = k->dc[0][i] + k->dc[1][i] + k->dc[2][i];
+    *row = (Row){k->f.temp, k->f.temp + w, k->f.temp + 2 * w, k->f.temp + 3 * w};
+    memset(row->level, 0, (size_t)w * sizeof(float));
+    memcpy(row->detail, k->lines + at, (size_t)w * sizeof(float));
+    for (int c = 0; c < 3; c++) {
+        if (c < 2)
+            add_lopsided_squares(a->hf[c] + at, b->hf[c] + at, hf_weights[c], row->detail, w);
+        add_squares(a->mf[c] + at, b->mf[c] + at, mf_weights[c], row->detail, w);
+        add_squares(a->lf[c] + at, b->lf[c] + at, lf_weights[c], row->level, w);
+    }
+    add_squares(k->busy[0] + at, k->busy[1] + at, ACTIVITY_WEIGHT, row->detail, w);
+    for (int64_t x = 0; x < w; x++) {
+        const double mask = (double)least_busy(&k->f, k->busy[0], y, x);
 
-            map[i] = sqrtf(level * (float)visibility(mask, 0.20025578522, 3.87449418804, 0.505054525019) +
-                           detail * (float)visibility(mask, 0.829591754942, 0.451936922203, 2.5485944793));
-        }
+        row->sees_level[x] = (float)visibility(mask, 0.20025578522, 3.87449418804, 0.505054525019);
+        row->sees_detail[x] = (float)visibility(mask, 0.829591754942, 0.451936922203, 2.5485944793);
+    }
+}
+
+/* The root of all differences through the mask. */
+static float root_of(const Row *row, int64_t x)
+{
+    return sqrtf(row->level[x] * row->sees_level[x] + row->detail[x] * row->sees_detail[x]);
+}
+
+/* From the slopes by a row of the map to those by the bands there; k->busy[1] becomes the slope by itself. */
+static void row_slope(Work *k, int64_t y, const float *dmap)
+{
+    const int64_t w = k->f.w, at = y * w;
+    const Eye *a = &k->eyes[0], *b = &k->eyes[1], *d = &k->slope;
+    float *dlevel, *ddetail = k->ddetail + at;
+    Row row;
+
+    fill_row(k, y, &row);
+    dlevel = row.level;
+    for (int64_t x = 0; x < w; x++) {
+        const float root = root_of(&row, x), slope = root > 0.0f ? 0.5f * dmap[x] / root : 0.0f;
+
+        dlevel[x] = slope * row.sees_level[x];
+        ddetail[x] = slope * row.sees_detail[x];
+    }
+    for (int c = 0; c < 3; c++) {
+        if (c < 2)
+            lopsided_squares_slope(a->hf[c] + at, b->hf[c] + at, hf_weights[c], ddetail, d->hf[c] + at, w);
+        squares_slope(a->mf[c] + at, b->mf[c] + at, mf_weights[c], ddetail, d->mf[c] + at, w);
+        squares_slope(a->lf[c] + at, b->lf[c] + at, lf_weights[c], dlevel, d->lf[c] + at, w);
+    }
+    for (int64_t x = at; x < at + w; x++)
+        k->busy[1][x] = -2.0f * ACTIVITY_WEIGHT * (k->busy[0][x] - k->busy[1][x]) * k->ddetail[x];
+}
+
+/* ---- strips ---- */
+
+static void look_at_both(Work *k, const Job *job, const Strip *s)
+{
+    const float *const samples[2] = {job->pair->ref, job->pair->dist};
+
+    for (int p = 0; p < 2; p++) {
+        load_light(job, s, k, samples[p], k->eyes[p].mf);
+        eye_look(&k->f, &k->eyes[p], p == 1 && job->dy ? k->before : NULL);
+        eye_activity(&k->f, &k->eyes[p], k->busy[p]);
+    }
+    for_lines(k, s, add_lines);
+}
+
+static void follow_back(Work *k, const Job *job, const Strip *s)
+{
+    const size_t row = (size_t)job->w * sizeof(float);
+
+    for (int64_t y = s->from; y < s->to; y++)
+        row_slope(k, y, job->map + (s->top + y) * job->w);
+    memset(k->busy[1], 0, (size_t)s->from * row);
+    memset(k->busy[1] + s->to * job->w, 0, (size_t)(s->h - s->to) * row);
+    eye_activity_slope(&k->f, &k->eyes[1], k->busy[1], &k->slope);
+    for_lines(k, s, add_lines_slope);
+    eye_bands_slope(&k->f, &k->eyes[1], k->before, &k->slope);
+    load_light(job, s, k, job->pair->dist, k->eyes[1].mf);
+    eye_receptors_slope(&k->f, &k->eyes[1], &k->slope);
+    add_light_slope(job, s, k, k->slope.mf);
+}
+
+static void strip_task(void *ctx, int64_t i, int worker)
+{
+    const Job *job = ctx;
+    const Strip s = strip_at(job, job->first + i * job->step);
+    Work *k = &job->works[worker];
+
+    if (k->status == RSD_OK)
+        k->status = lay_out(k, job, &s, &k->error);
+    if (k->status != RSD_OK)
+        return;
+    look_at_both(k, job, &s);
+    if (job->dy)
+        follow_back(k, job, &s);
+    for (int64_t y = s.from; !job->dy && y < s.to; y++) {
+        Row row;
+
+        fill_row(k, y, &row);
+        for (int64_t x = 0; x < job->w; x++)
+            job->map[(s.top + y) * job->w + x] = root_of(&row, x);
+    }
+}
+
+static RsdStatus run(const ImagePair *pair, int shrink, float *map, float *dy, RsdError *err)
+{
+    const int n_workers = rsd_threads_count(pair->threads);
+    Job job = {pair, shrink, (pair->h + shrink - 1) / shrink, (pair->w + shrink - 1) / shrink, map, dy, NULL, 0, dy ? 2 : 1};
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_calloc(&job.works, (size_t)n_workers, sizeof *job.works, err));
+    for (; job.first < job.step; job.first++)
+        threads_for(pair->threads, (n_strips(&job) - job.first + job.step - 1) / job.step, strip_task, &job);
+    for (int i = 0; i < n_workers; i++)
+        CHECK(job.works[i].status == RSD_OK, err, job.works[i].status, "%s", job.works[i].error.text);
+fail:
+    for (int i = 0; job.works && i < n_workers; i++)
+        mem_free(&job.works[i].block);
+    mem_free(&job.works);
+    return status;
 }
 
 /* ---- both sizes ---- */
 
-static void close_work(Work *k)
+static bool has_half(const ImagePair *pair)
 {
-    mem_free(&k->block);
-    mem_free(&k->padded);
+    return pair->h >= 2 * BUTTERAUGLI_MIN_SIDE - 1 && pair->w >= 2 * BUTTERAUGLI_MIN_SIDE - 1;
 }
 
-static RsdStatus open_work(Work *k, int64_t h, int64_t w, RsdError *err)
+/* half [ceil(h / 2), ceil(w / 2)] */
+static RsdStatus alloc_half(float **half, const ImagePair *pair, RsdError *err)
 {
-    float **const planes[] = {
-        &k->light[0][0],   &k->light[0][1],   &k->light[0][2],   &k->light[1][0],   &k->light[1][1],    &k->light[1][2],
-        &k->eyes[0].lf[0], &k->eyes[0].lf[1], &k->eyes[0].lf[2], &k->eyes[0].mf[0], &k->eyes[0].mf[1],  &k->eyes[0].mf[2],
-        &k->eyes[0].hf[0], &k->eyes[0].hf[1], &k->eyes[0].uhf[0], &k->eyes[0].uhf[1], &k->eyes[1].lf[0], &k->eyes[1].lf[1],
-        &k->eyes[1].lf[2], &k->eyes[1].mf[0], &k->eyes[1].mf[1], &k->eyes[1].mf[2], &k->eyes[1].hf[0],  &k->eyes[1].hf[1],
-        &k->eyes[1].uhf[0], &k->eyes[1].uhf[1], &k->ac[0],       &k->ac[1],         &k->ac[2],          &k->dc[0],
-        &k->dc[1],         &k->dc[2],         &k->temp};
-    RsdStatus status = RSD_OK;
-
-    *k = (Work){.h = h, .w = w, .n = h * w};
-    TRY(mem_calloc(&k->block, (size_t)(N_PLANES * k->n), sizeof *k->block, err));
-    TRY(mem_calloc(&k->padded, (size_t)((h + 2 * PAD) * (w + 2 * PAD)), sizeof *k->padded, err));
-    for (size_t i = 0; i < N_PLANES; i++)
-        *planes[i] = k->block + (int64_t)i * k->n;
-fail:
-    return status;
-}
-
-static float linear(float v) /* of sRGB, IEC 61966-2-1 */
-{
-    return v <= 0.04045f ? v / 12.92f : (float)pow(((double)v + 0.055) / 1.055, 2.4);
-}
-
-/* Means of 2 x 2 pixels, of what there is at odd edges. */
-static void halve(float *to, const float *from, int64_t h, int64_t w)
-{
-    const int64_t half_w = (w + 1) / 2;
-
-    for (int64_t y = 0; y < (h + 1) / 2; y++)
-        for (int64_t x = 0; x < half_w; x++) {
-            const int64_t below = 2 * y + 1 < h ? w : 0, right = 2 * x + 1 < w ? 1 : 0;
-            const float *p = from + 2 * y * w + 2 * x;
-
-            to[y * half_w + x] = 0.25f * (p[0] + p[right] + p[below] + p[below + right]);
-        }
-}
-
-static void measure(Work *k, float *map)
-{
-    look(k, 0);
-    look(k, 1);
-    add_differences(k);
-    combine(k, map);
-}
-
-static RsdStatus add_half_size(float *map, const Work *whole, RsdError *err)
-{
-    Work half = {0};
-    RsdStatus status = RSD_OK;
-
-    TRY(open_work(&half, (whole->h + 1) / 2, (whole->w + 1) / 2, err));
-    for (int p = 0; p < 2; p++)
-        for (int c = 0; c < 3; c++)
-            halve(half.light[p][c], whole->light[p][c], whole->h, whole->w);
-    measure(&half, half.dc[0]); /* a pixel of the map is written after it has been read */
-    for (int64_t y = 0; y < whole->h; y++)
-        for (int64_t x = 0; x < whole->w; x++)
-            map[y * whole->w + x] = map[y * whole->w + x] * (1.0f - 0.3f * 0.5f) + 0.5f * half.dc[0][y / 2 * half.w + x / 2];
-fail:
-    close_work(&half);
-    return status;
+    return mem_calloc(half, (size_t)((pair->h + 1) / 2 * ((pair->w + 1) / 2)), sizeof **half, err);
 }
 
 RsdStatus butteraugli_map(float *map, const ImagePair *pair, RsdError *err)
 {
-    const float *const planes[] = {pair->ref, pair->dist};
-    Work k = {0};
+    const int64_t w = pair->w, half_w = (w + 1) / 2;
+    float *half = NULL;
     RsdStatus status = RSD_OK;
 
-    TRY(open_work(&k, pair->h, pair->w, err));
-    for (int p = 0; p < 2; p++)
-        for (int64_t i = 0; i < 3 * k.n; i++)
-            k.light[p][0][i] = linear(planes[p][i]); /* the three planes follow each other */
-    measure(&k, map);
-    if (pair->h >= 2 * BUTTERAUGLI_MIN_SIDE - 1 && pair->w >= 2 * BUTTERAUGLI_MIN_SIDE - 1)
-        TRY(add_half_size(map, &k, err));
+    TRY(run(pair, 1, map, NULL, err));
+    if (has_half(pair)) {
+        TRY(alloc_half(&half, pair, err));
+        TRY(run(pair, 2, half, NULL, err));
+        for (int64_t i = 0; i < pair->h * w; i++)
+            map[i] = map[i] * SHARE_OF_WHOLE + SHARE_OF_HALF * half[i / w / 2 * half_w + i % w / 2];
+    }
 fail:
-    close_work(&k);
+    mem_free(&half);
+    return status;
+}
+
+/* dy [3, h, w]: slopes by the distorted picture, of slopes dmap by the map, which are lost. */
+static RsdStatus map_slope(float *dy, float *dmap, const ImagePair *pair, RsdError *err)
+{
+    const int64_t w = pair->w, half_w = (w + 1) / 2;
+    float *half = NULL;
+    RsdStatus status = RSD_OK;
+
+    memset(dy, 0, (size_t)(3 * pair->h * w) * sizeof *dy);
+    if (has_half(pair)) {
+        TRY(alloc_half(&half, pair, err));
+        for (int64_t i = 0; i < pair->h * w; i++) {
+            half[i / w / 2 * half_w + i % w / 2] += SHARE_OF_HALF * dmap[i];
+            dmap[i] *= SHARE_OF_WHOLE;
+        }
+        TRY(run(pair, 2, half, dy, err));
+    }
+    TRY(run(pair, 1, dmap, dy, err));
+fail:
+    mem_free(&half);
     return status;
 }
 
 /* ---- one number ---- */
 
-RsdStatus metric_butteraugli(double *value, const ImagePair *pair, RsdError *err)
-{
-    float *map = NULL, most = 0.0f;
-    RsdStatus status = RSD_OK;
+/* The value of a map, and where wanted its slopes in place of the map. */
+typedef double (*NormOfMap)(float *map, int64_t n, bool slopes);
 
-    TRY(mem_alloc(&map, (size_t)(pair->h * pair->w), sizeof *map, err));
-    TRY(butteraugli_map(map, pair, err));
-    for (int64_t i = 0; i < pair->h * pair->w; i++)
-        most = fmaxf(most, map[i]);
-    *value = most;
-fail:
-    mem_free(&map);
-    return status;
+static double largest(float *map, int64_t n, bool slopes)
+{
+    int64_t at = 0;
+    double most;
+
+    for (int64_t i = 1; i < n; i++)
+        if (map[i] > map[at])
+            at = i;
+    most = (double)map[at];
+    if (slopes) {
+        memset(map, 0, (size_t)n * sizeof *map);
+        map[at] = most > 0.0 ? 1.0f : 0.0f;
+    }
+    return most;
 }
 
-RsdStatus metric_butteraugli_3norm(double *value, const ImagePair *pair, RsdError *err)
+static double three_norms(float *map, int64_t n, bool slopes)
 {
-    float *map = NULL;
-    double sums[3] = {0.0, 0.0, 0.0};
-    RsdStatus status = RSD_OK;
+    double sums[3] = {0.0, 0.0, 0.0}, norms[3], value = 0.0;
 
-    TRY(mem_alloc(&map, (size_t)(pair->h * pair->w), sizeof *map, err));
-    TRY(butteraugli_map(map, pair, err));
-    for (int64_t i = 0; i < pair->h * pair->w; i++) {
+    for (int64_t i = 0; i < n; i++) {
         const double d = (double)map[i], cube = d * d * d;
 
         sums[0] += cube;
         sums[1] += cube * cube;
         sums[2] += cube * cube * cube * cube;
     }
-    *value = 0.0;
-    for (int i = 0; i < 3; i++)
-        *value += pow(sums[i] / (double)(pair->h * pair->w), 1.0 / (3 << i)) / 3.0;
+    for (int i = 0; i < 3; i++) {
+        norms[i] = pow(sums[i] / (double)n, 1.0 / (3 << i));
+        value += norms[i] / 3.0;
+    }
+    for (int64_t i = 0; slopes && i < n; i++) {
+        double slope = 0.0;
+
+        for (int p = 0; p < 3; p++) /* (d / norm)^(power - 1) */
+            slope += norms[p] > 0.0 ? pow((double)map[i] / norms[p], (3 << p) - 1) : 0.0;
+        map[i] = (float)(slope / (3.0 * (double)n));
+    }
+    return value;
+}
+
+static RsdStatus norm_of(double *value, float *dy, NormOfMap norm, const ImagePair *pair, RsdError *err)
+{
+    float *map = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_alloc(&map, (size_t)(pair->h * pair->w), sizeof *map, err));
+    TRY(butteraugli_map(map, pair, err));
+    *value = norm(map, pair->h * pair->w, dy != NULL);
+    if (dy)
+        TRY(map_slope(dy, map, pair, err));
 fail:
     mem_free(&map);
     return status;
+}
+
+RsdStatus metric_butteraugli(double *value, const ImagePair *pair, RsdError *err)
+{
+    return norm_of(value, NULL, largest, pair, err);
+}
+
+RsdStatus metric_butteraugli_3norm(double *value, const ImagePair *pair, RsdError *err)
+{
+    return norm_of(value, NULL, three_norms, pair, err);
+}
+
+static RsdStatus largest_of_picture(double *value, float *dy, const float *x, const float *y, int64_t h, int64_t w, RsdError *err)
+{
+    return norm_of(value, dy, largest, &(ImagePair){.ref = x, .dist = y, .h = h, .w = w}, err);
+}
+
+static RsdStatus norm_of_picture(double *value, float *dy, const float *x, const float *y, int64_t h, int64_t w, RsdError *err)
+{
+    return norm_of(value, dy, three_norms, &(ImagePair){.ref = x, .dist = y, .h = h, .w = w}, err);
+}
+
+RsdStatus measure_butteraugli(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                              RsdError *err)
+{
+    (void)params;
+    (void)nets;
+    return op_by_picture(tape, largest_of_picture, ref, dist, value, err);
+}
+
+RsdStatus measure_butteraugli_3norm(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                                    RsdError *err)
+{
+    (void)params;
+    (void)nets;
+    return op_by_picture(tape, norm_of_picture, ref, dist, value, err);
 }

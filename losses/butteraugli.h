@@ -13,13 +13,20 @@
 
 #define BUTTERAUGLI_MIN_SIDE 8
 
-/* map [h, w]: the difference of each pixel; pictures of at least 8 x 8 pixels. Takes some 45 floats of memory per pixel.
- * Errors: RSD_ERR_MEMORY. */
+/* map [h, w]: the difference of each pixel; pictures of at least 8 x 8 pixels. Each thread takes 25 floats for each pixel of 336
+ * rows, whatever the height. Errors: RSD_ERR_MEMORY. */
 RsdStatus butteraugli_map(float *map, const ImagePair *pair, RsdError *err);
 
 /* The largest of the map, and its 3-norm: mean of (mean d^3)^(1/3), (mean d^6)^(1/6) and (mean d^12)^(1/12).
  * Errors as above. */
 RsdStatus metric_butteraugli(double *value, const ImagePair *pair, RsdError *err);
 RsdStatus metric_butteraugli_3norm(double *value, const ImagePair *pair, RsdError *err);
+
+/* Both as losses. The 3-norm is the form to train with: all that is visible has a slope. That of the largest reaches only what its
+ * one pixel depends on, some 75 x 75 pixels. 0 for equal pictures. A slope takes 39 floats for each pixel of 336 rows. */
+RsdStatus measure_butteraugli(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                              RsdError *err);
+RsdStatus measure_butteraugli_3norm(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
+                                    RsdError *err);
 
 #endif

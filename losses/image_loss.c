@@ -8,6 +8,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/ops/reduce.h"
+#include "losses/butteraugli.h"
 #include "losses/colour_metric.h"
 #include "losses/dss.h"
 #include "losses/feature_loss.h"
@@ -41,6 +42,7 @@ struct ImageLoss {
 #define FILTERS "some filters per pixel"
 #define LPIPS_FORMULA "sum over taps of mean w (F' / |F'| - F / |F|)^2"
 #define NETWORK(kmac) "a network twice forward, once backward: " #kmac " kMAC per pixel and pass"
+#define BUTTERAUGLI_COST "blurs and lines in four bands at two sizes, twice forward"
 #define TRANSFORM "Fourier transforms in double"
 
 static const Known known[] = {
@@ -131,6 +133,12 @@ static const Known known[] = {
       "10 log10(0.8 Y + 0.1 Cb + 0.1 Cr + 1e-10)", "-100 to 4", "", "two transforms of 8 x 8 for each 49 pixels, three planes",
       PSNR_HVS_MIN_SIDE},
      measure_psnr_hvs_m, NULL},
+    {{"butteraugli_3norm", "Butteraugli's map of visible differences, the form to train with", "mean of (mean d^p)^(1/p), p = 3, 6, 12",
+      "0 and up", "", BUTTERAUGLI_COST, BUTTERAUGLI_MIN_SIDE},
+     measure_butteraugli_3norm, NULL},
+    {{"butteraugli", "its most visible difference alone: the slope is that of one pixel and what it depends on", "max d",
+      "0 and up, 1 is just noticeable", "", BUTTERAUGLI_COST, BUTTERAUGLI_MIN_SIDE},
+     measure_butteraugli, NULL},
     {{"lpips_squeeze", "LPIPS 0.1 through SqueezeNet", LPIPS_FORMULA, "0 and up", "squeeze lpips_squeeze", NETWORK(7), 17},
      measure_lpips, &(const FeaturePlan){FEATURES_SQUEEZE}},
     {{"lpips_alex", "LPIPS 0.1 through AlexNet", LPIPS_FORMULA, "0 and up", "alex lpips_alex", NETWORK(13), 31},

@@ -137,3 +137,96 @@ Test(butteraugli, of_equal_pictures_is_zero_and_of_small_ones_finite)
         cr_assert(value > 0.1 && value < 100.0, "%d x %d: %g", (int)w, (int)h, value);
     }
 }
+
+/* Strips of 256 rows must not show: around a seam of both sizes the map is that of a part that has none. */
+#define TALL 680
+#define NARROW 24
+#define PART_FROM 400
+#define PART 240
+
+static float tall[2][3 * TALL * NARROW];
+
+static void fill_tall(void)
+{
+    picture_natural(tall[0], TALL, NARROW, 3);
+    picture_disturb(tall[1], tall[0], TALL, NARROW, 4, 0.05f);
+}
+
+Test(butteraugli, seams_and_threads_do_not_change_a_bit)
+{
+    static float map[TALL * NARROW], threaded[TALL * NARROW], part[PART * NARROW], parts[2][3 * PART * NARROW];
+    ImagePair pair = {tall[0], tall[1], TALL, NARROW, NULL};
+    RsdThreads *threads;
+    RsdError err = {0};
+
+    fill_tall();
+    for (int i = 0; i < 6; i++)
+        memcpy(parts[i / 3] + i % 3 * PART * NARROW, tall[i / 3] + (i % 3 * TALL + PART_FROM) * NARROW, PART * NARROW * sizeof(float));
+    ASSERT_OK(butteraugli_map(map, &pair, &err), err);
+    ASSERT_OK(butteraugli_map(part, &(ImagePair){parts[0], parts[1], PART, NARROW, NULL}, &err), err);
+    ASSERT_SAME_BITS("around the seam", map + 480 * NARROW, part + (480 - PART_FROM) * NARROW, 80 * NARROW);
+    ASSERT_OK(rsd_threads_create(&threads, 3, &err), err);
+    pair.threads = threads;
+    ASSERT_OK(butteraugli_map(threaded, &pair, &err), err);
+    ASSERT_SAME_BITS("three threads", threaded, map, TALL * NARROW);
+    rsd_threads_destroy(&threads);
+}
+
+/* How the 3-norm rises along a direction, by differences, over what the slope says. */
+static double rise(const PictureRun *run, int64_t from, int64_t to, double step)
+{
+    const int64_t h = run->estimate->shape[2], w = run->estimate->shape[3];
+    double values[2], square = 0.0;
+    float *moved;
+    RsdError err = {0};
+
+    ASSERT_OK(mem_alloc(&moved, (size_t)(3 * h * w), sizeof *moved, &err), err);
+    for (int64_t i = 0; i < 3 * h * w; i++)
+        square += i / w % h >= from && i / w % h < to ? pow((double)run->estimate->grad[i], 2) : 0.0;
+    for (int side = 0; side < 2; side++) {
+        for (int64_t i = 0; i < 3 * h * w; i++) {
+            const double along = i / w % h >= from && i / w % h < to ? (double)run->estimate->grad[i] / sqrt(square) : 0.0;
+
+            moved[i] = (float)((double)run->estimate->data[i] + (side ? step : -step) * along);
+        }
+        ASSERT_OK(metric_butteraugli_3norm(&values[side], &(ImagePair){run->target->data, moved, h, w, NULL}, &err), err);
+    }
+    mem_free(&moved);
+    return (values[1] - values[0]) / (2.0 * step * sqrt(square));
+}
+
+Test(butteraugli, slopes_match_finite_differences_also_at_seams_and_odd_edges)
+{
+    static const struct {
+        int64_t h, w, from, to;
+    } cases[] = {{TALL, NARROW, 500, 524}, {TALL, NARROW, 240, 270}, {TALL, NARROW, 0, TALL}, {31, 45, 0, 31},
+                 {31, 45, 30, 31},         {31, 45, 0, 1},           {14, 40, 0, 14},         {9, 8, 0, 9}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        PictureRun run;
+        double got;
+
+        picture_run_open(&run, 1, 1, cases[i].h, cases[i].w);
+        picture_run_loss(&run, "butteraugli_3norm", NULL);
+        got = rise(&run, cases[i].from, cases[i].to, 0.002);
+        cr_assert(fabs(got - 1.0) < 0.01, "rows %d to %d of %d x %d: it rises by %g of its slope", (int)cases[i].from, (int)cases[i].to,
+                  (int)cases[i].w, (int)cases[i].h, got);
+        picture_run_close(&run);
+    }
+}
+
+Test(butteraugli, losses_are_the_metrics)
+{
+    PictureRun run;
+    double value;
+    RsdError err = {0};
+
+    for (int i = 0; i < 2; i++) {
+        picture_run_open(&run, 2, 1, 37, 61);
+        picture_run_loss(&run, i ? "butteraugli" : "butteraugli_3norm", NULL);
+        ASSERT_OK((i ? metric_butteraugli : metric_butteraugli_3norm)(
+                      &value, &(ImagePair){run.target->data, run.estimate->data, 37, 61, NULL}, &err), err);
+        ASSERT_CLOSE("value", run.value->data[0], value, ((Tolerance){.rel = 1e-7}));
+        picture_run_close(&run);
+    }
+}
