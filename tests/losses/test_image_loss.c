@@ -33,6 +33,11 @@ static bool has_constant_weights(const char *name)
     return strncmp(name, "ffl", 3) == 0 || strcmp(name, "spatial_frequency") == 0;
 }
 
+static bool is_long(const ImageLossInfo *info)
+{
+    return strncmp(info->name, "fsim", 4) == 0 || strcmp(info->name, "vsi") == 0 || strcmp(info->name, "iw_ssim") == 0;
+}
+
 static void expect_finite(const PictureRun *run, const char *name, const char *what)
 {
     cr_assert(isfinite(run->value->data[0]), "%s of %s: value %g", name, what, (double)run->value->data[0]);
@@ -300,7 +305,8 @@ Test(image_loss, a_failed_allocation_is_a_clean_error)
     for (size_t i = 0; (info = image_loss_at(i)) != NULL; i++) {
         RsdStatus status = RSD_ERR_MEMORY;
 
-        for (int n = 0; is_ready(info) && status == RSD_ERR_MEMORY; n++) {
+        /* those in double open their hundreds of planes alike, one after the other: every seventh is seen */
+        for (int n = 0; is_ready(info) && status == RSD_ERR_MEMORY; n += is_long(info) && n > 20 ? 7 : 1) {
             ImageLoss *loss = NULL;
             PictureRun run;
             RsdError err = {0};
