@@ -102,18 +102,20 @@ static void describe_units(ResidualUnit *units, const SeanetConfig *cfg, const c
     }
 }
 
+/* per_latent: frames on the slower side of the layer for each of the latent, in which streams are cut. */
 static ConvLayer describe_resampling(const SeanetConfig *cfg, const char *prefix, const char *name, int c_in, int c_out,
-                                     int ratio)
+                                     int ratio, int per_latent)
 {
     ConvLayer layer = describe_conv_after_elu(cfg, prefix, name, c_in, c_out, 2 * ratio);
 
     layer.params.stride = ratio;
+    layer.params.even_chunks = per_latent % 2 == 0;
     return layer;
 }
 
 static void describe_encoder(Direction *encoder, const SeanetConfig *cfg)
 {
-    int c = cfg->base_channels;
+    int c = cfg->base_channels, per_latent = seanet_hop(cfg);
 
     encoder->in = describe_conv(cfg, "encoder", "in", cfg->channels, c, cfg->kernel);
     encoder->in.init_gain = SIGNAL_GAIN;
@@ -122,7 +124,8 @@ static void describe_encoder(Direction *encoder, const SeanetConfig *cfg)
 
         snprintf(name, sizeof name, "encoder.stages.%d", i);
         describe_units(encoder->stages[i].units, cfg, name, c);
-        encoder->stages[i].resample = describe_resampling(cfg, name, "down", c, 2 * c, cfg->ratios[cfg->n_ratios - 1 - i]);
+        per_latent /= cfg->ratios[cfg->n_ratios - 1 - i];
+        encoder->stages[i].resample = describe_resampling(cfg, name, "down", c, 2 * c, cfg->ratios[cfg->n_ratios - 1 - i], per_latent);
         c *= 2;
     }
     encoder->lstm = (LstmLayer){.name = "encoder.lstm", .dim = c, .n_layers = cfg->n_lstm};
@@ -131,7 +134,7 @@ static void describe_encoder(Direction *encoder, const SeanetConfig *cfg)
 
 static void describe_decoder(Direction *decoder, const SeanetConfig *cfg)
 {
-    int c = cfg->base_channels << cfg->n_ratios;
+    int c = cfg->base_channels << cfg->n_ratios, per_latent = 1;
 
     decoder->in = describe_conv(cfg, "decoder", "in", cfg->latent_dim, c, cfg->kernel);
     decoder->lstm = (LstmLayer){.name = "decoder.lstm", .dim = c, .n_layers = cfg->n_lstm};
@@ -139,7 +142,8 @@ static void describe_decoder(Direction *decoder, const SeanetConfig *cfg)
         char name[LAYER_NAME_SIZE / 2];
 
         snprintf(name, sizeof name, "decoder.stages.%d", i);
-        decoder->stages[i].resample = describe_resampling(cfg, name, "up", c, c / 2, cfg->ratios[i]);
+        decoder->stages[i].resample = describe_resampling(cfg, name, "up", c, c / 2, cfg->ratios[i], per_latent);
+        per_latent *= cfg->ratios[i];
         decoder->stages[i].resample.transposed = true;
         describe_units(decoder->stages[i].units, cfg, name, c / 2);
         c /= 2;

@@ -42,6 +42,8 @@ typedef struct ConvShape {
     int64_t c_fine, c_coarse; /* over all groups; multiples of groups */
     ConvAxis x;               /* along a signal, or along the lines of a picture */
     ConvAxis y;               /* from line to line; CONV_ONE_LINE for a signal */
+    bool pairs;               /* gather and scatter: frames 2 u and 2 u + 1 may be summed together with fewer products
+                                 (conv_pairs.h), because every chunk of a stream begins at an even frame */
 } ConvShape;
 
 #define CONV_ONE_LINE ((ConvAxis){.n_fine = 1, .n_coarse = 1, .k = 1, .stride = 1, .dilation = 1})

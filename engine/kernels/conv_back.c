@@ -198,7 +198,7 @@ static void store_input_grad(const TileKernels *tk, const ConvBackPlan *plan, co
         int64_t pitch = direct ? product->y.n_dst * product->x.n_dst : product->pitch;
 
         conv_rows_multiply(tk, product, offset, dy_rows, &(PackedWeights){.floats = packed}, NULL, first, m, columns, to, pitch,
-                           direct && target.add);
+                           direct && target.add ? ROW_SUM_IS_ADDED : ROW_SUM_BEGINS);
         for (int64_t r = 0; r < m && job->elu && plan->slope_from_rows; r++)
             tk->slope(to + r * pitch, x_rows + (first + r) * product->pitch, columns);
         if (!direct)

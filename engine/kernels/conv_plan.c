@@ -9,6 +9,8 @@
 #include "engine/kernels/conv_plan.h"
 
 #define BLOCK_TERMS 256     /* terms of a sum between two visits to its accumulator */
+#define PAIR_TERMS 176      /* the same for pairs, whose terms have a row each and not half of one */
+#define PAIR_ROWS_MIN 96    /* with fewer output rows, making rows of pairs costs what they save */
 #define BLOCK_FLOATS 32768  /* rows of a block: 128 KiB */
 #define COLUMNS_MIN 144
 #define COLUMNS_MAX 480
@@ -66,6 +68,12 @@ static void cut_axis(PlanAxis *axis, int64_t columns, int64_t unit)
     axis->n_tiles = ceil_div(axis->n, axis->seg);
 }
 
+/* Tiles end at whole vectors. */
+static int64_t column_unit(const ConvPlan *plan)
+{
+    return plan->pairs ? 2 * plan->tile_columns : plan->tile_columns;
+}
+
 /* Tiles of about `columns`: a part of a line, some whole lines, or some whole items (an even number of tiles where few
  * tasks must feed two threads). */
 static void cut_columns(ConvPlan *plan, int64_t batch, int64_t columns)
@@ -79,12 +87,13 @@ static void cut_columns(ConvPlan *plan, int64_t batch, int64_t columns)
     y->seg = y->n;
     x->n_tiles = y->n_tiles = 1;
     if (x->n > columns) {
-        cut_axis(x, columns, plan->tile_columns);
+        cut_axis(x, columns, column_unit(plan));
         cut_axis(y, 1, 1);
     } else if (y->n * line - x->halo > columns) {
         cut_axis(y, clamp(columns / line, 1, y->n), 1);
     } else {
-        plan->n_items = clamp((columns + item - y->n * line + x->halo) / (item > 0 ? item : 1), 1, batch > 0 ? batch : 1);
+        plan->n_items = clamp((columns + item - y->n * line + x->halo) / (item > 0 ? item : 1), 1,
+                              batch > 0 && !plan->pairs ? batch : 1);
         plan->item_tiles = ceil_div(batch, plan->n_items);
         if (plan->item_tiles % 2 == 1 && plan->item_tiles < 8 && plan->n_items > 1) {
             plan->n_items = ceil_div(batch, plan->item_tiles + 1);
@@ -113,27 +122,39 @@ static void cut_sum(ConvPlan *plan)
 
     plan->m = plan->c_dst * plan->join;
     plan->n_panels = ceil_div(plan->m, plan->tile_rows);
-    plan->j = plan->c_src * plan->n_taps;
-    plan->c_block = clamp(BLOCK_TERMS / plan->n_taps, 1, plan->c_src);
+    plan->n_terms = plan->pairs ? plan->n_phases : plan->n_taps;
+    plan->n_sums = plan->pairs ? 3 : 1;
+    plan->j = plan->c_src * plan->n_terms;
+    plan->c_block = clamp((plan->pairs ? PAIR_TERMS : BLOCK_TERMS) / plan->n_terms, 1, plan->c_src);
     plan->n_blocks = ceil_div(plan->c_src, plan->c_block);
     plan->c_block = ceil_div(plan->c_src, plan->n_blocks);
     plan->m_chunk = clamp(CHUNK_ROWS / step * step, step, ceil_div(plan->m, step) * step);
     plan->m_split = 1;
 }
 
+/* Rows an odd number of cache lines apart spread over the sets of a cache. */
+static int64_t pitch_of(int64_t width)
+{
+    const int64_t lines = ceil_div(width, 16);
+
+    return 16 * (lines % 2 == 0 ? lines + 1 : lines);
+}
+
 /* Columns of a tile, and how far apart its rows are; n_rows: the most rows that are kept at once. */
 static void cut_tiles(ConvPlan *plan, int64_t batch, int64_t n_rows, int64_t columns_min)
 {
-    int64_t columns = clamp(BLOCK_FLOATS / (plan->c_block * plan->n_phases), columns_min, COLUMNS_MAX), width;
+    int64_t block_rows = plan->c_block * plan->n_phases, width;
+    int64_t columns = clamp(BLOCK_FLOATS / block_rows, columns_min, COLUMNS_MAX);
 
     if (plan->y.n > 1 && PICTURE_FLOATS / n_rows > columns)
         columns = clamp(PICTURE_FLOATS / n_rows, columns, PICTURE_COLUMNS_MAX);
-    cut_columns(plan, batch, columns / plan->tile_columns * plan->tile_columns);
-    /* Rows an odd number of cache lines apart spread over the sets of a cache. */
+    cut_columns(plan, batch, columns / column_unit(plan) * column_unit(plan));
     width = plan->n_items * plan->item + plan->tile_columns;
-    plan->pitch = ceil_div(width, 16) * 16;
-    if (plan->pitch / 16 % 2 == 0)
-        plan->pitch += 16;
+    plan->pitch = pitch_of(width);
+    if (plan->pairs) {
+        plan->pair_pitch = pitch_of(ceil_div(plan->x.seg, 2) + plan->tile_columns);
+        plan->pitch = pitch_of(width - plan->tile_columns + 32); /* a pair reaches a vector and the next frame beyond the last */
+    }
 }
 
 static int64_t greater(int64_t a, int64_t b)
@@ -197,6 +218,7 @@ static void join_axes(ConvPlan *plan, const TileKernels *tk)
     plan->n_taps = plan->y.n_taps * plan->x.n_taps;
     plan->n_phases = plan->y.n_phases * plan->x.n_phases;
     plan->join = plan->y.join * plan->x.join;
+    plan->pairs = false;
 }
 
 static bool rows_of_gather(ConvPlan *plan, const TileKernels *tk, const ConvShape *s)
@@ -227,10 +249,18 @@ static bool rows_of_scatter(ConvPlan *plan, const TileKernels *tk, const ConvSha
     return chunk_step(plan) <= PLAN_CHUNK_MAX;
 }
 
+/* A frame and the next one share half of their samples. */
+static bool has_pairs(const ConvPlan *plan, const ConvShape *s)
+{
+    return s->pairs && plan->c_dst * plan->join >= PAIR_ROWS_MIN && s->x.k == 2 * s->x.stride && s->x.dilation == 1 &&
+           s->y.n_fine == 1 && s->y.n_coarse == 1 && s->y.k == 1;
+}
+
 bool conv_plan_gather(ConvPlan *plan, const TileKernels *tk, const ConvShape *s)
 {
     if (!rows_of_gather(plan, tk, s))
         return false;
+    plan->pairs = has_pairs(plan, s);
     cut_sum(plan);
     cut_tiles(plan, s->batch, greater(plan->c_src * plan->n_phases, plan->m_chunk), COLUMNS_MIN);
     share_tiles(plan);
@@ -241,6 +271,7 @@ bool conv_plan_scatter(ConvPlan *plan, const TileKernels *tk, const ConvShape *s
 {
     if (!rows_of_scatter(plan, tk, s, floor_div(s->x.left, s->x.stride), floor_div(s->y.left, s->y.stride)))
         return false;
+    plan->pairs = has_pairs(plan, s);
     cut_sum(plan);
     cut_tiles(plan, s->batch, greater(plan->c_src, plan->m_chunk), COLUMNS_MIN);
     share_tiles(plan);

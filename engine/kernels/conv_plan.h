@@ -59,6 +59,8 @@ typedef struct ConvPlan {
     int64_t n_context;
     PlanAxis x, y;
     int64_t n_taps, n_phases, join; /* of both axes together: (y, x), x fastest */
+    bool pairs;                     /* of columns are summed together (conv_pairs.h) */
+    int64_t n_terms, n_sums;        /* terms for each source channel, n_taps or n_phases; weights for each of them, 1 or 3 */
 
     /* its tiles */
     int64_t tile_rows, tile_columns; /* summed together by the vector kernels */
@@ -70,6 +72,7 @@ typedef struct ConvPlan {
     int64_t m_chunk;                /* output rows kept at once, a multiple of tile_rows and of join */
     int64_t m_split;                /* tasks that share a tile, each with some of the chunks */
     int64_t pitch;                  /* floats from row to row */
+    int64_t pair_pitch;             /* the same for rows of pairs */
 } ConvPlan;
 
 /* False when the shape is too unusual for tiles. */

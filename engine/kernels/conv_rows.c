@@ -127,20 +127,22 @@ static void fill_channel(const TileKernels *tk, const ConvPlan *plan, const Conv
         memset(rows + q * plan->pitch + used, 0, (size_t)(plan->pitch - used) * sizeof *rows);
 }
 
+void conv_rows_fill_channel(const TileKernels *tk, const ConvPlan *plan, const ConvTile *tile, int64_t group, int64_t c,
+                            const RowSource *source, float *line, float *rows)
+{
+    int64_t count = plan->y.n_src * plan->x.n_src, row = (tile->b * plan->groups + group) * plan->c_src + c;
+
+    if (c + 1 < plan->c_src)
+        prefetch_channel(plan, tile, source->x + (row + 1) * count);
+    fill_channel(tk, plan, tile, source->x + row * count, source->context ? source->context + row * plan->n_context : NULL,
+                 source->elu, line, rows);
+}
+
 void conv_rows_fill(const TileKernels *tk, const ConvPlan *plan, const ConvTile *tile, int64_t group, const RowSource *source,
                     float *line, float *rows)
 {
-    int64_t count = plan->y.n_src * plan->x.n_src;
-
-    for (int64_t c = 0; c < plan->c_src; c++) {
-        int64_t row = (tile->b * plan->groups + group) * plan->c_src + c;
-
-        if (c + 1 < plan->c_src)
-            prefetch_channel(plan, tile, source->x + (row + 1) * count);
-        fill_channel(tk, plan, tile, source->x + row * count,
-                     source->context ? source->context + row * plan->n_context : NULL, source->elu, line,
-                     rows + c * plan->n_phases * plan->pitch);
-    }
+    for (int64_t c = 0; c < plan->c_src; c++)
+        conv_rows_fill_channel(tk, plan, tile, group, c, source, line, rows + c * plan->n_phases * plan->pitch);
 }
 
 /* --- blocks of the sum --------------------------------------------------------------------------------------------------- */
@@ -150,12 +152,11 @@ static int64_t block_channels(const ConvPlan *plan, int64_t block)
     return lesser(plan->c_block, plan->c_src - block * plan->c_block);
 }
 
-/* Place of a panel's part for a block among the packed weights of its group. */
-static int64_t place_of_panel(const ConvPlan *plan, int64_t block, int64_t panel)
+int64_t conv_panel_place(const ConvPlan *plan, int64_t block, int64_t panel)
 {
     int64_t before = block * plan->c_block * plan->n_panels + panel * block_channels(plan, block);
 
-    return before * plan->n_taps * plan->tile_rows;
+    return before * plan->n_terms * plan->tile_rows;
 }
 
 /* --- products and rows out ------------------------------------------------------------------------------------------------- */
@@ -175,14 +176,14 @@ void conv_rows_offsets(const ConvPlan *plan, int32_t *offset)
 
 size_t conv_widened_count(const ConvPlan *plan)
 {
-    return (size_t)(ceil_div(plan->m_chunk, plan->tile_rows) * plan->tile_rows * plan->c_block * plan->n_taps);
+    return (size_t)(ceil_div(plan->m_chunk, plan->tile_rows) * plan->tile_rows * plan->c_block * plan->n_terms);
 }
 
 /* The panels of m rows from first_row on, [panel][n_j][tile_rows]. */
 static const float *block_weights(const TileKernels *tk, const ConvPlan *plan, const PackedWeights *packed, int64_t block,
                                   int64_t first_row, int64_t m, int64_t n_j)
 {
-    int64_t place = place_of_panel(plan, block, first_row / plan->tile_rows);
+    int64_t place = conv_panel_place(plan, block, first_row / plan->tile_rows);
 
     if (!packed->halves)
         return packed->floats + place;
@@ -192,23 +193,25 @@ static const float *block_weights(const TileKernels *tk, const ConvPlan *plan, c
 
 void conv_rows_multiply(const TileKernels *tk, const ConvPlan *plan, const int32_t *offset, const float *rows,
                         const PackedWeights *packed, const float *bias, int64_t first_row, int64_t m, int64_t columns, float *y,
-                        int64_t y_stride, bool add)
+                        int64_t y_stride, RowSum sum)
 {
+    const int64_t pitch = plan->pairs ? 3 * plan->pair_pitch : plan->pitch;
+
     for (int64_t block = 0; block < plan->n_blocks; block++) {
-        int64_t c_first = block * plan->c_block, n_j = block_channels(plan, block) * plan->n_taps;
+        int64_t c_first = block * plan->c_block, n_j = block_channels(plan, block) * plan->n_terms;
         TileProduct product = {.m = m,
                                .n_j = n_j,
                                .w = block_weights(tk, plan, packed, block, first_row, m, n_j),
                                .panel_stride = n_j * plan->tile_rows,
                                .offset = offset,
-                               .begin = block == 0,
-                               .add = add,
+                               .begin = block == 0 && sum != ROW_SUM_GOES_ON,
+                               .add = sum == ROW_SUM_IS_ADDED,
                                .bias = bias,
                                .y_stride = y_stride};
 
         for (int64_t t = 0; t < columns; t += plan->tile_columns) {
             product.n = lesser(plan->tile_columns, columns - t);
-            product.rows = rows + c_first * plan->n_phases * plan->pitch + t;
+            product.rows = rows + c_first * plan->n_phases * pitch + t;
             product.y = y + t;
             tk->product(&product);
         }
@@ -269,6 +272,11 @@ int64_t conv_rows_place(const ConvPlan *plan, const ConvTile *tile, int64_t grou
 
 /* --- weights ------------------------------------------------------------------------------------------------------------------ */
 
+int64_t conv_sum_weights(const ConvPlan *plan)
+{
+    return plan->n_panels * plan->j * plan->tile_rows;
+}
+
 int64_t conv_pack_tasks(const ConvPlan *plan)
 {
     return plan->groups * ceil_div(plan->n_panels, PANELS_PER_PACK);
@@ -276,11 +284,10 @@ int64_t conv_pack_tasks(const ConvPlan *plan)
 
 size_t conv_packed_count(const ConvPlan *plan)
 {
-    return (size_t)(plan->groups * plan->n_panels * plan->j * plan->tile_rows);
+    return (size_t)(plan->groups * plan->n_sums * conv_sum_weights(plan));
 }
 
-/* Group and panels first .. end - 1 of a task. */
-static void panels_of_task(const ConvPlan *plan, int64_t task, int64_t *group, int64_t *first, int64_t *end)
+void conv_pack_panels(const ConvPlan *plan, int64_t task, int64_t *group, int64_t *first, int64_t *end)
 {
     int64_t tasks_per_group = ceil_div(plan->n_panels, PANELS_PER_PACK);
 
@@ -293,13 +300,13 @@ void conv_pack_gather(const TileKernels *tk, const ConvPlan *plan, const float *
 {
     int64_t group, first, end, rows = plan->tile_rows;
 
-    panels_of_task(plan, task, &group, &first, &end);
+    conv_pack_panels(plan, task, &group, &first, &end);
     packed += group * plan->n_panels * plan->j * rows;
     for (int64_t block = 0; block < plan->n_blocks; block++) {
         int64_t n_j = block_channels(plan, block) * plan->n_taps;
 
         for (int64_t p = first; p < end; p++) {
-            float *to = packed + place_of_panel(plan, block, p);
+            float *to = packed + conv_panel_place(plan, block, p);
             const float *from = w + (group * plan->m + p * rows) * plan->j + block * plan->c_block * plan->n_taps;
             int64_t m = lesser(rows, plan->m - p * rows);
 
@@ -336,7 +343,7 @@ static void places_of_panel(const ConvPlan *plan, const ConvShape *s, int64_t p,
 static void pack_panel_of_points(const ConvPlan *plan, const float *from, int64_t step, float *packed, int64_t p)
 {
     for (int64_t block = 0; block < plan->n_blocks; block++) {
-        float *to = packed + place_of_panel(plan, block, p);
+        float *to = packed + conv_panel_place(plan, block, p);
 
         for (int64_t c = 0; c < block_channels(plan, block); c++, from += step, to += plan->tile_rows)
             for (int64_t r = 0; r < plan->tile_rows; r++)
@@ -349,7 +356,7 @@ void conv_pack_scatter(const ConvPlan *plan, const ConvShape *s, const float *w,
     int32_t place[PLAN_MAX_TAPS_2D * TILE_ROWS_MAX];
     int64_t group, first, end, count = plan->n_taps * plan->tile_rows, step = plan->c_dst * s->y.k * s->x.k;
 
-    panels_of_task(plan, task, &group, &first, &end);
+    conv_pack_panels(plan, task, &group, &first, &end);
     packed += group * plan->n_panels * plan->j * plan->tile_rows;
     for (int64_t p = first; p < end; p++) {
         const float *from = w + group * plan->c_src * step;
@@ -360,7 +367,7 @@ void conv_pack_scatter(const ConvPlan *plan, const ConvShape *s, const float *w,
         }
         places_of_panel(plan, s, p, place);
         for (int64_t block = 0; block < plan->n_blocks; block++) {
-            float *to = packed + place_of_panel(plan, block, p);
+            float *to = packed + conv_panel_place(plan, block, p);
 
             for (int64_t c = 0; c < block_channels(plan, block); c++, from += step)
                 for (int64_t i = 0; i < count; i++)

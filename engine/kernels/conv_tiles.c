@@ -9,14 +9,16 @@
  */
 #include "engine/kernels/conv_tiles.h"
 
+#include "engine/kernels/conv_pairs.h"
 #include "engine/kernels/conv_rows.h"
 
 /* Places of the parts of a worker's scratch, in bytes. */
 typedef struct Layout {
     size_t offset; /* int32_t [c_block * n_taps] */
     size_t line;   /* one line of a channel before its phases are split, or after they are joined */
-    size_t rows;   /* [c_src * n_phases][pitch] */
+    size_t rows;   /* [c_src * n_phases][pitch], of pairs [c_src * n_phases][3][pair_pitch] */
     size_t out;    /* [m_chunk][pitch] */
+    size_t channel, halves; /* of pairs: [n_phases][pitch] and [m_chunk][2][pair_pitch] */
     size_t weights; /* of a block, as floats */
     size_t size;
 } Layout;
@@ -25,10 +27,12 @@ static Layout lay_out(const ConvPlan *plan)
 {
     Layout at = {.size = 0};
 
-    at.offset = scratch_take(&at.size, (size_t)(plan->c_block * plan->n_taps));
+    at.offset = scratch_take(&at.size, (size_t)(plan->c_block * plan->n_terms));
     at.line = scratch_take(&at.size, conv_line_count(plan));
-    at.rows = scratch_take(&at.size, (size_t)(plan->c_src * plan->n_phases * plan->pitch));
+    at.rows = scratch_take(&at.size, (size_t)(plan->c_src * plan->n_phases * (plan->pairs ? 3 * plan->pair_pitch : plan->pitch)));
     at.out = scratch_take(&at.size, (size_t)(plan->m_chunk * plan->pitch));
+    at.channel = scratch_take(&at.size, plan->pairs ? (size_t)(plan->n_phases * plan->pitch) : 0);
+    at.halves = scratch_take(&at.size, plan->pairs ? (size_t)(2 * plan->m_chunk * plan->pair_pitch) : 0);
     at.weights = scratch_take(&at.size, conv_widened_count(plan));
     return at;
 }
@@ -60,13 +64,19 @@ static void rectify(float *y, int64_t m, int64_t columns, int64_t y_stride)
             y[t] = y[t] < 0.0f ? 0.0f : y[t];
 }
 
+/* Whether products write y themselves. */
+static bool may_be_direct(const ConvPlan *plan, int64_t columns, bool add)
+{
+    return plan->pairs ? columns % 2 == 0 && !add : plan->n_blocks == 1 || !add;
+}
+
 static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob *job, int64_t task, char *scratch)
 {
     int64_t share = task % plan->m_split, group = task / plan->m_split % plan->groups;
     ConvTile tile = conv_plan_tile(plan, job->shape.batch, task / plan->m_split / plan->groups);
     int64_t columns = conv_tile_columns(plan, &tile);
     int64_t count = plan->y.n_dst * plan->x.n_dst;
-    int64_t group_weights = group * plan->n_panels * plan->j * plan->tile_rows;
+    int64_t group_weights = group * plan->n_sums * conv_sum_weights(plan);
     float bias_room[PLAN_CHUNK_MAX];
     Layout at = lay_out(plan);
     PackedWeights packed = {.floats = job->ready_half ? NULL : job->ready + group_weights,
@@ -74,21 +84,35 @@ static void run_tile(const TileKernels *tk, const ConvPlan *plan, const ConvJob 
                             .room = (void *)(scratch + at.weights)};
     int32_t *offset = (void *)(scratch + at.offset);
     float *line = (void *)(scratch + at.line), *rows = (void *)(scratch + at.rows), *out = (void *)(scratch + at.out);
+    float *channel = (void *)(scratch + at.channel), *halves = (void *)(scratch + at.halves);
+    const RowSource source = {job->x, job->context, job->elu};
 
-    conv_rows_offsets(plan, offset);
-    conv_rows_fill(tk, plan, &tile, group, &(RowSource){job->x, job->context, job->elu}, line, rows);
+    if (plan->pairs) {
+        conv_pairs_offsets(plan, offset);
+        conv_pairs_fill(tk, plan, &tile, group, &source, line, channel, rows);
+    } else {
+        conv_rows_offsets(plan, offset);
+        conv_rows_fill(tk, plan, &tile, group, &source, line, rows);
+    }
     for (int64_t first = share * plan->m_chunk; first < plan->m; first += plan->m_split * plan->m_chunk) {
         int64_t m = plan->m - first < plan->m_chunk ? plan->m - first : plan->m_chunk;
         const float *bias = chunk_bias(plan, job, group, first, m, bias_room);
 
-        if (conv_rows_are_direct(plan, &tile) && (!job->add || plan->n_blocks == 1)) {
+        if (conv_rows_are_direct(plan, &tile) && may_be_direct(plan, columns, job->add)) {
             float *y = job->y + conv_rows_place(plan, &tile, group, first);
 
-            conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, y, count, job->add);
+            if (plan->pairs)
+                conv_pairs_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, halves, y, count);
+            else
+                conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, y, count,
+                                   job->add ? ROW_SUM_IS_ADDED : ROW_SUM_BEGINS);
             if (job->relu)
                 rectify(y, m, columns, count);
         } else {
-            conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, out, plan->pitch, false);
+            if (plan->pairs)
+                conv_pairs_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, halves, out, plan->pitch);
+            else
+                conv_rows_multiply(tk, plan, offset, rows, &packed, bias, first, m, columns, out, plan->pitch, ROW_SUM_BEGINS);
             if (job->relu)
                 rectify(out, m, columns, plan->pitch);
             conv_rows_store(tk, plan, &tile, group, first, m, out, line, &(RowTarget){.y = job->y, .add = job->add});
@@ -107,7 +131,11 @@ void conv_tiles_gather_pack(const TileKernels *tk, const ConvJob *job, int64_t t
 {
     ConvPlan plan;
 
-    if (conv_plan_gather(&plan, tk, &job->shape))
+    if (!conv_plan_gather(&plan, tk, &job->shape))
+        return;
+    if (plan.pairs)
+        conv_pairs_pack_gather(&plan, job->w, job->packed, task);
+    else
         conv_pack_gather(tk, &plan, job->w, job->packed, task);
 }
 
@@ -132,7 +160,11 @@ void conv_tiles_scatter_pack(const TileKernels *tk, const ConvJob *job, int64_t 
 {
     ConvPlan plan;
 
-    if (conv_plan_scatter(&plan, tk, &job->shape))
+    if (!conv_plan_scatter(&plan, tk, &job->shape))
+        return;
+    if (plan.pairs)
+        conv_pairs_pack_scatter(&plan, job->w, job->packed, task);
+    else
         conv_pack_scatter(&plan, &job->shape, job->w, job->packed, task);
 }
 

@@ -46,6 +46,8 @@ typedef struct TileKernels {
     /* rows[q * pitch + t] = line[t * stride + q], q in [0, stride), t in [0, n); and back. */
     void (*split)(float *rows, int64_t pitch, const float *line, int64_t stride, int64_t n);
     void (*join)(float *line, const float *rows, int64_t pitch, int64_t stride, int64_t n);
+    /* rows [middle, before, after][pitch] of conv_pairs.h from row [2 n + 2]; n is a multiple of 16 */
+    void (*pair)(float *rows, int64_t pitch, const float *row, int64_t n);
     /* dst[i] (+)= src[i] ELU'(slope_at[i]); slope_at NULL: src[i] alone */
     void (*finish)(float *dst, const float *src, int64_t n, bool add, const float *slope_at);
     /* row[i] *= ELU'(x) where elu[i] = ELU(x): 1, or ELU(x) + 1 below 0 */

@@ -28,6 +28,8 @@ typedef struct Conv1dParams {
     int output_pad;               /* transposed only: zeros-fed samples added on the right (torch output_padding) */
     float trim_right_ratio;       /* transposed, PAD_CAUSAL: share of P trimmed on the right, 1 in released models */
     InputActivation activation;
+    bool even_chunks;             /* every chunk of a stream begins at an even frame of the slower side: for inference, frames
+                                     are then summed two by two where that needs fewer products (conv_pairs.h) */
 } Conv1dParams;
 
 /* x [batch, c_in, n], w [c_out, c_in / groups, k], b [c_out] or NULL -> y [batch, c_out, m].

@@ -56,7 +56,7 @@ static RsdStatus check_shapes(ConvShape *s, const Tensor *x, const Tensor *w, co
     CHECK(p->stride >= 0 && p->dilation >= 0 && p->groups >= 0 && p->output_pad >= 0, err, RSD_ERR_ARG,
           "%s: stride %d, dilation %d, groups %d, output padding %d; none may be negative", name, p->stride, p->dilation,
           p->groups, p->output_pad);
-    *s = (ConvShape){.batch = x->shape[0], .groups = at_least_one(p->groups), .y = CONV_ONE_LINE,
+    *s = (ConvShape){.batch = x->shape[0], .groups = at_least_one(p->groups), .y = CONV_ONE_LINE, .pairs = p->even_chunks,
                      .x = {.k = w->shape[2], .stride = at_least_one(p->stride), .dilation = at_least_one(p->dilation)}};
     CHECK(s->x.k <= SIDE_MAX / s->x.dilation && s->x.stride <= SIDE_MAX && p->pad_left <= SIDE_MAX && p->pad_right <= SIDE_MAX &&
               p->pad_left >= -SIDE_MAX && p->pad_right >= -SIDE_MAX,

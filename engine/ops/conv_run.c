@@ -352,11 +352,13 @@ static RsdStatus run_sum(Tape *tape, ConvKind kind, const ConvJob *job, const Te
 {
     const ConvKernels *kernels = tape->kernels->conv;
     Run run = {.kernels = kernels, .threads = tape->threads, .kind = kind, .job = *job};
-    ConvWork work = work_of(kernels, kind, &job->shape);
+    ConvWork work;
     ArenaMark mark = arena_mark(tape->arena);
     const Prepared *prepared = tape->recording ? NULL : w->prepared;
     RsdStatus status = RSD_OK;
 
+    run.job.shape.pairs = job->shape.pairs && !tape->recording; /* weights that change are packed anew: it would not pay */
+    work = work_of(kernels, kind, &run.job.shape);
     TRY(threads_scratch_reserve(tape->threads, work.scratch_size, err));
     if (is_prepared(prepared, kernels, kind, &job->shape, work.packed_count)) {
         if (prepared->aside.file)

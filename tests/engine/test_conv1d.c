@@ -9,6 +9,7 @@
 
 #include "conv_bench.h"
 #include "engine/base/mem.h"
+#include "engine/kernels/conv.h"
 #include "engine/kernels/kernels.h"
 #include "engine/ops/conv1d.h"
 #include "engine/stream.h"
@@ -340,6 +341,82 @@ Test(conv1d, wide_layers_stream_like_whole_signals)
                 check_stream(conv_set_names[s], &cases[i], chunks[j] * per, &rng);
             }
         }
+    }
+}
+
+/* --- frames two by two ------------------------------------------------------------------------------------------------------ */
+
+static ConvCase random_pairs_case(Rng *rng, bool transposed)
+{
+    static const int strides[] = {1, 2, 3, 4, 5, 8};
+    const int stride = strides[rng_u32(rng) % 6], groups = rng_u32(rng) % 4 == 0 ? 2 : 1;
+    const int64_t frames = 2 + rng_u32(rng) % 700 / (1 + rng_u32(rng) % 20);
+
+    return (ConvCase){.transposed = transposed, .has_bias = rng_u32(rng) % 4 != 0, .batch = 1 + rng_u32(rng) % 3,
+                      .c_in = groups * (1 + (int64_t)(rng_u32(rng) % 30)), .n = transposed ? frames : frames * stride,
+                      .c_out = groups * (96 / (transposed ? stride : 1) + (int64_t)(rng_u32(rng) % 20)), .k = 2 * stride,
+                      .p = {.stride = stride, .groups = groups, .rule = rng_u32(rng) % 2 ? PAD_CAUSAL : PAD_SAME,
+                            .trim_right_ratio = 1.0f, .activation = rng_u32(rng) % 2 ? INPUT_ELU : INPUT_PLAIN,
+                            .even_chunks = true}};
+}
+
+Test(conv1d, pairs_of_frames_match_the_definition)
+{
+    for (size_t s = 0; s < CONV_N_SETS; s++)
+        for (uint32_t i = 0; i < 60 && kernels_named(conv_set_names[s]); i++) {
+            Rng rng = rng_at(conv_seed(), RNG_TEST, 20, i);
+            ConvCase c = random_pairs_case(&rng, i % 2 == 1);
+
+            check_values(conv_set_names[s], &c, &rng);
+        }
+}
+
+Test(conv1d, pairs_of_frames_stream_in_chunks_that_begin_at_even_frames)
+{
+    for (size_t s = 0; s < CONV_N_SETS; s++)
+        for (uint32_t i = 0; i < 40 && kernels_named(conv_set_names[s]); i++) {
+            Rng rng = rng_at(conv_seed(), RNG_TEST, 21, i);
+            ConvCase c = random_pairs_case(&rng, i % 2 == 1);
+
+            c.p.rule = PAD_CAUSAL;
+            check_stream(conv_set_names[s], &c, 2 * (1 + (int64_t)(rng_u32(&rng) % 60)) * (c.transposed ? 1 : c.p.stride), &rng);
+        }
+}
+
+Test(conv1d, pairs_of_frames_have_the_same_bits_on_two_threads)
+{
+    for (uint32_t i = 0; i < 20; i++) {
+        ConvBench bench[2];
+        ConvCase c;
+
+        for (int threads = 1; threads <= 2; threads++) {
+            Rng rng = rng_at(conv_seed(), RNG_TEST, 22, i);
+
+            c = random_pairs_case(&rng, i % 2 == 1);
+            conv_bench_open(&bench[threads - 1], kernels_pick()->name, threads);
+            conv_make_tensors(&bench[threads - 1], &c, &rng);
+            cr_assert_eq(conv_run_op(&bench[threads - 1], &c), RSD_OK);
+        }
+        conv_assert_same_bits(bench[0].y->data, bench[1].y->data, tensor_count(bench[0].y), "y", &c);
+        conv_bench_close(&bench[0]);
+        conv_bench_close(&bench[1]);
+    }
+}
+
+/* Three sums of half as many terms each. */
+Test(conv1d, pairs_of_frames_need_three_quarters_of_the_products)
+{
+    ConvShape shape = {.batch = 1, .groups = 1, .c_fine = 32, .c_coarse = 128, .y = CONV_ONE_LINE,
+                       .x = {.n_fine = 400, .n_coarse = 100, .k = 8, .stride = 4, .dilation = 1, .left = 4}};
+
+    for (size_t s = 1; s < CONV_N_SETS && kernels_named(conv_set_names[s]); s++) {
+        const ConvKernels *kernels = kernels_named(conv_set_names[s])->conv;
+        const size_t gathered = kernels->gather_work(&shape).packed_count, scattered = kernels->scatter_work(&shape).packed_count;
+
+        shape.pairs = true;
+        cr_assert_eq(2 * kernels->gather_work(&shape).packed_count, 3 * gathered);
+        cr_assert_eq(2 * kernels->scatter_work(&shape).packed_count, 3 * scattered);
+        shape.pairs = false;
     }
 }
 

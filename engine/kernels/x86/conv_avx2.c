@@ -117,6 +117,28 @@ static void split(float *rows, int64_t pitch, const float *line, int64_t stride,
             rows[q * pitch + t] = line[t * stride + q];
 }
 
+/* Floats 0, 2, 4 ... of sixteen, or 1, 3, 5 ... */
+static inline __m256 every_second(__m256 a, __m256 b, bool odd)
+{
+    const __m256 mixed = odd ? _mm256_shuffle_ps(a, b, 0xDD) : _mm256_shuffle_ps(a, b, 0x88);
+
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xD8));
+}
+
+static void pair(float *rows, int64_t pitch, const float *row, int64_t n)
+{
+    for (int64_t u = 0; u < n; u += W) {
+        const float *x = row + 2 * u;
+        __m256 a = _mm256_loadu_ps(x), b = _mm256_loadu_ps(x + W), middle = every_second(a, b, true);
+
+        _mm256_storeu_ps(rows + u, middle);
+        _mm256_storeu_ps(rows + pitch + u, _mm256_sub_ps(every_second(a, b, false), middle));
+        a = _mm256_loadu_ps(x + 2);
+        b = _mm256_loadu_ps(x + 2 + W);
+        _mm256_storeu_ps(rows + 2 * pitch + u, _mm256_sub_ps(every_second(a, b, false), middle));
+    }
+}
+
 static void join(float *line, const float *rows, int64_t pitch, int64_t stride, int64_t n)
 {
     int64_t t = 0;
@@ -447,7 +469,7 @@ static void dots(const TileDots *d)
 /* --- the table ------------------------------------------------------------------------------------------------------------ */
 
 static const TileKernels tile_kernels = {
-    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .widen = widen, .sum = sum, .dot = dot,
+    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .pair = pair, .finish = finish, .slope = slope, .widen = widen, .sum = sum, .dot = dot,
     .turn = turn, .product = product, .dots = dots};
 
 CONV_KERNELS_OF_TILES(conv_avx2, tile_kernels);

@@ -113,6 +113,23 @@ static void join(float *line, const float *rows, int64_t pitch, int64_t stride, 
             line[t * stride + q] = rows[q * pitch + t];
 }
 
+static void pair(float *rows, int64_t pitch, const float *row, int64_t n)
+{
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+
+    for (int64_t u = 0; u < n; u += W) {
+        const float *x = row + 2 * u;
+        __m512 a = _mm512_loadu_ps(x), b = _mm512_loadu_ps(x + W), middle = _mm512_permutex2var_ps(a, odd, b);
+
+        _mm512_storeu_ps(rows + u, middle);
+        _mm512_storeu_ps(rows + pitch + u, _mm512_sub_ps(_mm512_permutex2var_ps(a, even, b), middle));
+        a = _mm512_loadu_ps(x + 2);
+        b = _mm512_loadu_ps(x + 2 + W);
+        _mm512_storeu_ps(rows + 2 * pitch + u, _mm512_sub_ps(_mm512_permutex2var_ps(a, even, b), middle));
+    }
+}
+
 /* panel[t * m + r] = rows[r * pitch + t] */
 INLINE void turn_rows(float *panel, const float *rows, int64_t pitch, int64_t n, int m)
 {
@@ -374,7 +391,7 @@ static void dots(const TileDots *d)
 /* --- the table ------------------------------------------------------------------------------------------------------------ */
 
 static const TileKernels tile_kernels = {
-    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .finish = finish, .slope = slope, .widen = widen, .sum = sum, .dot = dot,
+    .rows = ROWS, .columns = 3 * W, .lanes = W, .load = load, .split = split, .join = join, .pair = pair, .finish = finish, .slope = slope, .widen = widen, .sum = sum, .dot = dot,
     .turn = turn, .product = product, .dots = dots};
 
 CONV_KERNELS_OF_TILES(conv_avx512, tile_kernels);
