@@ -192,7 +192,7 @@ static RsdStatus read_metadata(DacFile *file, const PickleValue *metadata, const
 
     CHECK(metadata && metadata->kind == PICKLE_DICT, err, RSD_ERR_CORRUPT, "%s: 'metadata' is missing", name);
     version = pickle_find(metadata, "dac_version");
-    CHECK(version && version->kind == PICKLE_TEXT, err, RSD_ERR_CORRUPT, "%s: 'dac_version' is missing", name);
+    CHECK(version && version->kind == PICKLE_TEXT, err, RSD_ERR_CORRUPT, "%s: 'dac_version' is missing or no text", name);
     CHECK(strcmp(version->text, VERSION) == 0, err, RSD_ERR_UNSUPPORTED, "%s: 'dac_version' is %.20s; " VERSION " is known", name,
           version->text);
     TRY(read_whole(&channels, metadata, "channels", 1, DAC_FILE_MAX_CHANNELS, name, err));
@@ -218,9 +218,11 @@ static RsdStatus read_codes(DacFile *file, const PickleValue *codes, const char 
 
     CHECK(read_array(&array, codes) && (array.type == 'u' || array.type == 'i') && !array.fortran_order, err, RSD_ERR_CORRUPT,
           "%s: 'codes' is no array of whole numbers", name);
-    CHECK(array.n_dims == 3 && array.shape[1] >= 1 && array.shape[1] <= DAC_FILE_MAX_STAGES && array.shape[2] >= 1, err,
-          RSD_ERR_CORRUPT, "%s: 'codes' has %d axes or empty ones; expected [channels, 1 to %d stages, frames]", name, array.n_dims,
-          DAC_FILE_MAX_STAGES);
+    CHECK(array.n_dims == 3, err, RSD_ERR_CORRUPT, "%s: 'codes' has %d axes; expected [channels, stages, frames]", name,
+          array.n_dims);
+    CHECK(array.shape[1] >= 1 && array.shape[1] <= DAC_FILE_MAX_STAGES && array.shape[2] >= 1, err, RSD_ERR_CORRUPT,
+          "%s: 'codes' has %lld stages and %lld frames; expected 1 to %d and 1 or more", name, (long long)array.shape[1],
+          (long long)array.shape[2], DAC_FILE_MAX_STAGES);
     CHECK(array.shape[0] == file->channels, err, RSD_ERR_CORRUPT, "%s: codes of %lld channels, 'channels' is %d", name,
           (long long)array.shape[0], file->channels);
     file->n_stages = (int)array.shape[1];

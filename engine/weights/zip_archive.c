@@ -38,13 +38,19 @@ struct ZipArchive {
 
 static RsdStatus refuse(const char *place, zip_error_t *reason, RsdError *err)
 {
+    const int code = libzip.zip_error_code_zip(reason);
     RsdStatus status = RSD_ERR_CORRUPT;
 
-    if (libzip.zip_error_code_zip(reason) == ZIP_ER_MEMORY)
+    if (code == ZIP_ER_MEMORY)
         status = RSD_ERR_MEMORY;
-    else if (libzip.zip_error_code_zip(reason) == ZIP_ER_OPEN || libzip.zip_error_code_zip(reason) == ZIP_ER_NOENT)
+    else if (code == ZIP_ER_OPEN || code == ZIP_ER_NOENT)
         status = RSD_ERR_IO;
-    error_set(err, status, "%s: %s", place, libzip.zip_error_strerror(reason));
+    if (code == ZIP_ER_NOZIP)
+        error_set(err, status, "%s: Not a zip archive: no directory at its end; is the file complete?", place);
+    else if (code == ZIP_ER_EXISTS)
+        error_set(err, status, "%s: two entries of the zip archive have the same name", place);
+    else
+        error_set(err, status, "%s: %s", place, libzip.zip_error_strerror(reason));
     libzip.zip_error_fini(reason);
     return status;
 }

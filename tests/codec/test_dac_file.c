@@ -117,7 +117,7 @@ Test(dac_file, every_wrong_field_is_named)
         {"channels", "J\x02\0", "J\x02\x01", 3, RSD_ERR_CORRUPT, "'channels' is 258"},
         {"padding", "padding\x89", "padding]", 8, RSD_ERR_CORRUPT, "'padding' is neither"},
         {"dac_version", "1.0.0", "2.0.0", 5, RSD_ERR_UNSUPPORTED, "'dac_version' is 2.0.0"},
-        {"dac_version", "dac_version", "dac_Version", 11, RSD_ERR_CORRUPT, "'dac_version' is missing"},
+        {"dac_version", "dac_version", "dac_Version", 11, RSD_ERR_CORRUPT, "'dac_version' is missing or no text"},
     };
     DacFile file = example(), back;
     uint8_t *good, *data;

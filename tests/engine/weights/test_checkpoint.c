@@ -337,6 +337,11 @@ Test(checkpoint, zips_that_are_compressed_or_lie_about_sizes_are_refused)
     ASSERT_OK(open_bytes(&c, &again, &err), err);
     ASSERT_FAILS(checkpoint_read_f32(c, checkpoint_find(c, "b"), values, 6, &err), RSD_ERR_CORRUPT, err, "damaged");
     checkpoint_close(&c);
+    memset(&again, 0, sizeof again);
+    make_zip_entry(&again, "y/data.pkl", pickle.data, pickle.size);
+    make_zip_entry(&again, "y/data.pkl", pickle.data, pickle.size);
+    make_zip_end(&again);
+    ASSERT_FAILS(open_bytes(&c, &again, &err), RSD_ERR_CORRUPT, err, "same name");
     memset(&again, 0, sizeof again); /* other order of entries: names decide */
     make_zip_entry(&again, "y/data/0", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24);
     make_zip_entry(&again, "y/version", "3\n", 2);
