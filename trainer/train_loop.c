@@ -166,8 +166,11 @@ static bool is_best(const TrainLoop *loop, double score)
     return score < loop->state->best_score || (loop->state->best_step <= start && loop->state->step > start);
 }
 
+/* The best is what the files say: without them it was none. */
 static RsdStatus keep_best(TrainLoop *loop, double score, RsdError *err)
 {
+    const double best_score = loop->state->best_score;
+    const int64_t best_step = loop->state->best_step;
     char path[CHECKPOINT_PATH_SIZE];
     RsdStatus status = RSD_OK;
 
@@ -175,11 +178,34 @@ static RsdStatus keep_best(TrainLoop *loop, double score, RsdError *err)
     loop->state->best_step = loop->state->step;
     TRY(run_folder_path(path, &loop->folder, "checkpoint-best.safetensors", err));
     TRY(checkpoint_save(loop->state, loop->config, path, err));
+    TRY(export_model(loop, score, err));
+    return RSD_OK;
 fail:
+    loop->state->best_score = best_score;
+    loop->state->best_step = best_step;
     return status;
 }
 
-static RsdStatus validate(TrainLoop *loop, RsdError *err)
+/* What a validation leaves on the disk. In the middle of a run a full one is no end. */
+static RsdStatus keep_validated(TrainLoop *loop, double score, bool best, bool in_the_middle, RsdError *err)
+{
+    RsdError reason = {0};
+    RsdStatus status = RSD_OK;
+
+    if (best)
+        status = keep_best(loop, score, &reason);
+    else if (loop->config->train.exported == EXPORT_LAST)
+        status = export_model(loop, score, &reason);
+    if (status == RSD_ERR_IO && in_the_middle) {
+        log_note(LOG_WARNING, "step %lld: the validated weights were not written: %s", (long long)loop->state->step, reason.text);
+        return RSD_OK;
+    }
+    if (status != RSD_OK && err)
+        *err = reason;
+    return status;
+}
+
+static RsdStatus validate(TrainLoop *loop, bool in_the_middle, RsdError *err)
 {
     double score;
     bool best;
@@ -189,10 +215,8 @@ static RsdStatus validate(TrainLoop *loop, RsdError *err)
         return RSD_OK;
     TRY(loop->kind->validate(loop, &score, err));
     best = is_best(loop, score);
-    if (best)
-        TRY(keep_best(loop, score, err));
-    if (best || loop->config->train.exported == EXPORT_LAST)
-        TRY(export_model(loop, score, err));
+    TRY(keep_validated(loop, score, best, in_the_middle, err));
+    best = loop->state->best_step == loop->state->step;
     loop->kind->tell_validation(loop, best);
     loop->last_valid = step_clock();
     loop->last_valid_step = loop->state->step;
@@ -348,7 +372,7 @@ static RsdStatus run_step(TrainLoop *loop, RsdError *err)
     TRY(run_folder_check_step(&loop->folder, loop->state, outcome.spike, outcome.skipped, outcome.grad_norm, err));
     since = step_clock();
     if (is_due(loop->state->step, cfg->valid_steps, since, loop->last_valid, cfg->valid_period_s))
-        TRY(validate(loop, err));
+        TRY(validate(loop, loop->state->step < cfg->steps, err));
     if (any(loop, is_due(loop->state->step, cfg->checkpoint_steps, since, loop->folder.last_saved, cfg->checkpoint_period_s)))
         TRY(save(loop, true, err));
     other = step_clock() - since; /* speed and time left are those of steps alone */
@@ -390,12 +414,14 @@ static RsdStatus finish(TrainLoop *loop, TrainEnd end, RsdError *err)
 {
     static const char *const reasons[] = {"finished", "stopped", "time limit"};
     RunLog *log = &loop->folder.log;
-    RsdStatus status = RSD_OK;
+    RsdStatus status = RSD_OK, kept;
 
     /* A stop wants to be quick: what is validated then is validated on resume. */
     if (end != TRAIN_STOPPED)
-        TRY(validate(loop, err));
-    TRY(save(loop, false, err));
+        status = validate(loop, false, err);
+    kept = save(loop, false, status == RSD_OK ? err : NULL); /* the state, even where there is no room for more */
+    TRY(status);
+    TRY(kept);
     if (!loop->kind->can_validate(loop) && train_loop_is_first(loop))
         TRY(export_model(loop, INFINITY, err));
     run_log_begin(log, "end");
