@@ -20,11 +20,21 @@ const char *eval_flag_words(const EvalKind *kind, unsigned flags)
                                              : NULL;
 }
 
+/* "-0.00" becomes "0.00". */
+static void drop_sign_of_zero(char *text)
+{
+    char *sign = strchr(text, '-');
+
+    if (sign && strcspn(text, "123456789") == strlen(text) && strchr(text, '0'))
+        memmove(sign, sign + 1, strlen(sign));
+}
+
 const char *eval_value_text(char text[EVAL_VALUE_SIZE], const EvalMetric *metric, const MetricValue *value)
 {
     if (value->flags & METRIC_NOT_APPLICABLE)
         return strcpy(text, "-");
     snprintf(text, EVAL_VALUE_SIZE, value->flags ? "(%.*f)" : "%.*f", metric->n_digits, value->value);
+    drop_sign_of_zero(text);
     return text;
 }
 

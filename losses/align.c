@@ -21,6 +21,7 @@
 #define SMALLEST_FFT 4096
 #define PASS_HZ 8000.0
 #define TIE 1e-12 /* correlations this close, relative to the energy, are equal */
+#define NEARLY 1e-3 /* and peaks of a periodic signal this close, relative to the highest */
 
 typedef struct Correlator {
     Fft *fft;
@@ -95,18 +96,6 @@ static void add_block(Correlator *c, const float *ref, int64_t n_ref, const floa
     }
 }
 
-/* Lags lie at 0 .. 2 max_lag, lag 0 in the middle; looks from there outwards so that ties go to the smallest. */
-static int64_t find_peak(const double *lags, int64_t max_lag, double energy)
-{
-    int64_t best = max_lag;
-
-    for (int64_t d = 1; d <= max_lag; d++)
-        for (int sign = -1; sign <= 1; sign += 2)
-            if (lags[max_lag + sign * d] > lags[best] + TIE * energy)
-                best = max_lag + sign * d;
-    return best;
-}
-
 /* Vertex of the parabola through three points around i, relative to i. */
 static double refine(const double *lags, int64_t i, int64_t count)
 {
@@ -117,6 +106,42 @@ static double refine(const double *lags, int64_t i, int64_t count)
     before = lags[i - 1], at = lags[i], after = lags[i + 1];
     curvature = before - 2 * at + after;
     return curvature < 0 ? 0.5 * (before - after) / curvature : 0;
+}
+
+/* Height of that parabola: of a peak between two lags. */
+static double height_at(const double *lags, int64_t i, int64_t count)
+{
+    const double aside = refine(lags, i, count);
+
+    return aside == 0 ? lags[i] : lags[i] - 0.25 * (lags[i - 1] - lags[i + 1]) * aside;
+}
+
+static bool is_peak(const double *lags, int64_t i, int64_t count)
+{
+    return lags[i] > 0 && (i == 0 || lags[i] >= lags[i - 1]) && (i == count - 1 || lags[i] >= lags[i + 1]);
+}
+
+/* Lags lie at 0 .. 2 max_lag, lag 0 in the middle; looks from there outwards so that ties go to the smallest. A tone has a peak
+ * each period, of which the one that falls on a whole lag stands out by chance: nearly equal ones are ties as well. */
+static int64_t find_peak(const double *lags, int64_t max_lag, double energy)
+{
+    const int64_t count = 2 * max_lag + 1;
+    int64_t best = max_lag;
+    double enough;
+
+    for (int64_t d = 1; d <= max_lag; d++)
+        for (int sign = -1; sign <= 1; sign += 2)
+            if (lags[max_lag + sign * d] > lags[best] + TIE * energy)
+                best = max_lag + sign * d;
+    enough = (1 - NEARLY) * height_at(lags, best, count);
+    for (int64_t d = 0; d <= max_lag; d++)
+        for (int sign = -1; sign <= 1; sign += 2) {
+            const int64_t i = max_lag + sign * d;
+
+            if (i == best || (is_peak(lags, i, count) && height_at(lags, i, count) >= enough))
+                return i;
+        }
+    return best;
 }
 
 RsdStatus align_find(Alignment *out, const float *ref, int64_t n_ref, const float *dist, int64_t n_dist, int rate_hz,

@@ -57,6 +57,16 @@ Test(align, tells_a_fraction_of_a_sample)
     ASSERT_CLOSE("lag", find(16000, 16000, 16000, 10).exact_lag, 0.3, ((Tolerance){.abs = 0.01}));
 }
 
+/* Its period is 44.1 samples, so that four periods early falls on a whole lag and fits best, by chance. */
+Test(align, a_tone_a_fraction_late_is_not_taken_for_periods_early)
+{
+    for (int i = 0; i < MAX_LEN; i++) {
+        x[i] = (float)sin(2 * M_PI * i / 44.1);
+        y[i] = 0.9f * (float)sin(2 * M_PI * (i - 0.4) / 44.1);
+    }
+    cr_assert_eq(find(MAX_LEN, MAX_LEN, 44100, 2000).lag_samples, 0);
+}
+
 Test(align, correlation_is_one_for_a_copy_and_small_for_strangers)
 {
     signal_noise(x, 16000, 2);
