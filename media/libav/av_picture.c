@@ -212,9 +212,11 @@ static RsdStatus decode_first(Source *s, int64_t max_pixels, RsdError *err)
         if (at_end)
             return error_set(err, RSD_ERR_CORRUPT, "no complete picture in it: damaged, or cut short");
         if (code != AVERROR(EAGAIN)) {
-            char doing[120];
+            char doing[160];
+            const bool is_tiff = s->decoder->codec_id == AV_CODEC_ID_TIFF; /* of which libavcodec does not read all kinds */
 
-            snprintf(doing, sizeof doing, "damaged, or more than the limit of %lld million pixels", (long long)(max_pixels / 1000000));
+            snprintf(doing, sizeof doing, "damaged, %sor more than the limit of %lld million pixels",
+                     is_tiff ? "a TIFF of floats or another kind that is not read, " : "", (long long)(max_pixels / 1000000));
             return av_failure(code, NULL, doing, err);
         }
     }

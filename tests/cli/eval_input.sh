@@ -26,6 +26,14 @@ floats '\000\000\200\076' fine.exr
 floats '\000\000\300\177' nan.exr
 floats '\000\000\200\377' infinite.exr
 printf 'Pf\n1 1\n-1.0\n\000\000\000\077.............' >a.pfm
+# entry TAG TYPE VALUE: of a TIFF directory, in octal, with values below 256
+entry() { printf "\\$1\\001\\00$2\\000\\001\\000\\000\\000\\$3\\000\\000\\000"; }
+{
+    printf 'II*\000\010\000\000\000\012\000'
+    entry 000 3 001; entry 001 3 001; entry 002 3 040; entry 003 3 001; entry 006 3 001 # 1 x 1 pixel, 32 bits, plain, black is 0
+    entry 021 4 206; entry 025 3 001; entry 026 3 001; entry 027 4 004; entry 123 3 003 # at byte 134, one float
+    printf '\000\000\000\000\000\000\000\077'
+} >float.tif
 echo "- CMYK becomes RGB"
 try residua eval -m psnr,ciede2000 rgb.png cmyk.jpg
 echo "- of several pictures the first is compared, where it can be read"
@@ -47,6 +55,7 @@ try residua eval -m psnr,mse fine.exr fine.exr
 try residua eval -m mse fine.exr nan.exr
 try residua eval -m mse infinite.exr fine.exr
 try residua eval -m mse fine.exr a.pfm
+try residua eval -m mse fine.exr float.tif
 echo "- what a file holds decides, not how its name ends"
 cp still.png name.wav && try residua eval -m psnr still.png name.wav
 echo "- silence, unequal lengths, samples that are not numbers"
