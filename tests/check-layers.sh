@@ -40,7 +40,7 @@ function door(header) {
     if (header ~ /^ini\.h$/) return "^trainer/config\\.c"
     if (header ~ /^ebur128\.h$/) return "^losses/"
     if (header ~ /^mpi\.h$/) return "^trainer/comm_mpi\\.c"
-    if (header ~ /^zlib\.h$/) return "^(engine/base/checksum\\.c|media/png_writing\\.c)"
+    if (header ~ /^zlib\.h$/) return "^(engine/base/checksum\\.c|media/png_data\\.c)"
     if (header ~ /^(immintrin|arm_neon|x86intrin|cpuid)\.h$/) return "^engine/(kernels|base)/"
     return ""
 }
