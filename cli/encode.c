@@ -51,7 +51,7 @@ static const Option OPTIONS[] = {
     {.letter = 'r',
      .name = "recursive",
      .offset = offsetof(EncodeRequest, recursive),
-     .help = "take every recording in the folders named, in depth"},
+     .help = "take every recording and picture in the folders named, in depth; with --model those that it is for"},
     {.letter = 'f', .name = "force", .offset = offsetof(EncodeRequest, force), .help = "overwrite streams that exist"},
     {.letter = 'b',
      .name = "bitrate",
@@ -452,11 +452,16 @@ static int choose_format(EncodeRequest *r)
     return EXIT_DONE;
 }
 
+static bool is_sound_or_picture(const char *path)
+{
+    return media_list_is_recording(path) || picture_is_name(path);
+}
+
 static int run(int argc, char **argv)
 {
     EncodeRequest r = {.format = FORMAT_BY_NAME, .picture = {.quality = QUALITY_NOT_GIVEN, .effort = PICTURE_EFFORT_USUAL}};
     Console console;
-    BatchOptions plan = {.command = &cli_encode, .inputs = argv, .to_stdout = true, .accepts = media_list_is_recording};
+    BatchOptions plan = {.command = &cli_encode, .inputs = argv, .to_stdout = true, .accepts = is_sound_or_picture};
     int code;
 
     if (!command_begin(&cli_encode, &r, argc, argv, &plan.n_inputs, &console, &code))
@@ -466,8 +471,8 @@ static int run(int argc, char **argv)
         console_close(&console);
         return code;
     }
-    if (r.model && model_choice_is_picture(r.model))
-        plan.accepts = picture_is_name;
+    if (r.model)
+        plan.accepts = model_choice_is_picture(r.model) ? picture_is_name : media_list_is_recording;
     plan.suffix = SUFFIXES[r.format];
     plan.output = r.output;
     plan.output_dir = r.output_dir;

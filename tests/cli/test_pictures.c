@@ -370,6 +370,20 @@ static void claim_size(const char *from, const char *to, uint32_t width, uint32_
     fixture_write(to, bytes, size);
 }
 
+Test(pictures, those_in_folders_are_taken_with_and_without_a_model)
+{
+    Image *image = make_picture("a.png", 20, 18, 3, 8, false);
+
+    fixture_must_run("mkdir -p in/deep && cp a.png in/deep && cp a.png in/b.png && echo no >in/c.txt");
+    output_of(0, "encode -q -r --output-dir out in");
+    output_of(0, "decode -q -r --output-dir back out");
+    cr_assert_eq(fixture_run("test -s back/deep/a.png && test -s back/b.png && ! test -e out/c.rsd"), 0);
+    output_of(0, "encode -q -m m.safetensors -r --output-dir out2 in");
+    cr_assert_eq(fixture_run("test -s out2/deep/a.rsd && test -s out2/b.rsd"), 0);
+    EXPECT_SAYS(3, "encode -q -m speech16 -r --output-dir out3 in", "holds no file");
+    image_destroy(&image);
+}
+
 Test(pictures, extreme_shapes_go_through_and_bombs_and_nothing_are_refused)
 {
     Image *image = make_picture("long.png", 30000, 2, 1, 8, false), *to;
