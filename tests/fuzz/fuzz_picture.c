@@ -27,13 +27,43 @@ static void demand(int condition)
 
 /* --- seeds ---------------------------------------------------------------------------------------------------------- */
 
-static void write_seed(const char *folder, int number, const TinyPicture *picture, PictureSetting setting)
+/* Changes of the synthesis, as efforts with a search may bring them, go into the stream's header. */
+static void give_deltas(TinyStream *stream)
+{
+    const ImageCodecConfig *cfg = &tiny_picture_model()->codec->config;
+    float gain[DELTAS_MAX_COUNT], bias[IMAGE_LAST_OUTPUTS];
+    const size_t at = get_u16le(stream->bytes + 6);
+    uint8_t header[HEADER_MAX_SIZE], *bytes;
+    PictureInfo info;
+    size_t size;
+
+    for (int i = 0; i < cfg->widths[0]; i++)
+        gain[i] = 0.03f * (float)(i % 7 - 3);
+    for (int i = 0; i < IMAGE_LAST_OUTPUTS; i++)
+        bias[i] = 0.002f * (float)(i % 5 - 2);
+    demand(picture_header_parse(&info, stream->bytes, at, NULL) == RSD_OK);
+    delta_vector_round(&info.deltas.gain, gain, cfg->widths[0], 6);
+    delta_vector_round(&info.deltas.bias, bias, IMAGE_LAST_OUTPUTS, 10);
+    demand(picture_info_complete(&info, RSD_ERR_ARG, NULL) == RSD_OK);
+    size = picture_header_write(&info, header);
+    bytes = malloc(size + stream->size - at);
+    demand(bytes != NULL);
+    memcpy(bytes, header, size);
+    memcpy(bytes + size, stream->bytes + at, stream->size - at);
+    free(stream->bytes);
+    stream->bytes = bytes;
+    stream->size += size - at;
+}
+
+static void write_seed(const char *folder, int number, const TinyPicture *picture, PictureSetting setting, bool with_deltas)
 {
     TinyStream stream = {0};
     char path[4096];
     FILE *file;
 
     demand(tiny_picture_encode(&stream, picture, 6, setting, NULL, NULL) == RSD_OK);
+    if (with_deltas)
+        give_deltas(&stream);
     snprintf(path, sizeof path, "%s/picture-%02d.rsd", folder, number);
     file = fopen(path, "wb");
     demand(file && fwrite(stream.bytes, 1, stream.size, file) == stream.size && fclose(file) == 0);
@@ -48,7 +78,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     if (*argc < 3 || strcmp((*argv)[1], "--make-corpus") != 0)
         return 0;
     for (int i = 0; i < 10; i++)
-        write_seed((*argv)[2], i, &pictures[i / 2], (PictureSetting){.level = i * 12, .strength = i % 2 ? TILE_STRENGTH_UNIT : 0});
+        write_seed((*argv)[2], i, &pictures[i / 2], (PictureSetting){.level = i * 12, .strength = i % 2 ? TILE_STRENGTH_UNIT : 0}, i % 4 == 1);
     exit(0);
 }
 
