@@ -148,13 +148,18 @@ function byRun(names, options) {
     }));
 }
 
+/* Colours of many lines in one picture: those of runs, then others, none twice. */
+function colourOf(i) {
+    return i < COLOURS.length ? COLOURS[i] : `hsl(${(i * 137.5) % 360} 45% 60%)`;
+}
+
 /* One picture for each run, one line in it for each series that begins with `prefix`. */
-function byMember(prefix, options) {
+function byMember(prefix, title, options) {
     return make("div", {class: "plots"}, visibleRuns().map(r => {
         const lines = [...r.run.byName.values()].filter(s => s.name.startsWith(prefix))
-            .map((s, i) => ({...s, label: s.name.slice(prefix.length), colour: COLOURS[i % COLOURS.length]}));
+            .map((s, i) => ({...s, label: s.name.slice(prefix.length), colour: colourOf(i)}));
         if (!lines.length) return null;
-        return make("figure", {}, make("figcaption", {}, data.runs.length > 1 ? r.run.name : ""), plot(lines, {title: prefix, ...options}),
+        return make("figure", {}, make("figcaption", {}, title + (data.runs.length > 1 ? ": " + r.run.name : "")), plot(lines, {title, ...options}),
             make("div", {class: "legend"}, lines.map(l => make("span", {class: "soft"}, make("span", {class: "swatch", style: "background:" + l.colour}), l.label))));
     }));
 }
@@ -288,15 +293,15 @@ function runPage() {
         curves.replaceChildren(...[
             section("Validation", "Lower is better.", byRun(namesLike(n => n === "valid.score" || n.startsWith("valid.mel_distance.") || n.startsWith("valid.loss.")))),
             section("Losses", "Means between two lines of the log, before weights.", byRun(namesLike(n => n.startsWith("loss.") || n === "commitment"))),
-            section("What each loss has in the update", "Shares add up to 1; one below 0 is a loss that the update works against.", byMember("share.", {linear: true})),
+            section("What each loss has in the update", "Shares add up to 1; one below 0 is a loss that the update works against.", byMember("share.", "share of the update", {linear: true})),
             section("Codebook usage", "Share of living codes of each stage, from dark (0) to light (1).", stages("usage", () => 1)),
             section("Codebook perplexity", "How many codes a batch uses evenly; light is the most that any stage reached.",
                     stages("perplexity", rows => Math.max(1, ...rows.flatMap(s => s.values.filter(v => v !== null))))),
             section("Critics", "", byRun(namesLike(n => n.startsWith("critics.")))),
             section("Optimiser", "Red lines: steps that were skipped; grey ones: the run was resumed there.", byRun(namesLike(n => n === "lr" || n === "grad_norm" || n === "scale")),
-                    byMember("layer_norm.", {}), byMember("update_ratio.", {})),
+                    byMember("layer_norm.", "gradient's norm by part", {}), byMember("update_ratio.", "norm of the update over that of the weights", {})),
             section("Quantiser", "", byRun(namesLike(n => n === "quantizer_error" || n === "stages"))),
-            section("Speed", "Milliseconds of a step by phase.", byRun(namesLike(n => n === "audio_per_s")), byMember("ms.", {linear: true}))
+            section("Speed", "", byRun(namesLike(n => n === "audio_per_s")), byMember("ms.", "milliseconds of a step by phase", {linear: true}))
         ].filter(Boolean));
     }
     const when = t => new Date(1000 * t).toLocaleString();
