@@ -30,12 +30,21 @@ typedef enum ChainPolicy {
     CHAIN_BF16 /* the same in 16 bits */
 } ChainPolicy;
 
+/* How a recording tape multiplies in convolutions of one tap, which are most of a network's work (engine/ops/conv_point.h). Sums,
+ * and all that is kept, are float32. */
+typedef enum TapePrecision {
+    TAPE_F32,
+    TAPE_BF16_GRADIENTS, /* bfloat16 on the way back */
+    TAPE_BF16            /* in both directions */
+} TapePrecision;
+
 typedef struct Tape {
     Arena *arena;
     RsdThreads *threads;            /* borrowed; never NULL */
     const struct Kernels *kernels;  /* set picked at start */
     bool recording;
     ChainPolicy chain;              /* while recording */
+    TapePrecision precision;
     struct StreamState *stream;     /* borrowed; NULL for whole signals */
     Node *last;                     /* nodes are linked backwards */
 } Tape;

@@ -33,6 +33,7 @@ RsdStatus audio_step_create(AudioStep **out, const TrainConfig *config, RsdThrea
     step->segment_len = train_config_segment_len(config);
     TRY(tape_create(&step->tape, threads, 0, err));
     step->tape->chain = (ChainPolicy)config->train.memory;
+    step->tape->precision = (TapePrecision)config->train.precision;
     for (int i = 0; i < config->loss.n_losses; i++)
         TRY(audio_loss_create(&step->losses[i], config->loss.names[i], config->model.rate_hz, (int)step->segment_len,
                               err));

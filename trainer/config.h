@@ -67,6 +67,7 @@ typedef struct TrainRunConfig {
     bool tensorboard;    /* an event file beside the log */
     int adapter_rank;    /* above 0 the model stays as it is, and additions of this rank to its decoder learn */
     int memory;          /* ChainPolicy of the network's tape */
+    int precision;       /* its TapePrecision */
     ExchangeConfig exchange; /* between processes */
     int accumulate;      /* parts of a batch that go through the network one after the other */
 } TrainRunConfig;

@@ -209,6 +209,9 @@ const ConfigKey CONFIG_KEYS[] = {
     CHOICE("train", "memory", "all", train.memory,
            "what is kept for the way back: all, or the inputs of stages, the rest being computed again: less memory, more time, the same "
            "bits; inputs16: these in 16 bits", "all", "inputs", "inputs16"),
+    CHOICE("train", "precision", "f32", train.precision,
+           "of products in convolutions of one tap: floats, or bfloat16 with sums in float on the way back (bf16_gradients) or both ways, where "
+           "the processor has AVX512_BF16", "f32", "bf16_gradients", "bf16"),
     CHOICE("train", "exchange", "all", train.exchange.kind,
            "what processes send each other of a gradient: all of it, the largest numbers, a product of low rank, or bytes; the rest is "
            "sent later", "all", "top", "low_rank", "bytes"),

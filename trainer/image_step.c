@@ -37,6 +37,7 @@ RsdStatus image_step_create(ImageStep **out, const TrainConfig *config, RsdThrea
     step->group = group;
     TRY(tape_create(&step->tape, threads, 0, err));
     step->tape->chain = (ChainPolicy)config->train.memory;
+    step->tape->precision = (TapePrecision)config->train.precision;
     for (int i = 0; i < config->loss.n_losses; i++)
         TRY(image_loss_create(&step->losses[i], config->loss.names[i], NULL, err));
     *out = step;

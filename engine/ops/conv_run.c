@@ -13,6 +13,7 @@
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/point.h"
+#include "engine/ops/conv_point.h"
 #include "engine/ops/pad.h"
 #include "engine/ops/pointwise.h"
 
@@ -357,6 +358,10 @@ static RsdStatus run_sum(Tape *tape, ConvKind kind, const ConvJob *job, const Te
     const Prepared *prepared = tape->recording ? NULL : w->prepared;
     RsdStatus status = RSD_OK;
 
+    if (kind == CONV_GATHER && !job->elu && !job->context && !job->add && conv_point_takes(tape, &job->shape, false)) {
+        conv_point_run(tape, job);
+        return RSD_OK;
+    }
     run.job.shape.pairs = job->shape.pairs && !tape->recording; /* weights that change are packed anew: it would not pay */
     work = work_of(kernels, kind, &run.job.shape);
     TRY(threads_scratch_reserve(tape->threads, work.scratch_size, err));
@@ -438,6 +443,8 @@ static RsdStatus run_back(Tape *tape, const ConvBackJob *job, RsdError *err)
     ArenaMark mark = arena_mark(tape->arena);
     RsdStatus status = RSD_OK;
 
+    if (!job->scatters && !job->elu && conv_point_takes(tape, &job->shape, true))
+        return conv_point_back(tape, job, err);
     TRY(arena_alloc(tape->arena, &run.back.packed, work.packed_count, sizeof(float), err));
     TRY(arena_alloc(tape->arena, &run.back.partial, work.partial_count, sizeof(float), err));
     TRY(threads_scratch_reserve(tape->threads, work.scratch_size, err));

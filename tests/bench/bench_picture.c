@@ -125,6 +125,15 @@ void bench_picture(Bench *bench)
         seconds = bench_fastest(bench, run_step, &rig);
         print(bench, peer, n_threads == 1 ? "training step, 1 thread" : "training step, 2 threads", step_key, seconds,
               BATCH / seconds, "crops/s", 2.0);
+        for (int i = TAPE_BF16_GRADIENTS; i <= TAPE_BF16; i++) {
+            char what[64];
+
+            snprintf(what, sizeof what, "the same, train.precision = %s", i == TAPE_BF16 ? "bf16" : "bf16_gradients");
+            rig.step->tape->precision = (TapePrecision)i;
+            seconds = bench_fastest(bench, run_step, &rig);
+            bench_print(bench, &(BenchFigure){.part = "picture", .what = what, .seconds = seconds, .rate = BATCH / seconds, .unit = "crops/s"});
+        }
+        rig.step->tape->precision = TAPE_F32;
         seconds = bench_fastest(bench, run_synthesis, &rig);
         print(bench, peer, n_threads == 1 ? "synthesis, 1 thread" : "synthesis, 2 threads", synthesis_key, seconds,
               WIDTH * HEIGHT / seconds / 1e6, "Mpx/s", 1.5);
