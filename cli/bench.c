@@ -99,7 +99,7 @@ static const Option OPTIONS[] = {
     {.letter = 'f', .name = "force", .offset = offsetof(BenchRequest, force), .help = "overwrite files that exist"},
     {.name = "json",
      .offset = offsetof(BenchRequest, json),
-     .help = "one JSON object per codec, per point and per comparison on standard output"},
+     .help = "one JSON object per codec, per point, per equal rate and per comparison on standard output"},
     {.name = "csv", .offset = offsetof(BenchRequest, csv), .help = "a table for spreadsheets on standard output"},
     SHARD_OPTION(BenchRequest),
     COMMON_OPTIONS(BenchRequest),
@@ -116,7 +116,7 @@ static const Explained EXAMPLES[] = {
 
 static const Explained JSON_FIELDS[] = {
     {"schema", "1; a field changes its meaning only together with this number"},
-    {"type", "codec, point or bd_rate"},
+    {"type", "codec, point, equal_rate or bd_rate"},
     {"title, settings, kind, files", "of a codec: encoder and options; audio or image; how many were coded"},
     {"codec, setting, bitrate_bps", "of a point of sound: all bytes of all files by their duration"},
     {"bpp", "instead of bitrate_bps for pictures: bits per pixel, the mean of the pictures"},
@@ -124,6 +124,9 @@ static const Explained JSON_FIELDS[] = {
     {"encode_s, decode_s", "mean processor time of one recording or picture"},
     {"metrics", "for each name an object: mean over the files, half_width_95, unit"},
     {"error", "instead of the rest when a codec refuses the setting, or it is above --max-bpp"},
+    {"metric, of_means", "of an equal rate, which is its bpp or bitrate_bps: quality read off the curve of the means, or null"},
+    {"each_mean, each_n",
+     "the same of each file's own curve: mean with each_half_width_95, over the each_n files that every codec reaches there"},
     {"anchor, metric, percent", "of a comparison: bits more (below 0: less) than the anchor at equal quality, or null"},
     {"from, to, overlap, why", "the values both reach, their share of the shorter range, and the reason for null"},
     {"each_percent, each_n", "mean of what each file gives alone, each_half_width_95, and of how many files"},
@@ -432,8 +435,8 @@ const Command cli_bench = {
                    "settings, decodes the files again and measures them: recordings with Opus, AAC, MP3 and Vorbis, pictures "
                    "with JPEG, "
                    "WebP, JPEG 2000, JPEG XL and AVIF. Rates are those of whole files. The table ends with the quality of each "
-                   "codec at equal "
-                   "rates, the bits that each needs for the same quality as the anchor (BD-rate) where the curves overlap, and "
+                   "codec at equal rates, from the means at each setting and from each file's own curve (only the second "
+                   "compares a dial that is a rate, the same for every file, with one that is a quality), the bits that each needs for the same quality as the anchor (BD-rate) where the curves overlap, and "
                    "the settings of "
                    "each encoder.\n\nAll codecs get the same samples: recordings at the rate and the channels of the model "
                    "(--codecs "

@@ -17,6 +17,13 @@ static double value_of(const RdPoint *point, size_t m)
     return point->usable && point->values[m].n ? point->values[m].mean : NAN;
 }
 
+static double each_value(const RdRun *run, size_t c, size_t m, size_t k)
+{
+    const Interval *each = rd_each_at_mark(run, c, m, k);
+
+    return each->n ? each->mean : NAN;
+}
+
 /* ---- table ---- */
 
 static void print_comparison(const RdRun *run, size_t a, size_t c, size_t m, FILE *out)
@@ -37,6 +44,14 @@ static void print_comparison(const RdRun *run, size_t a, size_t c, size_t m, FIL
     fputc('\n', out);
 }
 
+static void print_value(FILE *out, int columns, int n_digits, double value)
+{
+    if (isfinite(value))
+        fprintf(out, " %*.*f", columns, n_digits, value);
+    else
+        fprintf(out, " %*s", columns, "-");
+}
+
 static void print_marks(const RdRun *run, FILE *out)
 {
     fprintf(out, "\nQuality at equal rates\n  %-*s %-14s", CODEC_COLUMNS, "codec", run->kind->rate_unit);
@@ -46,16 +61,32 @@ static void print_marks(const RdRun *run, FILE *out)
     for (size_t m = 0; m < run->set->n; m++)
         for (size_t c = 0; c < run->n_codecs; c++) {
             fprintf(out, "  %-*s %-14s", CODEC_COLUMNS, run->codecs[c].title, run->set->items[m].title);
-            for (size_t k = 0; k < RD_N_MARKS; k++) {
-                double value = rd_at_mark(run, c, m, k);
-
-                if (isfinite(value))
-                    fprintf(out, " %9.*f", run->set->items[m].n_digits, value);
-                else
-                    fprintf(out, " %9s", "-");
-            }
+            for (size_t k = 0; k < RD_N_MARKS; k++)
+                print_value(out, 9, run->set->items[m].n_digits, rd_at_mark(run, c, m, k));
             fputc('\n', out);
         }
+}
+
+static void print_each_at_marks(const RdRun *run, FILE *out)
+{
+    fprintf(out, "\nQuality at equal rates, each %s by itself, over those (number) that every codec reaches there\n",
+            run->kind->eval->thing);
+    for (size_t m = 0; m < run->set->n; m++) {
+        fprintf(out, "  %-*s %-14s", CODEC_COLUMNS, "codec", run->kind->rate_unit);
+        for (size_t k = 0; k < RD_N_MARKS; k++) {
+            char mark[32];
+
+            snprintf(mark, sizeof mark, "%g (%zu)", run->kind->marks[k], rd_count_at_mark(run, m, k));
+            fprintf(out, " %11s", mark);
+        }
+        fputc('\n', out);
+        for (size_t c = 0; c < run->n_codecs; c++) {
+            fprintf(out, "  %-*s %-14s", CODEC_COLUMNS, run->codecs[c].title, run->set->items[m].title);
+            for (size_t k = 0; k < RD_N_MARKS; k++)
+                print_value(out, 11, run->set->items[m].n_digits, each_value(run, c, m, k));
+            fputc('\n', out);
+        }
+    }
 }
 
 void rd_print_table(const RdRun *run, FILE *out)
@@ -80,6 +111,7 @@ void rd_print_table(const RdRun *run, FILE *out)
                 point->decode_speed, kind->speed_unit);
     }
     print_marks(run, out);
+    print_each_at_marks(run, out);
     for (size_t a = 0; a < run->n_anchors; a++) {
         fprintf(out, "\nBits for the same quality, against %s\n", run->codecs[run->anchors[a]].title);
         for (size_t c = 0; c < run->n_codecs; c++)
@@ -166,6 +198,20 @@ static void json_point(JsonLine *line, const RdRun *run, const RdPoint *point, F
     json_line_end(line);
 }
 
+static void json_equal_rate(JsonLine *line, const RdRun *run, size_t c, size_t m, size_t k, FILE *out)
+{
+    const Interval *each = rd_each_at_mark(run, c, m, k);
+
+    begin_object(line, out, "equal_rate", &run->codecs[c]);
+    json_line_text(line, "metric", run->set->items[m].name);
+    json_line_real(line, run->kind->json_rate, run->kind->json_scale * run->kind->marks[k]);
+    json_line_real(line, "of_means", rd_at_mark(run, c, m, k));
+    json_line_real(line, "each_mean", each_value(run, c, m, k));
+    json_line_real(line, "each_half_width_95", each->n > 1 ? each->half_width : NAN);
+    json_line_integer(line, "each_n", (int64_t)each->n);
+    json_line_end(line);
+}
+
 void rd_json_comparison(JsonLine *line, const RdComparison *both)
 {
     const BdRate *bd = &both->curve;
@@ -188,6 +234,10 @@ void rd_print_json(const RdRun *run, FILE *out)
         json_codec(&line, run, c, out);
     for (size_t p = 0; p < run->n_points; p++)
         json_point(&line, run, &run->points[p], out);
+    for (size_t c = 0; c < run->n_codecs; c++)
+        for (size_t m = 0; m < run->set->n; m++)
+            for (size_t k = 0; k < RD_N_MARKS; k++)
+                json_equal_rate(&line, run, c, m, k, out);
     for (size_t a = 0; a < run->n_anchors; a++)
         for (size_t c = 0; c < run->n_codecs; c++)
             for (size_t m = 0; m < run->set->n && c != run->anchors[a]; m++) {

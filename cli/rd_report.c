@@ -37,6 +37,25 @@ static void write_point(JsonLine *data, const RdRun *run, const RdPoint *point)
     json_line_close(data, '}');
 }
 
+/* For each metric a list over the marks: the mean of the files' own curves, or, without a codec, how many files these are. */
+static void write_each_at_marks(JsonLine *data, const char *name, const RdRun *run, const size_t *codec)
+{
+    json_line_open(data, name, '[');
+    for (size_t m = 0; m < run->set->n; m++) {
+        json_line_open(data, NULL, '[');
+        for (size_t k = 0; k < RD_N_MARKS; k++) {
+            const Interval *each = codec ? rd_each_at_mark(run, *codec, m, k) : NULL;
+
+            if (each)
+                json_line_real(data, NULL, each->n ? each->mean : NAN);
+            else
+                json_line_integer(data, NULL, (int64_t)rd_count_at_mark(run, m, k));
+        }
+        json_line_close(data, ']');
+    }
+    json_line_close(data, ']');
+}
+
 static void write_codec(JsonLine *data, const RdRun *run, size_t c)
 {
     json_line_open(data, NULL, '{');
@@ -55,6 +74,7 @@ static void write_codec(JsonLine *data, const RdRun *run, size_t c)
         json_line_close(data, ']');
     }
     json_line_close(data, ']');
+    write_each_at_marks(data, "each_at_marks", run, &c);
     json_line_open(data, "bd", '[');
     for (size_t a = 0; a < run->n_anchors; a++) {
         json_line_open(data, NULL, '[');
@@ -100,6 +120,9 @@ RsdStatus rd_fill_report(void *ctx, JsonLine *data, RsdError *err)
     for (size_t k = 0; k < RD_N_MARKS; k++)
         json_line_real(data, NULL, run->kind->marks[k]);
     json_line_close(data, ']');
+    write_each_at_marks(data, "each_n", run, NULL);
+    json_line_text(data, "thing", run->kind->eval->thing);
+    json_line_text(data, "things", run->kind->eval->things);
     json_line_text(data, "bd_note", bd_note);
     report_metrics(data, run->set);
     json_line_open(data, "codecs", '[');

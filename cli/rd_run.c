@@ -46,6 +46,21 @@ double rd_at_mark(const RdRun *run, size_t codec, size_t metric, size_t mark)
     return run->at_marks[(codec * run->set->n + metric) * RD_N_MARKS + mark];
 }
 
+const Interval *rd_each_at_mark(const RdRun *run, size_t codec, size_t metric, size_t mark)
+{
+    return &run->each_at_marks[(codec * run->set->n + metric) * RD_N_MARKS + mark];
+}
+
+size_t rd_count_at_mark(const RdRun *run, size_t metric, size_t mark)
+{
+    size_t n = 0;
+
+    for (size_t c = 0; c < run->n_codecs; c++)
+        if (rd_each_at_mark(run, c, metric, mark)->n)
+            n = rd_each_at_mark(run, c, metric, mark)->n;
+    return n;
+}
+
 /* ---- trials ---- */
 
 static void tell_progress(Work *work)
@@ -264,6 +279,7 @@ static void judge_point(RdRun *run, RdPoint *point)
                     rd_setting_text(text, point->codec, point->setting), point->err.text);
     } else if (run->max_rate > 0 && point->rate > run->max_rate) {
         point->usable = false;
+        point->too_dear = true;
         error_set(&point->err, RSD_ERR_ARG, "%.*f %s are more than was asked for", run->kind->rate_digits, point->rate,
                   run->kind->rate_unit);
     }
@@ -287,8 +303,8 @@ static size_t curve_of(BdPoint *curve, const RdRun *run, const RdCodec *codec, s
     return n;
 }
 
-/* Of one file. */
-static size_t curve_of_file(BdPoint *curve, const Work *work, size_t file, const RdCodec *codec, size_t m)
+/* Of one file. all: with the points that are too dear in the mean, which may be cheap for this one. */
+static size_t curve_of_file(BdPoint *curve, const Work *work, size_t file, const RdCodec *codec, size_t m, bool all)
 {
     const RdRun *run = work->run;
     size_t n = 0;
@@ -296,7 +312,8 @@ static size_t curve_of_file(BdPoint *curve, const Work *work, size_t file, const
     for (size_t p = 0; p < run->n_points; p++) {
         const RdTrial *t = &work->trials[file * run->n_points + p];
 
-        if (run->points[p].codec == codec && run->points[p].usable && is_value(&t->values[m]))
+        if (run->points[p].codec == codec && (run->points[p].usable || (all && run->points[p].too_dear)) &&
+            is_value(&t->values[m]))
             curve[n++] = (BdPoint){rate_of(run, t), sign_of(&run->set->items[m]) * t->values[m].value};
     }
     return n;
@@ -311,9 +328,9 @@ static RsdStatus compare_each(Interval *out, const Work *work, const RdCodec *co
     RsdStatus status = RSD_OK;
 
     for (size_t f = 0; f < work->run->n_files; f++) {
-        const size_t n_other = curve_of_file(other, work, f, anchor, m);
+        const size_t n_other = curve_of_file(other, work, f, anchor, m, false);
 
-        TRY(bd_rate(&bd, test, curve_of_file(test, work, f, codec, m), other, n_other, err));
+        TRY(bd_rate(&bd, test, curve_of_file(test, work, f, codec, m, false), other, n_other, err));
         if (bd.known)
             scratch[n++] = bd.percent;
     }
@@ -365,6 +382,58 @@ fail:
     return status;
 }
 
+static bool has_points(const RdRun *run, const RdCodec *codec)
+{
+    for (size_t p = 0; p < run->n_points; p++)
+        if (run->points[p].codec == codec && (run->points[p].usable || run->points[p].too_dear))
+            return true;
+    return false;
+}
+
+/* Adds what a file has at a mark to values [n_codecs, n_files], if every codec that coded anything reaches it. */
+static RsdStatus read_file(double *values, size_t *n, const Work *work, size_t f, size_t m, double mark, RsdError *err)
+{
+    const RdRun *run = work->run;
+    BdPoint curve[RD_MAX_SETTINGS];
+    RsdStatus status = RSD_OK;
+
+    for (size_t c = 0; c < run->n_codecs; c++) {
+        double *value = &values[c * run->n_files + *n];
+
+        if (!has_points(run, &run->codecs[c]))
+            continue;
+        TRY(bd_quality_at(value, curve, curve_of_file(curve, work, f, &run->codecs[c], m, true), mark, err));
+        if (!isfinite(*value))
+            return RSD_OK;
+        *value *= sign_of(&run->set->items[m]);
+    }
+    (*n)++;
+fail:
+    return status;
+}
+
+static RsdStatus read_marks_of_each(const Work *work, RsdError *err)
+{
+    const RdRun *run = work->run;
+    double *values = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_alloc(&values, run->n_codecs * run->n_files, sizeof *values, err));
+    for (size_t m = 0; m < run->set->n; m++)
+        for (size_t k = 0; k < RD_N_MARKS; k++) {
+            size_t n = 0;
+
+            for (size_t f = 0; f < run->n_files; f++)
+                TRY(read_file(values, &n, work, f, m, run->kind->marks[k], err));
+            for (size_t c = 0; c < run->n_codecs; c++)
+                if (has_points(run, &run->codecs[c]))
+                    run->each_at_marks[(c * run->set->n + m) * RD_N_MARKS + k] = interval_of(values + c * run->n_files, n);
+        }
+fail:
+    mem_free(&values);
+    return status;
+}
+
 static RsdStatus compare_all(const Work *work, double *scratch, RsdError *err)
 {
     const RdRun *run = work->run;
@@ -376,6 +445,7 @@ static RsdStatus compare_all(const Work *work, double *scratch, RsdError *err)
             for (size_t m = 0; m < run->set->n; m++)
                 TRY(compare(out++, work, &run->codecs[c], &run->codecs[run->anchors[a]], m, scratch, err));
     TRY(read_marks(run, err));
+    TRY(read_marks_of_each(work, err));
 fail:
     return status;
 }
@@ -395,6 +465,7 @@ static RsdStatus list_points(RdRun *run, RsdError *err)
             run->points[run->n_points++] = (RdPoint){.codec = &run->codecs[c], .setting = &run->codecs[c].ladder[s]};
     TRY(mem_calloc(&run->comparisons, run->n_anchors * run->n_codecs * run->set->n, sizeof *run->comparisons, err));
     TRY(mem_calloc(&run->at_marks, run->n_codecs * run->set->n * RD_N_MARKS, sizeof *run->at_marks, err));
+    TRY(mem_calloc(&run->each_at_marks, run->n_codecs * run->set->n * RD_N_MARKS, sizeof *run->each_at_marks, err));
 fail:
     return status;
 }
@@ -439,4 +510,5 @@ void rd_run_clear(RdRun *run)
     mem_free(&run->points);
     mem_free(&run->comparisons);
     mem_free(&run->at_marks);
+    mem_free(&run->each_at_marks);
 }

@@ -75,6 +75,7 @@ typedef struct RdPoint {
     const RdCodec *codec;
     const RdSetting *setting;
     bool usable; /* nothing failed; otherwise `err` says why */
+    bool too_dear; /* above max_rate, and not usable for that alone */
     RsdError err;
     double rate; /* in the kind's unit */
     double encode_speed, decode_speed, encode_s, decode_s; /* amount per second; mean seconds of one thing; of one processor */
@@ -106,6 +107,7 @@ struct RdRun {
     size_t n_points;
     RdComparison *comparisons; /* [n_anchors, n_codecs, n_metrics] */
     double *at_marks;          /* [n_codecs, n_metrics, RD_N_MARKS]; NaN where the curve does not reach */
+    Interval *each_at_marks;   /* the same of each file's own curve, over the files that every codec reaches there */
     double total_amount;
     size_t n_missing;
 };
@@ -119,9 +121,16 @@ void rd_run_clear(RdRun *run);
 const RdComparison *rd_comparison(const RdRun *run, size_t anchor, size_t codec, size_t metric);
 /* At one of the kind's marks. */
 double rd_at_mark(const RdRun *run, size_t codec, size_t metric, size_t mark);
+/* Each file's own curve read off at the mark, over those files that every codec of the run reaches there (n is the same for all that coded anything).
+ * A codec's dial may be a rate, which is then that of every file, or a quality, at which rates differ by file; of the means at its
+ * settings the one is a mean at one rate and the other is not, so rd_at_mark does not compare like with like, and this does. */
+const Interval *rd_each_at_mark(const RdRun *run, size_t codec, size_t metric, size_t mark);
 
 /* Processor time of this thread. */
 double rd_thread_time_s(void);
+
+/* How many files those of rd_each_at_mark are. */
+size_t rd_count_at_mark(const RdRun *run, size_t metric, size_t mark);
 
 /* rd_print.c */
 void rd_print_table(const RdRun *run, FILE *out);

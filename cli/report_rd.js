@@ -38,7 +38,7 @@ function curves(m, hidden) {
 
 function rdPage() {
     const hidden = new Set(), chart = make("div");
-    const bd = make("div", {class: "scroll"}), marks = make("div", {class: "scroll"});
+    const bd = make("div", {class: "scroll"}), marks = make("div", {class: "scroll"}), eachMarks = make("div", {class: "scroll"});
     const anchors = make("select", {id: "anchor", "aria-label": "anchor", onchange: draw}, data.anchors.map((name, a) => make("option", {value: a}, name)));
     const picker = make("select", {id: "metric", "aria-label": "metric", onchange: draw}, data.metrics.map((m, i) => make("option", {value: i}, withUnit(m))));
     const legend = make("div", {class: "legend"}, data.codecs.map((c, i) => make("button", {"aria-pressed": "true", title: c.settings, onclick: e => {
@@ -58,8 +58,13 @@ function rdPage() {
                     make("td", {}, b.overlap === null ? "\u2013" : (100 * b.overlap).toFixed(0) + " %"),
                     make("td", {}, b.each_n > 1 ? signed(b.each_percent) + " \u00b1 " + b.each_half_width_95.toFixed(1) + " (" + b.each_n + ")" : "\u2013"), make("td", {class: "failed soft"}, b.why || ""));
             }))));
-        marks.replaceChildren(make("table", {id: "marks"}, make("thead", {}, make("tr", {}, make("th", {}, data.rate_unit), data.marks.map(k => make("th", {}, String(k))))),
-            make("tbody", {}, data.codecs.map(c => make("tr", {}, make("td", {}, c.name), c.at_marks[m].map(v => make("td", {}, v === null ? "\u2013" : show(v, data.metrics[m].digits))))))));
+        marks.replaceChildren(atRates("marks", data.marks, c => c.at_marks[m]));
+        eachMarks.replaceChildren(atRates("each-marks", data.marks.map((k, i) => k + " (" + data.each_n[m][i] + ")"), c => c.each_at_marks[m]));
+    }
+    function atRates(id, titles, values) {
+        const digits = data.metrics[+picker.value].digits;
+        return make("table", {id}, make("thead", {}, make("tr", {}, make("th", {}, data.rate_unit), titles.map(t => make("th", {}, String(t))))),
+            make("tbody", {}, data.codecs.map(c => make("tr", {}, make("td", {}, c.name), values(c).map(v => make("td", {}, v === null ? "\u2013" : show(v, digits)))))));
     }
     const rows = data.codecs.flatMap(c => c.points.map(p => ({c, p})));
     const columns = [{title: "codec", value: r => r.c.name}, {title: "setting", value: r => r.p.setting}, {title: data.rate_unit, value: r => r.p.rate}]
@@ -71,7 +76,9 @@ function rdPage() {
         make("div", {class: "soft"}, data.subject + " \u00b7 residua " + data.version)), themeButton()),
         card("Curves", make("div", {class: "controls"}, picker, legend), chart),
         card("Bits for the same quality", make("div", {class: "controls"}, make("label", {}, "against ", anchors)), make("p", {class: "soft"}, data.bd_note), bd),
-        card("Quality at equal rates", make("p", {class: "soft"}, "Read off the curves; nothing beyond their ends."), marks),
+        card("Quality at equal rates", make("p", {class: "soft"}, "Read off the curves of means; nothing beyond their ends."), marks,
+            make("p", {class: "soft"}, `Each ${data.thing} by itself: the mean of what the ${data.things}' own curves give, over those (number) that every codec reaches there. ` +
+                "Only these compare codecs whose dial is a rate with codecs whose dial is a quality."), eachMarks),
         card("Every point", make("div", {class: "scroll"}, sortable("points", columns, rows, {row, column: 0}))),
         card("Settings", make("table", {}, make("tbody", {}, data.codecs.map(c => make("tr", {}, make("td", {}, c.name), make("td", {class: "failed", style: "color:inherit"}, c.settings)))))));
     draw();

@@ -393,10 +393,99 @@ Test(rd, a_picture_above_four_million_pixels_waits_to_be_alone, .fini = fixture_
     image_destroy(&thing.image);
 }
 
+/* ---- equal rates ---- */
+
+#define GAIN_DB 2.0  /* of the first codec */
+#define SMALLER 0.6  /* what the second picture takes of the first one's bits, from the second codec */
+#define DEAREST 1.0  /* bpp of the last setting */
+
+static double level_db(bool is_first_picture, bool is_first_codec, double bpp)
+{
+    return (is_first_picture ? 30 : 40) + (is_first_codec ? GAIN_DB : 0) + 10 * log10(bpp);
+}
+
+/* The first codec's dial is a rate, the second one's a quality; on every picture the first is better by GAIN_DB at any rate. */
+static RsdStatus try_known_curve(RdTrial *t, const RdRun *run, const RdCodec *codec, const RdSetting *setting, const RdThing *thing,
+                                 Tape *tape, RsdError *err)
+{
+    const bool is_first_picture = thing->image->width == SIDE_X, is_first_codec = codec == run->codecs;
+    const double step = (double)(setting - codec->ladder) / (double)(codec->n_settings - 1);
+    const double asked = DEAREST * pow(0.1, 1 - step) * (is_first_codec || is_first_picture ? 1 : SMALLER);
+    double db;
+
+    (void)tape, (void)err;
+    t->n_bytes = (int64_t)(asked * thing->amount / 8);
+    t->encode_s = t->decode_s = 1;
+    db = level_db(is_first_picture, is_first_codec, 8.0 * (double)t->n_bytes / thing->amount);
+    t->values[0].value = db;
+    t->values[1].value = -db; /* of a metric that is better when lower */
+    return RSD_OK;
+}
+
+Test(rd, at_equal_rates_each_picture_counts_by_its_own_curve, .fini = fixture_close)
+{
+    static Bench b;
+    RdKind kind = rd_kind_picture;
+    Image *image;
+    char second[512];
+    RsdError err = {0};
+
+    open_bench(&b);
+    snprintf(second, sizeof second, "%s", fixture_path("b.png"));
+    ASSERT_OK(image_create(&image, 2 * SIDE_X, SIDE_Y, 3, 8, false, &err), err);
+    ASSERT_OK(image_write(image, second, NULL, &err), err);
+    image_destroy(&image);
+    b.paths[1] = second;
+    kind.try = try_known_curve;
+    b.run.kind = &kind;
+    b.run.max_rate = 0.9 * DEAREST; /* leaves the first codec's last point out; its curve of each picture has it */
+    ASSERT_OK(rd_run(&b.run, NULL, &err), err);
+    cr_assert(b.run.points[b.codecs[0].n_settings - 1].too_dear && b.run.points[b.run.n_points - 1].usable);
+    for (size_t k = 0; k < RD_N_MARKS; k++) {
+        const double bpp = kind.marks[k];
+        const bool reaches_both = bpp < SMALLER * DEAREST - 0.01;
+
+        for (size_t m = 0; m < 2; m++) {
+            cr_expect_eq(rd_count_at_mark(&b.run, m, k), reaches_both ? 2 : 1, "mark %g", bpp);
+            for (size_t c = 0; c < 2; c++) {
+                const double first = level_db(true, c == 0, bpp), db = reaches_both ? 0.5 * (first + level_db(false, c == 0, bpp)) : first;
+
+                cr_expect(fabs(rd_each_at_mark(&b.run, c, m, k)->mean - (m ? -db : db)) < 1e-9, "codec %zu, metric %zu, mark %g: %g, not %g",
+                          c, m, bpp, rd_each_at_mark(&b.run, c, m, k)->mean, m ? -db : db);
+            }
+        }
+    }
+    /* the curves of the means differ by more, without any picture that does */
+    cr_expect_gt(rd_at_mark(&b.run, 0, 0, 1) - rd_at_mark(&b.run, 1, 0, 1), GAIN_DB + 0.1);
+    rd_run_clear(&b.run);
+}
+
+Test(rd, a_codec_that_codes_nothing_does_not_keep_others_from_being_compared, .fini = fixture_close)
+{
+    static Bench b;
+    static const PeerFormat unknown = {.encoder = "no-such-encoder", .dial = "q", .pixels = "rgb24"};
+    const Interval *each;
+    size_t n_reached = 0;
+    RsdError err = {0};
+
+    open_bench(&b);
+    b.codecs[1].peer = &unknown;
+    ASSERT_OK(rd_run(&b.run, NULL, &err), err);
+    for (size_t k = 0; k < RD_N_MARKS; k++) {
+        cr_expect_eq(rd_each_at_mark(&b.run, 1, 0, k)->n, 0);
+        each = rd_each_at_mark(&b.run, 0, 0, k);
+        n_reached += each->n;
+        if (each->n) /* twice the same picture: the mean is its own curve */
+            cr_expect(each->n == 2 && fabs(each->mean - rd_at_mark(&b.run, 0, 0, k)) < 1e-9 && each->half_width < 1e-9);
+    }
+    cr_expect_gt(n_reached, 0, "no mark is reached: this test sees nothing");
+    rd_run_clear(&b.run);
+}
+
 Test(rd, json_has_codecs_points_and_comparisons, .fini = fixture_close)
 {
     static Bench b;
-    size_t n_codecs = 0, n_points = 0, n_comparisons = 0, size = 0;
+    size_t n_codecs = 0, n_points = 0, n_rates = 0, n_comparisons = 0, size = 0;
     char *text = NULL;
     FILE *out = open_memstream(&text, &size);
     RsdError err = {0};
@@ -422,6 +511,11 @@ Test(rd, json_has_codecs_points_and_comparisons, .fini = fixture_close)
             cr_expect_leq(json_number_value(json_object_get(object, "bpp")), 1.0);
             cr_expect(json_is_real(json_object_get(json_object_get(json_object_get(object, "metrics"), "gmsd"), "mean")));
             cr_expect_gt(json_number_value(json_object_get(object, "encode_s")), 0);
+        } else if (strcmp(type, "equal_rate") == 0) {
+            n_rates++;
+            cr_expect(json_is_string(json_object_get(object, "metric")) && json_is_number(json_object_get(object, "bpp")));
+            cr_expect_eq(json_is_null(json_object_get(object, "each_mean")), json_integer_value(json_object_get(object, "each_n")) == 0);
+            cr_expect(json_object_get(object, "of_means") && json_object_get(object, "each_half_width_95"));
         } else if (strcmp(type, "bd_rate") == 0) {
             n_comparisons++;
             cr_expect(json_is_string(json_object_get(object, "anchor")) && json_object_get(object, "each_percent"));
@@ -433,6 +527,7 @@ Test(rd, json_has_codecs_points_and_comparisons, .fini = fixture_close)
     free(text);
     cr_expect_eq(n_codecs, 2);
     cr_expect_geq(n_points, 2);
+    cr_expect_eq(n_rates, 2 * 2 * RD_N_MARKS);
     cr_expect_eq(n_comparisons, 4, "2 anchors, 1 other codec, 2 metrics; not %zu", n_comparisons);
     rd_run_clear(&b.run);
 }

@@ -337,6 +337,7 @@ Test(report, curves_can_be_hidden_and_chosen_in_a_browser, .timeout = 600)
     expect_line(dom, "420 metric: PSNR over rate becomes GMSD over rate");
     expect_line(dom, "1280 anchor: JPEG, another comparison: true");
     expect_line(dom, "420 quality at 4 rates of 2 codecs");
+    expect_line(dom, "420 each by itself at 0.2 (0), 0.3 (3), 0.5 (3), 0.75 (3) of 2 codecs");
     expect_line(dom, "1280 fits: true");
     expect_line(dom, "420 fits: true");
     expect_line(dom, "done");
