@@ -347,7 +347,7 @@ help:
 	@echo 'make bench        time the kernels, the ops, a training step and the codec'
 	@echo 'make fuzz         feed the readers mutated input, FUZZ_TIME seconds each (clang)'
 	@echo 'make quality      measure the built-in models against other codecs'
-	@echo 'make quality-images  the same for pictures; MODEL=FILE IMAGES=FOLDER'
+	@echo 'make quality-images  the same for pictures; MODEL=FILE IMAGES=FOLDER IMAGES_ARGS="--effort 8"'
 	@echo 'make check-portable, make check-aarch64   what must have the same bits, from each compiler and on an emulated processor'
 	@echo 'make check-mpi    train by two processes (./configure --enable-mpi); make bench-mpi compares their speed with two threads'
 	@echo 'make check-layers print includes that cross the layers of docs/house-style.md'

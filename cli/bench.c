@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/picture_job.h"
 #include "cli/rd_run.h"
 #include "cli/report.h"
 #include "cli/shard.h"
@@ -21,7 +22,7 @@
 
 typedef struct BenchRequest {
     CommonRequest common;
-    const char *shard, *kind, *metrics, *codecs, *model, *anchor, *report, *svg, *csv_file;
+    const char *shard, *kind, *metrics, *codecs, *model, *anchor, *report, *svg, *csv_file, *efforts;
     double rate_hz, seconds, max_bpp;
     int n_threads;
     bool json, csv, force;
@@ -50,6 +51,12 @@ static const Option OPTIONS[] = {
      .value = "MODEL",
      .offset = offsetof(BenchRequest, model),
      .help = "name of a built-in model, or a model file"},
+    {.name = "effort",
+     .kind = OPTION_TEXT,
+     .value = "N[,N...]",
+     .offset = offsetof(BenchRequest, efforts),
+     .help = "pictures: our model at up to 3 efforts of residua encode (1 to 9), too, each a codec of its own named residua "
+             "effort N beside residua, which is effort 2; searches take seconds to minutes for a million pixels at each setting"},
     {.name = "anchor",
      .kind = OPTION_TEXT,
      .value = "NAMES",
@@ -109,7 +116,8 @@ static const Explained EXAMPLES[] = {
     {"rd --report curves.html recordings", "all codecs on every recording of a folder"},
     {"rd --codecs residua,opus -m estoi talk.wav", "two of them on one recording"},
     {"rd --codecs opus,aac,mp3,vorbis --rate 48k music", "only the others, in full band"},
-    {"rd --model photo.safetensors --svg curves.svg photos", "our model of pictures beside JPEG, WebP, AVIF and others"},
+    {"rd --svg curves.svg photos", "our model of pictures beside JPEG, WebP, AVIF and others"},
+    {"rd --codecs residua,avif --effort 5,8 photos", "what searching for a smaller file gains"},
     {"rd --codecs webp,avif,jpeg --anchor jpeg,avif photos", "two comparisons of three codecs"},
     {NULL, NULL},
 };
@@ -154,7 +162,7 @@ static RsdStatus check_name(const char *name, const char *option, const RdKind *
     char all[160] = RD_OURS;
     size_t n = 1;
 
-    if (strcmp(name, RD_OURS) == 0)
+    if (strcmp(name, RD_OURS) == 0 || strncmp(name, RD_OURS " effort ", sizeof RD_OURS + 7) == 0) /* are they among the codecs? */
         return RSD_OK;
     for (size_t i = 0; rd_peer_at(i); i++) {
         const RdCodec *peer = rd_peer_at(i);
@@ -190,16 +198,66 @@ fail:
     return status;
 }
 
-/* Ours, if it is among the codecs asked for. */
-static RsdStatus add_ours(RdRun *run, RdCodec *codec, char settings[RD_SETTINGS_SIZE], const BenchRequest *r, RsdError *err)
+typedef struct Ours {
+    int efforts[1 + RD_MAX_EFFORTS]; /* the usual one first */
+    size_t n_efforts;
+    char settings[1 + RD_MAX_EFFORTS][RD_SETTINGS_SIZE];
+} Ours;
+
+static RsdStatus add_effort(Ours *ours, const char *text, size_t len, RsdError *err)
+{
+    const int effort = len == 1 ? *text - '0' : 0;
+    size_t i = 0;
+    RsdStatus status = RSD_OK;
+
+    CHECK(effort >= 1 && effort <= SEARCH_LAST_EFFORT, err, RSD_ERR_ARG, "--effort: '%.*s' is not a number of 1 to %d", (int)len, text,
+          SEARCH_LAST_EFFORT);
+    while (i < ours->n_efforts && ours->efforts[i] != effort)
+        i++;
+    if (i < ours->n_efforts)
+        return RSD_OK;
+    CHECK(i <= RD_MAX_EFFORTS, err, RSD_ERR_ARG, "--effort: at most %d besides %d", RD_MAX_EFFORTS, PICTURE_EFFORT_USUAL);
+    ours->efforts[ours->n_efforts++] = effort;
+fail:
+    return status;
+}
+
+static RsdStatus list_efforts(Ours *ours, const BenchRequest *r, const RdKind *kind, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
+    ours->efforts[ours->n_efforts++] = PICTURE_EFFORT_USUAL;
+    if (!r->efforts)
+        return RSD_OK;
+    CHECK(kind == &rd_kind_picture, err, RSD_ERR_ARG, "--effort is for pictures, and these are recordings");
+    CHECK(is_named(r->codecs, RD_OURS), err, RSD_ERR_ARG, "--effort is of %s, which is not among --codecs", RD_OURS);
+    for (const char *at = r->efforts;;) {
+        const size_t len = strcspn(at, ",");
+
+        TRY(add_effort(ours, at, len, err));
+        if (!at[len])
+            break;
+        at += len + 1;
+    }
+fail:
+    return status;
+}
+
+/* Ours at its efforts, if it is among the codecs asked for. */
+static RsdStatus add_ours(RdRun *run, RdCodec *codecs, Ours *ours, const BenchRequest *r, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(list_efforts(ours, r, run->kind, err));
     if (!is_named(r->codecs, RD_OURS))
         return RSD_OK;
     TRY(rd_model_open(&run->model, run->kind->eval, r->model, err));
-    rd_describe_ours(codec, &run->model, settings);
-    run->n_codecs++;
+    for (size_t i = 0; i < ours->n_efforts; i++) {
+        CHECK(ours->efforts[i] < SEARCH_FIRST_EFFORT || run->model.image->config.quantizer != IMAGE_RVQ, err, RSD_ERR_ARG,
+              "--effort %d: model %s codes vectors, which efforts from %d on cannot search", ours->efforts[i],
+              run->model.image->config.name, SEARCH_FIRST_EFFORT);
+        rd_describe_ours(&codecs[run->n_codecs++], &run->model, ours->efforts[i], ours->settings[i]);
+    }
 fail:
     return status;
 }
@@ -225,14 +283,14 @@ fail:
     return status;
 }
 
-static RsdStatus choose_codecs(RdRun *run, RdCodec *codecs, char settings[RD_SETTINGS_SIZE], const BenchRequest *r, RsdError *err)
+static RsdStatus choose_codecs(RdRun *run, RdCodec *codecs, Ours *ours, const BenchRequest *r, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
     TRY(check_names(r->codecs, "--codecs", run->kind, err));
     TRY(check_names(r->anchor, "--anchor", run->kind, err));
     run->codecs = codecs;
-    TRY(add_ours(run, codecs, settings, r, err));
+    TRY(add_ours(run, codecs, ours, r, err));
     for (size_t k = 0; rd_peer_at(k); k++)
         if (rd_peer_at(k)->kind == run->kind->eval && is_named(r->codecs, rd_peer_at(k)->name))
             codecs[run->n_codecs++] = *rd_peer_at(k);
@@ -363,7 +421,7 @@ static RsdStatus bench_rd(const BenchRequest *r, char **operands, size_t n_paths
 {
     const char *const *paths = (const char *const *)operands;
     RdCodec codecs[RD_MAX_CODECS];
-    char settings[RD_SETTINGS_SIZE];
+    Ours ours = {0};
     EvalSet set;
     EvalLimits limits;
     EvalWishes wishes = {.metrics = r->metrics};
@@ -379,7 +437,7 @@ static RsdStatus bench_rd(const BenchRequest *r, char **operands, size_t n_paths
         wishes.metrics = run.kind->metrics;
     TRY(eval_wishes_check(&wishes, &run.kind->eval, 1, err));
     TRY(eval_set_choose(&set, &limits, run.kind->eval, &wishes, &options, err));
-    TRY(choose_codecs(&run, codecs, settings, r, err));
+    TRY(choose_codecs(&run, codecs, &ours, r, err));
     TRY(rsd_threads_create(&threads, r->n_threads, err));
     run.seconds = r->seconds > 0 ? r->seconds : DEFAULT_SECONDS;
     run.rate_hz = r->rate_hz > 0 ? (int)r->rate_hz : run.model.sound ? rsd_model_info(run.model.sound)->rate_hz : 48000;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "cli/model_choice.h"
+#include "cli/picture_job.h"
 
 static const PeerFormat opus = {.encoder = "libopus", .muxer = "opus", .options = "vbr=on:compression_level=10"};
 static const PeerFormat opus_speech = {.encoder = "libopus",
@@ -40,7 +41,7 @@ static const RdCodec peers[] = {
      "opus",
      "quality",
      {{6000, 0}, {9000, 0}, {12000, 0}, {16000, 0}, {24000, 0}, {32000, 0}},
-     6},
+     6, 0},
     {"opus-speech",
      "Opus speech",
      "libopus, VBR, complexity 10, 20 ms frames, application voip; Ogg",
@@ -49,7 +50,7 @@ static const RdCodec peers[] = {
      "opus",
      "quality",
      {{6000, 0}, {9000, 0}, {12000, 0}, {16000, 0}, {24000, 0}, {32000, 0}},
-     6},
+     6, 0},
     {"aac",
      "AAC-LC",
      "libavcodec's own encoder, two-loop search; MP4",
@@ -58,7 +59,7 @@ static const RdCodec peers[] = {
      "m4a",
      "quality",
      {{8000, 0}, {12000, 0}, {16000, 0}, {24000, 0}, {32000, 0}, {48000, 0}},
-     6},
+     6, 0},
     {"mp3",
      "MP3",
      "LAME, average bit rate, quality 0 (the slowest)",
@@ -67,7 +68,7 @@ static const RdCodec peers[] = {
      "mp3",
      "quality",
      {{8000, 0}, {16000, 0}, {24000, 0}, {32000, 0}, {48000, 0}},
-     5},
+     5, 0},
     {"vorbis",
      "Vorbis",
      "libvorbis, by quality (VBR); Ogg",
@@ -76,7 +77,7 @@ static const RdCodec peers[] = {
      "ogg",
      "quality",
      {{0, -1}, {0, 0}, {0, 1}, {0, 2}, {0, 4}, {0, 6}},
-     6},
+     6, 0},
     {"jpeg",
      "JPEG",
      "libjpeg, baseline, 4:2:0, optimised Huffman codes",
@@ -85,7 +86,7 @@ static const RdCodec peers[] = {
      NULL,
      "quality",
      {{0, 5}, {0, 10}, {0, 18}, {0, 30}, {0, 45}, {0, 60}, {0, 75}, {0, 85}},
-     8},
+     8, 0},
     {"webp",
      "WebP",
      "libwebp, method 6 (the slowest), 4:2:0",
@@ -94,7 +95,7 @@ static const RdCodec peers[] = {
      NULL,
      "quality",
      {{0, 0}, {0, 5}, {0, 15}, {0, 30}, {0, 50}, {0, 70}, {0, 80}, {0, 90}},
-     8},
+     8, 0},
     {"jpeg2000",
      "JPEG 2000",
      "OpenJPEG, 9/7 wavelet, colour transform, one layer; JP2",
@@ -103,7 +104,7 @@ static const RdCodec peers[] = {
      NULL,
      "1 :",
      {{0, 240}, {0, 120}, {0, 80}, {0, 54}, {0, 36}, {0, 24}, {0, 16}},
-     7},
+     7, 0},
     {"jxl",
      "JPEG XL",
      "libjxl, effort 7, VarDCT with XYB",
@@ -112,7 +113,7 @@ static const RdCodec peers[] = {
      NULL,
      "distance",
      {{0, 15}, {0, 10}, {0, 7}, {0, 5}, {0, 3.5}, {0, 2.4}, {0, 1.7}, {0, 1.2}},
-     8},
+     8, 0},
     {"avif",
      "AVIF",
      "libaom, 4:4:4, 8 bits, speed 4, one thread; AVIF",
@@ -121,7 +122,7 @@ static const RdCodec peers[] = {
      NULL,
      "crf",
      {{0, 61}, {0, 54}, {0, 47}, {0, 40}, {0, 32}, {0, 24}},
-     6},
+     6, 0},
 };
 
 const RdCodec *rd_peer_at(size_t i)
@@ -163,22 +164,29 @@ static void describe_sound(RdCodec *codec, const RsdModel *model, char settings[
             codec->ladder[codec->n_settings++].bitrate_bps = (int)(audio_codec_bitrate_bps(&model->codec->config, stages[i]) + 0.5);
 }
 
-static void describe_picture(RdCodec *codec, const ImageCodec *image, char settings[RD_SETTINGS_SIZE])
+static void describe_picture(RdCodec *codec, const ImageCodec *image, int effort, char settings[RD_SETTINGS_SIZE])
 {
+    static const char *const names[] = {
+        RD_OURS " effort 1", RD_OURS,             RD_OURS " effort 3", RD_OURS " effort 4", RD_OURS " effort 5",
+        RD_OURS " effort 6", RD_OURS " effort 7", RD_OURS " effort 8", RD_OURS " effort 9"};
+
     codec->kind = &eval_kind_image;
+    codec->name = codec->title = names[effort - 1];
     codec->dial = "level";
-    snprintf(settings, RD_SETTINGS_SIZE, "model %s, quantiser of --effort 2; .rsd file", image->config.name);
+    codec->effort = effort;
+    snprintf(settings, RD_SETTINGS_SIZE, "model %s, %s --effort %d; .rsd file", image->config.name,
+             effort < SEARCH_FIRST_EFFORT ? "quantiser of" : "search of", effort);
     for (int level = 0; level <= image_codec_level_max(&image->config) / 16; level++)
         codec->ladder[codec->n_settings++].quality = level;
 }
 
-void rd_describe_ours(RdCodec *codec, const RdModel *model, char settings[RD_SETTINGS_SIZE])
+void rd_describe_ours(RdCodec *codec, const RdModel *model, int effort, char settings[RD_SETTINGS_SIZE])
 {
     *codec = (RdCodec){.name = RD_OURS, .title = RD_OURS, .settings = settings, .ending = "rsd"};
     if (model->sound)
         describe_sound(codec, model->sound, settings);
     else
-        describe_picture(codec, model->image, settings);
+        describe_picture(codec, model->image, effort, settings);
 }
 
 const char *rd_setting_text(char text[RD_SETTING_SIZE], const RdCodec *codec, const RdSetting *setting)

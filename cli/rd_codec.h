@@ -13,6 +13,7 @@
 #define RD_MAX_SETTINGS 16
 #define RD_MAX_CODECS 16
 #define RD_OURS "residua"
+#define RD_MAX_EFFORTS 3 /* of ours, besides the usual one */
 
 /* One dial position: a bit rate for all channels together, or a quality of the encoder's own scale. */
 typedef struct RdSetting {
@@ -30,6 +31,7 @@ typedef struct RdCodec {
     const char *dial;       /* what its quality is called */
     RdSetting ladder[RD_MAX_SETTINGS];
     size_t n_settings;
+    int effort; /* of ours for pictures: that of residua encode */
 } RdCodec;
 
 /* Ours, of one kind; the other is NULL. */
@@ -45,9 +47,10 @@ const RdCodec *rd_peer_at(size_t i);
 /* Opens the model of this kind; choice as model_choice_open. Errors: RSD_ERR_MODEL, those of the files. */
 RsdStatus rd_model_open(RdModel *model, const EvalKind *kind, const char *choice, RsdError *err);
 void rd_model_close(RdModel *model);
-/* Fills in ours: rates of 1, 2, 3, 4, 6, 8 .. stages of a model of sound, the whole levels of one of pictures. */
+/* Fills in ours: rates of 1, 2, 3, 4, 6, 8 .. stages of a model of sound, the whole levels of one of pictures. effort (1 .. 9) is for
+ * pictures; other than the usual one it stands in name and title. */
 #define RD_SETTINGS_SIZE 160
-void rd_describe_ours(RdCodec *codec, const RdModel *model, char settings[RD_SETTINGS_SIZE]);
+void rd_describe_ours(RdCodec *codec, const RdModel *model, int effort, char settings[RD_SETTINGS_SIZE]);
 
 /* "6 kbit/s", "quality 2". Returns `text`. */
 #define RD_SETTING_SIZE 32

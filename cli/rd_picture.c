@@ -101,12 +101,21 @@ fail:
     return status;
 }
 
-static RsdStatus code_ours(RdTrial *t, Image **decoded, const RdSetting *setting, const RdRun *run, const RdThing *thing,
-                           RsdError *err)
+/* As `residua encode` does it. */
+static PictureSetting setting_of(const RdCodec *codec, const RdSetting *setting)
 {
-    const PictureSetting level = {.level = (int)(16 * setting->quality),
-                                  .strength = SEARCH_ROUNDING};
+    const int level = (int)(16 * setting->quality);
+
+    if (codec->effort >= SEARCH_FIRST_EFFORT)
+        return (PictureSetting){.level = level, .effort = codec->effort};
+    return (PictureSetting){.level = level, .strength = codec->effort == 1 ? 0 : SEARCH_ROUNDING};
+}
+
+static RsdStatus code_ours(RdTrial *t, Image **decoded, const RdCodec *codec, const RdSetting *setting, const RdRun *run,
+                           const RdThing *thing, RsdError *err)
+{
     const PictureEncoderOptions options = {.model = run->model.picture,
+                                           .searches = codec->effort >= SEARCH_FIRST_EFFORT,
                                            .source = {.width = thing->image->width,
                                                       .height = thing->image->height,
                                                       .channels = thing->image->channels,
@@ -119,7 +128,7 @@ static RsdStatus code_ours(RdTrial *t, Image **decoded, const RdSetting *setting
     RsdStatus status = RSD_OK;
 
     TRY(picture_encoder_open(&encoder, &options, err));
-    TRY(picture_encoder_run(encoder, level, memory_stream_write, &stream, &t->n_bytes, err));
+    TRY(picture_encoder_run(encoder, setting_of(codec, setting), memory_stream_write, &stream, &t->n_bytes, err));
     t->encode_s = rd_thread_time_s() - began_s;
     began_s = rd_thread_time_s();
     TRY(decode_ours(decoded, run, thing, &stream, err));
@@ -182,7 +191,7 @@ static RsdStatus try_picture(RdTrial *t, const RdRun *run, const RdCodec *codec,
     if (codec->peer)
         TRY(code_peer(t, &decoded, codec, setting, thing, err));
     else
-        TRY(code_ours(t, &decoded, setting, run, thing, err));
+        TRY(code_ours(t, &decoded, codec, setting, run, thing, err));
     TRY(measure(t, run, thing, decoded, tape, err));
 fail:
     image_destroy(&decoded);

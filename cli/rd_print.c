@@ -9,7 +9,7 @@
 #include "cli/json_line.h"
 #include "cli/rd_run.h"
 
-#define CODEC_COLUMNS 12
+#define MIN_CODEC_COLUMNS 12
 #define RD_SCHEMA 1
 
 static double value_of(const RdPoint *point, size_t m)
@@ -26,13 +26,22 @@ static double each_value(const RdRun *run, size_t c, size_t m, size_t k)
 
 /* ---- table ---- */
 
+static int codec_columns(const RdRun *run)
+{
+    size_t most = MIN_CODEC_COLUMNS;
+
+    for (size_t c = 0; c < run->n_codecs; c++)
+        most = strlen(run->codecs[c].title) > most ? strlen(run->codecs[c].title) : most;
+    return (int)most;
+}
+
 static void print_comparison(const RdRun *run, size_t a, size_t c, size_t m, FILE *out)
 {
     const RdComparison *both = rd_comparison(run, a, c, m);
     const BdRate *bd = &both->curve;
     const int digits = run->set->items[m].n_digits;
 
-    fprintf(out, "  %-*s %-14s ", CODEC_COLUMNS, run->codecs[c].title, run->set->items[m].title);
+    fprintf(out, "  %-*s %-14s ", codec_columns(run), run->codecs[c].title, run->set->items[m].title);
     if (!bd->known) {
         fprintf(out, "    n/a: %s\n", bd->why);
         return;
@@ -54,13 +63,13 @@ static void print_value(FILE *out, int columns, int n_digits, double value)
 
 static void print_marks(const RdRun *run, FILE *out)
 {
-    fprintf(out, "\nQuality at equal rates\n  %-*s %-14s", CODEC_COLUMNS, "codec", run->kind->rate_unit);
+    fprintf(out, "\nQuality at equal rates\n  %-*s %-14s", codec_columns(run), "codec", run->kind->rate_unit);
     for (size_t k = 0; k < RD_N_MARKS; k++)
         fprintf(out, " %9g", run->kind->marks[k]);
     fputc('\n', out);
     for (size_t m = 0; m < run->set->n; m++)
         for (size_t c = 0; c < run->n_codecs; c++) {
-            fprintf(out, "  %-*s %-14s", CODEC_COLUMNS, run->codecs[c].title, run->set->items[m].title);
+            fprintf(out, "  %-*s %-14s", codec_columns(run), run->codecs[c].title, run->set->items[m].title);
             for (size_t k = 0; k < RD_N_MARKS; k++)
                 print_value(out, 9, run->set->items[m].n_digits, rd_at_mark(run, c, m, k));
             fputc('\n', out);
@@ -72,7 +81,7 @@ static void print_each_at_marks(const RdRun *run, FILE *out)
     fprintf(out, "\nQuality at equal rates, each %s by itself, over those (number) that every codec reaches there\n",
             run->kind->eval->thing);
     for (size_t m = 0; m < run->set->n; m++) {
-        fprintf(out, "  %-*s %-14s", CODEC_COLUMNS, "codec", run->kind->rate_unit);
+        fprintf(out, "  %-*s %-14s", codec_columns(run), "codec", run->kind->rate_unit);
         for (size_t k = 0; k < RD_N_MARKS; k++) {
             char mark[32];
 
@@ -81,7 +90,7 @@ static void print_each_at_marks(const RdRun *run, FILE *out)
         }
         fputc('\n', out);
         for (size_t c = 0; c < run->n_codecs; c++) {
-            fprintf(out, "  %-*s %-14s", CODEC_COLUMNS, run->codecs[c].title, run->set->items[m].title);
+            fprintf(out, "  %-*s %-14s", codec_columns(run), run->codecs[c].title, run->set->items[m].title);
             for (size_t k = 0; k < RD_N_MARKS; k++)
                 print_value(out, 11, run->set->items[m].n_digits, each_value(run, c, m, k));
             fputc('\n', out);
@@ -94,7 +103,7 @@ void rd_print_table(const RdRun *run, FILE *out)
     const RdKind *kind = run->kind;
     char setting[RD_SETTING_SIZE];
 
-    fprintf(out, "%-*s %-14s %8s", CODEC_COLUMNS, "codec", "setting", kind->rate_unit);
+    fprintf(out, "%-*s %-14s %8s", codec_columns(run), "codec", "setting", kind->rate_unit);
     for (size_t m = 0; m < run->set->n; m++)
         fprintf(out, " %13s", run->set->items[m].title);
     fprintf(out, " %*s %*s\n", 9 + (int)strlen(kind->speed_unit), "encodes", 9 + (int)strlen(kind->speed_unit), "decodes");
@@ -103,7 +112,7 @@ void rd_print_table(const RdRun *run, FILE *out)
 
         if (!point->usable)
             continue;
-        fprintf(out, "%-*s %-14s %8.*f", CODEC_COLUMNS, point->codec->title,
+        fprintf(out, "%-*s %-14s %8.*f", codec_columns(run), point->codec->title,
                 rd_setting_text(setting, point->codec, point->setting), kind->rate_digits, point->rate);
         for (size_t m = 0; m < run->set->n; m++)
             fprintf(out, " %13.*f", run->set->items[m].n_digits, value_of(point, m));
@@ -120,7 +129,7 @@ void rd_print_table(const RdRun *run, FILE *out)
     }
     fputc('\n', out);
     for (size_t c = 0; c < run->n_codecs; c++)
-        fprintf(out, "%-*s %s\n", CODEC_COLUMNS, run->codecs[c].title, run->codecs[c].settings);
+        fprintf(out, "%-*s %s\n", codec_columns(run), run->codecs[c].title, run->codecs[c].settings);
     fprintf(out, "Bytes are those of whole files. Speeds are %s.\n", kind->speed_words);
 }
 

@@ -11,7 +11,7 @@
 #define WIDTH 760
 #define PANEL_HEIGHT 440
 #define LEFT 64
-#define RIGHT 130 /* for the codecs' names */
+#define RIGHT 150 /* for the codecs' names */
 #define TOP 34
 #define BOTTOM 46
 

@@ -16,6 +16,15 @@ rd --codecs webp --json pictures | sed 's/"\(encode\|decode\)_\(speed\|s\)": [^,
 rd --codecs webp --json -t 3 pictures | sed 's/"\(encode\|decode\)_\(speed\|s\)": [^,]*, //g' >three
 cmp one three && echo same
 rd --codecs jpeg --kind image both | grep -c '^JPEG  *quality'
+rd --codecs residua,jpeg --effort 1,2,3 --anchor 'residua effort 1' pictures/1.ppm >table
+sed -n 's/^\(residua effort .\) level.*/\1/p; s/^\(residua\)  *level.*/\1/p' table | uniq -c
+sed -n '/^residua /{ /--effort/p; }' table
+try rd --effort 0 pictures
+try rd --effort 3, pictures
+try rd --effort 1,3,4,5 pictures
+try residua bench rd --effort 3 both/1.wav
+try rd --codecs webp --effort 3 pictures
+try rd --codecs residua --anchor 'residua effort 3' pictures
 try rd both
 try rd --codecs opus pictures
 try rd --codecs webb pictures

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/picture_job.h"
 #include "cli/rd_run.h"
 #include "config.h"
 #include "engine/base/mem.h"
@@ -188,7 +189,7 @@ static void open_bench(Bench *b)
     b->console.quiet = true;
     b->run.model.picture = (PictureModel *)(uintptr_t)tiny_picture_model();
     b->run.model.image = (ImageCodec *)(uintptr_t)tiny_picture_model()->codec;
-    rd_describe_ours(&b->codecs[0], &b->run.model, b->settings);
+    rd_describe_ours(&b->codecs[0], &b->run.model, PICTURE_EFFORT_USUAL, b->settings);
     for (size_t i = 0; rd_peer_at(i); i++)
         if (strcmp(rd_peer_at(i)->name, "webp") == 0)
             b->codecs[1] = *rd_peer_at(i);
@@ -254,6 +255,38 @@ Test(rd, points_do_not_depend_on_threads_and_a_broken_picture_is_left_out, .fini
     ASSERT_FAILS(rd_run(&one.run, threads, &err), RSD_ERR_CORRUPT, err, "none of 2 pictures");
     rd_run_clear(&one.run);
     rsd_threads_destroy(&threads);
+}
+
+/* Bits per pixel and weighed error of a point. */
+static double cost_of(const RdPoint *point)
+{
+    return point->rate + image_codec_lambda((int)(16 * point->setting->quality)) * 255 * 255 * pow(10, -point->values[0].mean / 10);
+}
+
+/* What a search keeps is better in this by the pixels before they become 8 bits. */
+Test(rd, an_effort_is_a_codec_of_its_own_and_no_worse_at_any_level, .fini = fixture_close)
+{
+    static Bench b;
+    static char settings[RD_SETTINGS_SIZE];
+    double gain = 0;
+    RsdError err = {0};
+
+    open_bench(&b);
+    b.codecs[1] = b.codecs[0];
+    rd_describe_ours(&b.codecs[1], &b.run.model, 4, settings);
+    cr_expect_str_eq(b.codecs[1].title, "residua effort 4");
+    cr_expect(strstr(settings, "search of --effort 4") && strstr(b.codecs[0].settings, "quantiser of --effort 2"));
+    ASSERT_OK(rd_run(&b.run, NULL, &err), err);
+    cr_assert_eq(b.run.n_points, 2 * b.codecs[0].n_settings);
+    for (size_t p = 0; p < b.codecs[0].n_settings; p++) {
+        const RdPoint *usual = &b.run.points[p], *searched = usual + b.codecs[0].n_settings;
+
+        cr_assert(usual->usable && searched->usable, "level %zu: %s", p, searched->err.text);
+        cr_expect_leq(cost_of(searched), 1.002 * cost_of(usual), "level %zu: %g against %g", p, cost_of(searched), cost_of(usual));
+        gain += 1 - cost_of(searched) / cost_of(usual);
+    }
+    cr_expect_gt(gain, 0.01, "%g", gain);
+    rd_run_clear(&b.run);
 }
 
 /* ---- things that cannot be read, and large ones ---- */

@@ -1,6 +1,6 @@
 # images.sh - `make quality-images`: our model of pictures beside JPEG, WebP, JPEG 2000, JPEG XL and AVIF.
 #
-#   images.sh FOLDER [MODEL]     with BUILD, the folder of the program; options in IMAGES_ARGS
+#   images.sh FOLDER [MODEL]     with BUILD, the folder of the program; options of bench rd in IMAGES_ARGS, such as --effort 8
 #
 # Every picture of FOLDER is coded from about 0.1 to 1.0 bits per pixel. Prints the table, quality at equal rates and BD-rates
 # against AVIF and against JPEG, and leaves the points and the curves in $BUILD/quality-images.csv and .svg.
