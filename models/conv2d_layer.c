@@ -33,6 +33,7 @@ RsdStatus conv2d_layer_register(Conv2dLayer *layer, ParamSet *params, Rng *rng, 
     else
         TRY(params_add_passing(params, name, 4, shape, &layer->weight, err));
     params->items[params->n_items - 1].elementwise = layer->depthwise;
+    params->items[params->n_items - 1].fine = layer->fine;
     snprintf(name, sizeof name, "%s.bias", layer->name);
     TRY(params_add(params, name, 1, shape, true, &layer->bias, err));
     if (!params->for_inference) {

@@ -16,6 +16,7 @@ typedef struct Conv2dLayer {
     char name[LAYER_NAME_SIZE];
     int c_in, c_out, kernel; /* odd */
     bool depthwise;          /* c_in = c_out */
+    bool fine;               /* its weight is, models/params.h */
     float init_gain;         /* of the first weights, beyond handing the variance on; 0 counts as 1 */
     Tensor *weight, *bias;   /* owned by the ParamSet */
 } Conv2dLayer;

@@ -103,6 +103,8 @@ static void describe_transforms(ImageNet *net, const ImageCodecConfig *cfg)
     net->encoder_out.init_gain = LATENT_GAIN;
     net->decoder_in = dense("decoder.in", cfg->latent, cfg->widths[IMAGE_SCALES - 1], 1);
     net->decoder_in.init_gain = 1.0f / LATENT_GAIN;
+    /* All that a picture is goes through these once, while blocks add to what is there. */
+    net->encoder_out.fine = net->decoder_in.fine = net->decoder[IMAGE_SCALES - 1].resample.fine = true;
     net->n_heads = cfg->heads ? IMAGE_HEADS : 0;
     for (int i = 0; i < net->n_heads; i++) {
         snprintf(name, sizeof name, "heads.%d", i);

@@ -300,12 +300,12 @@ fail:
     return status;
 }
 
-static bool is_stored_as_bytes(const Param *param)
+bool params_is_stored_as_bytes(const Param *param)
 {
     const Tensor *tensor = param->tensor;
     const int64_t count = tensor_count(tensor);
 
-    return tensor->n_dims >= 2 && param->trainable && !param->elementwise && count >= BYTES_FROM && count / tensor->shape[0] >= BYTES_ROW;
+    return tensor->n_dims >= 2 && param->trainable && !param->elementwise && !param->fine && count >= BYTES_FROM && count / tensor->shape[0] >= BYTES_ROW;
 }
 
 static RsdStatus save_one(const Param *param, SafetensorsWriter *writer, const char *name, Dtype stored_as, RsdError *err)
@@ -314,7 +314,7 @@ static RsdStatus save_one(const Param *param, SafetensorsWriter *writer, const c
 
     if (param->training_only)
         stored_as = DTYPE_F32;
-    if (stored_as == DTYPE_I8 && is_stored_as_bytes(param))
+    if (stored_as == DTYPE_I8 && params_is_stored_as_bytes(param))
         return safetensors_writer_bytes(writer, name, tensor->n_dims, tensor->shape, tensor->data, err);
     return safetensors_writer_f32(writer, name, tensor->n_dims, tensor->shape, tensor->data,
                                   stored_as == DTYPE_I8 ? DTYPE_F16 : stored_as, err);

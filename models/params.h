@@ -22,6 +22,7 @@ typedef struct Param {
     Tensor *tensor;      /* with a persistent gradient when trainable and the set is for training */
     bool trainable;      /* false: state such as codebooks; saved, not optimised */
     bool elementwise;    /* its two axes are no rows and columns of a matrix: no orthogonal steps */
+    bool fine;           /* a matrix whose rounding to 8 bits would be felt: 16 bits in a file of bytes */
     bool training_only;  /* state that only further training needs, such as codebook averages */
     bool passing;        /* has memory only while it is read: params_add_passing */
     bool left_out;       /* has a shape and no numbers: ParamSet.left_out */
@@ -72,9 +73,11 @@ RsdStatus params_end_fill(ParamSet *params, Param *param, RsdStatus status, RsdE
  * that the file lacks stays as it is. Lists what is missing or of another shape in the error; then nothing was changed.
  * Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED, RSD_ERR_NUMERIC (the set is half filled). */
 RsdStatus params_load(ParamSet *params, const Safetensors *st, const char *prefix, RsdError *err);
+/* Whether a file of bytes has it as bytes, with a scale for each row (safetensors_writer_bytes): matrices that are worth it and not fine. */
+bool params_is_stored_as_bytes(const Param *param);
 /* Adds all tensors to the writer (borrowed until it finishes) under prefix + name. Training state is always F32, because
- * resuming must be exact, and is left out by params_save_for_inference. stored_as F32, F16, or I8: matrices of some size as bytes
- * with a scale for each row, the rest as F16. */
+ * resuming must be exact, and is left out by params_save_for_inference. stored_as F32, F16, or I8: matrices of some size that are not fine
+ * as bytes with a scale for each row, the rest as F16. */
 RsdStatus params_save(const ParamSet *params, SafetensorsWriter *writer, const char *prefix, Dtype stored_as, RsdError *err);
 RsdStatus params_save_for_inference(const ParamSet *params, SafetensorsWriter *writer, const char *prefix, Dtype stored_as,
                                     RsdError *err);

@@ -126,7 +126,7 @@ const ConfigKey CONFIG_KEYS[] = {
            "from this share of the steps on the rate is that of softly rounded latents, not of noisy ones; 1: never"),
     NUMBER("picture", "soft_high", FLOAT, NONE, 0.05, 10, "0.3", picture.soft_high, "temperature of soft rounding at first"),
     NUMBER("picture", "soft_low", FLOAT, NONE, 0.05, 10, "0.1", picture.soft_low, "and in the end"),
-    NUMBER("picture", "integer_start", FLOAT, NONE, 0, 1, "0.8", picture.integer_start,
+    NUMBER("picture", "integer_start", FLOAT, NONE, 0, 1, "1", picture.integer_start,
            "from this share of the steps on the prior is rounded as its integer form; 1: never"),
 
     NUMBER("data", "batch", INT, NONE, 1, 4096, "16", data.batch, "crops per step"),

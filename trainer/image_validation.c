@@ -118,7 +118,7 @@ static void summarise(ImageValidReport *report, const ImageCodecConfig *cfg, con
         report->score = loss_of_heads(mean);
 }
 
-RsdStatus image_validation_run(const ImageValidation *validation, ImageStep *step, TrainState *state,
+RsdStatus image_validation_run(const ImageValidation *validation, ImageStep *step, ImageRounding *rounding, TrainState *state,
                                ImageValidReport *report, RsdError *err)
 {
     const ImageCodecConfig *cfg = &state->image->config;
@@ -129,6 +129,7 @@ RsdStatus image_validation_run(const ImageValidation *validation, ImageStep *ste
     memset(report, 0, sizeof *report);
     report->n_pictures = validation->n_pictures;
     optimizer_swap_average(state->optimizer);
+    TRY(image_rounding_apply(rounding, state, DTYPE_F32, err));
     TRY(mem_calloc(&alive, (size_t)(image_quantise_n_levels(cfg) * image_quantise_n_alive(cfg)), 1, err));
     for (int i = 0; i < validation->n_pictures; i++) {
         const HeldOut *picture = &validation->pictures[i];
@@ -140,6 +141,7 @@ RsdStatus image_validation_run(const ImageValidation *validation, ImageStep *ste
     summarise(report, cfg, alive, step->config->train.frozen == FROZEN_ALL_BUT_HEADS);
     report->seconds = step_clock() - since;
 fail:
+    image_rounding_undo(rounding);
     optimizer_swap_average(state->optimizer);
     mem_free(&alive);
     return status;

@@ -5,6 +5,7 @@
 #ifndef RESIDUA_IMAGE_VALIDATION_H
 #define RESIDUA_IMAGE_VALIDATION_H
 
+#include "trainer/image_rounding.h"
 #include "trainer/image_step.h"
 #include "trainer/pictures.h"
 #include "trainer/run_log.h"
@@ -27,8 +28,8 @@ RsdStatus image_validation_create(ImageValidation **out, const PictureList *list
 void image_validation_destroy(ImageValidation **validation);
 int image_validation_count(const ImageValidation *validation); /* 0 for NULL */
 
-/* With the averaged weights in place of the current ones; afterwards the state is as before, bit for bit. */
-RsdStatus image_validation_run(const ImageValidation *validation, ImageStep *step, TrainState *state,
+/* With the averaged weights in place of the current ones, rounded as those of a file; afterwards the state is as before, bit for bit. */
+RsdStatus image_validation_run(const ImageValidation *validation, ImageStep *step, ImageRounding *rounding, TrainState *state,
                                ImageValidReport *report, RsdError *err);
 void image_validation_log(RunLog *log, int64_t step, const ImageValidReport *report, bool best);
 

@@ -31,6 +31,7 @@ typedef struct ImageRun {
     ImageValidation *validation;
     ImageValidReport validated; /* the last */
     ImageStep *step;
+    ImageRounding *rounding;
     ImageStepReport report; /* of the last step */
     Sums sums;
 } ImageRun;
@@ -80,6 +81,7 @@ static RsdStatus open_image(TrainLoop *loop, RsdError *err)
     TRY(check_start_size(cfg, options->group, err));
     TRY(open_data(run, cfg, options, err));
     TRY(image_step_create(&run->step, cfg, options->threads, options->group, err));
+    TRY(image_rounding_create(&run->rounding, run->step, run->pictures, err));
     TRY(train_state_create(&loop->state, cfg, kernels_pick(), err));
     TRY(train_state_join(loop->state, cfg, options->group, err));
     loop->crops = (CropSource){.ctx = run->pictures, .make = make_crop, .len = (size_t)(3 * cfg->picture.crop * cfg->picture.crop)};
@@ -94,6 +96,7 @@ static void close_image(TrainLoop *loop)
     ImageRun *run = loop->own;
 
     image_validation_destroy(&run->validation);
+    image_rounding_destroy(&run->rounding);
     pictures_destroy(&run->pictures);
     image_step_destroy(&run->step);
     picture_list_destroy(&run->train_list);
@@ -214,7 +217,14 @@ fail:
 
 static RsdStatus save_image(TrainLoop *loop, const char *path, Dtype stored_as, const char *const *notes, RsdError *err)
 {
-    return image_codec_save(loop->state->image, path, stored_as, notes, err);
+    const ImageRun *run = loop->own;
+    RsdStatus status = RSD_OK;
+
+    TRY(image_rounding_apply(run->rounding, loop->state, stored_as, err));
+    status = image_codec_save(loop->state->image, path, stored_as, notes, err);
+    image_rounding_undo(run->rounding);
+fail:
+    return status;
 }
 
 static bool can_validate(const TrainLoop *loop)
@@ -227,7 +237,7 @@ static bool can_validate(const TrainLoop *loop)
 static RsdStatus validate_image(TrainLoop *loop, double *score, RsdError *err)
 {
     ImageRun *run = loop->own;
-    RsdStatus status = image_validation_run(run->validation, run->step, loop->state, &run->validated, err);
+    RsdStatus status = image_validation_run(run->validation, run->step, run->rounding, loop->state, &run->validated, err);
 
     *score = run->validated.score;
     return status;

@@ -187,6 +187,21 @@ static void save_as_bytes(const ParamSet *params, const char *path)
     safetensors_writer_destroy(&writer);
 }
 
+Test(params, fine_matrices_keep_16_bits_in_a_file_of_bytes)
+{
+    Tensor *m, *b;
+    RsdError err;
+    ParamSet *params = matrix_and_bias(&m, &b, &err);
+    Safetensors *st;
+
+    params->items[0].fine = true;
+    save_as_bytes(params, temporary_path());
+    ASSERT_OK(safetensors_open(&st, temporary_path(), &err), err);
+    cr_assert_eq(safetensors_find(st, "m")->dtype, DTYPE_F16);
+    safetensors_close(&st);
+    params_destroy(&params);
+}
+
 /* Rows of very different sizes come back within half a 127th of their own greatest; one of zeros as zeros. */
 Test(params, matrices_as_bytes_come_back_within_half_a_step)
 {
