@@ -14,11 +14,11 @@ int cli_exit_code(RsdStatus status)
     case RSD_ERR_CORRUPT:
     case RSD_ERR_UNSUPPORTED:
     case RSD_ERR_MODEL:
+    case RSD_ERR_NUMERIC:
         return EXIT_DAMAGED;
     case RSD_ERR_IO:
     case RSD_ERR_MEMORY:
         return EXIT_SYSTEM;
-    case RSD_ERR_NUMERIC:
     case RSD_ERR_INTERRUPTED:
     case RSD_ERR_EXISTS:
         return EXIT_SOME_FAILED;

@@ -14,9 +14,9 @@
 
 static const Explained EXIT_CODES[] = {
     {"0", "everything was done"},
-    {"1", "one of several inputs failed, a limit was missed, the output exists, or the input holds NaN"},
+    {"1", "one of several inputs failed, a limit was missed, the output exists, or training diverged"},
     {"2", "wrong usage"},
-    {"3", "the input is damaged or not supported, or a stream needs another model"},
+    {"3", "the input is damaged, holds numbers that are none or is not supported, or a stream needs another model"},
     {"4", "input, output or memory failed"},
     {NULL, NULL},
 };

@@ -250,6 +250,12 @@ static void on_signal(int number)
     signal(number, SIG_DFL);
 }
 
+/* Numbers that are none come from training here, not from its input. */
+static int code_of(RsdStatus status)
+{
+    return status == RSD_ERR_NUMERIC ? EXIT_SOME_FAILED : cli_exit_code(status);
+}
+
 /* What all processes know the first one says; what only this one knows it says itself, and then ends the others. */
 static void report_failure(Group *group, RsdStatus status, const RsdError *err)
 {
@@ -261,7 +267,7 @@ static void report_failure(Group *group, RsdStatus status, const RsdError *err)
         return;
     fflush(stderr);
     sleep(OTHERS_TIME_S);
-    comm_abort(group, cli_exit_code(status));
+    comm_abort(group, code_of(status));
 }
 
 static int train(const TrainConfig *cfg, const TrainRequest *r, Screen *screen)
@@ -321,7 +327,7 @@ fail:
         signal(stop_signal, SIG_DFL);
         raise(stop_signal);
     }
-    return cli_exit_code(status);
+    return code_of(status);
 }
 
 /* EXIT_DONE when everything needed is there. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/weights/array_check.h"
 
 #define LIST_SIZE (RSD_ERROR_TEXT_SIZE * 2 / 3)
 #define MAX_VARIANTS 16
@@ -209,8 +210,8 @@ fail:
 
 /* ---- reading ---- */
 
-/* w [first axis, rest] = g w / |w| */
-static void fold(float *w, const float *g, int64_t n_rows, int64_t n_cols)
+/* w [first axis, rest] = g w / |w|. Returns the first row that is too short for its length g, -1 for none. */
+static int64_t fold(float *w, const float *g, int64_t n_rows, int64_t n_cols)
 {
     for (int64_t i = 0; i < n_rows; i++) {
         double sum = 0.0;
@@ -219,14 +220,29 @@ static void fold(float *w, const float *g, int64_t n_rows, int64_t n_cols)
         for (int64_t j = 0; j < n_cols; j++)
             sum += (double)w[i * n_cols + j] * w[i * n_cols + j];
         scale = sum > 0.0 ? (float)(g[i] / sqrt(sum)) : 0.0f;
+        if (!isfinite(scale))
+            return i;
         for (int64_t j = 0; j < n_cols; j++)
             w[i * n_cols + j] *= scale;
     }
+    return -1;
+}
+
+/* What is not kept must be sound all the same. */
+static RsdStatus check_source(Checkpoint *file, const Source *source, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(checkpoint_check_f32(file, source->plain ? source->plain : source->v, err));
+    if (!source->plain)
+        TRY(checkpoint_check_f32(file, source->g, err));
+fail:
+    return status;
 }
 
 static RsdStatus read_source(Tensor *tensor, Checkpoint *file, const Source *source, RsdError *err)
 {
-    int64_t n_rows = tensor->shape[0], count = tensor_count(tensor);
+    int64_t n_rows = tensor->shape[0], count = tensor_count(tensor), short_row;
     float *g = NULL;
     RsdStatus status = RSD_OK;
 
@@ -234,7 +250,9 @@ static RsdStatus read_source(Tensor *tensor, Checkpoint *file, const Source *sou
     if (!source->plain) {
         TRY(mem_alloc(&g, (size_t)n_rows, sizeof *g, err));
         TRY(checkpoint_read_f32(file, source->g, g, n_rows, err));
-        fold(tensor->data, g, n_rows, count / n_rows);
+        short_row = fold(tensor->data, g, n_rows, count / n_rows);
+        CHECK(short_row < 0, err, RSD_ERR_NUMERIC, "%s: tensor '%s': row %lld is too short to be given the length %g",
+              checkpoint_place(file), source->v->name, (long long)short_row, (double)g[short_row]);
     }
 fail:
     mem_free(&g);
@@ -252,7 +270,11 @@ RsdStatus import_params(ParamSet *params, Checkpoint *file, const ImportRules *r
     for (size_t i = 0; i < params->n_items; i++) {
         Source source = find_source(file, rules, params->items[i].name, 0, name);
 
-        if ((source.plain || source.v) && !params->items[i].left_out) {
+        if (!source.plain && !source.v)
+            continue;
+        if (params->items[i].left_out) {
+            TRY(check_source(file, &source, err));
+        } else {
             TRY(params_begin_fill(params, &params->items[i], err));
             status = read_source(params->items[i].tensor, file, &source, err);
             TRY(params_end_fill(params, &params->items[i], status, err));

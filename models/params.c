@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/weights/array_check.h"
 
 #define FULL_NAME_SIZE 256
 #define BYTES_FROM 16384 /* numbers of a matrix that is worth its scales */
@@ -290,7 +291,9 @@ RsdStatus params_load(ParamSet *params, const Safetensors *st, const char *prefi
 
         TRY(full_name(name, prefix, params->items[i].name, err));
         entry = safetensors_find(st, name);
-        if (entry && !params->items[i].left_out) {
+        if (entry && params->items[i].left_out) {
+            TRY(safetensors_check_f32(st, entry, err));
+        } else if (entry) {
             TRY(params_begin_fill(params, &params->items[i], err));
             status = safetensors_read_f32(st, entry, params->items[i].tensor->data, tensor_count(params->items[i].tensor), err);
             TRY(params_end_fill(params, &params->items[i], status, err));

@@ -9,5 +9,7 @@
 
 /* The numbers of an entry -> dst [count]. place begins the messages. Errors: as safetensors_read_f32. */
 RsdStatus array_read_f32(const char *place, const SafetensorsEntry *entry, float *dst, int64_t count, RsdError *err);
+/* Looks at the numbers without keeping them. Errors: the same. */
+RsdStatus array_check_f32(const char *place, const SafetensorsEntry *entry, RsdError *err);
 
 #endif

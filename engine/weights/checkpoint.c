@@ -12,6 +12,7 @@
 #include "engine/base/checksum.h"
 #include "engine/base/file_map.h"
 #include "engine/base/mem.h"
+#include "engine/weights/array_check.h"
 #include "engine/weights/metadata.h"
 #include "engine/weights/torch_file.h"
 
@@ -249,6 +250,13 @@ RsdStatus checkpoint_read_f32(Checkpoint *c, const CheckpointArray *array, float
     if (c->torch) /* the array is the first member of its tensor */
         return torch_file_read_f32(c->torch, (const TorchTensor *)array, dst, count, err);
     return safetensors_read_f32(c->safetensors, safetensors_find(c->safetensors, array->name), dst, count, err);
+}
+
+RsdStatus checkpoint_check_f32(Checkpoint *c, const CheckpointArray *array, RsdError *err)
+{
+    if (c->torch)
+        return torch_file_check_f32(c->torch, (const TorchTensor *)array, err);
+    return safetensors_check_f32(c->safetensors, safetensors_find(c->safetensors, array->name), err);
 }
 
 static void release_piece(void *map, const void *piece, size_t size)

@@ -19,6 +19,7 @@
 #include "engine/base/checksum.h"
 #include "engine/base/file_map.h"
 #include "engine/base/mem.h"
+#include "engine/weights/array_check.h"
 #include "engine/weights/array_values.h"
 #include "engine/weights/safetensors_header.h"
 
@@ -152,6 +153,27 @@ void safetensors_metadata_at(const Safetensors *st, size_t i, const char **key, 
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
 
+/* The scales of bytes, one for each row, -> *scale [rows], which is the caller's. */
+static RsdStatus read_scales(float **scale, const Safetensors *st, const SafetensorsEntry *entry, const SafetensorsEntry *scales,
+                             RsdError *err)
+{
+    const int64_t rows = entry->n_dims >= 2 ? entry->shape[0] : 0;
+    RsdStatus status = RSD_OK;
+
+    *scale = NULL;
+    CHECK(scales->n_dims == 1 && scales->shape[0] == rows, err, RSD_ERR_CORRUPT, "%s: %s does not have one scale for each row of %s",
+          st->place, scales->name, entry->name);
+    TRY(mem_alloc(scale, (size_t)rows, sizeof **scale, err));
+    TRY(array_read_f32(st->place, scales, *scale, rows, err));
+    for (int64_t r = 0; r < rows; r++)
+        CHECK(isfinite((*scale)[r] * 128.0f), err, RSD_ERR_NUMERIC, "%s: %s: the scale %g is too large for bytes", st->place,
+              scales->name, (double)(*scale)[r]);
+    return RSD_OK;
+fail:
+    mem_free(scale);
+    return status;
+}
+
 /* Bytes times the scales of their rows. */
 static RsdStatus read_bytes(const Safetensors *st, const SafetensorsEntry *entry, const SafetensorsEntry *scales, float *dst,
                             int64_t count, RsdError *err)
@@ -161,18 +183,12 @@ static RsdStatus read_bytes(const Safetensors *st, const SafetensorsEntry *entry
     float *scale = NULL;
     RsdStatus status = RSD_OK;
 
-    CHECK(scales->n_dims == 1 && scales->shape[0] == rows, err, RSD_ERR_CORRUPT, "%s: %s does not have one scale for each row of %s",
-          st->place, scales->name, entry->name);
     CHECK(count == rows * n, err, RSD_ERR_ARG, "%s: tensor '%s' has %lld values, expected %lld", st->place, entry->name,
           (long long)(rows * n), (long long)count);
-    TRY(mem_alloc(&scale, (size_t)rows, sizeof *scale, err));
-    TRY(array_read_f32(st->place, scales, scale, rows, err));
-    for (int64_t r = 0; r < rows; r++, bytes += n, dst += n) {
-        CHECK(isfinite(scale[r] * 128.0f), err, RSD_ERR_NUMERIC, "%s: %s: the scale %g is too large for bytes", st->place, scales->name,
-              (double)scale[r]);
+    TRY(read_scales(&scale, st, entry, scales, err));
+    for (int64_t r = 0; r < rows; r++, bytes += n, dst += n)
         for (int64_t i = 0; i < n; i++)
             dst[i] = scale[r] * (float)bytes[i];
-    }
 fail:
     mem_free(&scale);
     return status;
@@ -194,6 +210,17 @@ RsdStatus safetensors_read_f32(const Safetensors *st, const SafetensorsEntry *en
     RsdStatus status = scales ? read_bytes(st, entry, scales, dst, count, err) : array_read_f32(st->place, entry, dst, count, err);
 
     file_map_release(&st->map, entry->data, entry->size); /* or the file would be in memory beside what is made of it */
+    return status;
+}
+
+RsdStatus safetensors_check_f32(const Safetensors *st, const SafetensorsEntry *entry, RsdError *err)
+{
+    const SafetensorsEntry *scales = find_scales(st, entry);
+    float *scale = NULL;
+    RsdStatus status = scales ? read_scales(&scale, st, entry, scales, err) : array_check_f32(st->place, entry, err);
+
+    mem_free(&scale);
+    file_map_release(&st->map, entry->data, entry->size);
     return status;
 }
 

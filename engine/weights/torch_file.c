@@ -452,32 +452,68 @@ static void gather(uint8_t *dst, const uint8_t *storage, const TorchTensor *tens
     }
 }
 
+/* What the array is, *count numbers, but for where they are. */
+static RsdStatus describe(SafetensorsEntry *entry, int64_t *count, const CheckpointArray *array, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    *entry = (SafetensorsEntry){.name = array->name, .dtype = array->dtype, .n_dims = array->n_dims};
+    TRY(shape_count(count, array->n_dims, array->shape, err));
+    memcpy(entry->shape, array->shape, sizeof entry->shape);
+    entry->size = (size_t)*count * dtype_size(array->dtype);
+fail:
+    return status;
+}
+
+/* Loads the storage and points the entry at its numbers, or at *gathered, the caller's, when they do not follow each other. */
+static RsdStatus load_values(SafetensorsEntry *entry, uint8_t **gathered, TorchFile *file, const TorchTensor *tensor, int64_t count,
+                             RsdError *err)
+{
+    const size_t item_size = dtype_size(entry->dtype);
+    RsdStatus status = RSD_OK;
+
+    TRY(load_storage(file, tensor, err));
+    entry->data = file->storage + (count > 0 ? (size_t)tensor->offset * item_size : 0);
+    if (count > 0 && !is_contiguous(tensor)) {
+        TRY(mem_alloc(gathered, (size_t)count, item_size, err));
+        gather(*gathered, file->storage, tensor, count);
+        entry->data = *gathered;
+    }
+fail:
+    return status;
+}
+
 RsdStatus torch_file_read_f32(TorchFile *file, const TorchTensor *tensor, float *dst, int64_t count, RsdError *err)
 {
-    const CheckpointArray *array = &tensor->array;
-    const size_t item_size = dtype_size(array->dtype);
-    SafetensorsEntry entry = {.name = array->name, .dtype = array->dtype, .n_dims = array->n_dims};
+    SafetensorsEntry entry;
     uint8_t *gathered = NULL;
     int64_t held;
     RsdStatus status = RSD_OK;
 
-    TRY(shape_count(&held, array->n_dims, array->shape, err));
-    memcpy(entry.shape, array->shape, sizeof entry.shape);
-    entry.size = (size_t)held * item_size;
-    if (held == count && held == tensor->n_stored && tensor->offset == 0 && array->dtype == DTYPE_F32 &&
+    TRY(describe(&entry, &held, &tensor->array, err));
+    if (held == count && held == tensor->n_stored && tensor->offset == 0 && entry.dtype == DTYPE_F32 &&
         is_contiguous(tensor) && file->stored != tensor->entry) { /* a storage of its own needs no second memory */
         TRY(zip_archive_read(file->archive, tensor->entry, (uint8_t *)dst, entry.size, err));
         entry.data = (const uint8_t *)dst;
         return array_read_f32(file->place, &entry, dst, count, err);
     }
-    TRY(load_storage(file, tensor, err));
-    entry.data = file->storage + (held > 0 ? (size_t)tensor->offset * item_size : 0);
-    if (held > 0 && !is_contiguous(tensor)) {
-        TRY(mem_alloc(&gathered, (size_t)held, item_size, err));
-        gather(gathered, file->storage, tensor, held);
-        entry.data = gathered;
-    }
+    TRY(load_values(&entry, &gathered, file, tensor, held, err));
     TRY(array_read_f32(file->place, &entry, dst, count, err));
+fail:
+    mem_free(&gathered);
+    return status;
+}
+
+RsdStatus torch_file_check_f32(TorchFile *file, const TorchTensor *tensor, RsdError *err)
+{
+    SafetensorsEntry entry;
+    uint8_t *gathered = NULL;
+    int64_t count;
+    RsdStatus status = RSD_OK;
+
+    TRY(describe(&entry, &count, &tensor->array, err));
+    TRY(load_values(&entry, &gathered, file, tensor, count, err));
+    TRY(array_check_f32(file->place, &entry, err));
 fail:
     mem_free(&gathered);
     return status;

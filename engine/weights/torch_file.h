@@ -35,7 +35,8 @@ typedef struct TorchFile {
  * checkpoint_open. */
 RsdStatus torch_file_open(TorchFile **out, ZipArchive *archive, const char *place, RsdError *err);
 void torch_file_close(TorchFile **file);
-/* As checkpoint_read_f32. */
+/* As checkpoint_read_f32 and checkpoint_check_f32. */
 RsdStatus torch_file_read_f32(TorchFile *file, const TorchTensor *tensor, float *dst, int64_t count, RsdError *err);
+RsdStatus torch_file_check_f32(TorchFile *file, const TorchTensor *tensor, RsdError *err);
 
 #endif

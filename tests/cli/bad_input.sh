@@ -39,6 +39,10 @@ steady_hashes() { sed -E 's/[0-9a-f]{16}/HASH/g'; }
 try residua decode -m other.safetensors long.rsd -o x.wav | steady_hashes
 cp long.rsd other.rsd && flip other.rsd 9 && decode other.rsd
 sed 's/"residua.kind"/"residua.note":"x","residua.kind"/' "$MODEL" >damaged.safetensors && try residua info damaged.safetensors
+poison() { printf '\377\377\377\377' | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null; } # NaN, of whatever kind
+cp "$MODEL" nan.safetensors && poison nan.safetensors $(($(wc -c <"$MODEL") - 4)) && try residua info nan.safetensors
+cp "$MODEL" nan.safetensors && poison nan.safetensors $((8 + $(od -An -tu4 -N4 "$MODEL"))) && try residua decode -m nan.safetensors long.rsd -o x.wav
+try residua encode -m nan.safetensors talk.wav
 echo '# two inputs, one output; a folder; itself'
 cp talk.wav talk.wave && encode talk.wav talk.wave
 mkdir folder && encode folder

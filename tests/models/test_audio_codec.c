@@ -320,6 +320,50 @@ static uint8_t *read_file(size_t *size)
     return bytes;
 }
 
+/* Makes the first number of an array of the file at temporary_path infinite. */
+static void poison(const char *name)
+{
+    size_t size;
+    uint8_t *bytes = read_file(&size);
+    const SafetensorsEntry *entry;
+    Safetensors *st;
+    FILE *file;
+    RsdError err;
+
+    ASSERT_OK(safetensors_open_memory(&st, bytes, size, "bytes", &err), err);
+    entry = safetensors_find(st, name);
+    cr_assert_not_null(entry, "%s", name);
+    memcpy(bytes + ((const uint8_t *)entry->data - bytes), entry->dtype == DTYPE_F16 ? "\0\x7c" : "\0\0\x80\x7f", dtype_size(entry->dtype));
+    safetensors_close(&st);
+    file = fopen(temporary_path(), "wb");
+    cr_assert(file && fwrite(bytes, 1, size, file) == size);
+    fclose(file);
+    free(bytes);
+}
+
+/* An encoder keeps no weights of the decoder, nor the other way round. */
+Test(audio_codec, weights_that_are_not_kept_and_no_numbers_are_refused)
+{
+    static const Dtype stored[] = {DTYPE_F32, DTYPE_F16};
+    static const char *const names[] = {"encoder.in.bias", "decoder.in.bias"};
+
+    for (int i = 0; i < 4; i++) {
+        const char *name = names[i % 2];
+        AudioCodec *codec, *loaded;
+        RsdError err;
+
+        codec = create_tiny(&err);
+        ASSERT_OK(audio_codec_save(codec, temporary_path(), stored[i / 2], false, NULL, &err), err);
+        audio_codec_destroy(&codec);
+        poison(name);
+        for (AudioCodecUse use = AUDIO_USE_ALL; use <= AUDIO_USE_DECODE; use++) {
+            ASSERT_FAILS(audio_codec_load_for(&loaded, temporary_path(), use, &err), RSD_ERR_NUMERIC, err, name);
+            cr_assert(strstr(err.text, temporary_path()), "%s", err.text);
+        }
+    }
+    unlink(temporary_path());
+}
+
 static RsdStatus load_bytes(const uint8_t *bytes, size_t size, AudioCodec **loaded, RsdError *err)
 {
     const uint8_t hash[MODEL_HASH_SIZE] = {0};

@@ -97,7 +97,7 @@ Test(encodec, converted_it_is_the_same_model_with_its_notes)
 /* The golden file with one thing changed; the writer borrows from st. */
 typedef enum Change { DROP_BIAS, RESHAPE_BIAS, ADD_ARRAY, POISON_BIAS } Change;
 
-static RsdStatus import_changed(Change change, RsdError *err)
+static RsdStatus import_changed(Change change, AudioCodecUse use, RsdError *err)
 {
     static const char victim[] = "decoder.layers.7.block.1.conv.bias";
     SharedPath shared;
@@ -133,7 +133,7 @@ static RsdStatus import_changed(Change change, RsdError *err)
     ASSERT_OK(safetensors_writer_finish(writer, path, err), *err);
     safetensors_writer_destroy(&writer);
     safetensors_close(&st);
-    status = audio_codec_load(&codec, path, err);
+    status = audio_codec_load_for(&codec, path, use, err);
     audio_codec_destroy(&codec);
     unlink(path);
     return status;
@@ -183,13 +183,14 @@ Test(encodec, missing_unexpected_misshapen_and_poisoned_arrays_are_named)
     RsdError err;
 
     NEED_SHARED("golden/encodec");
-    ASSERT_FAILS(import_changed(DROP_BIAS, &err), RSD_ERR_CORRUPT, err,
+    ASSERT_FAILS(import_changed(DROP_BIAS, AUDIO_USE_ALL, &err), RSD_ERR_CORRUPT, err,
                  "decoder.layers.7.block.1.conv.bias is missing");
-    ASSERT_FAILS(import_changed(RESHAPE_BIAS, &err), RSD_ERR_CORRUPT, err,
+    ASSERT_FAILS(import_changed(RESHAPE_BIAS, AUDIO_USE_ALL, &err), RSD_ERR_CORRUPT, err,
                  "decoder.layers.7.block.1.conv.bias is [6, 2], expected [12]");
-    ASSERT_FAILS(import_changed(ADD_ARRAY, &err), RSD_ERR_CORRUPT, err, "decoder.layers.99.conv.bias is unexpected");
-    ASSERT_FAILS(import_changed(POISON_BIAS, &err), RSD_ERR_NUMERIC, err,
-                 "'decoder.layers.7.block.1.conv.bias': value 3 is nan");
+    ASSERT_FAILS(import_changed(ADD_ARRAY, AUDIO_USE_ALL, &err), RSD_ERR_CORRUPT, err, "decoder.layers.99.conv.bias is unexpected");
+    for (AudioCodecUse use = AUDIO_USE_ALL; use <= AUDIO_USE_DECODE; use++) /* an encoder keeps no decoder and refuses it all the same */
+        ASSERT_FAILS(import_changed(POISON_BIAS, use, &err), RSD_ERR_NUMERIC, err,
+                     "'decoder.layers.7.block.1.conv.bias': value 3 is nan");
 }
 
 Test(encodec, files_of_other_models_and_other_configurations_are_refused)

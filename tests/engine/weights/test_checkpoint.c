@@ -13,6 +13,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/file_map.h"
 #include "engine/base/mem.h"
+#include "engine/weights/array_check.h"
 #include "tests/engine/weights/torch_maker.h"
 #include "tests/shared.h"
 
@@ -217,6 +218,7 @@ Test(checkpoint, malformed_pickles_are_refused_at_the_byte)
         const char *part;
     } cases[] = {
         {"", 0, "0 values are left"},
+        {"N.N", 3, "and 2 bytes follow"},
         {"NN", 2, "2 values are left"},
         {"(N", 2, "left at the end"},
         {"t", 1, "has no mark"},
@@ -309,6 +311,13 @@ Test(checkpoint, weights_that_are_no_numbers_are_refused_when_read)
     ASSERT_OK(open_bytes(&c, &zip, &err), err);
     ASSERT_FAILS(checkpoint_read_f32(c, checkpoint_find(c, "b"), values, 6, &err), RSD_ERR_NUMERIC, err,
                  "'b': value 3 is nan");
+    ASSERT_FAILS(checkpoint_check_f32(c, checkpoint_find(c, "b"), &err), RSD_ERR_NUMERIC, err, "made.th: tensor 'b': value 3 is nan");
+    ASSERT_FAILS(checkpoint_check_f32(c, checkpoint_find(c, "a"), &err), RSD_ERR_NUMERIC, err, "'a': value 1 is nan"); /* transposed */
+    checkpoint_close(&c);
+    make_torch_file(&zip, &pickle, 6);
+    zip.bytes.data[zip.bytes.size - 22 - zip.directory.size - 1] ^= 1;
+    ASSERT_OK(open_bytes(&c, &zip, &err), err);
+    ASSERT_FAILS(checkpoint_check_f32(c, checkpoint_find(c, "b"), &err), RSD_ERR_CORRUPT, err, "damaged");
     checkpoint_close(&c);
 }
 
