@@ -20,6 +20,7 @@
 #define ECDC_PREFIX_SIZE 9
 #define ECDC_MAX_JSON 4096
 #define ECDC_MAX_SAMPLES ((int64_t)1 << 40)
+#define ECDC_MAX_SCALE 1e6f /* of a segment */
 
 typedef struct EcdcHeader {
     char model_name[RSD_MODEL_NAME_SIZE];

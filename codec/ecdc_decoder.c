@@ -111,7 +111,7 @@ static RsdStatus read_scale(EcdcDecoder *d, float *scale, RsdError *err)
         TRY(next_byte(d, &bytes[i], err));
     bits = get_u32be(bytes);
     memcpy(scale, &bits, sizeof bits);
-    CHECK(isfinite(*scale) && *scale >= 0.0f && *scale <= 1e6f, err, RSD_ERR_CORRUPT,
+    CHECK(isfinite(*scale) && *scale >= 0.0f && *scale <= ECDC_MAX_SCALE, err, RSD_ERR_CORRUPT,
           "%s: the segment at %.2f s has a scale of %g", d->options.name, (double)d->offset / d->info.rate_hz,
           (double)*scale);
 fail:
@@ -265,20 +265,27 @@ fail:
 
 /* ---- reading ---- */
 
-/* All codes have been read. A language model that computes other probabilities than the writer's makes other codes of the same
+/* All codes have been read, and all samples delivered. More bytes are another file behind this one, or damage: the published tool
+ * drops them without a word. A language model that computes other probabilities than the writer's makes other codes of the same
  * bits, and other codes take another number of bits: this is the one sign of it. */
 static RsdStatus check_nothing_is_left(EcdcDecoder *d, RsdError *err)
 {
     uint8_t more;
     size_t n_read = 0;
+    RsdError local;
     RsdStatus status = RSD_OK;
 
     if (d->block_at == d->block_size)
-        TRY(d->options.read(d->options.read_ctx, &more, 1, &n_read, err));
-    CHECK(d->block_at == d->block_size && n_read == 0, err, RSD_ERR_CORRUPT,
-          "%s: the codes end after %" PRId64 " bytes and the file goes on: it was written with another language model, or by a "
-          "program or on a processor whose probabilities differ in their last digits, and what was decoded is wrong",
-          d->options.name, d->report.n_bytes);
+        TRY(d->options.read(d->options.read_ctx, &more, 1, &n_read, err ? err : &local));
+    if (d->block_at == d->block_size && n_read == 0)
+        return RSD_OK;
+    status = error_set(err, RSD_ERR_CORRUPT,
+                       d->lm ? "%s: the codes end after %" PRId64 " bytes and the file goes on: it was written with another language model, "
+                               "or by a program or on a processor whose probabilities differ in their last digits, and what was decoded is "
+                               "wrong"
+                             : "%s: the codes end after %" PRId64 " bytes and the file goes on: another file stands behind it, or it is "
+                               "damaged; --keep-going takes what ends there",
+                       d->options.name, d->report.n_bytes);
 fail:
     return status;
 }
@@ -289,7 +296,7 @@ RsdStatus ecdc_decoder_read(EcdcDecoder *d, float *samples, size_t stride, size_
     RsdStatus status = RSD_OK;
 
     *n_read = 0;
-    if (d->lm && d->n_delivered == d->info.n_samples)
+    if (d->n_delivered == d->info.n_samples)
         TRY(check_nothing_is_left(d, err));
     while (*n_read < max_samples && d->n_delivered < d->info.n_samples) {
         const int64_t still = d->info.n_samples - d->n_delivered;

@@ -504,6 +504,8 @@ RsdStatus pickle_read(PickleValue **out, Arena *arena, const uint8_t *data, size
     }
     CHECK(m.n_stack == 1 && m.n_marks == 0, err, RSD_ERR_CORRUPT,
           "%s: pickle: %zu values are left at the end, expected one", place, m.n_stack);
+    CHECK(m.at == size, err, RSD_ERR_CORRUPT, "%s: pickle: ends, and %zu bytes follow: another file behind it, or damage", place,
+          size - m.at);
     *out = m.stack[0];
 fail:
     return status;

@@ -48,8 +48,8 @@ struct PickleValue {
 /* Runs the pickle in data [size] up to its STOP; protocols 2 to 5 as far as plain values need them. *out and all below it
  * live in the arena, whose limit is the bound on memory; nothing of data is kept. globals: the names that may occur,
  * "module name", ended by NULL; a dictionary type called as "collections OrderedDict" becomes a DICT. place begins the
- * messages. Errors: RSD_ERR_CORRUPT (not a pickle, damaged, cut off), RSD_ERR_UNSUPPORTED (an opcode or a name that is
- * not on the list), RSD_ERR_MEMORY. */
+ * messages. Errors: RSD_ERR_CORRUPT (not a pickle, damaged, cut off, or more than a pickle), RSD_ERR_UNSUPPORTED (an
+ * opcode or a name that is not on the list), RSD_ERR_MEMORY. */
 RsdStatus pickle_read(PickleValue **out, Arena *arena, const uint8_t *data, size_t size, const char *const *globals,
                       const char *place, RsdError *err);
 

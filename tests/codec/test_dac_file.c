@@ -137,6 +137,23 @@ Test(dac_file, every_wrong_field_is_named)
     mem_free(&good);
 }
 
+Test(dac_file, bytes_behind_the_end_are_told)
+{
+    DacFile file = example(), back;
+    uint8_t *good, *data;
+    size_t size;
+
+    ASSERT_OK(dac_file_print(&good, &size, &file, &err), err);
+    data = malloc(2 * size); /* the file twice */
+    memcpy(data, good, size);
+    memcpy(data + size, good, size);
+    for (size_t n = size + 1; n <= 2 * size; n += size - 1)
+        ASSERT_FAILS(dac_file_parse(&back, data, n, "x.dac", &err), RSD_ERR_CORRUPT, err, "bytes follow");
+    free(data);
+    dac_file_clear(&file);
+    mem_free(&good);
+}
+
 Test(dac_file, cut_at_any_length_and_with_any_byte_changed_it_is_refused_or_read)
 {
     DacFile file = example(), back;

@@ -122,6 +122,35 @@ Test(ecdc_hostile, cut_anywhere_it_ends_with_a_sentence_and_gives_what_came_befo
     }
 }
 
+/* The published tool drops them; a file behind another one would be lost without a word. */
+Test(ecdc_hostile, bytes_behind_the_codes_are_told_once_everything_before_them_was_delivered)
+{
+    const char *const roots[] = {ECDC_MONO, ECDC_STEREO}, *const files[] = {"bw0.9/plain.ecdc", "bw0.6/plain.ecdc"};
+
+    NEED_SHARED("golden/encodec");
+    for (int i = 0; i < 4; i++) {
+        const int64_t block = i / 2 ? 100000 : 777;
+        EcdcRig rig;
+        SharedPath path;
+        Bytes bytes = {0};
+        float *y;
+        int64_t n_done;
+
+        ecdc_rig_open(&rig, roots[i % 2], 0);
+        ecdc_load(&bytes, ecdc_golden(&path, &rig, files[i % 2]));
+        y = calloc((size_t)rig.input.count, sizeof *y);
+        bytes_write(&bytes, "E", 1, NULL);
+        bytes.at = 0;
+        ASSERT_FAILS(ecdc_rig_decode(&rig, &bytes, y, rig.input.shape[1], (size_t)block, &n_done, NULL), RSD_ERR_CORRUPT, rig.err,
+                     "x.ecdc: the codes end after");
+        cr_assert(strstr(rig.err.text, "another file stands behind it"), "%s", rig.err.text);
+        cr_assert_eq(n_done, rig.input.shape[1]);
+        bytes_clear(&bytes);
+        free(y);
+        ecdc_rig_close(&rig);
+    }
+}
+
 Test(ecdc_hostile, scales_that_are_no_numbers_are_refused)
 {
     const uint32_t bad[] = {0x7fc00000, 0x7f800000, 0xbf800000, 0x7f000000};
