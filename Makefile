@@ -205,7 +205,8 @@ quality-images: all
 # libFuzzer in its own folder, FUZZ_TIME seconds for each target of tests/fuzz/fuzz_*.c; a target writes its own first inputs.
 FUZZ_TIME ?= 60
 FUZZ_OBJ := $(call objects,$(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)) tests/codec/tiny_codec.c \
-              tests/engine/weights/torch_maker.c tests/codec/rans_cases.c tests/codec/tiny_picture.c cli/token_file.c cli/byte_source.c)
+              tests/engine/weights/torch_maker.c tests/codec/rans_cases.c tests/codec/tiny_picture.c cli/token_file.c cli/segment_tokens.c \
+              cli/json_cursor.c cli/byte_source.c)
 FUZZ_RUN = -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 -artifact_prefix=$$f-
 
 fuzz:

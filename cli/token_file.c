@@ -10,11 +10,11 @@
 #include <strings.h>
 
 #include "cli/byte_source.h"
+#include "cli/json_cursor.h"
 #include "engine/base/bytes.h"
 #include "engine/base/mem.h"
 #include "engine/weights/npy.h"
 
-#define MAX_FILE_SIZE ((size_t)1 << 31)
 #define WRITE_CODES 4096 /* at once */
 #define LINE_SIZE ((size_t)TOKENS_MAX_CHANNELS * TOKENS_MAX_STAGES * 7 + 64)
 
@@ -216,69 +216,29 @@ fail:
 
 /* ---- JSON lines: of each line only the lists of "codes" matter ---- */
 
-typedef struct Cursor {
-    const char *at, *end;
-} Cursor;
-
-static bool take_char(Cursor *c, char wanted)
-{
-    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\r'))
-        c->at++;
-    if (c->at == c->end || *c->at != wanted)
-        return false;
-    c->at++;
-    return true;
-}
-
-static bool take_code(Cursor *c, uint16_t *code)
-{
-    int value = 0, n_digits = 0;
-
-    (void)take_char(c, ' ');
-    while (c->at < c->end && *c->at == ' ')
-        c->at++;
-    for (; c->at < c->end && *c->at >= '0' && *c->at <= '9' && value <= UINT16_MAX; n_digits++)
-        value = value * 10 + (*c->at++ - '0');
-    *code = (uint16_t)value;
-    return n_digits > 0 && value <= UINT16_MAX;
-}
-
-/* Moves behind `"codes":`; false when the line has none. */
-static bool find_codes(Cursor *c)
-{
-    static const char key[] = "\"codes\"";
-
-    for (; c->end - c->at >= (ptrdiff_t)sizeof key - 1; c->at++)
-        if (memcmp(c->at, key, sizeof key - 1) == 0) {
-            c->at += sizeof key - 1;
-            return take_char(c, ':');
-        }
-    return false;
-}
-
 /* codes [channels, stages] of one frame; *n_stages and *n_channels 0 take what comes, else it must agree. */
-static bool take_frame(Cursor *c, uint16_t *codes, int *n_channels, int *n_stages)
+static bool take_frame(JsonCursor *c, uint16_t *codes, int *n_channels, int *n_stages)
 {
     int channels = 0;
 
-    if (!take_char(c, '['))
+    if (!json_cursor_take(c, '['))
         return false;
     do {
         int stages = 0;
 
-        if (channels == TOKENS_MAX_CHANNELS || !take_char(c, '['))
+        if (channels == TOKENS_MAX_CHANNELS || !json_cursor_take(c, '['))
             return false;
         do {
-            if (stages == TOKENS_MAX_STAGES || !take_code(c, &codes[channels * TOKENS_MAX_STAGES + stages]))
+            if (stages == TOKENS_MAX_STAGES || !json_cursor_code(c, &codes[channels * TOKENS_MAX_STAGES + stages]))
                 return false;
             stages++;
-        } while (take_char(c, ','));
-        if (!take_char(c, ']') || (*n_stages && stages != *n_stages))
+        } while (json_cursor_take(c, ','));
+        if (!json_cursor_take(c, ']') || (*n_stages && stages != *n_stages))
             return false;
         *n_stages = stages;
         channels++;
-    } while (take_char(c, ','));
-    if (!take_char(c, ']') || (*n_channels && channels != *n_channels))
+    } while (json_cursor_take(c, ','));
+    if (!json_cursor_take(c, ']') || (*n_channels && channels != *n_channels))
         return false;
     *n_channels = channels;
     return true;
@@ -292,13 +252,10 @@ static RsdStatus parse_lines(Tokens *tokens, const uint8_t *data, size_t size, c
     RsdStatus status = RSD_OK;
 
     for (size_t at = 0; at < size;) {
-        const uint8_t *newline = memchr(data + at, '\n', size - at);
-        size_t end = newline ? (size_t)(newline - data) : size;
-        Cursor c = {(const char *)data + at, (const char *)data + end};
+        JsonCursor c = json_cursor_line(data, size, &at);
 
-        at = end + 1;
         line_number++;
-        if (!find_codes(&c))
+        if (!json_cursor_find(&c, "codes"))
             continue;
         CHECK(take_frame(&c, frame, &channels, &n_stages), err, RSD_ERR_CORRUPT,
               "%s: line %zu: \"codes\" must be one list of %d numbers from 0 to 65535 for each of %d channels", name, line_number,
@@ -344,7 +301,7 @@ RsdStatus tokens_read(Tokens *tokens, const char *path, TokenFormat format, RsdE
     RsdStatus status = RSD_OK;
 
     TRY(byte_source_open(&source, path, err));
-    TRY(byte_source_read_all(&source, &data, &size, MAX_FILE_SIZE, err));
+    TRY(byte_source_read_all(&source, &data, &size, TOKENS_MAX_FILE_SIZE, err));
     TRY(tokens_parse(tokens, data, size, format, source.name, err));
 fail:
     mem_free(&data);

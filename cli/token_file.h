@@ -18,6 +18,7 @@ typedef enum TokenFormat { TOKENS_NPY, TOKENS_JSONL, TOKENS_RAW } TokenFormat;
 
 #define TOKENS_MAX_CHANNELS 64
 #define TOKENS_MAX_STAGES 64
+#define TOKENS_MAX_FILE_SIZE ((size_t)1 << 31)
 
 typedef struct Tokens {
     int channels, n_stages;

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/byte_source.h"
 #include "cli/commands.h"
 #include "cli/json_line.h"
 #include "cli/model_choice.h"
+#include "cli/segment_tokens.h"
 #include "cli/token_file.h"
 #include "engine/base/mem.h"
 #include "media/audio_reader.h"
@@ -101,6 +103,7 @@ static const Explained JSON_FIELDS[] = {
     {"model, hash", "name and hash of the model"},
     {"rate_hz, hop_samples, codebook_size", "of the model: a frame is hop_samples samples, codes are below codebook_size"},
     {"channels, stages, frames", "shape of the codes, in this order; frames vary fastest"},
+    {"segments, stages, samples", "instead, of a model that codes segments: their number, that of their stages, and the signal's length"},
     {"dtype", "of .npy and raw files: uint16, little-endian"},
     {NULL, NULL},
 };
@@ -112,6 +115,7 @@ typedef struct Work {
     RsdThreads *threads;
     TokenFormat format;
     Tokens tokens;
+    EcdcSegments segments; /* instead, of a model that codes segments by themselves */
 } Work;
 
 /* ---- sound to tokens ---- */
@@ -276,6 +280,119 @@ fail:
     return status;
 }
 
+/* ---- models that code segments by themselves ---- */
+
+/* Through the .ecdc file that they are. */
+static RsdStatus encode_segments(Work *w, AudioReader *reader, RsdError *err)
+{
+    RsdEncoderOptions options;
+    RsdEncoder *encoder = NULL;
+    MemoryStream file = {0};
+    float *block = NULL;
+    size_t n_read;
+    RsdStatus status = RSD_OK;
+
+    rsd_encoder_default_options(&options);
+    options.model = w->model;
+    options.threads = w->threads;
+    options.container = RSD_CONTAINER_ECDC;
+    options.bitrate_bps = w->request->bitrate_bps;
+    options.n_stages = w->request->n_stages;
+    options.name = strcmp(w->input, "-") ? w->input : "standard input";
+    options.write = memory_stream_write;
+    options.write_ctx = &file;
+    TRY(rsd_encoder_open(&encoder, &options, err));
+    TRY(mem_alloc(&block, BLOCK_LEN * (size_t)rsd_model_info(w->model)->channels, sizeof *block, err));
+    do {
+        TRY(audio_reader_read(reader, block, BLOCK_LEN, &n_read, err));
+        TRY(rsd_encoder_write(encoder, block, BLOCK_LEN, n_read, err));
+    } while (n_read > 0);
+    TRY(rsd_encoder_finish(encoder, err));
+    TRY(ecdc_segments_parse(&w->segments, w->model, &file, options.name, err));
+fail:
+    rsd_encoder_close(&encoder);
+    mem_free(&file.bytes);
+    mem_free(&block);
+    return status;
+}
+
+static RsdStatus sound_to_segments(Work *w, RsdError *err)
+{
+    const RsdModelInfo *model = rsd_model_info(w->model);
+    AudioReaderOptions reading = {.rate_hz = model->rate_hz, .channels = model->channels};
+    AudioReader *reader = NULL;
+    AtomicFile *file = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(audio_reader_open(&reader, w->input, &reading, err));
+    TRY(atomic_file_open(&file, w->request->output, w->request->force, err));
+    TRY(encode_segments(w, reader, err));
+    TRY(segment_tokens_write(&w->segments, w->model, file, err));
+    TRY(atomic_file_commit(file, err));
+fail:
+    atomic_file_close(&file);
+    audio_reader_close(&reader);
+    return status;
+}
+
+static RsdStatus read_segments(Work *w, RsdError *err)
+{
+    ByteSource source;
+    uint8_t *data = NULL;
+    size_t size;
+    RsdStatus status = RSD_OK;
+
+    TRY(byte_source_open(&source, w->input, err));
+    TRY(byte_source_read_all(&source, &data, &size, TOKENS_MAX_FILE_SIZE, err));
+    TRY(segment_tokens_parse(&w->segments, data, size, source.name, err));
+    CHECK(w->request->n_stages == 0 || w->request->n_stages == w->segments.n_stages, err, RSD_ERR_CORRUPT,
+          "%s: has %d stages, not what --stages says", source.name, w->segments.n_stages);
+fail:
+    mem_free(&data);
+    byte_source_close(&source);
+    return status;
+}
+
+static RsdStatus segments_to_sound(Work *w, RsdError *err)
+{
+    const RsdModelInfo *model = rsd_model_info(w->model);
+    AudioWriterOptions writing = {.rate_hz = model->rate_hz,
+                                  .channels = model->channels,
+                                  .format = (SampleFormat)w->request->samples,
+                                  .overwrite = w->request->force};
+    AudioWriter *writer = NULL;
+    RsdDecoderOptions decoding;
+    RsdDecoder *decoder = NULL;
+    MemoryStream file = {0};
+    float *block = NULL;
+    size_t n_read;
+    RsdStatus status = RSD_OK;
+
+    rsd_decoder_default_options(&decoding);
+    decoding.model = w->model;
+    decoding.threads = w->threads;
+    decoding.read = memory_stream_read;
+    decoding.read_ctx = &file;
+    decoding.name = strcmp(w->input, "-") ? w->input : "standard input";
+    TRY(read_segments(w, err));
+    TRY(ecdc_segments_print(&file, w->model, &w->segments, decoding.name, err));
+    writing.n_samples_hint = w->segments.n_samples;
+    TRY(audio_writer_open(&writer, w->request->output, &writing, err));
+    TRY(rsd_decoder_open(&decoder, &decoding, err));
+    TRY(mem_alloc(&block, BLOCK_LEN * (size_t)model->channels, sizeof *block, err));
+    do {
+        TRY(rsd_decoder_read(decoder, block, BLOCK_LEN, BLOCK_LEN, &n_read, err));
+        TRY(audio_writer_write(writer, block, BLOCK_LEN, n_read, err));
+    } while (n_read > 0);
+    TRY(audio_writer_finish(writer, err));
+fail:
+    rsd_decoder_close(&decoder);
+    audio_writer_close(&writer);
+    mem_free(&file.bytes);
+    mem_free(&block);
+    return status;
+}
+
 /* ---- the command ---- */
 
 static void describe(const Work *w)
@@ -291,11 +408,46 @@ static void describe(const Work *w)
     json_line_integer(&json, "rate_hz", model->rate_hz);
     json_line_integer(&json, "hop_samples", model->hop_samples);
     json_line_integer(&json, "codebook_size", model->codebook_size);
-    json_line_integer(&json, "channels", w->tokens.channels);
-    json_line_integer(&json, "stages", w->tokens.n_stages);
-    json_line_integer(&json, "frames", w->tokens.n_frames);
+    if (model->can_stream) {
+        json_line_integer(&json, "channels", w->tokens.channels);
+        json_line_integer(&json, "stages", w->tokens.n_stages);
+        json_line_integer(&json, "frames", w->tokens.n_frames);
+    } else {
+        json_line_integer(&json, "segments", (int64_t)w->segments.n_segments);
+        json_line_integer(&json, "stages", w->segments.n_stages);
+        json_line_integer(&json, "samples", w->segments.n_samples);
+    }
     json_line_text(&json, "dtype", "uint16");
     json_line_end(&json);
+}
+
+static RsdStatus convert_segments(Work *w, Console *console, RsdError *err)
+{
+    const RsdModelInfo *model = rsd_model_info(w->model);
+    RsdStatus status = RSD_OK;
+
+    CHECK(model->segment_samples > 0, err, RSD_ERR_UNSUPPORTED,
+          "model %s is neither causal nor made for segments: it has no tokens that could be decoded piece by piece", model->name);
+    CHECK(w->format == TOKENS_JSONL, err, RSD_ERR_UNSUPPORTED,
+          "model %s codes segments that have a scale each, and .npy and raw files hold codes alone: use .jsonl", model->name);
+    CHECK(w->request->channels == 0 || w->request->channels == model->channels, err, RSD_ERR_UNSUPPORTED,
+          "model %s codes %d channels together: leave out --channels", model->name, model->channels);
+    TRY((w->request->from_tokens ? segments_to_sound : sound_to_segments)(w, err));
+    console_say(console, LOG_INFO, "%s -> %s: %zu segments, %d stages, %lld samples, codes below %d", w->input, w->request->output,
+                w->segments.n_segments, w->segments.n_stages, (long long)w->segments.n_samples, model->codebook_size);
+fail:
+    return status;
+}
+
+static RsdStatus convert_frames(Work *w, Console *console, RsdError *err)
+{
+    RsdStatus status = (w->request->from_tokens ? tokens_to_sound : sound_to_tokens)(w, err);
+
+    if (status == RSD_OK)
+        console_say(console, LOG_INFO, "%s -> %s: %d channels, %d stages, %lld frames of %d samples, codes below %d", w->input,
+                    w->request->output, w->tokens.channels, w->tokens.n_stages, (long long)w->tokens.n_frames,
+                    rsd_model_info(w->model)->hop_samples, rsd_model_info(w->model)->codebook_size);
+    return status;
 }
 
 static RsdStatus convert(Work *w, Console *console, RsdError *err)
@@ -303,18 +455,13 @@ static RsdStatus convert(Work *w, Console *console, RsdError *err)
     RsdStatus status = RSD_OK;
 
     TRY(model_choice_open(&w->model, w->request->model, w->request->from_tokens ? AUDIO_USE_DECODE : AUDIO_USE_ENCODE, err));
-    CHECK(rsd_model_info(w->model)->can_stream, err, RSD_ERR_UNSUPPORTED,
-          "model %s codes segments that have a scale each: its codes alone make no sound; write an .ecdc file",
-          rsd_model_info(w->model)->name);
     TRY(rsd_threads_create(&w->threads, w->request->n_threads, err));
-    TRY((w->request->from_tokens ? tokens_to_sound : sound_to_tokens)(w, err));
-    console_say(console, LOG_INFO, "%s -> %s: %d channels, %d stages, %lld frames of %d samples, codes below %d", w->input,
-                w->request->output, w->tokens.channels, w->tokens.n_stages, (long long)w->tokens.n_frames,
-                rsd_model_info(w->model)->hop_samples, rsd_model_info(w->model)->codebook_size);
+    TRY((rsd_model_info(w->model)->can_stream ? convert_frames : convert_segments)(w, console, err));
     if (w->request->json)
         describe(w);
 fail:
     tokens_clear(&w->tokens);
+    ecdc_segments_clear(&w->segments);
     rsd_threads_destroy(&w->threads);
     rsd_model_close(&w->model);
     return status;
@@ -375,7 +522,9 @@ const Command cli_tokens = {
         "--from-tokens it makes sound of such an array, frames times hop samples of it: the exact length of the recording is "
         "not among the codes.\n\n"
         "A model of one channel codes each channel of the recording by itself; codes of a model of several channels are "
-        "[1, stages, frames].",
+        "[1, stages, frames].\n\n"
+        "A model that codes segments by themselves, such as EnCodec's at 48 kHz, has a scale for each of them: its tokens are "
+        "JSON lines, one for a segment, {\"scale\": ..., \"codes\": [stages, frames]}, and they make the exact length of the recording.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

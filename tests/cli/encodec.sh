@@ -22,6 +22,32 @@ try residua info mono.ecdc
 try residua encode -m stereo.safetensors -o stereo.ecdc stereo.wav
 try residua decode -m stereo.safetensors --json stereo.ecdc -o back.wav
 try residua info stereo.ecdc back.wav
+cat stereo.ecdc mono.ecdc >two.ecdc && try residua decode -m stereo.safetensors two.ecdc -o first.wav
+try residua decode -m stereo.safetensors -k two.ecdc -o first.wav && cmp first.wav back.wav && echo same
+echo '# tokens of segments: the .ecdc file in other words'
+try residua tokens -m stereo.safetensors --stages 4 stereo.wav -o stereo.jsonl
+head -n 1 stereo.jsonl | steady && tail -n +2 stereo.jsonl | cut -c-60
+try residua tokens -m stereo.safetensors --from-tokens stereo.jsonl -o tokens.wav && cmp tokens.wav back.wav && echo same
+residua tokens -m stereo.safetensors -b 0.6k --json -q stereo.wav -o low.jsonl | steady
+residua tokens -q -m stereo.safetensors --from-tokens - --format jsonl -o - <low.jsonl >low.wav
+residua decode -q -m stereo.safetensors -o published.wav "$G/stereo48style/bw0.6/plain.ecdc" && cmp low.wav published.wav && echo same
+segments() { sed "$1" stereo.jsonl >bad.jsonl && try residua tokens -m stereo.safetensors --from-tokens bad.jsonl -o bad.wav; }
+segments 's/"samples": [0-9]*/"sample": 1/'
+segments 's/"samples": /"samples": 9/'
+segments 's/"samples": /"samples": -/'
+segments 's/"scale": [0-9.]*/"scale": nan/'
+segments 's/"scale": [0-9.]*/"scale": 1e9/'
+segments 's/"scale"/"skala"/'
+segments '2s/\[\[[0-9]*, /[[/'
+segments '3s/\[\[[0-9]*/[[64/'
+segments '3s/\[\[[0-9]*/[[70000/'
+segments '3s/\[\[[0-9]*/[[-1/'
+segments '$s/]}//'
+segments '$d'
+segments 's/"codes"/"cods"/'
+try residua tokens -m stereo.safetensors --stages 2 --from-tokens stereo.jsonl -o bad.wav
+try residua tokens -m stereo.safetensors --from-tokens stereo.ecdc --format jsonl -o bad.wav
+try residua tokens -m mono.th --from-tokens stereo.jsonl -o bad.wav
 echo '# with the language model'
 try residua encode -m mono.th --lm lm.th -o small.ecdc mono.wav
 try residua decode -m mono.th -o small.wav small.ecdc

@@ -1,5 +1,5 @@
 /* fuzz_tokens.c - token files of any bytes, .npy, JSON lines and raw: refused with a sentence, or read to an array of the shape
- * that is told.
+ * that is told. JSON lines of segments, too.
  *
  * The first byte says which notation the rest is in and what shape the user asked for.
  *
@@ -9,8 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/segment_tokens.h"
 #include "cli/token_file.h"
 #include "engine/weights/npy.h"
+
+#define SEGMENTS 3 /* behind the values of TokenFormat */
+#define N_NOTATIONS 4
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -32,6 +36,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     static const char *const types[] = {"<u2", ">u2", "<i8", "|u1"};
     static const char lines[] = "{\"model\": \"m\", \"rate_hz\": 24000}\n{\"codes\": [[1, 2], [3, 4]]}\n"
                                 "{\"t\": 1, \"codes\": [[65535, 0], [7, 8]]}\n";
+    static const char segments[] = "{\"model\": \"m\", \"stages\": 2, \"samples\": 960}\n{\"scale\": 0.5, \"codes\": [[1, 2], [3, 4]]}\n"
+                                   "{\"scale\": 1e-3, \"codes\": [[65535], [7]]}\n";
     const char *folder = *argc == 3 && strcmp((*argv)[1], "--make-corpus") == 0 ? (*argv)[2] : NULL;
 
     if (!folder)
@@ -43,8 +49,28 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         write_seed(folder, i, TOKENS_NPY, bytes, size + 12 * (size_t)(types[i][2] - '0'));
     }
     write_seed(folder, 4, TOKENS_JSONL, lines, sizeof lines - 1);
-    write_seed(folder, 5, TOKENS_RAW + 3 * 2 + 12 * 1, "\1\0\2\0\3\0\4\0", 8);
+    write_seed(folder, 5, TOKENS_RAW + N_NOTATIONS * 2 + 4 * N_NOTATIONS * 1, "\1\0\2\0\3\0\4\0", 8);
+    write_seed(folder, 6, SEGMENTS, segments, sizeof segments - 1);
     exit(0);
+}
+
+static void read_segments(const uint8_t *data, size_t size)
+{
+    EcdcSegments s;
+    RsdError err = {RSD_OK, ""};
+    int64_t sum = 0;
+
+    if (segment_tokens_parse(&s, data, size, "input", &err) != RSD_OK) {
+        if (strncmp(err.text, "input", 5) != 0)
+            abort();
+    } else {
+        for (size_t i = 0; i < s.n_segments; i++)
+            for (int64_t k = 0; k < s.n_stages * s.items[i].n_frames; k++)
+                sum += s.codes[s.items[i].first + (size_t)k];
+        if (sum < 0 || s.n_samples < 0 || (s.n_segments > 0 && s.n_stages < 1))
+            abort();
+    }
+    ecdc_segments_clear(&s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -55,9 +81,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    tokens.n_stages = data[0] / 3 % 4;
-    tokens.channels = data[0] / 12 % 3;
-    if (tokens_parse(&tokens, data + 1, size - 1, (TokenFormat)(data[0] % 3), "input", &err) != RSD_OK) {
+    if (data[0] % N_NOTATIONS == SEGMENTS) {
+        read_segments(data + 1, size - 1);
+        return 0;
+    }
+    tokens.n_stages = data[0] / N_NOTATIONS % 4;
+    tokens.channels = data[0] / (4 * N_NOTATIONS) % 3;
+    if (tokens_parse(&tokens, data + 1, size - 1, (TokenFormat)(data[0] % N_NOTATIONS), "input", &err) != RSD_OK) {
         if (strncmp(err.text, "input", 5) != 0)
             abort();
     } else {
