@@ -5,15 +5,28 @@
 
 /* ---- pictures: a slider between two of them, their difference, zoom ---- */
 
-/* view: {left, right, difference, leftName, rightName, differenceName, kind: "sound" | "pixels", width} */
+/* Seconds below a spectrogram; they are part of what scrolls. */
+function ruler(sound) {
+    return make("div", {class: "ruler"}, ticks(sound.start_s, sound.start_s + sound.seconds, 8).map(t => ({t, at: (t - sound.start_s) / sound.seconds}))
+        .filter(tick => tick.at > 0.02 && tick.at < 0.97).map(tick => make("span", {style: `left: ${100 * tick.at}%`}, tick.t + " s")));
+}
+/* Frequencies at its left, which stay when it scrolls. */
+function bands(sound) {
+    const top = sound.nyquist_hz / 1000;
+    return make("div", {class: "bands"}, ticks(0, top, 5).filter(f => f > 0 && f < 0.97 * top)
+        .map(f => make("span", {style: `bottom: ${100 * f / top}%`}, f + " kHz")));
+}
+
+/* view: {left, right, difference, leftName, rightName, differenceName, kind: "sound" | "pixels", width and height, or sound} */
 function viewer(view) {
     const over = make("img", {class: "over", src: view.right, alt: view.rightName});
     const base = make("img", {src: view.left, alt: view.leftName});
     const edge = make("div", {class: "edge"});
     const heads = [make("div", {class: "head", hidden: true}), make("div", {class: "head", hidden: true})];
-    const layers = make("div", {class: "layers " + view.kind}, base, over, edge, heads[0]);
-    const lower = make("div", {class: "layers " + view.kind}, make("img", {src: view.difference, alt: view.differenceName}), heads[1]);
+    const layers = make("div", {class: "layers " + view.kind}, base, over, edge, heads[0], view.sound ? ruler(view.sound) : null);
+    const lower = make("div", {class: "layers " + view.kind}, make("img", {src: view.difference, alt: view.differenceName}), heads[1], view.sound ? ruler(view.sound) : null);
     const stages = [make("div", {class: "stage " + view.kind}, layers), make("div", {class: "stage " + view.kind}, lower)];
+    const frame = stage => make("div", {class: "framed"}, stage, view.sound ? bands(view.sound) : null);
     const slider = make("input", {type: "range", class: "wipe", min: 0, max: 100, step: 0.5, value: 50, "aria-label":
                                   "how much of the original is shown", oninput: wipe});
     const zoom = make("input", {type: "range", class: "zoom", min: 0, max: 4, step: 0.25, value: 0, "aria-label": "zoom", oninput: scale});
@@ -23,9 +36,13 @@ function viewer(view) {
     }
     function scale() {
         const factor = 2 ** +zoom.value, parent = stages[0].closest(".views");
-        const room = parent && parent.clientWidth ? parent.clientWidth - 2 : view.width; /* without the frame */
-        for (const l of [layers, lower])
-            l.style.width = view.kind === "pixels" ? Math.min(view.width, room) * factor + "px" : factor * 100 + "%";
+        const room = parent && parent.clientWidth ? parent.clientWidth - 18 : view.width; /* without the frame and a scroll bar */
+        const width = Math.min(view.width, room) * factor;
+        for (const l of [layers, lower]) {
+            l.style.width = view.kind === "pixels" ? width + "px" : factor * 100 + "%";
+            l.parentElement.classList.toggle("tall", view.kind === "pixels" && view.height * width / view.width > 0.78 * innerHeight);
+            l.classList.toggle("large", width >= view.width); /* a smaller one is better blurred than with pixels left out */
+        }
     }
     /* both windows look at the same place; dragging in the upper one moves the edge */
     for (const [a, b] of [[0, 1], [1, 0]])
@@ -42,8 +59,8 @@ function viewer(view) {
     requestAnimationFrame(scale);
     return {
         nodes: [make("div", {class: "controls"}, make("label", {}, view.leftName, slider, view.rightName), make("label", {}, "zoom", zoom)),
-                make("div", {class: "views " + view.kind}, make("div", {}, make("div", {class: "tag"}, view.leftName + " | " + view.rightName), stages[0]),
-                    make("div", {}, make("div", {class: "tag"}, view.differenceName), stages[1]))],
+                make("div", {class: "views " + view.kind}, make("div", {}, make("div", {class: "tag"}, view.leftName + " | " + view.rightName), frame(stages[0])),
+                    make("div", {}, make("div", {class: "tag"}, view.differenceName), frame(stages[1])))],
         playhead(share) {
             for (const head of heads) { head.hidden = false; head.style.left = 100 * share + "%"; }
         }
@@ -60,7 +77,7 @@ function detailOf(pair) {
     if (pair.error) return [make("p", {class: "failed"}, pair.error)];
     if (pair.sound) {
         const s = pair.sound;
-        const view = viewer({left: s.ref, right: s.dist, difference: s.difference, kind: "sound", leftName: "original", rightName: "decoded",
+        const view = viewer({left: s.ref, right: s.dist, difference: s.difference, kind: "sound", sound: s, leftName: "original", rightName: "decoded",
                              differenceName: "difference: blue is missing, red was added, 30 dB at most"});
         openPlayer = player(s, view.playhead);
         return [make("p", {class: "soft"}, (s.seconds < pair.samples / pair.rate_hz - 0.01
@@ -70,7 +87,7 @@ function detailOf(pair) {
     }
     if (pair.picture) {
         const p = pair.picture, cut = p.cut_width < pair.width || p.cut_height < pair.height;
-        const view = viewer({left: p.ref, right: p.dist, difference: p.difference, kind: "pixels", width: p.cut_width, leftName: "original",
+        const view = viewer({left: p.ref, right: p.dist, difference: p.difference, kind: "pixels", width: p.cut_width, height: p.cut_height, leftName: "original",
                              rightName: "decoded", differenceName: `colour difference of each pixel (CIEDE2000; 1 is just noticeable), ${p.most} at most`});
         return [make("p", {class: "soft"}, `${pair.width} \u00d7 ${pair.height} pixels` +
                     (cut ? `; shown are ${p.cut_width} \u00d7 ${p.cut_height} from column ${p.column}, row ${p.row} on, where the error is largest` : "") +
@@ -90,7 +107,7 @@ function valuesOf(part, pair) {
     if (pair.error) return null;
     const several = pair.channels > 1, head = ["metric", "value"], colours = ["red", "green", "blue"];
     if (several) for (let c = 1; c <= pair.channels && c <= 16; c++) head.push(part.kind === "image" ? colours[c - 1] : "channel " + c);
-    return make("div", {class: "scroll"}, make("table", {}, make("thead", {}, make("tr", {}, head.map(h => make("th", {}, h)))),
+    return make("div", {class: "scroll"}, make("table", {class: "values"}, make("thead", {}, make("tr", {}, head.map(h => make("th", {}, h)))),
         make("tbody", {}, part.metrics.map((m, i) => {
             const entry = pair.metrics[m.name];
             return make("tr", {title: m.summary}, make("td", {}, withUnit(m)),
@@ -100,9 +117,9 @@ function valuesOf(part, pair) {
 }
 
 /* Bars for the distribution, dots for single pairs. */
-function histogram(part, m, choose) {
+function histogram(part, m, choose, w) {
     const metric = part.metrics[m], points = part.pairs.map(pair => ({pair, x: numberOf(part, pair, m)})).filter(p => Number.isFinite(p.x));
-    const w = 400, h = 210, left = 10, bottom = 40, strip = 26; /* about as wide as it is shown, so that letters keep their size */
+    const h = 210, left = 10, bottom = 40, strip = 26;
     if (!points.length) return make("p", {class: "soft"}, "There is no finite value.");
     let low = Math.min(...points.map(p => p.x)), high = Math.max(...points.map(p => p.x));
     if (low === high) { low -= 0.5; high += 0.5; }
@@ -121,7 +138,7 @@ function histogram(part, m, choose) {
     const mean = part.means[m];
     if (mean.n) svg.append(tipped(make("line", {class: "mean", x1: x(mean.mean), x2: x(mean.mean), y1: base - tall, y2: base}), "mean " + show(mean.mean, metric.digits)));
     svg.append(make("line", {class: "axis", x1: left, x2: w - left, y1: h - bottom, y2: h - bottom}));
-    for (const t of ticks(low, high, 6)) svg.append(make("text", {x: x(t), y: h - bottom + 17, "text-anchor": "middle"}, String(t)));
+    for (const t of ticks(low, high, Math.min(6, w / 60))) svg.append(make("text", {x: x(t), y: h - bottom + 17, "text-anchor": "middle"}, String(t)));
     svg.append(make("text", {x: w / 2, y: h - 3, "text-anchor": "middle"}, withUnit(metric) + " (better: " + metric.better + ")"));
     return svg;
 }
@@ -147,7 +164,7 @@ function partOf(part) {
     }
     function pick(m) {
         picker.value = m;
-        distribution.replaceChildren(histogram(part, m, p => choose(p, true)));
+        distribution.replaceChildren(fitted(400, w => histogram(part, m, p => choose(p, true), w)));
         table.sortBy(m + 1, worstFirst(m));
     }
     const magnitude = (m, v) => part.metrics[m].better === "near 0" ? Math.abs(v) : v;

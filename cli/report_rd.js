@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT
  */
 
-function curves(m, hidden) {
-    const metric = data.metrics[m], w = 1000, h = 460, left = 64, right = 14, top = 12, bottom = 46;
+function curves(m, hidden, w) {
+    const metric = data.metrics[m], h = Math.max(280, Math.min(460, w * 0.6)), left = 64, right = 14, top = 12, bottom = 46;
     const codecs = data.codecs.map((c, i) => ({...c, i, points: c.points.filter(p => p.values[m] !== null)}));
     const points = codecs.filter(c => !hidden.has(c.i)).flatMap(c => c.points);
     if (!points.length) return make("p", {class: "soft"}, "There is nothing to show.");
@@ -16,7 +16,7 @@ function curves(m, hidden) {
     for (const t of ticks(least, most, 6))
         svg.append(make("line", {class: "axis", x1: left, x2: w - right, y1: y(t), y2: y(t)}), make("text", {x: left - 8, y: y(t) + 4, "text-anchor": "end"}, String(t)));
     for (let power = Math.floor(low / Math.LN10); power <= Math.ceil(high / Math.LN10); power++)
-        for (const digit of [1, 2, 3, 5]) {
+        for (const digit of w < 600 ? [1, 3] : [1, 2, 3, 5]) {
             const t = digit * 10 ** power;
             if (Math.log(t) < low || Math.log(t) > high) continue;
             svg.append(make("line", {class: "axis", x1: x(t), x2: x(t), y1: top, y2: h - bottom}),
@@ -29,7 +29,7 @@ function curves(m, hidden) {
         const colour = COLOURS[codec.i % COLOURS.length];
         svg.append(make("polyline", {points: codec.points.map(p => x(p.rate) + "," + y(p.values[m])).join(" "), fill: "none", stroke: colour, "stroke-width": 2.5}));
         for (const p of codec.points)
-            svg.append(tipped(make("circle", {cx: x(p.rate), cy: y(p.values[m]), r: 5.5, fill: colour}),
+            svg.append(tipped(make("circle", {cx: x(p.rate), cy: y(p.values[m]), r: w < 600 ? 4 : 5.5, fill: colour}),
                 `${codec.name}, ${p.setting}\n${p.rate.toPrecision(4)} ${data.rate_unit}, ${p.values[m].toFixed(metric.digits)} ${metric.unit}\n` +
                 `encodes ${p.encode_speed}, decodes ${p.decode_speed}`));
     }
@@ -48,7 +48,7 @@ function rdPage() {
     }}, make("span", {class: "swatch", style: "background:" + COLOURS[i % COLOURS.length]}), c.name)));
     function draw() {
         const m = +picker.value;
-        chart.replaceChildren(curves(m, hidden));
+        chart.replaceChildren(fitted(1000, w => curves(m, hidden, w)));
         bd.replaceChildren(make("table", {id: "bd"}, make("thead", {}, make("tr", {}, ["codec", "BD-rate", "from", "to", "overlap", "each by itself", ""].map(h => make("th", {}, h)))),
             make("tbody", {}, data.codecs.map(c => {
                 const b = c.bd[+anchors.value][m], digits = data.metrics[m].digits;
@@ -56,7 +56,7 @@ function rdPage() {
                 return make("tr", {}, make("td", {}, c.name), make("td", {}, signed(b.percent)),
                     make("td", {}, show(b.from, digits)), make("td", {}, show(b.to, digits)),
                     make("td", {}, b.overlap === null ? "\u2013" : (100 * b.overlap).toFixed(0) + " %"),
-                    make("td", {}, b.each_n > 1 ? signed(b.each_percent) + " \u00b1 " + b.each_half_width_95.toFixed(1) + " (" + b.each_n + ")" : "\u2013"), make("td", {class: "failed soft"}, b.why || ""));
+                    make("td", {}, b.each_n > 1 ? signed(b.each_percent) + " \u00b1 " + b.each_half_width_95.toFixed(1) + " (" + b.each_n + ")" : "\u2013"), make("td", {class: "note soft"}, b.why || ""));
             }))));
         marks.replaceChildren(atRates("marks", data.marks, c => c.at_marks[m]));
         eachMarks.replaceChildren(atRates("each-marks", data.marks.map((k, i) => k + " (" + data.each_n[m][i] + ")"), c => c.each_at_marks[m]));
@@ -67,7 +67,7 @@ function rdPage() {
             make("tbody", {}, data.codecs.map(c => make("tr", {}, make("td", {}, c.name), values(c).map(v => make("td", {}, v === null ? "\u2013" : show(v, digits)))))));
     }
     const rows = data.codecs.flatMap(c => c.points.map(p => ({c, p})));
-    const columns = [{title: "codec", value: r => r.c.name}, {title: "setting", value: r => r.p.setting}, {title: data.rate_unit, value: r => r.p.rate}]
+    const columns = [{title: "codec", value: r => data.codecs.indexOf(r.c)}, {title: "setting", value: r => r.p.setting}, {title: data.rate_unit, value: r => r.p.rate}]
         .concat(data.metrics.map((m, i) => ({title: withUnit(m), tip: m.summary, value: r => r.p.values[i] === null ? NaN : r.p.values[i]})))
         .concat([{title: "encodes", value: r => r.p.encode_rate}, {title: "decodes", value: r => r.p.decode_rate}]);
     const row = r => make("tr", {}, make("td", {}, r.c.name), make("td", {}, r.p.setting), make("td", {}, r.p.rate.toPrecision(4)),
@@ -80,7 +80,7 @@ function rdPage() {
             make("p", {class: "soft"}, `Each ${data.thing} by itself: the mean of what the ${data.things}' own curves give, over those (number) that every codec reaches there. ` +
                 "Only these compare codecs whose dial is a rate with codecs whose dial is a quality."), eachMarks),
         card("Every point", make("div", {class: "scroll"}, sortable("points", columns, rows, {row, column: 0}))),
-        card("Settings", make("table", {}, make("tbody", {}, data.codecs.map(c => make("tr", {}, make("td", {}, c.name), make("td", {class: "failed", style: "color:inherit"}, c.settings)))))));
+        card("Settings", make("table", {}, make("tbody", {}, data.codecs.map(c => make("tr", {}, make("td", {}, c.name), make("td", {class: "note"}, c.settings)))))));
     draw();
 }
 

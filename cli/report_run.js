@@ -19,8 +19,12 @@ function keepState() {
 
 /* ---- series ---- */
 
+/* Runs are called by what their paths do not have in common. */
+const common = data.runs.map(run => run.name.replace(/(.)\/+$/, "$1").split("/").slice(0, -1)).reduce((a, b) => a.slice(0, a.findIndex((part, i) => part !== b[i]) < 0 ? a.length : a.findIndex((part, i) => part !== b[i])));
 for (const run of data.runs) {
     let steps = [];
+    run.path = run.name.replace(/(.)\/+$/, "$1");
+    run.name = run.path.split("/").slice(common.length).join("/");
     run.byName = new Map();
     for (const s of run.series) {
         if (s.steps) steps = s.steps;
@@ -29,16 +33,21 @@ for (const run of data.runs) {
 }
 
 const TITLES = {
-    "valid.score": "validation: mean mel distance", commitment: "commitment loss", grad_norm: "gradient's norm, before clipping",
+    "valid.score": "validation: score, lower is better", commitment: "commitment loss", grad_norm: "gradient's norm, before clipping",
+    loss: "what is minimised: bits per pixel and weighted error", bpp: "bits per pixel", z_bpp: "bits per pixel of z, the values behind the prior",
+    psnr_db: "PSNR, dB", term: "losses", max_activation: "largest activation of the prior (its integer form clamps at 128)",
+    "valid.integer_gap": "validation: bits with the integer prior over those with floats, less 1",
     lr: "learning rate", stages: "quantiser stages", quantizer_error: "quantiser: energy lost over energy",
-    audio_per_s: "seconds of audio trained on per second", "critics.loss": "critics' loss", "critics.grad_norm": "critics' gradient's norm",
-    "critics.lr": "critics' learning rate", "critics.updates": "critics' updates per line", scale: "scale of half-precision gradients"
+    audio_per_s: "seconds of audio trained on per second", crops_per_s: "crops trained on per second",
+    "critics.loss": "critics' loss", "critics.grad_norm": "critics' gradient's norm",
+    "critics.lr": "critics' learning rate",
+    "critics.real_logit": "critics' verdict on what is real", "critics.fake_logit": "critics' verdict on what is made", "critics.updates": "critics' updates per line", scale: "scale of half-precision gradients"
 };
 function titleOf(name) {
     if (TITLES[name]) return TITLES[name];
     const rate = name.match(/^valid\.mel_distance\.(\d+)$/);
     if (rate) return "validation: mel distance at " + rate[1] / 1000 + " kbit/s";
-    return name.replace(/^valid\.loss\./, "validation loss: ").replace(/^loss\./, "loss: ").replaceAll(".", " ");
+    return name.replace(/^valid\.loss\./, "validation loss: ").replace(/^(loss|term)\./, "loss: ").replaceAll(".", " ");
 }
 
 /* Moving average that forgets by `weight` per point and is not drawn to 0 at the start. */
@@ -54,9 +63,14 @@ function smoothed(values, weight) {
 
 /* ---- one picture ---- */
 
+const MARKED = 40; /* the points of so short a line are marked */
+
 /* lines: {label, colour, steps, values}. Draws them as they are, pale, and smoothed. */
 function plot(lines, options) {
-    const w = options.width || 560, h = options.height || 250, left = 62, right = 24, top = 10, bottom = 34;
+    return fitted(560, w => plotAs(lines, options, w));
+}
+function plotAs(lines, options, w) {
+    const h = 250, left = 62, right = 24, top = 10, bottom = 34;
     const smooth = options.plain ? 0 : +state.smooth;
     const shown = lines.map(line => ({...line, soft: smoothed(line.values, smooth)}));
     const logScale = state.log && !options.linear;
@@ -74,18 +88,21 @@ function plot(lines, options) {
     if (from === to) { from -= 1; to += 1; }
     const f = logScale ? Math.log10 : v => v;
     let low = f(least), high = f(most);
-    const margin = (high - low) * 0.05 || Math.abs(high) * 0.05 || 0.5;
+    const margin = (high - low) * 0.07 || Math.abs(high) * 0.05 || 0.5;
     low -= margin; high += margin;
     const x = s => left + (w - left - right) * (s - from) / (to - from), y = v => h - bottom - (h - top - bottom) * (f(v) - low) / (high - low);
     const inside = v => Math.max(top, Math.min(h - bottom, y(v))).toFixed(1);
     const svg = make("svg", {viewBox: `0 0 ${w} ${h}`, role: "img", class: "plot", "aria-label": options.title});
     for (const t of ticks(low, high, 5)) {
         const at = h - bottom - (h - top - bottom) * (t - low) / (high - low);
+        if (at > h - bottom - 4) continue; /* its number would touch those below */
         svg.append(make("line", {class: "axis", x1: left, x2: w - right, y1: at, y2: at}),
                    make("text", {x: left - 6, y: at + 4, "text-anchor": "end"}, String(+(logScale ? 10 ** t : t).toPrecision(4))));
     }
-    for (const t of ticks(from, to, 6)) svg.append(make("text", {x: x(t), y: h - bottom + 16, "text-anchor": "middle"}, String(t)));
-    for (const e of options.events || [])
+    for (const t of ticks(from, to, w / 85)) svg.append(make("text", {x: x(t), y: h - bottom + 16, "text-anchor": "middle"}, String(t)));
+    svg.append(make("text", {x: left - 28, y: h - bottom + 16, "text-anchor": "end"}, options.place || "step"));
+    const events = (options.events || []).filter(e => e.step >= from && e.step <= to);
+    for (const e of events)
         svg.append(make("line", {class: "event " + e.type, x1: x(e.step), x2: x(e.step), y1: top, y2: h - bottom}));
     const path = (steps, values) => {
         const parts = [];
@@ -100,7 +117,9 @@ function plot(lines, options) {
     for (const line of shown) {
         if (smooth > 0) svg.append(make("path", {class: "raw", d: path(line.steps, line.values), stroke: line.colour}));
         svg.append(make("path", {class: "curve", d: path(line.steps, line.soft), stroke: line.colour}));
-        if (line.values.length < 2) svg.append(make("circle", {cx: x(line.steps[0]), cy: inside(line.values[0]), r: 3, fill: line.colour}));
+        if (line.values.length <= MARKED) line.values.forEach((v, i) => {
+            if (usable(v)) svg.append(make("circle", {cx: x(line.steps[i]), cy: inside(v), r: 3, fill: line.colour}));
+        });
     }
     /* a line under the pointer, and what the curves are there */
     const cursor = make("line", {class: "cursor", y1: top, y2: h - bottom, visibility: "hidden"});
@@ -115,7 +134,7 @@ function plot(lines, options) {
         cursor.setAttribute("visibility", "visible");
         cursor.setAttribute("x1", x(rows[0].step));
         cursor.setAttribute("x2", x(rows[0].step));
-        const near = (options.events || []).filter(v => Math.abs(x(v.step) - x(step)) < 4).map(v => `\n${v.type} at ${v.step}: ${v.text}`);
+        const near = events.filter(v => Math.abs(x(v.step) - x(step)) < 4).map(v => `\n${v.type} at ${v.step}: ${v.text}`);
         tip.textContent = (options.place || "step") + " " + number(rows[0].step) + "\n" + rows.map(r => r.text).join("\n") + near.join("");
         tip.style.left = Math.min(e.clientX + 14, innerWidth - tip.offsetWidth - 8) + "px";
         tip.style.top = Math.min(e.clientY + 14, innerHeight - tip.offsetHeight - 8) + "px";
@@ -164,6 +183,18 @@ function byMember(prefix, title, options) {
     }));
 }
 
+/* Of pictures: what the last validation reached at each level, one line for each run. */
+function rateCurves() {
+    const last = s => s.values[s.values.length - 1];
+    const lines = visibleRuns().filter(r => r.run.byName.has("valid.psnr_db.1")).map(r => {
+        const level = what => { const list = []; for (let l = 1; r.run.byName.has(what + l); l++) list.push(last(r.run.byName.get(what + l))); return list; };
+        return {label: r.run.name, colour: COLOURS[r.i % COLOURS.length], steps: level("valid.bpp."), values: level("valid.psnr_db.")};
+    });
+    if (!lines.length) return null;
+    const title = "last validation: PSNR in dB over bits per pixel";
+    return make("div", {class: "plots"}, make("figure", {}, make("figcaption", {}, title), plot(lines, {title, plain: true, linear: true, place: "bpp"})));
+}
+
 function namesLike(test) {
     const names = [];
     for (const {run} of visibleRuns()) for (const name of run.byName.keys()) if (test(name) && !names.includes(name)) names.push(name);
@@ -171,11 +202,10 @@ function namesLike(test) {
 }
 
 /* Stages below each other, steps from left to right; the brighter, the more. */
-function stageMap(run, prefix, most) {
+function stageMap(run, prefix, most, w) {
     const rows = [];
     for (let q = 1; run.byName.has(prefix + "." + q); q++) rows.push(run.byName.get(prefix + "." + q));
-    if (!rows.length) return null;
-    const columns = 100, w = 1000, cell = 17, left = 30, right = 20, h = rows.length * cell + 22;
+    const columns = 100, cell = 17, left = 30, right = 20, h = rows.length * cell + 22;
     const from = rows[0].steps[0], to = rows[0].steps[rows[0].steps.length - 1];
     const svg = make("svg", {viewBox: `0 0 ${w} ${h}`, role: "img", class: "stages", "aria-label": prefix + " of each stage"});
     rows.forEach((row, q) => {
@@ -194,7 +224,7 @@ function stageMap(run, prefix, most) {
                 fill: `hsl(${240 - 180 * share} 70% ${20 + 45 * share}%)`}), `stage ${q + 1}, about step ${step}\n${prefix} ${number(value)}`));
         }
     });
-    for (const t of ticks(from, to, 8))
+    for (const t of ticks(from, to, w / 120))
         svg.append(make("text", {x: left + (w - left - right) * (t - from) / (to - from || 1), y: h - 5, "text-anchor": "middle"}, String(t)));
     return svg;
 }
@@ -268,7 +298,7 @@ function samplesCard() {
 
 function runPage() {
     const curves = make("div");
-    const legend = make("div", {class: "legend", id: "runs"}, data.runs.map((run, i) => make("button", {"aria-pressed": String(!state.hidden.includes(i)), title: run.data, onclick: e => {
+    const legend = make("div", {class: "legend", id: "runs"}, data.runs.map((run, i) => make("button", {"aria-pressed": String(!state.hidden.includes(i)), title: run.path + ": " + run.data, onclick: e => {
         state.hidden = state.hidden.includes(i) ? state.hidden.filter(k => k !== i) : [...state.hidden, i];
         e.currentTarget.setAttribute("aria-pressed", String(!state.hidden.includes(i)));
         draw();
@@ -277,11 +307,11 @@ function runPage() {
                                   oninput: () => { state.smooth = +smooth.value; draw(); }});
     const log = make("input", {type: "checkbox", id: "log", checked: state.log, onchange: () => { state.log = log.checked; draw(); }});
 
-    function stages(prefix, mostOf) {
+    function stages(prefix, mostOf, note) {
         return visibleRuns().map(r => {
             const rows = [...r.run.byName.values()].filter(s => s.name.startsWith(prefix + "."));
-            const map = stageMap(r.run, prefix, mostOf(rows));
-            return map ? make("figure", {class: "wide"}, make("figcaption", {}, data.runs.length > 1 ? r.run.name : ""), map) : null;
+            return rows.some(s => s.name === prefix + ".1") ? make("figure", {}, make("figcaption", {}, (data.runs.length > 1 ? r.run.name : "") + note(mostOf(rows))),
+                fitted(1000, w => stageMap(r.run, prefix, mostOf(rows), w))) : null;
         });
     }
     function section(title, text, ...children) {
@@ -289,19 +319,23 @@ function runPage() {
         return some.length ? card(title, text ? make("p", {class: "soft"}, text) : null, ...some) : null;
     }
     function draw() {
+        const pictures = visibleRuns().some(r => r.run.byName.has("valid.psnr_db.1"));
         keepState();
         curves.replaceChildren(...[
-            section("Validation", "Lower is better.", byRun(namesLike(n => n === "valid.score" || n.startsWith("valid.mel_distance.") || n.startsWith("valid.loss.")))),
-            section("Losses", "Means between two lines of the log, before weights.", byRun(namesLike(n => n.startsWith("loss.") || n === "commitment"))),
+            section("Validation", pictures ? "" : "Lower is better.",
+                    byRun(namesLike(n => n === "valid.score" || n.startsWith("valid.mel_distance.") || n.startsWith("valid.loss.") || n === "valid.integer_gap"), {plain: true}),
+                    rateCurves(), byMember("valid.psnr_db.", "validation: PSNR, dB, by level", {plain: true}),
+                    byMember("valid.bpp.", "validation: bits per pixel by level", {plain: true})),
+            section("Losses", "Means between two lines of the log, before weights.", byRun(namesLike(n => ["loss", "bpp", "z_bpp", "psnr_db", "commitment", "max_activation"].includes(n) || n.startsWith("loss.") || n.startsWith("term.")))),
             section("What each loss has in the update", "Shares add up to 1; one below 0 is a loss that the update works against.", byMember("share.", "share of the update", {linear: true})),
-            section("Codebook usage", "Share of living codes of each stage, from dark (0) to light (1).", stages("usage", () => 1)),
+            section("Codebook usage", "Share of living codes of each stage, from dark (0) to light (1).", stages("usage", () => 1, () => "")),
             section("Codebook perplexity", "How many codes a batch uses evenly; light is the most that any stage reached.",
-                    stages("perplexity", rows => Math.max(1, ...rows.flatMap(s => s.values.filter(v => v !== null))))),
+                    stages("perplexity", rows => Math.max(1, ...rows.flatMap(s => s.values.filter(v => v !== null))), most => ` up to ${most.toFixed(0)}`)),
             section("Critics", "", byRun(namesLike(n => n.startsWith("critics.")))),
             section("Optimiser", "Red lines: steps that were skipped; grey ones: the run was resumed there.", byRun(namesLike(n => n === "lr" || n === "grad_norm" || n === "scale")),
                     byMember("layer_norm.", "gradient's norm by part", {}), byMember("update_ratio.", "norm of the update over that of the weights", {})),
             section("Quantiser", "", byRun(namesLike(n => n === "quantizer_error" || n === "stages"))),
-            section("Speed", "", byRun(namesLike(n => n === "audio_per_s")), byMember("ms.", "milliseconds of a step by phase", {linear: true}))
+            section("Speed", "", byRun(namesLike(n => n === "audio_per_s" || n === "crops_per_s")), byMember("ms.", "milliseconds of a step by phase", {linear: true}))
         ].filter(Boolean));
     }
     const when = t => new Date(1000 * t).toLocaleString();
@@ -309,7 +343,7 @@ function runPage() {
         make("tbody", {}, data.runs.map(run => {
             const valid = run.byName.get("valid.score"), end = run.events.filter(e => e.type === "end" || e.type === "error").pop();
             const best = valid ? Math.min(...valid.values.filter(v => v !== null)) : null;
-            return make("tr", {}, make("td", {}, run.name), make("td", {}, run.model), make("td", {}, run.step + " of " + run.steps), make("td", {}, number(best)),
+            return make("tr", {title: run.path}, make("td", {}, run.name), make("td", {}, run.model), make("td", {}, run.step + " of " + run.steps), make("td", {}, number(best)),
                 make("td", {}, valid ? String(valid.steps[valid.values.indexOf(best)]) : "\u2013"), make("td", {}, when(run.first_time)), make("td", {}, when(run.last_time)),
                 make("td", {class: end && end.type === "error" && run.ended ? "failed" : null}, run.ended && end ? end.type === "error" ? end.text : end.text : "at work"));
         })));
@@ -319,7 +353,7 @@ function runPage() {
         card("Runs", make("div", {class: "scroll"}, facts),
              make("div", {class: "controls"}, legend, make("label", {}, "smoothing", smooth), make("label", {}, log, "logarithmic"))),
         samplesCard() || "", curves, landscapeCard() || "",
-        card("Settings", ...data.runs.filter(r => r.config).map(r => make("details", {}, make("summary", {}, r.name), make("pre", {class: "scroll"}, r.config)))));
+        card("Settings", ...data.runs.filter(r => r.config).map(r => make("details", {}, make("summary", {}, r.path), make("pre", {class: "scroll"}, r.config)))));
     draw();
     if (data.refresh_s)
         setInterval(() => { if (!samplePlayer || samplePlayer.sides[0].paused) location.reload(); }, 1000 * data.refresh_s);
