@@ -18,6 +18,7 @@ struct StreamState {
     size_t n_slots, next;
     size_t n_chunks; /* begun */
     bool last;
+    bool inside_left, inside_right; /* the piece being run has others of its chunk before it, behind it */
     int64_t first, length;
 };
 
@@ -44,6 +45,7 @@ void stream_rewind(StreamState *stream)
 {
     stream->next = 0;
     stream->n_chunks++;
+    stream_end_pieces(stream);
 }
 
 RsdStatus stream_slot(StreamState *stream, float **slot, size_t count, RsdError *err)
@@ -81,7 +83,7 @@ void stream_clear(StreamState *stream)
 
 bool stream_is_first(const StreamState *stream)
 {
-    return stream->n_chunks <= 1;
+    return stream->n_chunks <= 1 && !stream->inside_left;
 }
 
 void stream_set_last(StreamState *stream, bool last)
@@ -91,7 +93,24 @@ void stream_set_last(StreamState *stream, bool last)
 
 bool stream_is_last(const StreamState *stream)
 {
-    return stream->last;
+    return stream->last && !stream->inside_right;
+}
+
+size_t stream_next_slot(const StreamState *stream)
+{
+    return stream->next;
+}
+
+void stream_begin_piece(StreamState *stream, size_t slot, bool first, bool last)
+{
+    stream->next = slot;
+    stream->inside_left = !first;
+    stream->inside_right = !last;
+}
+
+void stream_end_pieces(StreamState *stream)
+{
+    stream->inside_left = stream->inside_right = false;
 }
 
 void stream_place(StreamState *stream, int64_t first, int64_t length)

@@ -45,6 +45,12 @@ bool stream_is_first(const StreamState *stream);
 void stream_set_last(StreamState *stream, bool last);
 bool stream_is_last(const StreamState *stream);
 
+/* Some layers may take a chunk piece by piece: before each piece the layers from `slot` on, which is what stream_next_slot said
+ * before the first of them, get their slots again. Until stream_end_pieces, stream_is_first and _is_last speak of the piece. */
+size_t stream_next_slot(const StreamState *stream);
+void stream_begin_piece(StreamState *stream, size_t slot, bool first, bool last);
+void stream_end_pieces(StreamState *stream);
+
 /* `first` frames of the network's input came before the chunk at hand; the signal has `length` of them altogether,
  * STREAM_UNKNOWN_LENGTH as long as its end is not known. The end must be known when the first frame beyond it is fed. */
 #define STREAM_UNKNOWN_LENGTH INT64_MAX

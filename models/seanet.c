@@ -1,4 +1,4 @@
-/* seanet.c - the encoder and the decoder as lists of layers, and the two functions that run them.
+/* seanet.c - the encoder and the decoder as lists of layers; seanet_run.c runs them.
  *
  * `describe` writes down which layers there are: names, sizes, padding, no memory. Everything else walks over that
  * description: counting, checking, registering, freezing. Each stage changes the rate by one ratio:
@@ -11,17 +11,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "models/seanet.h"
+#include "models/seanet_impl.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "engine/chain.h"
-#include "engine/ops/arithmetic.h"
-#include "engine/ops/in_place.h"
-#include "engine/stream.h"
-#include "models/layers.h"
 
 #define MAX_CHANNELS 16
 #define MAX_BASE_CHANNELS 512
@@ -34,28 +29,6 @@
  * features near 1, so that the network is a non-linear one from its first step. */
 #define SIGNAL_GAIN 12.0f
 #define MAX_DILATION_BASE 16
-
-typedef struct ResidualUnit {
-    ConvLayer conv, pointwise, shortcut;
-} ResidualUnit;
-
-typedef struct Stage {
-    ConvLayer resample; /* "down" or "up" */
-    ResidualUnit units[SEANET_MAX_UNITS];
-} Stage;
-
-typedef struct Direction {
-    ConvLayer in, out;
-    LstmLayer lstm;
-    Stage stages[SEANET_MAX_STAGES];
-} Direction;
-
-struct Seanet {
-    SeanetConfig config;
-    Direction encoder, decoder;
-    RsdThreads *threads;
-    Tape *frozen; /* its arena holds the folded weights; NULL until seanet_freeze */
-};
 
 /* ---- description ---- */
 
@@ -431,154 +404,5 @@ RsdStatus seanet_freeze(Seanet *net, RsdError *err)
     return RSD_OK;
 fail:
     (void)visit_all(net, unfreeze_layer, NULL, NULL);
-    return status;
-}
-
-/* ---- running ---- */
-
-/* Nothing else reads x. */
-static RsdStatus residual_unit(Tape *t, const SeanetConfig *cfg, const ResidualUnit *unit, Tensor *x, Tensor **y,
-                               RsdError *err)
-{
-    Tensor *h, *skip = x;
-    ArenaMark mark;
-    RsdStatus status = RSD_OK;
-
-    if (!cfg->true_skip)
-        TRY(conv1d(t, &unit->shortcut, x, &skip, err));
-    mark = arena_mark(t->arena);
-    TRY(conv1d(t, &unit->conv, x, &h, err));
-    if (t->recording) {
-        TRY(conv1d(t, &unit->pointwise, h, &h, err));
-        return op_add(t, skip, h, y, err);
-    }
-    TRY(conv1d_onto(t, &unit->pointwise, h, skip, err));
-    arena_rewind(t->arena, mark);
-    *y = skip;
-fail:
-    return status;
-}
-
-static RsdStatus check_input(const Tape *t, const Seanet *net, const ConvLayer *first, const Tensor *x, int channels, int multiple,
-                             const char *what, RsdError *err)
-{
-    const SeanetConfig *cfg = &net->config;
-    char text[SHAPE_TEXT_SIZE];
-
-    if (!conv_layer_is_filled(first))
-        return error_set(err, RSD_ERR_ARG, "%s: the model was opened for the other direction", what);
-    if (x->n_dims != 3 || x->shape[1] != channels || x->shape[0] < 1 || x->shape[2] < 1)
-        return error_set(err, RSD_ERR_ARG, "%s is %s, expected [batch, %d, 1 or more]", what,
-                         shape_text(text, x->n_dims, x->shape), channels);
-    if (!t->stream)
-        return RSD_OK;
-    if (!seanet_can_stream(cfg))
-        return error_set(err, RSD_ERR_UNSUPPORTED, "this network cannot run on a stream: it needs %s",
-                         !cfg->causal ? "the future of the signal (it is not causal)" : "the whole signal for its group norm");
-    if (x->shape[2] % multiple != 0 && !stream_is_last(t->stream))
-        return error_set(err, RSD_ERR_ARG, "%s has %lld samples, on a stream a multiple of %d is needed", what,
-                         (long long)x->shape[2], multiple);
-    return RSD_OK;
-}
-
-/* A stage of one direction as a block of a chain. */
-typedef struct StageRun {
-    const SeanetConfig *config;
-    const Stage *stage;
-} StageRun;
-
-static RsdStatus run_units(Tape *t, const StageRun *run, Tensor *x, Tensor **y, RsdError *err)
-{
-    RsdStatus status = RSD_OK;
-
-    *y = x;
-    for (int j = 0; j < run->config->n_residual; j++)
-        TRY(residual_unit(t, run->config, &run->stage->units[j], *y, y, err));
-fail:
-    return status;
-}
-
-static RsdStatus run_down(Tape *t, const void *ctx, Tensor *x, Tensor **y, RsdError *err)
-{
-    const StageRun *run = ctx;
-    RsdStatus status = RSD_OK;
-
-    TRY(run_units(t, run, x, y, err));
-    TRY(conv1d(t, &run->stage->resample, *y, y, err));
-fail:
-    return status;
-}
-
-static RsdStatus run_up(Tape *t, const void *ctx, Tensor *x, Tensor **y, RsdError *err)
-{
-    const StageRun *run = ctx;
-    RsdStatus status = RSD_OK;
-
-    TRY(conv_transpose1d(t, &run->stage->resample, x, y, err));
-    TRY(run_units(t, run, *y, y, err));
-fail:
-    return status;
-}
-
-/* All stages as a chain, which keeps less of them than a plain record. */
-static RsdStatus run_chain(Tape *t, const SeanetConfig *cfg, const Direction *direction, ChainRun run, Tensor *x, Tensor **y,
-                           RsdError *err)
-{
-    ChainBlock blocks[SEANET_MAX_STAGES];
-    StageRun *stages;
-    RsdStatus status = RSD_OK;
-
-    TRY(arena_alloc(t->arena, &stages, (size_t)cfg->n_ratios, sizeof *stages, err));
-    for (int i = 0; i < cfg->n_ratios; i++) {
-        stages[i] = (StageRun){cfg, &direction->stages[i]};
-        blocks[i] = (ChainBlock){run, &stages[i]};
-    }
-    TRY(chain_run(t, blocks, cfg->n_ratios, x, y, err));
-fail:
-    return status;
-}
-
-RsdStatus seanet_encode(Tape *t, Seanet *net, Tensor *x, Tensor **z, RsdError *err)
-{
-    const SeanetConfig *cfg = &net->config;
-    const Direction *encoder = &net->encoder;
-    ArenaMark mark = arena_mark(t->arena);
-    Tensor *h;
-    RsdStatus status = RSD_OK;
-
-    TRY(check_input(t, net, &encoder->in, x, cfg->channels, seanet_hop(cfg), "encoder input", err));
-    TRY(conv1d(t, &encoder->in, x, &h, err));
-    if (t->recording)
-        TRY(run_chain(t, cfg, encoder, run_down, h, &h, err));
-    for (int i = 0; i < cfg->n_ratios && !t->recording; i++) {
-        TRY(run_down(t, &(StageRun){cfg, &encoder->stages[i]}, h, &h, err));
-        TRY(tape_keep(t, mark, &h, err));
-    }
-    TRY(lstm_with_skip(t, &encoder->lstm, h, &h, err));
-    TRY(conv1d(t, &encoder->out, h, z, err));
-fail:
-    return status;
-}
-
-RsdStatus seanet_decode(Tape *t, Seanet *net, Tensor *z, Tensor **y, RsdError *err)
-{
-    const SeanetConfig *cfg = &net->config;
-    const Direction *decoder = &net->decoder;
-    ArenaMark mark = arena_mark(t->arena);
-    Tensor *h;
-    RsdStatus status = RSD_OK;
-
-    TRY(check_input(t, net, &decoder->in, z, cfg->latent_dim, 1, "decoder input", err));
-    TRY(conv1d(t, &decoder->in, z, &h, err));
-    TRY(lstm_with_skip(t, &decoder->lstm, h, &h, err));
-    if (t->recording)
-        TRY(run_chain(t, cfg, decoder, run_up, h, &h, err));
-    for (int i = 0; i < cfg->n_ratios && !t->recording; i++) {
-        TRY(conv_transpose1d(t, &decoder->stages[i].resample, h, &h, err));
-        TRY(tape_keep(t, mark, &h, err));
-        TRY(run_units(t, &(StageRun){cfg, &decoder->stages[i]}, h, &h, err));
-    }
-    TRY(conv1d(t, &decoder->out, h, y, err));
-fail:
     return status;
 }

@@ -41,6 +41,37 @@ Test(stream, layers_get_their_own_slots_again_in_each_chunk)
     stream_destroy(&stream);
 }
 
+Test(stream, pieces_of_a_chunk_get_the_same_slots_and_know_its_ends)
+{
+    StreamState *stream;
+    float *before, *inside = NULL, *slot;
+
+    ASSERT_OK(stream_create(&stream, &err), err);
+    for (int chunk = 0; chunk < 2; chunk++) {
+        size_t at;
+
+        stream_rewind(stream);
+        stream_set_last(stream, chunk == 1);
+        ASSERT_OK(stream_slot(stream, &before, 2, &err), err);
+        at = stream_next_slot(stream);
+        for (int piece = 0; piece < 3; piece++) {
+            stream_begin_piece(stream, at, piece == 0, piece == 2);
+            cr_assert_eq(stream_is_first(stream), chunk == 0 && piece == 0);
+            cr_assert_eq(stream_is_last(stream), chunk == 1 && piece == 2);
+            ASSERT_OK(stream_slot(stream, &slot, 4, &err), err);
+            cr_assert(slot != before && slot[0] == (float)(3 * chunk + piece));
+            cr_assert(slot == inside || (chunk == 0 && piece == 0));
+            inside = slot;
+            slot[0] += 1.0f;
+        }
+        stream_end_pieces(stream);
+        cr_assert_eq(stream_is_first(stream), chunk == 0);
+        cr_assert_eq(stream_is_last(stream), chunk == 1);
+        ASSERT_OK(stream_slot(stream, &slot, 5, &err), err);
+    }
+    stream_destroy(&stream);
+}
+
 Test(stream, another_network_on_the_same_state_is_refused)
 {
     StreamState *stream;

@@ -233,6 +233,39 @@ Test(seanet, chunks_equal_the_whole_with_an_lstm_and_plain_weights)
     check_streaming(config, 2, 6);
 }
 
+Test(seanet, a_chunk_of_several_strips_reflected_at_its_edges_equals_the_whole)
+{
+    const int64_t n = 24 * 400 + 13; /* strips have 170 frames of 24 samples */
+    SeanetConfig config = small_config();
+    StreamState *stream;
+    Tensor *x, *z, *part_z, *y, *part_y;
+    Rig rig;
+
+    config.base_channels = 32;
+    config.true_skip = false;
+    config.pad = PAD_REFLECT;
+    rig_open(&rig, config, 2);
+    x = random_tensor(&rig, 2, 1, n, 0);
+    ASSERT_OK(seanet_encode(rig.tape, rig.net, x, &z, &rig.err), rig.err);
+    ASSERT_OK(seanet_decode(rig.tape, rig.net, z, &y, &rig.err), rig.err);
+    for (int decoder = 0; decoder < 2; decoder++) {
+        ASSERT_OK(stream_create(&stream, &rig.err), rig.err);
+        rig.tape->stream = stream;
+        stream_rewind(stream);
+        stream_set_last(stream, true);
+        if (decoder)
+            ASSERT_OK(seanet_decode(rig.tape, rig.net, z, &part_y, &rig.err), rig.err);
+        else
+            ASSERT_OK(seanet_encode(rig.tape, rig.net, x, &part_z, &rig.err), rig.err);
+        stream_destroy(&stream);
+    }
+    assert_shape(part_z, 2, 6, 401);
+    ASSERT_SAME_BITS("z", part_z->data, z->data, tensor_count(z));
+    assert_shape(part_y, 2, 1, 401 * 24);
+    ASSERT_SAME_BITS("y", part_y->data, y->data, tensor_count(y));
+    rig_close(&rig);
+}
+
 Test(seanet, chunks_equal_the_whole_at_the_size_of_speech16)
 {
     SeanetConfig config = small_config();
