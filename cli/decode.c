@@ -126,8 +126,8 @@ static const Explained EXAMPLES[] = {
     {"-o - talk.rsd | aplay", "to a player"},
     {"-m encodec_24khz.th song.ecdc", "a file of the EnCodec tool"},
     {"-m weights.pth song.dac", "a file of the DAC tool"},
-    {"-m photo.safetensors -o photo.png photo.rsd", "a picture"},
-    {"-m photo.safetensors --scale 1/4 -o small.jpg photo.rsd", "a thumbnail"},
+    {"-o photo.png photo.rsd", "a picture"},
+    {"--scale 1/4 -o small.jpg photo.rsd", "a thumbnail"},
     {NULL, NULL},
 };
 

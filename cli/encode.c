@@ -156,8 +156,8 @@ static const Explained EXAMPLES[] = {
     {"-m weights.pth -o song.dac song.flac", "a file of the DAC tool, with published weights"},
     {"- < talk.wav | residua decode - > back.wav", "in a pipe"},
     {"-m encodec_24khz.th -b 6k -o song.ecdc song.flac", "with published weights, as the EnCodec tool would"},
-    {"-m photo.safetensors --max-size 40k photo.jpg", "a picture in at most 40 KiB"},
-    {"-m photo.safetensors --effort 8 --max-size 40k photo.jpg", "the same after minutes of search, and better to look at"},
+    {"--max-size 40k photo.jpg", "a picture in at most 40 KiB"},
+    {"--effort 8 --max-size 40k photo.jpg", "the same after minutes of search, and better to look at"},
     {NULL, NULL},
 };
 
@@ -360,7 +360,8 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
     const RsdStreamReport *report;
     RsdStatus status = RSD_OK;
 
-    if (!w->model || picture_is_file(item->input))
+    if (!w->model || picture_is_file(item->input) ||
+        (!picture_wish_is_empty(&w->request->picture) && picture_is_empty_file(item->input))) /* whose reader says so */
         return encode_picture_item(w, item, result, json, err);
     CHECK(picture_wish_is_empty(&w->request->picture), err, RSD_ERR_ARG,
           "%s: is no picture; --quality, --bpp, --max-size, --target, --tune, --metadata and --drop-... are for pictures; --model photo "

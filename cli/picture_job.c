@@ -100,6 +100,13 @@ bool picture_is_file(const char *path)
     return image_format_of(bytes, n) != NULL;
 }
 
+bool picture_is_empty_file(const char *path)
+{
+    uint8_t byte;
+
+    return first_bytes(path, &byte, 1) == 0;
+}
+
 bool picture_is_stream_head(const uint8_t *bytes, size_t n)
 {
     return n > 4 && memcmp(bytes, "RSD", 3) == 0 && bytes[4] == KIND_PICTURE;

@@ -35,6 +35,7 @@ bool picture_wish_is_empty(const PictureWish *wish);
 /* By the ending of its name alone; by its first bytes (false for what cannot be read). */
 bool picture_is_name(const char *path);
 bool picture_is_file(const char *path);
+bool picture_is_empty_file(const char *path); /* nothing could be read */
 bool picture_is_stream_head(const uint8_t *bytes, size_t n); /* five bytes are enough */
 bool picture_is_stream_file(const char *path);               /* a .rsd stream of a picture */
 /* Whether the bytes to come are a picture stream; the source is as before. */

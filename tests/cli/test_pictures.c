@@ -405,5 +405,9 @@ Test(pictures, extreme_shapes_go_through_and_bombs_and_nothing_are_refused)
     EXPECT_SAYS(3, "decode -m m.safetensors empty.rsd", "empty.rsd");
     fixture_write("zero.png", "\0", 1);
     output_of(3, "encode -m m.safetensors zero.png");
+    fixture_write("empty.png", "", 0);
+    EXPECT_SAYS(3, "encode --quality 50 empty.png", "empty.png: is empty");
+    EXPECT_SAYS(3, "encode --quality 50 -o x.rsd - <empty.png", "standard input: is empty");
+    EXPECT_SAYS(4, "encode --quality 50 missing.png", "missing.png");
     image_destroy(&image);
 }
