@@ -203,15 +203,15 @@ int batch_command(const BatchOptions *plan, const char *product, bool json, Batc
     Batch *batch = NULL;
     RsdError err = {0};
     int code = EXIT_DONE;
-    Shard shard;
+    Shard shard = {0};
     RsdStatus status = plan->shard ? shard_parse(&shard, *plan->shard, &err) : RSD_OK;
 
     if (status == RSD_OK)
         status = batch_plan(&batch, plan, &code, &err);
     if (status == RSD_OK && code == EXIT_DONE && plan->shard)
         batch_keep_shard(batch, &shard);
-    if (status == RSD_OK && code == EXIT_DONE && batch->n_items == 0)
-        code = EXIT_DONE; /* a part of nothing */
+    if (status == RSD_OK && code == EXIT_DONE && batch->n_items == 0 && shard.text[0])
+        console_say(console, LOG_INFO, "--shard %s: there are fewer inputs than parts, and none is in this one", shard.text);
     else if (status == RSD_OK && code == EXIT_DONE && json && batch_to_stdout(batch))
         code = command_misused(plan->command, "--json and %s cannot both go to standard output; use -o", product);
     else if (status == RSD_OK && code == EXIT_DONE)

@@ -126,6 +126,7 @@ static const Explained JSON_FIELDS[] = {
     {"schema", "1; a field changes its meaning only together with this number"},
     {"type", "codec, point, equal_rate or bd_rate"},
     {"title, settings, kind, files", "of a codec: encoder and options; audio or image; how many were coded"},
+    {"shard", "of a codec, when the files are a part of those named: 2/4"},
     {"codec, setting, bitrate_bps", "of a point of sound: all bytes of all files by their duration"},
     {"bpp", "instead of bitrate_bps for pictures: bits per pixel, the mean of the pictures"},
     {"encode_speed, decode_speed", "seconds of sound, or million pixels, for each second of one processor"},
@@ -350,14 +351,12 @@ typedef struct Files {
 } Files;
 
 /* Those of this process. */
-static RsdStatus list_files(Files *files, RdRun *run, const BenchRequest *r, const char *const *paths, size_t n_paths,
+static RsdStatus list_files(Files *files, RdRun *run, const Shard *shard, const char *const *paths, size_t n_paths,
                             RsdThreads *threads, RsdError *err)
 {
-    Shard shard;
     size_t n_all;
     RsdStatus status = RSD_OK;
 
-    TRY(shard_parse(&shard, r->shard, err));
     if (run->kind == &rd_kind_sound)
         TRY(media_list_scan(&files->sounds, paths, n_paths, run->rate_hz, threads, err));
     else
@@ -365,10 +364,8 @@ static RsdStatus list_files(Files *files, RdRun *run, const BenchRequest *r, con
     n_all = files->sounds ? files->sounds->n_files : files->pictures->n_files;
     TRY(mem_alloc(&files->paths, n_all, sizeof *files->paths, err));
     for (size_t i = 0; i < n_all; i++)
-        if (shard_has(&shard, i))
+        if (shard_has(shard, i))
             files->paths[run->n_files++] = files->sounds ? files->sounds->files[i].path : files->pictures->files[i].path;
-    CHECK(run->n_files, err, RSD_ERR_ARG, "--shard %zu/%zu: there are fewer %s than parts", shard.index + 1, shard.n,
-          run->kind->eval->things);
     run->paths = files->paths;
 fail:
     return status;
@@ -428,10 +425,18 @@ static RsdStatus bench_rd(const BenchRequest *r, char **operands, size_t n_paths
     const EvalOptions options = {0};
     Files files = {0};
     RsdThreads *threads = NULL;
+    BenchRequest mine = *r;
+    char buffers[3][SHARD_PATH_SIZE];
+    Shard shard;
     RdRun run = {.set = &set, .console = console, .channels = 1, .max_rate = r->max_bpp};
     RsdStatus status = RSD_OK;
 
-    TRY(check_output(r, err));
+    TRY(shard_parse(&shard, r->shard, err));
+    run.shard = shard.text[0] ? shard.text : NULL;
+    mine.report = shard_path(&shard, r->report, buffers[0]);
+    mine.svg = shard_path(&shard, r->svg, buffers[1]);
+    mine.csv_file = shard_path(&shard, r->csv_file, buffers[2]);
+    TRY(check_output(&mine, err));
     TRY(choose_kind(&run.kind, r, paths, n_paths, err));
     if (!r->metrics)
         wishes.metrics = run.kind->metrics;
@@ -443,14 +448,18 @@ static RsdStatus bench_rd(const BenchRequest *r, char **operands, size_t n_paths
     run.rate_hz = r->rate_hz > 0 ? (int)r->rate_hz : run.model.sound ? rsd_model_info(run.model.sound)->rate_hz : 48000;
     if (run.model.sound)
         run.channels = rsd_model_info(run.model.sound)->channels;
-    TRY(list_files(&files, &run, r, paths, n_paths, threads, err));
+    TRY(list_files(&files, &run, &shard, paths, n_paths, threads, err));
+    if (!run.n_files) {
+        console_say(console, LOG_INFO, "--shard %s: there are fewer %s than parts, and none is in this one", shard.text, run.kind->eval->things);
+        goto fail;
+    }
     TRY(rd_run(&run, threads, err));
     (r->json ? rd_print_json : r->csv ? rd_print_csv : rd_print_table)(&run, stdout);
     fflush(stdout);
-    TRY(save(r->svg, r->force, rd_print_svg, &run, err));
-    TRY(save(r->csv_file, r->force, rd_print_csv, &run, err));
-    if (r->report)
-        TRY(report_write(r->report, r->force, REPORT_RD, rd_fill_report, &run, err));
+    TRY(save(mine.svg, r->force, rd_print_svg, &run, err));
+    TRY(save(mine.csv_file, r->force, rd_print_csv, &run, err));
+    if (mine.report)
+        TRY(report_write(mine.report, r->force, REPORT_RD, rd_fill_report, &run, err));
 fail:
     rd_run_clear(&run);
     rd_model_close(&run.model);

@@ -208,6 +208,7 @@ static const Explained JSON_FIELDS[] = {
                 "--per-frame or --per-tile frames or tiles (their values, null where a convention), quantiles (p5, p25, p50, p75 "
                 "and p95 of them) and bands (of stoi)"},
     {"status, error", "instead of the rest when the pair could not be compared"},
+    {"shard", "of the summary of a part of the pairs: 2/4"},
     {"pairs, failed, limits_missed", "of the summary; its metrics have mean, half_width_95, quantiles (p5, p25, p50, p75 and p95 over "
                                       "pairs), n, unit and better"},
     {NULL, NULL},
@@ -322,6 +323,7 @@ typedef struct Comparison {
     EvalRun runs[EVAL_N_KINDS];
     size_t n_runs;
     EvalOptions options;
+    const char *shard; /* "2/4", or NULL */
 } Comparison;
 
 static int exit_code(const Comparison *c)
@@ -386,6 +388,7 @@ static RsdStatus plan_runs(Comparison *c, const EvalRequest *r, Console *console
                                  : r->csv ? EVAL_CSV
                                           : EVAL_TABLE,
                          .per_channel = r->per_channel,
+                         .shard = c->shard,
                          .console = console};
         c->n_runs++;
     }
@@ -415,7 +418,8 @@ static RsdStatus write_files(const Comparison *c, const EvalRequest *r, char **o
                              RsdError *err)
 {
     EvalReport report = {
-        .ref = operands[0], .dist = operands[1], .n_details = r->n_details, .threads = threads, .n_parts = c->n_runs};
+        .ref = operands[0], .dist = operands[1], .shard = c->shard, .n_details = r->n_details, .threads = threads,
+        .n_parts = c->n_runs};
     bool failed = c->runs[0].n_failed > 0;
     RsdStatus status = RSD_OK;
 
@@ -438,6 +442,8 @@ static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *consol
     RsdThreads *threads = NULL;
     Svr *visqol = NULL;
     ImageNets *nets = NULL;
+    EvalRequest mine = *r;
+    char page[SHARD_PATH_SIZE];
     Shard shard;
     RsdStatus status = RSD_OK;
 
@@ -446,15 +452,20 @@ static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *consol
         TRY(svr_open(&visqol, r->visqol_model, err));
     TRY(shard_parse(&shard, r->shard, err));
     pairs_keep_shard(c.pairs, &shard);
-    CHECK(c.pairs->n_items, err, RSD_ERR_ARG, "--shard %zu/%zu: there are fewer pairs than parts", shard.index + 1, shard.n);
+    if (!c.pairs->n_items) {
+        console_say(console, LOG_INFO, "--shard %s: there are fewer pairs than parts, and none is in this one", shard.text);
+        goto fail;
+    }
+    c.shard = shard.text[0] ? shard.text : NULL;
+    mine.report = shard_path(&shard, r->report, page);
     TRY(load_weights(&nets, &r->weights, err));
     c.options.aids.visqol = visqol;
     c.options.nets = nets;
     TRY(plan_runs(&c, r, console, err));
-    TRY(check_outputs(r, c.pairs, err));
+    TRY(check_outputs(&mine, c.pairs, err));
     TRY(rsd_threads_create(&threads, r->n_threads, err));
     TRY(run_all(&c, threads, console, err));
-    TRY(write_files(&c, r, operands, threads, console, err));
+    TRY(write_files(&c, &mine, operands, threads, console, err));
     *code = exit_code(&c);
 fail:
     for (size_t i = 0; i < c.n_runs; i++)
@@ -482,6 +493,8 @@ static int run(int argc, char **argv)
                                cli_eval.usage);
     else if (r.json && r.csv)
         code = command_misused(&cli_eval, "--json and --csv both write to standard output: give one of them");
+    else if (r.shard && (r.fmd || r.embeddings))
+        code = command_misused(&cli_eval, "--shard divides pairs; --fmd and --embeddings compare whole sets");
     else if (r.fmd)
         status = eval_fmd(argv[0], argv[1], r.n_threads, r.json, &err);
     else if (r.embeddings)

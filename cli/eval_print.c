@@ -235,7 +235,7 @@ static void print_json_pair(const Pair *pair, const EvalResult *r, const EvalSet
     json_line_end(&line);
 }
 
-static void print_json_summary(const EvalSet *set, const Interval *means, const Quantiles *quantiles, size_t n_pairs,
+static void print_json_summary(const char *shard, const EvalSet *set, const Interval *means, const Quantiles *quantiles, size_t n_pairs,
                                size_t n_failed, size_t n_missed)
 {
     JsonLine line;
@@ -244,6 +244,8 @@ static void print_json_summary(const EvalSet *set, const Interval *means, const 
     json_line_integer(&line, "schema", EVAL_SCHEMA);
     json_line_text(&line, "type", "summary");
     json_line_text(&line, "kind", set->kind->name);
+    if (shard)
+        json_line_text(&line, "shard", shard);
     json_line_integer(&line, "pairs", (int64_t)n_pairs);
     json_line_integer(&line, "failed", (int64_t)n_failed);
     json_line_integer(&line, "limits_missed", (int64_t)n_missed);
@@ -358,11 +360,11 @@ void eval_print_pair(EvalForm form, const Pair *pair, const EvalResult *r, const
         (n_pairs > 1 ? print_row : print_list)(pair, r, set, per_channel);
 }
 
-void eval_print_summary(EvalForm form, const EvalSet *set, const Interval *means, const Quantiles *quantiles, size_t n_pairs,
+void eval_print_summary(EvalForm form, const char *shard, const EvalSet *set, const Interval *means, const Quantiles *quantiles, size_t n_pairs,
                         size_t n_failed, size_t n_missed)
 {
     if (form == EVAL_JSON)
-        print_json_summary(set, means, quantiles, n_pairs, n_failed, n_missed);
+        print_json_summary(shard, set, means, quantiles, n_pairs, n_failed, n_missed);
     else if (form == EVAL_TABLE && n_pairs > 1)
         print_means(set, means, quantiles);
 }

@@ -25,7 +25,7 @@ void eval_print_pair(EvalForm form, const Pair *pair, const EvalResult *r, const
                      bool per_channel);
 
 /* means, quantiles [n_metrics]; n_missed: limits that were not kept. */
-void eval_print_summary(EvalForm form, const EvalSet *set, const Interval *means, const Quantiles *quantiles, size_t n_pairs,
+void eval_print_summary(EvalForm form, const char *shard, const EvalSet *set, const Interval *means, const Quantiles *quantiles, size_t n_pairs,
                         size_t n_failed, size_t n_missed);
 
 /* Fields of one pair, for --json and the report. */

@@ -187,7 +187,7 @@ RsdStatus eval_run(EvalRun *run, RsdThreads *threads, RsdError *err)
     }
     for (size_t i = 0; i < run->limits->n; i++)
         check_limit(run, &run->limits->items[i], scratch);
-    eval_print_summary(run->form, run->set, run->means, run->quantiles, n_pairs, run->n_failed, run->n_missed);
+    eval_print_summary(run->form, run->shard, run->set, run->means, run->quantiles, n_pairs, run->n_failed, run->n_missed);
     fflush(stdout);
 fail:
     close_desks(&work);

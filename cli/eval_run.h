@@ -16,6 +16,7 @@ typedef struct EvalRun {
     EvalOptions options;
     EvalForm form;
     bool per_channel;
+    const char *shard; /* "2/4": the pairs are a part of them; NULL: all */
     Console *console;
     /* Results. */
     EvalResult *results; /* [n_pairs] */

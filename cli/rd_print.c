@@ -131,6 +131,8 @@ void rd_print_table(const RdRun *run, FILE *out)
     for (size_t c = 0; c < run->n_codecs; c++)
         fprintf(out, "%-*s %s\n", codec_columns(run), run->codecs[c].title, run->codecs[c].settings);
     fprintf(out, "Bytes are those of whole files. Speeds are %s.\n", kind->speed_words);
+    if (run->shard)
+        fprintf(out, "These are the files of part %s alone.\n", run->shard);
 }
 
 /* ---- CSV ---- */
@@ -142,7 +144,7 @@ void rd_print_csv(const RdRun *run, FILE *out)
     fprintf(out, "codec,setting,%s", run->kind->csv_rate);
     for (size_t m = 0; m < run->set->n; m++)
         fprintf(out, ",%s,%s_half_width_95", run->set->items[m].name, run->set->items[m].name);
-    fputs(",encode_speed,decode_speed\r\n", out);
+    fprintf(out, ",encode_speed,decode_speed%s\r\n", run->shard ? ",shard" : "");
     for (size_t p = 0; p < run->n_points; p++) {
         const RdPoint *point = &run->points[p];
 
@@ -155,7 +157,8 @@ void rd_print_csv(const RdRun *run, FILE *out)
                 fprintf(out, ",%.9g,%.9g", point->values[m].mean, point->values[m].half_width);
             else
                 fputs(",,", out);
-        fprintf(out, ",%.4g,%.4g\r\n", point->encode_speed, point->decode_speed);
+        fprintf(out, ",%.4g,%.4g%s%s\r\n", point->encode_speed, point->decode_speed, run->shard ? "," : "",
+                run->shard ? run->shard : "");
     }
 }
 
@@ -176,6 +179,8 @@ static void json_codec(JsonLine *line, const RdRun *run, size_t c, FILE *out)
     json_line_text(line, "settings", run->codecs[c].settings);
     json_line_text(line, "kind", run->kind->eval->name);
     json_line_integer(line, "files", (int64_t)(run->n_files - run->n_missing));
+    if (run->shard)
+        json_line_text(line, "shard", run->shard);
     json_line_end(line);
 }
 

@@ -92,15 +92,17 @@ static void write_codec(JsonLine *data, const RdRun *run, size_t c)
 static void write_subject(JsonLine *data, const RdRun *run)
 {
     const size_t n_files = run->n_files - run->n_missing;
-    char subject[200], rate[RATE_TEXT_SIZE], channels[CHANNELS_TEXT_SIZE];
+    char subject[240], part[48] = "", rate[RATE_TEXT_SIZE], channels[CHANNELS_TEXT_SIZE];
 
+    if (run->shard)
+        snprintf(part, sizeof part, "part %.32s: ", run->shard);
     if (run->kind == &rd_kind_sound)
         snprintf(subject, sizeof subject,
-                 "%zu recordings, %.0f s, compared at %s %s; bytes of whole files; speeds on one processor", n_files,
+                 "%s%zu recordings, %.0f s, compared at %s %s; bytes of whole files; speeds on one processor", part, n_files,
                  run->total_amount, rate_text(rate, run->rate_hz), channels_text(channels, run->channels));
     else
-        snprintf(subject, sizeof subject, "%zu pictures, %.2f million pixels; bytes of whole files; speeds on one processor",
-                 n_files, 1e-6 * run->total_amount);
+        snprintf(subject, sizeof subject, "%s%zu pictures, %.2f million pixels; bytes of whole files; speeds on one processor",
+                 part, n_files, 1e-6 * run->total_amount);
     json_line_text(data, "subject", subject);
 }
 

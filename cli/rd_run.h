@@ -92,6 +92,7 @@ struct RdRun {
     /* Set by the caller. */
     const RdKind *kind;
     const char *const *paths; /* [n_files] */
+    const char *shard;        /* "2/4": they are a part of what was named; NULL: all */
     size_t n_files;           /* after the run: n_missing of them count for nothing */
     const EvalSet *set;
     const RdCodec *codecs; /* [n_codecs] */

@@ -254,6 +254,7 @@ RsdStatus report_fill_eval(void *ctx, JsonLine *data, RsdError *err)
 
     json_line_text(data, "ref", report->ref);
     json_line_text(data, "dist", report->dist);
+    json_line_text(data, "shard", report->shard);
     write_heat(data);
     json_line_open(data, "parts", '[');
     for (size_t i = 0; i < report->n_parts; i++)

@@ -33,6 +33,7 @@ typedef struct EvalReport {
     EvalReportPart parts[EVAL_N_KINDS];
     size_t n_parts;
     const char *ref, *dist; /* as they were named */
+    const char *shard;      /* "2/4": the pairs are a part of them; NULL: all */
     int n_details;          /* so many of the worst of each part get pictures and players */
     RsdThreads *threads;
 } EvalReport;

@@ -207,7 +207,7 @@ function evalPage() {
         body.replaceChildren(...partOf(data.parts[i]));
     }
     main.append(make("header", {}, make("div", {}, make("h1", {}, "How far is it from the original?"),
-        make("div", {class: "soft"}, data.dist + " against " + data.ref + ": " + pairs.length + (pairs.length === 1 ? " pair" : " pairs") +
+        make("div", {class: "soft"}, data.dist + " against " + data.ref + (data.shard ? ", part " + data.shard : "") + ": " + pairs.length + (pairs.length === 1 ? " pair" : " pairs") +
              (failed ? ", " + failed + " failed" : "") + " \u00b7 residua " + data.version)), themeButton()),
         data.parts.length > 1 ? tabs : "", body);
     open(0);

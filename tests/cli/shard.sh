@@ -14,4 +14,13 @@ mkdir dist && cp in/*.wav dist
 residua eval -q -m snr --csv --shard 2/4 in dist | tail -n +2 | cut -d, -f1
 residua eval -q -m snr --shard 6/6 in dist
 echo "exit $?"
-for wrong in 0/3 4/3 x 1/2/3; do residua encode -q --shard $wrong in/1.wav 2>&1 | head -n 1; done
+# What is made of a part says so, and the processes of mpirun write files of their own.
+residua eval -q -m snr --json --shard 2/4 in dist | sed -n 's/.*"summary".*"shard": \("[^"]*"\), "pairs": \([0-9]*\).*/\1: \2 pairs/p'
+rate="residua bench rd -q --codecs mp3 --seconds 1 -m snr --rate 16k"
+$rate --shard 2/3 --csv in | tr -d '\r' | sed -n '1p;$p' | sed 's/.*,//'
+$rate --shard 3/3 --json in | sed -n 's/.*"files": \([0-9]*\), "shard": \("[^"]*"\).*/\2: \1 files/p'
+$rate --shard 6/6 in
+echo "exit $?"
+mkdir out.v1 && OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=3 $rate --svg curves.svg --csv-file out.v1/curves in >/dev/null && ls curves* out.v1
+residua eval -q --fmd --shard 1/2 in dist 2>&1 | head -n 1
+for wrong in 0/3 4/3 x 1/2/3 ' 1/2' +1/2 1/ 99999999999999999999/3; do residua encode -q --shard "$wrong" in/1.wav 2>&1 | head -n 1; done
