@@ -55,7 +55,7 @@ PORTABLE_SRC := codec/cdf.c codec/cdf_grid.c codec/rans.c engine/kernels/ref/ran
                 engine/base/rng.c tests/codec/rans_cases.c codec/tile_coder.c codec/tile_scalar.c codec/picture_alpha.c models/prior_run.c \
                 engine/base/threads.c engine/kernels/ref/integer.c tests/codec/tile_cases.c codec/picture_format.c codec/picture_reader.c codec/header.c \
                 codec/tile_rvq.c codec/tile_stages.c models/stage_run.c models/image_level.c tests/codec/stage_cases.c tests/codec/stream_case.c $(sort $(wildcard tests/portable/*.c))
-FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SRC := $(filter-out $(if $(filter yes,$(HAVE_PNG)),,tests/fuzz/fuzz_png_data.c),$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 objects = $(patsubst %.c,$B/%.o,$1)
 LIB_OBJ := $(call objects,$(LIB_SRC)) $B/models/builtin_data.o
@@ -206,7 +206,7 @@ quality-images: all
 FUZZ_TIME ?= 60
 FUZZ_OBJ := $(call objects,$(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)) tests/codec/tiny_codec.c \
               tests/engine/weights/torch_maker.c tests/codec/rans_cases.c tests/codec/tiny_picture.c cli/token_file.c cli/segment_tokens.c \
-              cli/json_cursor.c cli/byte_source.c)
+              cli/json_cursor.c cli/byte_source.c $(filter trainer/%,$(PROGRAM_SRC)))
 FUZZ_RUN = -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 -artifact_prefix=$$f-
 
 fuzz:
@@ -219,7 +219,7 @@ fuzz-run: $(FUZZ_SRC:%.c=$B/%.run)
 
 $B/tests/fuzz/%.run: $B/tests/fuzz/%.o $(FUZZ_OBJ) $(STATIC_LIB)
 	$(call say,LINK)
-	$Q$(CC) $(subst fuzzer-no-link,fuzzer,$(LINK_FLAGS)) -o $@ $< $(FUZZ_OBJ) $(STATIC_LIB) $(LIB_LIBS)
+	$Q$(CC) $(subst fuzzer-no-link,fuzzer,$(LINK_FLAGS)) -o $@ $< $(FUZZ_OBJ) $(STATIC_LIB) $(PROGRAM_LIBS) $(LIB_LIBS)
 
 # The same streams from each compiler at -O0 and -O3, and from another processor (emulated, -O0 and -O3).
 PORTABLE_HEADERS := $(wildcard codec/*.h engine/base/*.h engine/kernels/*.h models/*.h tests/codec/*.h)

@@ -193,6 +193,52 @@ Test(encodec, missing_unexpected_misshapen_and_poisoned_arrays_are_named)
                      "'decoder.layers.7.block.1.conv.bias': value 3 is nan");
 }
 
+/* A configuration beside sound weights, with one value wrong. */
+Test(encodec, every_impossible_value_of_a_configuration_is_named)
+{
+    static const struct {
+        const char *root, *json, *part;
+    } cases[] = {
+        {MONO, "{\"model_type\": \"encodec\", \"sampling_rate\": 0}", "rate_hz"},
+        {MONO, "{\"model_type\": \"encodec\", \"sampling_rate\": -24000}", "rate_hz"},
+        {MONO, "{\"model_type\": \"encodec\", \"sampling_rate\": 1e300}", "rate_hz"},
+        {MONO, "{\"model_type\": \"encodec\", \"dilation_growth_rate\": 0}", "dilation_base"},
+        {MONO, "{\"model_type\": \"encodec\", \"dilation_growth_rate\": 1e18}", "dilation_base"},
+        {MONO, "{\"model_type\": \"encodec\", \"pad_mode\": \"circular\"}", "pad_mode is circular"},
+        {MONO, "{\"model_type\": \"encodec\", \"trim_right_ratio\": 0.5}", "trim_right_ratio is 0.5"},
+        {MONO, "{\"model_type\": \"encodec\", \"num_residual_layers\": 1000000000}", "num_residual_layers is 1e+09"},
+        {MONO, "{\"model_type\": \"dac\"}", "expected encodec"},
+        {MONO, "{\"model_type\": 7}", "expected encodec"},
+        {STEREO, "{\"model_type\": \"encodec\", \"chunk_length_s\": 1e300}", "segment_seconds"},
+        {STEREO, "{\"model_type\": \"encodec\", \"chunk_length_s\": -1}", "segment_seconds"},
+        {STEREO, "{\"model_type\": \"encodec\", \"chunk_length_s\": 1e-9}", "shorter than a frame"},
+        {STEREO, "{\"model_type\": \"encodec\", \"chunk_length_s\": 1, \"overlap\": 1}", "segment_overlap"},
+        {STEREO, "{\"model_type\": \"encodec\", \"chunk_length_s\": 1, \"overlap\": -0.5}", "segment_overlap"},
+        {STEREO, "[1]", "JSON object"},
+        {STEREO, "{\"model_type\": ", "JSON"},
+    };
+    char config[64];
+    RsdError err;
+
+    NEED_SHARED("golden/encodec");
+    snprintf(config, sizeof config, "/tmp/residua-config-%d.json", (int)getpid());
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char model[96];
+        SharedPath path;
+        AudioCodec *codec;
+        FILE *file = fopen(config, "w");
+        RsdStatus status;
+
+        cr_assert(file && fputs(cases[i].json, file) >= 0 && fclose(file) == 0);
+        snprintf(model, sizeof model, "%smodel_orig.th", cases[i].root);
+        status = audio_codec_load_with_config(&codec, shared_path(&path, model), config, &err);
+        cr_expect(status == RSD_ERR_CORRUPT || status == RSD_ERR_UNSUPPORTED, "%s: %d", cases[i].json, status);
+        cr_expect(strstr(err.text, cases[i].part), "%s: '%s' does not contain '%s'", cases[i].json, err.text, cases[i].part);
+        cr_expect_null(codec);
+    }
+    unlink(config);
+}
+
 Test(encodec, files_of_other_models_and_other_configurations_are_refused)
 {
     SharedPath path, config;
