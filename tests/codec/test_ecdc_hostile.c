@@ -122,6 +122,47 @@ Test(ecdc_hostile, cut_anywhere_it_ends_with_a_sentence_and_gives_what_came_befo
     }
 }
 
+/* Arithmetic-coded bits are read by what came before them: a wrong one makes other codes, and then too many bits or too few. */
+Test(ecdc_hostile, a_file_with_the_language_model_that_is_cut_or_changed_ends_with_a_sentence_or_all_samples)
+{
+    const int64_t n = 2000;
+    EcdcRig rig;
+    SharedPath path;
+    Bytes bytes = {0};
+    CodeLm *lm;
+    float y[2000];
+    int64_t n_done;
+    size_t size, head, n_refused = 0;
+
+    NEED_SHARED(ECDC_MONO);
+    ecdc_rig_open(&rig, ECDC_MONO, 0);
+    ASSERT_OK(code_lm_load(&lm, ecdc_golden(&path, &rig, "lm_orig.th"), &rig.err), rig.err);
+    ecdc_rig_encode(&rig, &bytes, rig.input.f32, n, 4, 4000, n, lm);
+    size = bytes.size;
+    head = ECDC_PREFIX_SIZE + get_u32be(bytes.data + 5);
+    for (bytes.size = head; bytes.size < size; bytes.size++) {
+        bytes.at = 0;
+        cr_assert_eq(ecdc_rig_decode(&rig, &bytes, y, n, 4000, &n_done, lm), RSD_ERR_CORRUPT, "%zu bytes", bytes.size);
+        cr_assert(n_done < n && strstr(rig.err.text, "x.ecdc"), "%s", rig.err.text);
+    }
+    for (size_t i = head; i < size; i++) {
+        RsdStatus status;
+
+        bytes.data[i] ^= (uint8_t)(1 << i % 8);
+        bytes.at = 0;
+        rig.err.text[0] = '\0';
+        status = ecdc_rig_decode(&rig, &bytes, y, n, 4000, &n_done, lm);
+        cr_assert(status == RSD_OK ? n_done == n : status == RSD_ERR_CORRUPT && strstr(rig.err.text, "x.ecdc"), "byte %zu: %d: %s", i,
+                  status, rig.err.text);
+        n_refused += status != RSD_OK;
+        bytes.data[i] ^= (uint8_t)(1 << i % 8);
+    }
+    cr_assert_gt(n_refused, 0);
+    code_lm_destroy(&lm);
+    bytes_clear(&bytes);
+    ecdc_rig_close(&rig);
+}
+
 /* The published tool drops them; a file behind another one would be lost without a word. */
 Test(ecdc_hostile, bytes_behind_the_codes_are_told_once_everything_before_them_was_delivered)
 {
