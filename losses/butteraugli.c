@@ -517,11 +517,14 @@ static double three_norms(float *map, int64_t n, bool slopes)
         value += norms[i] / 3.0;
     }
     for (int64_t i = 0; slopes && i < n; i++) {
-        double slope = 0.0;
+        double powers[3]; /* (d / norm)^(power - 1): 2, 5, 11 */
 
-        for (int p = 0; p < 3; p++) /* (d / norm)^(power - 1) */
-            slope += norms[p] > 0.0 ? pow((double)map[i] / norms[p], (3 << p) - 1) : 0.0;
-        map[i] = (float)(slope / (3.0 * (double)n));
+        for (int p = 0; p < 3; p++) {
+            const double share = norms[p] > 0.0 ? (double)map[i] / norms[p] : 0.0, square = share * share;
+
+            powers[p] = p == 0 ? square : p == 1 ? square * square * share : square * square * square * square * square * share;
+        }
+        map[i] = (float)((powers[0] + powers[1] + powers[2]) / (3.0 * (double)n));
     }
     return value;
 }
@@ -551,14 +554,16 @@ RsdStatus metric_butteraugli_3norm(double *value, const ImagePair *pair, RsdErro
     return norm_of(value, NULL, three_norms, pair, err);
 }
 
-static RsdStatus largest_of_picture(double *value, float *dy, const float *x, const float *y, int64_t h, int64_t w, RsdError *err)
+static RsdStatus largest_of_picture(double *value, float *dy, const float *x, const float *y, int64_t h, int64_t w, RsdThreads *threads,
+                                    RsdError *err)
 {
-    return norm_of(value, dy, largest, &(ImagePair){.ref = x, .dist = y, .h = h, .w = w}, err);
+    return norm_of(value, dy, largest, &(ImagePair){.ref = x, .dist = y, .h = h, .w = w, .threads = threads}, err);
 }
 
-static RsdStatus norm_of_picture(double *value, float *dy, const float *x, const float *y, int64_t h, int64_t w, RsdError *err)
+static RsdStatus norm_of_picture(double *value, float *dy, const float *x, const float *y, int64_t h, int64_t w, RsdThreads *threads,
+                                 RsdError *err)
 {
-    return norm_of(value, dy, three_norms, &(ImagePair){.ref = x, .dist = y, .h = h, .w = w}, err);
+    return norm_of(value, dy, three_norms, &(ImagePair){.ref = x, .dist = y, .h = h, .w = w, .threads = threads}, err);
 }
 
 RsdStatus measure_butteraugli(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
@@ -566,7 +571,7 @@ RsdStatus measure_butteraugli(Tape *tape, const void *params, const ImageNets *n
 {
     (void)params;
     (void)nets;
-    return op_by_picture(tape, largest_of_picture, ref, dist, value, err);
+    return op_by_threaded_picture(tape, largest_of_picture, ref, dist, value, err);
 }
 
 RsdStatus measure_butteraugli_3norm(Tape *tape, const void *params, const ImageNets *nets, Tensor *ref, Tensor *dist, Tensor **value,
@@ -574,5 +579,5 @@ RsdStatus measure_butteraugli_3norm(Tape *tape, const void *params, const ImageN
 {
     (void)params;
     (void)nets;
-    return op_by_picture(tape, norm_of_picture, ref, dist, value, err);
+    return op_by_threaded_picture(tape, norm_of_picture, ref, dist, value, err);
 }

@@ -16,7 +16,9 @@ typedef struct Outcome {
 } Outcome;
 
 typedef struct PictureJob {
-    PictureMeasure measure;
+    PictureMeasure measure; /* or, when NULL, */
+    ThreadedMeasure threaded;
+    RsdThreads *inside; /* what the latter gets */
     const float *x, *y;
     float *dy; /* NULL when nothing is recorded */
     int64_t h, w, count; /* of samples of a picture */
@@ -40,7 +42,8 @@ static void picture_task(void *ctx, int64_t i, int worker)
 
     (void)worker;
     if (is_finite(x, job->count) && is_finite(y, job->count)) {
-        out->status = job->measure(&out->value, dy, x, y, job->h, job->w, &out->error);
+        out->status = job->measure ? job->measure(&out->value, dy, x, y, job->h, job->w, &out->error)
+                                   : job->threaded(&out->value, dy, x, y, job->h, job->w, job->inside, &out->error);
         return;
     }
     out->value = NAN;
@@ -61,9 +64,8 @@ static RsdStatus by_picture_backward(Tape *tape, Node *node, RsdError *err)
     return status;
 }
 
-RsdStatus op_by_picture(Tape *tape, PictureMeasure measure, Tensor *x, Tensor *y, Tensor **value, RsdError *err)
+static RsdStatus measure_all(Tape *tape, PictureJob job, Tensor *x, Tensor *y, Tensor **value, RsdError *err)
 {
-    PictureJob job = {.measure = measure, .x = x->data, .y = y->data};
     Tensor *result;
     char text_x[SHAPE_TEXT_SIZE], text_y[SHAPE_TEXT_SIZE];
     RsdStatus status = RSD_OK;
@@ -71,6 +73,8 @@ RsdStatus op_by_picture(Tape *tape, PictureMeasure measure, Tensor *x, Tensor *y
     CHECK(x->n_dims == 4 && tensor_same_shape(x, y) && tensor_count(x) > 0, err, RSD_ERR_ARG,
           "a measure needs two pictures of one shape, not %s and %s", shape_text(text_x, x->n_dims, x->shape),
           shape_text(text_y, y->n_dims, y->shape));
+    job.x = x->data;
+    job.y = y->data;
     job.h = x->shape[2];
     job.w = x->shape[3];
     job.count = tensor_count(x) / x->shape[0];
@@ -78,7 +82,9 @@ RsdStatus op_by_picture(Tape *tape, PictureMeasure measure, Tensor *x, Tensor *y
     if (tape_will_record(tape, 1, &y))
         TRY(arena_alloc(tape->arena, &job.dy, (size_t)tensor_count(y), sizeof(float), err));
     TRY(arena_calloc(tape->arena, &job.each, (size_t)x->shape[0], sizeof(Outcome), err));
-    threads_for(tape->threads, x->shape[0], picture_task, &job);
+    if (job.threaded && x->shape[0] < rsd_threads_count(tape->threads))
+        job.inside = tape->threads;
+    threads_for(job.inside ? NULL : tape->threads, x->shape[0], picture_task, &job);
     for (int64_t i = 0; i < x->shape[0]; i++) {
         CHECK(job.each[i].status == RSD_OK, err, job.each[i].status, "%s", job.each[i].error.text);
         tape->kernels->point->settle(&job.each[i].value, 1.0, result->data + i, 1, false);
@@ -87,4 +93,14 @@ RsdStatus op_by_picture(Tape *tape, PictureMeasure measure, Tensor *x, Tensor *y
     *value = result;
 fail:
     return status;
+}
+
+RsdStatus op_by_picture(Tape *tape, PictureMeasure measure, Tensor *x, Tensor *y, Tensor **value, RsdError *err)
+{
+    return measure_all(tape, (PictureJob){.measure = measure}, x, y, value, err);
+}
+
+RsdStatus op_by_threaded_picture(Tape *tape, ThreadedMeasure measure, Tensor *x, Tensor *y, Tensor **value, RsdError *err)
+{
+    return measure_all(tape, (PictureJob){.threaded = measure}, x, y, value, err);
 }

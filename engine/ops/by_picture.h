@@ -20,4 +20,10 @@ typedef RsdStatus (*PictureMeasure)(double *value, float *dy, const float *x, co
  * Errors: RSD_ERR_ARG naming the shapes, RSD_ERR_MEMORY, those of the measure. */
 RsdStatus op_by_picture(Tape *tape, PictureMeasure measure, Tensor *x, Tensor *y, Tensor **value, RsdError *err);
 
+/* The same of a measure that can use threads inside of a picture, with the same bits for any number of them: where there are fewer
+ * pictures than threads they are measured one after the other, each by all threads; otherwise threads is NULL. */
+typedef RsdStatus (*ThreadedMeasure)(double *value, float *dy, const float *x, const float *y, int64_t h, int64_t w, RsdThreads *threads,
+                                     RsdError *err);
+RsdStatus op_by_threaded_picture(Tape *tape, ThreadedMeasure measure, Tensor *x, Tensor *y, Tensor **value, RsdError *err);
+
 #endif

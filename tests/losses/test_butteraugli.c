@@ -230,3 +230,23 @@ Test(butteraugli, losses_are_the_metrics)
         picture_run_close(&run);
     }
 }
+
+/* One picture is measured by all threads, three by one each. */
+Test(butteraugli, slopes_have_the_same_bits_for_any_number_of_threads)
+{
+    static const int64_t batches[] = {1, 3};
+
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        const int64_t count = batches[i] * 3 * TALL * NARROW;
+        PictureRun one, three;
+
+        picture_run_open(&one, 1, batches[i], TALL, NARROW);
+        picture_run_open(&three, 3, batches[i], TALL, NARROW);
+        picture_run_loss(&one, "butteraugli_3norm", NULL);
+        picture_run_loss(&three, "butteraugli_3norm", NULL);
+        ASSERT_SAME_BITS("value", three.value->data, one.value->data, 1);
+        ASSERT_SAME_BITS("slopes", three.estimate->grad, one.estimate->grad, count);
+        picture_run_close(&one);
+        picture_run_close(&three);
+    }
+}
