@@ -288,7 +288,7 @@ static void note_lost_metadata(const Encoding *e)
 {
     if (e->image->lost_metadata)
         console_say(e->job->console, LOG_WARNING,
-                    "%s: EXIF or XMP are left out: they are too large, stand behind the pixels, or are those of AVIF", e->name);
+                    "%s: EXIF or XMP are left out: they are too large, stand behind the pixels, or are those of a format in which they are not read here", e->name);
 }
 
 static void describe_search(PictureFound found, JsonLine *json)

@@ -19,7 +19,7 @@
 
 #define AV_MODULE_FILE "residua-av.so"
 #define AV_MODULE_SYMBOL "residua_av_module"
-#define AV_MODULE_VERSION 6 /* goes up with any change of AvModule, AudioSource, PeerOptions, PeerFormat or AvPicture */
+#define AV_MODULE_VERSION 7 /* goes up with any change of AvModule, AudioSource, PeerOptions, PeerFormat or AvPicture */
 
 /* A picture on its way between residua and libavcodec. Samples are 8 bits, or 16 in host order, full range; lines of plane i
  * are stride[i] bytes apart. */
@@ -35,6 +35,9 @@ typedef struct AvPicture {
     size_t icc_size;
     bool is_srgb, has_cicp; /* what the file says of its colours; cicp as in ImageColor */
     uint8_t cicp[4];
+    const uint8_t *exif, *xmp; /* AVIF by libavif alone; NULL for none */
+    size_t exif_size, xmp_size;
+    int orientation; /* as EXIF counts, of what only the module can read; 0: it and metadata are to be looked for in the file */
     void *owner;
 } AvPicture;
 

@@ -26,7 +26,7 @@ typedef struct MetadataPlaces {
     const uint8_t *exif, *xmp;
     size_t exif_size, xmp_size;
     bool names_profile; /* JPEG: there is a profile, whole or not */
-    bool not_read;      /* AVIF and HEIC: there seem to be EXIF or XMP, which are not looked for there */
+    bool not_read;      /* HEIC, and AVIF without libavif: there seem to be EXIF or XMP, which are not looked for there */
 } MetadataPlaces;
 
 /* format: as image_format_of names it. Any bytes are safe. */

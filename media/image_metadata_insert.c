@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "config.h"
 #include "engine/base/bytes.h"
 #include "engine/base/mem.h"
 #include "media/image_metadata.h"
@@ -177,6 +178,10 @@ MetadataKept image_metadata_kept(const char *format)
         return (MetadataKept){.profile = true, .exif = true, .xmp = true, .cicp = true};
     if (strcmp(format, "jpg") == 0 || strcmp(format, "webp") == 0 || strcmp(format, "jxl") == 0)
         return (MetadataKept){.profile = true, .exif = true, .xmp = true};
+#ifdef RESIDUA_HAVE_AVIF
+    if (strcmp(format, "avif") == 0)
+        return (MetadataKept){.profile = true, .exif = true, .xmp = true};
+#endif
     return (MetadataKept){0};
 }
 

@@ -108,6 +108,8 @@ static RsdStatus image_of_picture(Image **out, const AvPicture *picture, RsdErro
         memcpy(image->color.icc, picture->icc, picture->icc_size);
         image->color.icc_size = picture->icc_size;
     }
+    TRY(image_metadata_take(image, &(MetadataPlaces){.exif = picture->exif, .exif_size = picture->exif_size, .xmp = picture->xmp,
+                                                     .xmp_size = picture->xmp_size}, err));
     image->color.is_srgb = picture->is_srgb;
     image->color.has_cicp = picture->has_cicp;
     memcpy(image->color.cicp, picture->cicp, sizeof image->color.cicp);
@@ -118,8 +120,9 @@ fail:
     return status;
 }
 
-static RsdStatus read_by_module(Image **out, const uint8_t *data, size_t size, const char *format, int64_t max_pixels,
-                                RsdError *err)
+/* *orientation: 0 when it and metadata are to be looked for in the file. */
+static RsdStatus read_by_module(Image **out, int *orientation, const uint8_t *data, size_t size, const char *format,
+                                int64_t max_pixels, RsdError *err)
 {
     AvPicture picture = {0};
     const AvModule *module;
@@ -127,6 +130,7 @@ static RsdStatus read_by_module(Image **out, const uint8_t *data, size_t size, c
 
     TRY(av_module_get(&module, err));
     TRY(module->picture_decode(&picture, data, size, format, max_pixels, err));
+    *orientation = picture.orientation;
     status = image_of_picture(out, &picture, err);
     module->picture_free(&picture);
 fail:
@@ -233,7 +237,9 @@ RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const 
         TRY(png_image_read(&image, &(PngFeed){feed, &(Rest){data, size}, (int64_t)size}, max_pixels, err));
         orientation = orientation_of(image);
     } else {
-        TRY(read_by_module(&image, data, size, format, max_pixels, err));
+        TRY(read_by_module(&image, &orientation, data, size, format, max_pixels, err));
+    }
+    if (!orientation) {
         image_metadata_find(&places, format, data, size);
         TRY(image_metadata_take(image, &places, err));
         orientation = image_metadata_orientation(&places, format, data, size);

@@ -61,6 +61,10 @@ static RsdStatus encode(uint8_t **bytes, size_t *size, const AvModule *module, c
         picture.icc = image->color.icc;
         picture.icc_size = image->color.icc_size;
     }
+    picture.exif = image->exif.data;
+    picture.exif_size = image->exif.size;
+    picture.xmp = image->xmp.data;
+    picture.xmp_size = image->xmp.size;
     return module->picture_encode(bytes, size, &picture, format, o->quality ? o->quality : QUALITY_USUAL, o->reduce, err);
 }
 

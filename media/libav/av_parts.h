@@ -83,6 +83,12 @@ RsdStatus jpeg_file_encode(uint8_t **bytes, size_t *size, const AvPicture *pictu
 /* jp2_file.c: by OpenJPEG, irreversible wavelet and colour transform, one layer of 1/ratio of the samples' size. picture: as above.
  * ratio: 1 and more. The rest as jpeg_file_encode. */
 RsdStatus jp2_file_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, double ratio, RsdError *err);
+/* avif_file.c: by libavif. Encoding: quality 1 to 100, 100 without loss, alpha always so; 16 bits become 10 if reduce. Decoding: planes as
+ * below, the rest of *out but planes, profile, cicp and format. Errors: RSD_ERR_UNSUPPORTED (also a build without it), RSD_ERR_MEMORY,
+ * RSD_ERR_CORRUPT. */
+bool avif_file_is_one(const uint8_t *data, size_t size); /* that can be decoded here: AVIF, not HEIC */
+RsdStatus avif_file_decode(AVFrame **planes, AvPicture *out, const uint8_t *data, size_t size, int64_t max_pixels, RsdError *err);
+RsdStatus avif_file_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, int quality, bool reduce, RsdError *err);
 /* and picture_planes.c: a decoded frame as planes (GBRP, GBRAP, GRAY8 or their 16-bit forms), and planes as an encoder wants
  * them. */
 RsdStatus av_picture_to_planes(AVFrame **out, const AVFrame *in, int pixel_format, RsdError *err);

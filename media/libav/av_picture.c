@@ -322,6 +322,28 @@ static void keep_colours(AvPicture *picture, const AVFrame *from)
     picture->cicp[3] = 1; /* RGB of full range */
 }
 
+static RsdStatus decode_avif(AvPicture *out, const uint8_t *data, size_t size, int64_t max_pixels, RsdError *err)
+{
+    AVFrame *planes = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(avif_file_decode(&planes, out, data, size, max_pixels, err));
+    out->owner = planes;
+    if (av_frame_get_side_data(planes, AV_FRAME_DATA_ICC_PROFILE)) {
+        const AVFrameSideData *profile = av_frame_get_side_data(planes, AV_FRAME_DATA_ICC_PROFILE);
+
+        out->icc = profile->data;
+        out->icc_size = profile->size;
+    }
+    keep_colours(out, planes);
+    set_planes(out, planes);
+    snprintf(out->format, sizeof out->format, "avif");
+    return RSD_OK;
+fail:
+    av_picture_free(out);
+    return status;
+}
+
 RsdStatus av_picture_decode(AvPicture *out, const uint8_t *data, size_t size, const char *format, int64_t max_pixels,
                             RsdError *err)
 {
@@ -332,6 +354,8 @@ RsdStatus av_picture_decode(AvPicture *out, const uint8_t *data, size_t size, co
     RsdStatus status = RSD_OK;
 
     *out = (AvPicture){0};
+    if (format && strcmp(format, "avif") == 0 && avif_file_is_one(data, size))
+        return decode_avif(out, data, size, max_pixels, err);
     if (id != AV_CODEC_ID_NONE && size < INT_MAX - AV_INPUT_BUFFER_PADDING_SIZE) {
         CHECK(av_picture_is_whole(format, data, size), err, RSD_ERR_CORRUPT, "cut short: the picture is not complete");
         TRY(open_still(&s, id, max_pixels, err));
@@ -362,5 +386,7 @@ void av_picture_free(AvPicture *picture)
     AVFrame *frame = picture->owner;
 
     av_frame_free(&frame);
+    av_free((void *)(uintptr_t)picture->exif);
+    av_free((void *)(uintptr_t)picture->xmp);
     *picture = (AvPicture){0};
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config.h"
 #include "media/libav/av_parts.h"
 
 enum { COLOR, COLOR_ALPHA, GREY, GREY_ALPHA, N_KINDS };
@@ -83,8 +84,8 @@ static RsdStatus choose(const Format *format, const AvPicture *picture, int qual
     CHECK(picture->width <= format->max_side && picture->height <= format->max_side, err, RSD_ERR_UNSUPPORTED,
           "%s holds at most %d pixels a side, the picture has %d x %d", format->title, format->max_side, picture->width,
           picture->height);
-    CHECK(format->eight[kind] != NONE, err, RSD_ERR_UNSUPPORTED, "%s holds no alpha here; write PNG, or drop the alpha",
-          format->title);
+    CHECK(format->eight[kind] != NONE, err, RSD_ERR_UNSUPPORTED, "%s holds no alpha here%s; write PNG, or drop the alpha", format->title,
+          strcmp(format->name, "avif") == 0 ? ", in a build without libavif" : "");
     *pixel_format = picture->bits == 16 ? format->sixteen[kind] : format->eight[kind];
     if (*pixel_format == NONE) {
         CHECK(reduce, err, RSD_ERR_UNSUPPORTED, "%s holds 8 bits here, the picture has 16; write PNG, or allow it to be reduced",
@@ -264,6 +265,10 @@ RsdStatus av_picture_encode(uint8_t **bytes, size_t *size, const AvPicture *pict
 
     *bytes = NULL;
     CHECK(f, err, RSD_ERR_UNSUPPORTED, "pictures cannot be written as '%s'", format);
+#ifdef RESIDUA_HAVE_AVIF
+    if (strcmp(format, "avif") == 0)
+        return avif_file_encode(bytes, size, picture, quality, reduce, err);
+#endif
     TRY(choose(f, picture, quality, reduce, &pixel_format, err));
     TRY(av_picture_frame(&planes, picture, err));
     TRY(av_picture_from_planes(&frame, planes, pixel_format, err));
