@@ -4,7 +4,6 @@
  */
 #include "cli/batch.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +11,8 @@
 #include <unistd.h>
 
 #include "engine/base/atomic_file.h"
+#include "engine/base/make_folders.h"
 
-#define PATH_SIZE 4096
 
 static volatile sig_atomic_t is_deferred, is_interrupted; /* a signal handler can be told by nothing else */
 
@@ -39,25 +38,6 @@ bool batch_was_interrupted(void)
     return is_interrupted;
 }
 
-/* Folders above an output, like mkdir -p. */
-static RsdStatus make_folders(const char *path, RsdError *err)
-{
-    char folder[PATH_SIZE];
-    size_t len = strlen(path);
-    RsdStatus status = RSD_OK;
-
-    CHECK(len < sizeof folder, err, RSD_ERR_IO, "%.80s...: the path is longer than %d bytes", path, PATH_SIZE);
-    memcpy(folder, path, len + 1);
-    for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        CHECK(mkdir(folder, 0777) == 0 || errno == EEXIST, err, RSD_ERR_IO, "%s: cannot make the folder: %s", folder,
-              strerror(errno));
-        *slash = '/';
-    }
-fail:
-    return status;
-}
-
 static RsdStatus check_not_itself(const BatchItem *item, RsdError *err)
 {
     struct stat in, out;
@@ -77,7 +57,7 @@ static RsdStatus run_item(const BatchItem *item, BatchWork work, void *ctx, Batc
         return error_set(err, item->status, "%s", item->problem);
     TRY(check_not_itself(item, err));
     if (strcmp(item->output, "-") != 0)
-        TRY(make_folders(item->output, err));
+        TRY(make_folders_above(item->output, err));
     TRY(work(ctx, item, result, json, err));
 fail:
     return status;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engine/base/log.h"
+#include "engine/base/make_folders.h"
 #include "engine/base/mem.h"
 #include "trainer/step_clock.h"
 
@@ -26,6 +27,7 @@ RsdStatus run_folder_open(RunFolder *folder, const char *dir, const TrainConfig 
     folder->last_saved = step_clock();
     if (!writes)
         return RSD_OK;
+    TRY(make_folders_above(dir, err));
     CHECK(mkdir(dir, 0777) == 0 || errno == EEXIST, err, RSD_ERR_IO, "%s: cannot make the folder: %s", dir,
           strerror(errno));
     folder->lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
