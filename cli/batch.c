@@ -13,7 +13,6 @@
 #include "engine/base/atomic_file.h"
 #include "engine/base/make_folders.h"
 
-
 static volatile sig_atomic_t is_deferred, is_interrupted; /* a signal handler can be told by nothing else */
 
 /* An output under its temporary name goes; whoever sent the signal sees that it ended the program. */

@@ -18,8 +18,8 @@ typedef struct PictureWindow PictureWindow;
 RsdStatus picture_window_open(PictureWindow **out, ImageLines *lines, RsdError *err);
 void picture_window_close(PictureWindow **window);
 
-/* Lines y .. y + h - 1 are lines *first .. of *band, until the next call that needs later ones. Errors: RSD_ERR_ARG (they have passed), those
- * of image_lines_next. */
+/* Lines y .. y + h - 1 are lines *first .. of *band, until the next call that needs later ones. Errors: RSD_ERR_ARG (they have passed),
+ * those of image_lines_next. */
 RsdStatus picture_window_need(PictureWindow *window, int64_t y, int64_t h, const Image **band, int64_t *first, RsdError *err);
 
 #endif

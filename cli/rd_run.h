@@ -122,9 +122,10 @@ void rd_run_clear(RdRun *run);
 const RdComparison *rd_comparison(const RdRun *run, size_t anchor, size_t codec, size_t metric);
 /* At one of the kind's marks. */
 double rd_at_mark(const RdRun *run, size_t codec, size_t metric, size_t mark);
-/* Each file's own curve read off at the mark, over those files that every codec of the run reaches there (n is the same for all that coded anything).
- * A codec's dial may be a rate, which is then that of every file, or a quality, at which rates differ by file; of the means at its
- * settings the one is a mean at one rate and the other is not, so rd_at_mark does not compare like with like, and this does. */
+/* Each file's own curve read off at the mark, over those files that every codec of the run reaches there (n is the same for all that
+ * coded anything). A codec's dial may be a rate, which is then that of every file, or a quality, at which rates differ by file; of the
+ * means at its settings the one is a mean at one rate and the other is not, so rd_at_mark does not compare like with like, and this
+ * does. */
 const Interval *rd_each_at_mark(const RdRun *run, size_t codec, size_t metric, size_t mark);
 
 /* Processor time of this thread. */

@@ -120,8 +120,8 @@ typedef struct PicturePixels {
 /* The next tile, row by row of tiles; *found false after the last. Errors: RSD_ERR_CORRUPT naming the tile, those of read. Not to
  * be called after an error. */
 RsdStatus picture_decoder_next(PictureDecoder *decoder, PicturePixels *pixels, bool *found, RsdError *err);
-/* All tiles: rgb [channels, h, w] of what is delivered, channels those of the picture, or 3 of a grey one: three times the same. alpha NULL,
- * or [h, w], where white is opaque. Errors: those of picture_decoder_next. */
+/* All tiles: rgb [channels, h, w] of what is delivered, channels those of the picture, or 3 of a grey one: three times the same. alpha
+ * NULL, or [h, w], where white is opaque. Errors: those of picture_decoder_next. */
 RsdStatus picture_decoder_planes(PictureDecoder *decoder, int channels, float *rgb, uint16_t *alpha, RsdError *err);
 
 #endif

@@ -36,7 +36,8 @@ void picture_reader_close(PictureReader **reader);
 
 /* The next packet of a tile or a chunk; valid until the next call. *found false after the last packet, or, when keeping going,
  * where the bytes end; before that comes the tile that they end in, if they do (is_cut). Tiles come in order, the opacity of a tile
- * behind its colours; what is missing is counted and told, once. Errors: RSD_ERR_CORRUPT (strict: any damage, naming place and tile), those of read. Not to be called after an error. */
+ * behind its colours; what is missing is counted and told, once. Errors: RSD_ERR_CORRUPT (strict: any damage, naming place and tile),
+ * those of read. Not to be called after an error. */
 RsdStatus picture_reader_next(PictureReader *reader, PicturePacket *packet, bool *found, RsdError *err);
 
 const PictureInfo *picture_reader_info(const PictureReader *reader);

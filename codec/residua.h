@@ -371,8 +371,9 @@ typedef struct RsdBytes {
     size_t size;
 } RsdBytes;
 
-/* Pixels of a rectangle that is inside the picture: rgb[c * plane + row * pitch + col] in 0 .. 1 (grey: three times the same). Rectangles come
- * row of tiles by row of tiles, with margins, and each more than once. Called by the thread that called rsd_picture_encode. */
+/* Pixels of a rectangle that is inside the picture: rgb[c * plane + row * pitch + col] in 0 .. 1 (grey: three times the same).
+ * Rectangles come row of tiles by row of tiles, with margins, and each more than once. Called by the thread that called
+ * rsd_picture_encode. */
 typedef RsdStatus (*RsdPixelsFn)(void *ctx, int64_t x, int64_t y, int64_t w, int64_t h, float *rgb, int64_t pitch,
                                  int64_t plane, RsdError *err);
 /* alpha [h, w], 0 .. 255 or, of 16 bits, 0 .. 65535. Called by several threads at once when there are several. */
@@ -442,8 +443,8 @@ typedef struct RsdPictureTile {
 /* The next tile, from left to right, row of tiles by row of tiles; *found false after the last. Errors: RSD_ERR_CORRUPT naming the tile
  * (not with keep_going), those of read. After an error the decoder only repeats it. */
 RSD_API RsdStatus rsd_picture_decoder_next(RsdPictureDecoder *decoder, RsdPictureTile *tile, bool *found, RsdError *err);
-/* All tiles: pixels [height, width, channels + 1 if has_alpha], uint8_t or uint16_t as bits says, lines pitch bytes apart (0: they follow each
- * other). With an error the tiles before it are in place. */
+/* All tiles: pixels [height, width, channels + 1 if has_alpha], uint8_t or uint16_t as bits says, lines pitch bytes apart (0: they
+ * follow each other). With an error the tiles before it are in place. */
 RSD_API RsdStatus rsd_picture_decoder_read(RsdPictureDecoder *decoder, void *pixels, size_t pitch, RsdError *err);
 
 /* As rsd_stream_scan, of pictures: everything is read and checked but not decoded; needs no model. info->quality is that of a model with

@@ -83,6 +83,7 @@ typedef struct TileRelaxation {
 } TileRelaxation;
 RsdStatus tile_objective_relaxed(TileObjective *objective, const TileRelaxation *how, const float *z, const float *y, float *dz,
                                  float *dy, TileValue *value, RsdError *err);
-/* curvature [M] = second derivative of weight * squared error for a step, mean over the channel, at the choice coded last: by one random probe. */
+/* curvature [M] = second derivative of weight * squared error for a step, mean over the channel, at the choice coded last: by one random
+ * probe. */
 RsdStatus tile_objective_curvature(TileObjective *objective, double *curvature, RsdError *err);
 #endif

@@ -6,9 +6,9 @@
  * other scores.
  *
  * Channels are mixed to one by their mean. The signals must be aligned already (residua eval aligns them): the published tool's
- * first step, a delay of the whole by envelopes, is left out; the one of single patches is not. Patches are looked for within one patch length (0.6 s, 0.4 s for speech) around
- * their place; the published tool looks sixty times as far, which matters for signals whose delay changes by more.
- * For clips of 5 to 10 s, mean over 20 clips or more.
+ * first step, a delay of the whole by envelopes, is left out; the one of single patches is not. Patches are looked for within one patch
+ * length (0.6 s, 0.4 s for speech) around their place; the published tool looks sixty times as far, which matters for signals whose
+ * delay changes by more. For clips of 5 to 10 s, mean over 20 clips or more.
  *
  * [1] Chinen et al., ViSQOL v3: An Open Source Production Ready Objective Speech and Audio Metric, 2020.
  *

@@ -21,8 +21,8 @@ void image_lines_close(ImageLines **lines); /* accepts NULL inside */
  * may be equal: nobody has looked. Owned by lines. */
 const Image *image_lines_shape(const ImageLines *lines, bool *has_alpha);
 /* The next n lines, of which there must be as many left, into lines at .. at + n - 1 of band (the shape's width, channels and bits, with
- * alpha if it has). After the last line of a PNG the end of the file is checked. Errors name the file: RSD_ERR_CORRUPT (damaged, cut short),
- * RSD_ERR_IO, RSD_ERR_MEMORY; the lines are then undefined and no more may be asked for. */
+ * alpha if it has). After the last line of a PNG the end of the file is checked. Errors name the file: RSD_ERR_CORRUPT (damaged, cut
+ * short), RSD_ERR_IO, RSD_ERR_MEMORY; the lines are then undefined and no more may be asked for. */
 RsdStatus image_lines_next(ImageLines *lines, Image *band, int64_t at, int64_t n, RsdError *err);
 
 #endif

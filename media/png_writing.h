@@ -9,7 +9,8 @@
 #include "engine/base/threads.h"
 #include "media/image.h"
 
-/* shape: everything but samples, or a whole picture; kept, with file and threads, which may be NULL. Errors: RSD_ERR_IO, RSD_ERR_MEMORY, RSD_ERR_UNSUPPORTED (sides above
+/* shape: everything but samples, or a whole picture; kept, with file and threads, which may be NULL. Errors: RSD_ERR_IO, RSD_ERR_MEMORY,
+ * RSD_ERR_UNSUPPORTED (sides above
  * 2^31 - 1; a build without libpng). */
 typedef struct PngWriting PngWriting;
 RsdStatus png_writing_open(PngWriting **out, const Image *shape, bool with_alpha, AtomicFile *file, bool drop_profile,

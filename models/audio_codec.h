@@ -1,8 +1,8 @@
 /* audio_codec.h - a trained audio codec: a network around a residual quantiser, its configuration and its weights.
  *
  * There are three kinds: SEANet with plain codebooks (our own models, EnCodec) or with projected ones, learned or fixed (FSQ, BSQ), and
- * DAC with projected ones. Whoever codes signals need not know which: audio_codec_encode and audio_codec_decode run any, and the functions about a
- * configuration answer for all. Training knows SEANet only, with any quantiser.
+ * DAC with projected ones. Whoever codes signals need not know which: audio_codec_encode and audio_codec_decode run any, and the
+ * functions about a configuration answer for all. Training knows SEANet only, with any quantiser.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -45,8 +45,8 @@ RsdStatus params_create(ParamSet **out, RsdError *err);
 RsdStatus params_create_for_inference(ParamSet **out, int64_t n_elements, RsdError *err);
 void params_destroy(ParamSet **params);
 
-/* Adds a new tensor, zeroed in a set for training, called name (copied). *out is owned by the set. Errors: RSD_ERR_ARG (name taken, bad shape),
- * RSD_ERR_MEMORY. */
+/* Adds a new tensor, zeroed in a set for training, called name (copied). *out is owned by the set. Errors: RSD_ERR_ARG (name taken, bad
+ * shape), RSD_ERR_MEMORY. */
 RsdStatus params_add(ParamSet *params, const char *name, int n_dims, const int64_t *shape, bool trainable, Tensor **out,
                      RsdError *err);
 /* The same for a weight that the network copies as soon as it is there: in a set with `take` its data are NULL but for that
@@ -73,7 +73,8 @@ RsdStatus params_end_fill(ParamSet *params, Param *param, RsdStatus status, RsdE
  * that the file lacks stays as it is. Lists what is missing or of another shape in the error; then nothing was changed.
  * Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED, RSD_ERR_NUMERIC (the set is half filled). */
 RsdStatus params_load(ParamSet *params, const Safetensors *st, const char *prefix, RsdError *err);
-/* Whether a file of bytes has it as bytes, with a scale for each row (safetensors_writer_bytes): matrices that are worth it and not fine. */
+/* Whether a file of bytes has it as bytes, with a scale for each row (safetensors_writer_bytes): matrices that are worth it and not
+ * fine. */
 bool params_is_stored_as_bytes(const Param *param);
 /* Adds all tensors to the writer (borrowed until it finishes) under prefix + name. Training state is always F32, because
  * resuming must be exact, and is left out by params_save_for_inference. stored_as F32, F16, or I8: matrices of some size that are not fine

@@ -63,8 +63,8 @@ void projected_rvq_refresh(ProjectedRvq *rvq);
  * RSD_ERR_MEMORY. */
 RsdStatus projected_rvq_encode(Tape *tape, ProjectedRvq *rvq, const Tensor *z, int n_q, uint16_t *codes, Tensor **latents,
                                RsdError *err);
-/* codes [batch, n_q, frames], those of a stage with a stride repeated -> z [batch, dim, frames]. Errors: RSD_ERR_ARG, RSD_ERR_CORRUPT when a code is >= K,
- * RSD_ERR_MEMORY. */
+/* codes [batch, n_q, frames], those of a stage with a stride repeated -> z [batch, dim, frames]. Errors: RSD_ERR_ARG, RSD_ERR_CORRUPT
+ * when a code is >= K, RSD_ERR_MEMORY. */
 RsdStatus projected_rvq_decode(Tape *tape, ProjectedRvq *rvq, const uint16_t *codes, int64_t batch, int n_q, int64_t frames,
                                Tensor **z, RsdError *err);
 

@@ -79,7 +79,8 @@ RsdStatus audio_step_init_codebooks(AudioStep *step, TrainState *state, Dataset 
 RsdStatus audio_step_run(AudioStep *step, TrainState *state, const float *batch, StepReport *report, RsdError *err);
 
 /* Codes of one clip [n], n a multiple of the hop, at each of the target rates: mel distance per rate, and the mean over
- * the rates of each training loss. decoded [n_rates, n] gets what was heard at each rate; may be NULL. No state changes. Errors: RSD_ERR_NUMERIC, RSD_ERR_MEMORY. */
+ * the rates of each training loss. decoded [n_rates, n] gets what was heard at each rate; may be NULL. No state changes. Errors:
+ * RSD_ERR_NUMERIC, RSD_ERR_MEMORY. */
 typedef struct ClipReport {
     double distance[TRAIN_MAX_RATES];
     double losses[BALANCER_MAX_LOSSES];

@@ -21,9 +21,9 @@
  * RSD_ERR_IO, RSD_ERR_MEMORY. */
 RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err);
 
-/* Fills a state made from cfg. Critics that the file has not, or has in another form, start anew. *was gets the configuration the file was written with, so that the caller can tell what
- * has changed. Errors: RSD_ERR_MODEL (another architecture: names the key and both values), RSD_ERR_CORRUPT,
- * RSD_ERR_IO, ... */
+/* Fills a state made from cfg. Critics that the file has not, or has in another form, start anew. *was gets the configuration the file
+ * was written with, so that the caller can tell what has changed. Errors: RSD_ERR_MODEL (another architecture: names the key and both
+ * values), RSD_ERR_CORRUPT, RSD_ERR_IO, ... */
 RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char *path, TrainConfig *was, RsdError *err);
 
 /* RUN/checkpoint-000012000.safetensors */

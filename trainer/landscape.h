@@ -41,9 +41,9 @@ typedef struct Landscape {
     double plane[LANDSCAPE_MAX_GRID][LANDSCAPE_MAX_GRID]; /* f(a, b) at [b][a] */
 } Landscape;
 
-/* Of the newest sound checkpoint in run_dir, which stays as it is. Each point costs one pass of n_crops crops at each rate of the run, without a way back.
- * A loss that is not finite is infinity. Errors: RSD_ERR_ARG (a number out of range; no checkpoint; too long: says what it would take),
- * RSD_ERR_UNSUPPORTED (pictures), those of media_list_scan and checkpoint_load. */
+/* Of the newest sound checkpoint in run_dir, which stays as it is. Each point costs one pass of n_crops crops at each rate of the run,
+ * without a way back. A loss that is not finite is infinity. Errors: RSD_ERR_ARG (a number out of range; no checkpoint; too long: says
+ * what it would take), RSD_ERR_UNSUPPORTED (pictures), those of media_list_scan and checkpoint_load. */
 RsdStatus landscape_measure(Landscape *out, const char *run_dir, const LandscapeOptions *options, RsdError *err);
 
 #endif

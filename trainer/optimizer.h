@@ -1,4 +1,5 @@
-/* optimizer.h - Adam, AdamW, Muon and MoMo-Adam (trainer/momo.h) over the trainable parameters of a model, with clipping of the gradient's norm.
+/* optimizer.h - Adam, AdamW, Muon and MoMo-Adam (trainer/momo.h) over the trainable parameters of a model, with clipping of the
+ * gradient's norm.
  *
  * Muon moves a weight matrix by its momentum with all singular values brought to 1 (trainer/orthogonal.h), so that rare
  * directions are learnt as fast as common ones; vectors (biases, gains) are moved by Adam.
@@ -92,8 +93,8 @@ RsdStatus optimizer_climb(Optimizer *optimizer, double grad_norm, RsdError *err)
 void optimizer_climb_back(Optimizer *optimizer);
 
 /* One update from the gradients of the parameters, scaled so that grad_norm becomes at most clip_norm (kernel `adam` in
- * engine/kernels/point.h; Muon's matrices change their gradients, too), then average += (1 - d)(w - average), d = min(ema_decay, (1 + t) / (10 + t)): young averages
- * follow fast, so that the first weights do not linger. Same bits for any number of threads. */
+ * engine/kernels/point.h; Muon's matrices change their gradients, too), then average += (1 - d)(w - average), d = min(ema_decay, (1 + t)
+ * / (10 + t)): young averages follow fast, so that the first weights do not linger. Same bits for any number of threads. */
 void optimizer_update(Optimizer *optimizer, float lr, double grad_norm, RsdThreads *threads);
 
 /* Exchanges weights and averages (of masters): call once before validation or export and once after. */

@@ -2,8 +2,8 @@
  *
  * Bytes go to a file without a name in the same folder (where that is impossible: with a temporary name), which gets its final
  * name when everything is written and safe on the disk; until then an older file of that name stays as it was. Closing without
- * a commit, and atomic_file_remove_pending from a signal handler, remove a temporary name. "-" is standard output and what exists but is no regular file (a pipe, a device) is
- * written directly: there a commit only reports errors.
+ * a commit, and atomic_file_remove_pending from a signal handler, remove a temporary name. "-" is standard output and what exists but is
+ * no regular file (a pipe, a device) is written directly: there a commit only reports errors.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -22,8 +22,8 @@ typedef struct DepthwiseShape {
 } DepthwiseShape;
 
 struct DepthwiseKernels {
-    /* y [lines, n] (+)= bias + sum over taps (v, u) of w[v k + u] x[first + i + v - k / 2, j + u - k / 2], x [h, n], taps in the order of w. scratch:
-     * room for depthwise_scratch_count floats, aligned to MEM_ALIGN. */
+    /* y [lines, n] (+)= bias + sum over taps (v, u) of w[v k + u] x[first + i + v - k / 2, j + u - k / 2], x [h, n], taps in the order
+     * of w. scratch: room for depthwise_scratch_count floats, aligned to MEM_ALIGN. */
     void (*plane)(const DepthwiseShape *s, const float *x, const float *w, float bias, float *y, bool add, float *scratch);
     /* dw[v k + u] += sum over (i, j) of dy[i, j] x[i + v - k / 2, j + u - k / 2], in double over pieces of the plane. */
     void (*weights)(const DepthwiseShape *s, const float *x, const float *dy, double *dw, float *scratch);

@@ -1,7 +1,8 @@
 /* test_model_memory.c - the most memory that the tool takes with models of published sizes and drawn weights, one thread, from
  * pipe to file and back: EnCodec 24 and 48 kHz and DAC 44.1 kHz.
  *
- * Long tests, but for a narrow model whose files are seen not to grow memory; RESIDUA_MINUTES says how long the recording is, or RESIDUA_SECONDS. Prints what it found:
+ * Long tests, but for a narrow model whose files are seen not to grow memory; RESIDUA_MINUTES says how long the recording is, or
+ * RESIDUA_SECONDS. Prints what it found:
  *
  *     make check-long TEST_ARGS='--filter model_memory/encodec_24_khz' RESIDUA_MINUTES=60
  *

@@ -1,4 +1,5 @@
-/* test_report.c - the pages of `residua eval --report`, `bench rd --report` and `residua report`: their data, and their behaviour in headless Chromium.
+/* test_report.c - the pages of `residua eval --report`, `bench rd --report` and `residua report`: their data, and their behaviour in
+ * headless Chromium.
  *
  * The data are read with jansson. The browser opens the page in a wide and in a narrow window and does what a reader does
  * (setup/drive-report.html); without Chromium (Debian package chromium) that part is skipped, which a line on standard

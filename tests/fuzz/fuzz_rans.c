@@ -1,7 +1,8 @@
 /* fuzz_rans.c - entropy-coded symbols from any bytes: every kernel set ends the same way, and what decodes encodes to the
  * same bytes.
  *
- *   byte 0: bit 0 one lane, bits 1-4 tables are drawn from one in so many of all; byte 1-2: number of symbols mod 4096; the rest: the stream
+ *   byte 0: bit 0 one lane, bits 1-4 tables are drawn from one in so many of all; byte 1-2: number of symbols mod 4096; the rest: the
+ * stream
  *
  * SPDX-License-Identifier: MIT
  */

@@ -6,9 +6,9 @@
  * spectrograms have frames fastest, so kernels and maps are the transposes of the published ones.
  *
  * In msstftd one pair of features of the real and the generated signal differs by 3.4e-8 of the mean of its map, closer
- * than float32 can tell, and the gradients of feature matching take its sign there: PyTorch's own float32 gradient is up to 5.8e-4 of the largest
- * off in samples 5606 to 5737 (its double-precision one agrees with the published numbers to 1.7e-7). Those samples are held to five times the
- * tolerance.
+ * than float32 can tell, and the gradients of feature matching take its sign there: PyTorch's own float32 gradient is up to 5.8e-4 of
+ * the largest off in samples 5606 to 5737 (its double-precision one agrees with the published numbers to 1.7e-7). Those samples are held
+ * to five times the tolerance.
  *
  * SPDX-License-Identifier: MIT
  */

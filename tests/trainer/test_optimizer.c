@@ -288,7 +288,8 @@ static float kept_in(int format, float x)
     return format == WEIGHTS_F16 ? half_to_float(half_from_float(x)) : bfloat_to_float(bfloat_from_float(x));
 }
 
-/* Updates far below the spacing of 16-bit numbers: they add up in the masters as they do in float32, and weights are the nearest of them. */
+/* Updates far below the spacing of 16-bit numbers: they add up in the masters as they do in float32, and weights are the nearest of
+ * them. */
 Test(optimizer, masters_keep_what_16_bits_would_lose)
 {
     for (int format = WEIGHTS_BF16; format <= WEIGHTS_F16; format++) {

@@ -1,8 +1,8 @@
 /* conv.c - convolutions in plain C: the meaning of conv.h, and what runs where no faster set does.
  *
  * One task computes one channel of one signal of the batch (gather, scatter, input gradients) or what belongs to one channel
- * (weight and bias gradients). The input row is first copied to scratch with its activation and everything that surrounds it, so that the sums need no
- * conditions.
+ * (weight and bias gradients). The input row is first copied to scratch with its activation and everything that surrounds it, so that
+ * the sums need no conditions.
  *
  * SPDX-License-Identifier: MIT
  */
