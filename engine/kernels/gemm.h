@@ -26,16 +26,6 @@ typedef struct GemmJob {
     int64_t ldc;
 } GemmJob;
 
-/* A narrow matrix [k, n], three bytes for each number: for one that is read again and again and does not fit a near cache. An element is
- * a whole number of 24 bits, the lowest byte first, and stands for 256 times itself times the scale of its column. Its n is a multiple
- * of GEMM_NARROW_COLUMNS; GEMM_NARROW_SLACK bytes behind it may be read. */
-#define GEMM_NARROW_COLUMNS 16
-#define GEMM_NARROW_SLACK 64
-/* Column j from the numbers x [k], and its scale: the greatest of them becomes almost 2^23, hence no error is larger than 2^-24 of the
- * greatest, about what a float32 sum of them loses by itself. Numbers of 1e-28 and less become 0; a scale is NaN where a number is
- * not finite. The same for all sets. */
-void gemm_narrow_column(const float *x, int64_t k, uint8_t *a, int64_t n, int64_t j, float *scale);
-
 struct GemmKernels {
     void (*product)(const GemmJob *job);
     /* The same of A and B rounded to bfloat16 (to nearest, ties to even; numbers below 2^-126 may count as 0), summed in
@@ -48,8 +38,6 @@ struct GemmKernels {
     /* y [n] = (add ? y : 0) + x A for A [k, n] with rows lda apart, summed over k in order: the faster of the two where A can be
      * laid out for it. */
     void (*vector_matrix)(int64_t k, int64_t n, const float *x, const float *a, int64_t lda, bool add, float *y);
-    /* y [n] += x A for a narrow A [k, n] with `scale` [n], summed over k in order before the scale and y come to it. */
-    void (*vector_narrow)(int64_t k, int64_t n, const float *x, const uint8_t *a, const float *scale, float *y);
 };
 
 extern const GemmKernels gemm_ref, gemm_avx2, gemm_avx512;

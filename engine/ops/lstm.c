@@ -14,8 +14,7 @@
  *
  * A step of one signal reads all of W to do little with it: what counts is how fast W comes, and how much of it is still in a
  * near cache. So W is laid out in panels, one for each slice, [H][4 gates][units of the slice], which a step reads from end to
- * end with its sums in registers; its numbers have 24 bits and a scale for each row of W (gemm.h), a quarter less to read for an
- * error below that of the sum. Every other step goes
+ * end with its sums in registers. Every other step goes
  * through the slices backwards, beginning with those that the step before used last; and slices come from both ends in turn,
  * so that two threads that take turns keep to their halves of W:
  *
@@ -35,7 +34,6 @@
 
 #define SLICE 64       /* units, where a step is a product of matrices */
 #define PANEL_SLICE 32 /* where it is one of a vector: four gates of them fill the registers */
-#define PANEL_COLUMNS (4 * PANEL_SLICE)
 
 typedef struct Recurrence {
     const PointKernels *point;
@@ -43,7 +41,7 @@ typedef struct Recurrence {
     int64_t batch, n, units, t; /* t: the step being worked on */
     int64_t slice;              /* units in a slice */
     const float *w;             /* [4 H, H] */
-    struct Panels *panels;      /* the same laid out for the steps of one signal, else NULL */
+    float *panels;              /* the same laid out for the steps of one signal, else NULL */
     float *gates, *h, *c;
     const float *dy; /* [batch, n, H] */
     float *dc, *dh;  /* [batch, H]: of the step being worked on */
@@ -74,56 +72,29 @@ static int64_t slice_in_turn(const Recurrence *r, int64_t i)
 
 /* --- panels ------------------------------------------------------------------------------------------------------- */
 
-/* In one piece of memory: for each slice the scales of its columns [PANEL_COLUMNS], then their panels. */
-typedef struct Panels {
-    uint8_t *numbers; /* narrow matrices [H, panel_columns] */
-    float scales[];
-} Panels;
-
-/* Gates by units, filled up. */
-static int64_t panel_columns(int64_t len)
-{
-    return (4 * len + GEMM_NARROW_COLUMNS - 1) / GEMM_NARROW_COLUMNS * GEMM_NARROW_COLUMNS;
-}
-
-static uint8_t *panel_of(const Recurrence *r, int64_t slice)
-{
-    return r->panels->numbers + slice * 3 * r->units * PANEL_COLUMNS;
-}
-
 static void fill_panel(void *ctx, int64_t slice, int worker)
 {
     const Recurrence *r = ctx;
-    const int64_t H = r->units, first = slice * r->slice, len = slice_len(r, slice), columns = panel_columns(len);
-    float *scales = r->panels->scales + slice * PANEL_COLUMNS;
-    uint8_t *panel = panel_of(r, slice);
+    const int64_t H = r->units, first = slice * r->slice, len = slice_len(r, slice);
 
     (void)worker;
-    if (columns > 4 * len) {
-        memset(panel, 0, (size_t)(3 * H * columns));
-        memset(scales, 0, (size_t)columns * sizeof *scales);
-    }
     for (int64_t gate = 0; gate < 4; gate++)
-        for (int64_t i = 0; i < len; i++)
-            gemm_narrow_column(r->w + (gate * H + first + i) * H, H, panel, columns, gate * len + i, scales + gate * len + i);
+        r->point->transpose(r->w + (gate * H + first) * H, len, H, H, r->panels + 4 * first * H + gate * len, 4 * len, false);
 }
 
 /* Memory for the panels of a layer, from the tape's arena, and what is in them. */
 static RsdStatus make_panels(Tape *tape, Recurrence *r, RsdError *err)
 {
-    const size_t n_columns = (size_t)(n_slices(r) * PANEL_COLUMNS), head = sizeof *r->panels + n_columns * sizeof(float);
-    RsdStatus status = RSD_OK;
+    RsdStatus status = arena_alloc(tape->arena, &r->panels, (size_t)(4 * r->units * r->units), sizeof *r->panels, err);
 
-    TRY(arena_alloc(tape->arena, &r->panels, head + 3 * (size_t)r->units * n_columns + GEMM_NARROW_SLACK, 1, err));
-    r->panels->numbers = (uint8_t *)r->panels + head;
-    threads_for(tape->threads, n_slices(r), fill_panel, r);
-fail:
+    if (status == RSD_OK)
+        threads_for(tape->threads, n_slices(r), fill_panel, r);
     return status;
 }
 
 RsdStatus lstm_prepare(Tape *tape, Tensor *w_hh, RsdError *err)
 {
-    Recurrence r = {.units = w_hh->shape[1], .slice = PANEL_SLICE, .w = w_hh->data};
+    Recurrence r = {.point = tape->kernels->point, .units = w_hh->shape[1], .slice = PANEL_SLICE, .w = w_hh->data};
     RsdStatus status = make_panels(tape, &r, err);
 
     if (status == RSD_OK)
@@ -144,14 +115,14 @@ static void multiply_slice(const Recurrence *r, int64_t first, int64_t len)
 }
 
 /* One signal: all gates of the slice in one product. */
-static void multiply_panel(const Recurrence *r, int64_t slice, int64_t first, int64_t len)
+static void multiply_panel(const Recurrence *r, int64_t first, int64_t len)
 {
     const int64_t H = r->units;
-    float *gates = r->gates + r->t * 4 * H + first, sums[PANEL_COLUMNS] = {0};
+    float *gates = r->gates + r->t * 4 * H + first, sums[4 * PANEL_SLICE];
 
     for (int64_t gate = 0; gate < 4; gate++)
         memcpy(sums + gate * len, gates + gate * H, (size_t)len * sizeof *sums);
-    r->gemm->vector_narrow(H, panel_columns(len), r->h + r->t * H, panel_of(r, slice), r->panels->scales + slice * PANEL_COLUMNS, sums);
+    r->gemm->vector_matrix(H, 4 * len, r->h + r->t * H, r->panels + 4 * first * H, 4 * len, true, sums);
     for (int64_t gate = 0; gate < 4; gate++)
         memcpy(gates + gate * H, sums + gate * len, (size_t)len * sizeof *sums);
 }
@@ -163,7 +134,7 @@ static void forward_slice(void *ctx, int64_t i, int worker)
 
     (void)worker;
     if (r->panels)
-        multiply_panel(r, slice, first, len);
+        multiply_panel(r, first, len);
     else
         multiply_slice(r, first, len);
     for (int64_t item = 0; item < r->batch; item++) {

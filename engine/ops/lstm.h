@@ -18,8 +18,7 @@ typedef struct LstmWeights {
 /* x [batch, C, n] -> y [batch, H, n]:
  *   i, f, o = sigma(W x_t + b + V h + c), g = tanh(...);  c_t = f c_{t-1} + i g;  h_t = o tanh(c_t) = y_t
  * The state starts at zero; with tape->stream it is one slot (h then c, [2, batch, H]) carried from chunk to chunk, with the
- * bits of the whole signal. A stream cannot be recorded. For a batch of one V is read in 24 bits (gemm.h), laid out ahead or not.
- * Errors: RSD_ERR_ARG naming the shapes, RSD_ERR_MEMORY. */
+ * bits of the whole signal. A stream cannot be recorded. Errors: RSD_ERR_ARG naming the shapes, RSD_ERR_MEMORY. */
 RsdStatus op_lstm(Tape *tape, Tensor *x, const LstmWeights *weights, Tensor **y, RsdError *err);
 
 /* For inference: lays w_hh [4H, H] out in panels for the kernel, in the tape's arena, where it must stay as long as w_hh is used;

@@ -11,7 +11,6 @@
 #include "engine/kernels/gemm.h"
 #include "engine/kernels/kernels.h"
 #include "engine/weights/half.h"
-#include "tests/shared.h"
 
 static const char *const set_names[] = {"ref", "avx2", "avx512"};
 #define N_SETS (sizeof set_names / sizeof set_names[0])
@@ -190,81 +189,6 @@ Test(gemm, vector_times_matrix_matches_the_definition_and_each_column_stands_alo
             free(y);
             free(before);
         }
-}
-
-/* What element [i, j] of a narrow matrix stands for. */
-static double narrow_element(const uint8_t *a, int64_t n, int64_t i, int64_t j, float scale)
-{
-    const uint8_t *at = a + 3 * (i * n + j);
-
-    return (double)(int32_t)((uint32_t)at[0] << 8 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 24) * (double)scale;
-}
-
-Test(gemm, vector_times_narrow_matrix_matches_the_definition_and_each_column_stands_alone)
-{
-    for (size_t s = 0; s < N_SETS && kernels_named(set_names[s]); s++)
-        for (uint32_t i = 0; i < 40; i++) {
-            Rng rng = rng_at(13, RNG_TEST, 33, i);
-            int64_t k = rng_below(&rng, 40), n = GEMM_NARROW_COLUMNS * (1 + rng_below(&rng, 12));
-            uint8_t *a = malloc((size_t)(3 * k * n) + GEMM_NARROW_SLACK), *some = malloc((size_t)(3 * k * GEMM_NARROW_COLUMNS) + GEMM_NARROW_SLACK);
-            float *columns = random_floats(&rng, n * k + 1), *x = random_floats(&rng, k + 1), *y = random_floats(&rng, n + 1);
-            float *before = malloc((size_t)(n + 1) * sizeof *before), *scale = malloc((size_t)n * sizeof *scale);
-            const GemmKernels *gemm = kernels_named(set_names[s])->gemm;
-
-            for (int64_t j = 0; j < n; j++)
-                gemm_narrow_column(columns + j * k, k, a, n, j, &scale[j]);
-            memcpy(before, y, (size_t)(n + 1) * sizeof *y);
-            gemm->vector_narrow(k, n, x, a, scale, y);
-            cr_assert_eq(y[n], before[n], "%s wrote behind the %d columns", set_names[s], (int)n);
-            for (int64_t j = 0; j < n; j++) {
-                double sum = (double)before[j], size = 1.0;
-
-                for (int64_t r = 0; r < k; r++) {
-                    sum += narrow_element(a, n, r, j, scale[j]) * (double)x[r];
-                    size += fabs(narrow_element(a, n, r, j, scale[j]) * (double)x[r]);
-                }
-                cr_assert(fabs((double)y[j] - sum) <= 1e-6 * size, "%s column %d: %.9g, expected %.9g", set_names[s], (int)j,
-                          (double)y[j], sum);
-            }
-            for (int64_t first = 0; first < n; first += GEMM_NARROW_COLUMNS) {
-                for (int64_t j = 0; j < GEMM_NARROW_COLUMNS; j++)
-                    gemm_narrow_column(columns + (first + j) * k, k, some, GEMM_NARROW_COLUMNS, j, &scale[first + j]);
-                gemm->vector_narrow(k, GEMM_NARROW_COLUMNS, x, some, scale + first, before + first);
-            }
-            ASSERT_SAME_BITS(set_names[s], before, y, n);
-            free(a);
-            free(some);
-            free(columns);
-            free(x);
-            free(y);
-            free(before);
-            free(scale);
-        }
-}
-
-Test(gemm, narrow_columns_keep_24_bits_of_the_greatest_number)
-{
-    enum { K = 300, N = GEMM_NARROW_COLUMNS };
-    static uint8_t a[3 * K * N];
-    const float sizes[] = {1e-45f, 1e-38f, 1e-30f, 1e-20f, 0.01f, 1.0f, 1e30f, 3e38f};
-    float x[K], scale;
-
-    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        Rng rng = rng_at(13, RNG_TEST, 34, (uint32_t)s);
-
-        for (int64_t i = 0; i < K; i++)
-            x[i] = i == 7 ? -sizes[s] : sizes[s] * rng_between(&rng, -1.0f, 1.0f);
-        gemm_narrow_column(x, K, a, N, 3, &scale);
-        for (int64_t i = 0; i < K; i++)
-            cr_assert(fabs(narrow_element(a, N, i, 3, scale) - (double)x[i]) <= 1.01 * 0x1p-24 * (double)sizes[s] + 3e-29,
-                      "%g became %g beside %g", (double)x[i], narrow_element(a, N, i, 3, scale), (double)sizes[s]);
-    }
-    x[5] = NAN;
-    gemm_narrow_column(x, K, a, N, 3, &scale);
-    cr_assert(isnan(scale));
-    x[5] = -INFINITY;
-    gemm_narrow_column(x, K, a, N, 3, &scale);
-    cr_assert(isnan(scale));
 }
 
 Test(gemm, matrix_times_vector_matches_the_definition_and_each_row_stands_alone)

@@ -79,26 +79,8 @@ static void vector_matrix(int64_t k, int64_t n, const float *x, const float *a, 
             y[j] += x[i] * a[i * lda + j];
 }
 
-/* 256 times the whole number at a. */
-static float widened(const uint8_t *a)
-{
-    return (float)(int32_t)((uint32_t)a[0] << 8 | (uint32_t)a[1] << 16 | (uint32_t)a[2] << 24);
-}
-
-static void vector_narrow(int64_t k, int64_t n, const float *x, const uint8_t *a, const float *scale, float *y)
-{
-    for (int64_t j = 0; j < n; j++) {
-        float sum = 0.0f;
-
-        for (int64_t i = 0; i < k; i++)
-            sum += x[i] * widened(a + 3 * (i * n + j));
-        y[j] += scale[j] * sum;
-    }
-}
-
 const GemmKernels gemm_ref = {.product = product,
                               .product_bfloat = product_bfloat,
                               .bfloat_is_fast = bfloat_is_fast,
                               .matrix_vector = matrix_vector,
-                              .vector_matrix = vector_matrix,
-                              .vector_narrow = vector_narrow};
+                              .vector_matrix = vector_matrix};

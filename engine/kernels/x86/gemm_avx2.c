@@ -125,43 +125,6 @@ static void vector_matrix(int64_t k, int64_t n, const float *x, const float *a, 
         multiply_end(k, n - j, x, a + j, lda, add, y + j);
 }
 
-/* 256 times each of 8 whole numbers: four of them in each 128 bits, where their bytes find their places. */
-static inline __m256 load_narrow(const uint8_t *a)
-{
-    const __m256i bytes = _mm256_broadcastsi128_si256(_mm_setr_epi8(-1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11));
-    const __m128i low = _mm_loadu_si128((const __m128i *)(const void *)a);
-    const __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(a + 12));
-
-    return _mm256_cvtepi32_ps(_mm256_shuffle_epi8(_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1), bytes));
-}
-
-static inline __attribute__((always_inline)) void multiply_narrow(int64_t k, const float *x, const uint8_t *a, int64_t pitch,
-                                                                  const float *scale, float *y, int n_vectors)
-{
-    __m256 sum[8];
-
-    UNROLL for (int v = 0; v < n_vectors; v++)
-        sum[v] = _mm256_setzero_ps();
-    for (int64_t i = 0; i < k; i++, a += pitch) {
-        __m256 factor = _mm256_set1_ps(x[i]);
-
-        UNROLL for (int v = 0; v < n_vectors; v++)
-            sum[v] = _mm256_fmadd_ps(load_narrow(a + 3 * W * v), factor, sum[v]);
-    }
-    UNROLL for (int v = 0; v < n_vectors; v++)
-        _mm256_storeu_ps(y + v * W, _mm256_fmadd_ps(sum[v], _mm256_loadu_ps(scale + v * W), _mm256_loadu_ps(y + v * W)));
-}
-
-static void vector_narrow(int64_t k, int64_t n, const float *x, const uint8_t *a, const float *scale, float *y)
-{
-    int64_t j = 0;
-
-    for (; j + 8 * W <= n; j += 8 * W)
-        multiply_narrow(k, x, a + 3 * j, 3 * n, scale + j, y + j, 8);
-    for (; j < n; j += W)
-        multiply_narrow(k, x, a + 3 * j, 3 * n, scale + j, y + j, 1);
-}
-
 static void product_bfloat(const GemmJob *job)
 {
     gemm_ref.product_bfloat(job);
@@ -176,5 +139,4 @@ const GemmKernels gemm_avx2 = {.product = product,
                                .product_bfloat = product_bfloat,
                                .bfloat_is_fast = bfloat_is_fast,
                                .matrix_vector = matrix_vector,
-                               .vector_matrix = vector_matrix,
-                               .vector_narrow = vector_narrow};
+                               .vector_matrix = vector_matrix};

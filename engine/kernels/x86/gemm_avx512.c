@@ -143,44 +143,8 @@ static void vector_matrix(int64_t k, int64_t n, const float *x, const float *a, 
         multiply_columns(k, x, a + j, lda, add, y + j, 1, first_lanes(least(W, n - j)));
 }
 
-/* 256 times each of 16 whole numbers: four of them come to each 128 bits, where their bytes find their places. */
-INLINE __m512 load_narrow(const uint8_t *a)
-{
-    const __m512i fours = _mm512_setr_epi32(0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 11, 12);
-    const __m512i bytes = _mm512_broadcast_i32x4(_mm_setr_epi8(-1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11));
-
-    return _mm512_cvtepi32_ps(_mm512_shuffle_epi8(_mm512_permutexvar_epi32(fours, _mm512_loadu_si512(a)), bytes));
-}
-
-INLINE void multiply_narrow(int64_t k, const float *x, const uint8_t *a, int64_t pitch, const float *scale, float *y, int n_vectors)
-{
-    __m512 sum[8];
-
-    UNROLL for (int v = 0; v < n_vectors; v++)
-        sum[v] = _mm512_setzero_ps();
-    for (int64_t i = 0; i < k; i++, a += pitch) {
-        __m512 factor = _mm512_set1_ps(x[i]);
-
-        UNROLL for (int v = 0; v < n_vectors; v++)
-            sum[v] = _mm512_fmadd_ps(load_narrow(a + 3 * W * v), factor, sum[v]);
-    }
-    UNROLL for (int v = 0; v < n_vectors; v++)
-        _mm512_storeu_ps(y + v * W, _mm512_fmadd_ps(sum[v], _mm512_loadu_ps(scale + v * W), _mm512_loadu_ps(y + v * W)));
-}
-
-static void vector_narrow(int64_t k, int64_t n, const float *x, const uint8_t *a, const float *scale, float *y)
-{
-    int64_t j = 0;
-
-    for (; j + 8 * W <= n; j += 8 * W)
-        multiply_narrow(k, x, a + 3 * j, 3 * n, scale + j, y + j, 8);
-    for (; j < n; j += W)
-        multiply_narrow(k, x, a + 3 * j, 3 * n, scale + j, y + j, 1);
-}
-
 const GemmKernels gemm_avx512 = {.product = product,
                                  .product_bfloat = gemm_product_bfloat_avx512,
                                  .bfloat_is_fast = gemm_bfloat_is_fast_avx512,
                                  .matrix_vector = matrix_vector,
-                                 .vector_matrix = vector_matrix,
-                                 .vector_narrow = vector_narrow};
+                                 .vector_matrix = vector_matrix};
