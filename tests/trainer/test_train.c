@@ -530,7 +530,9 @@ Test(train, a_folder_in_use_or_out_of_reach_is_refused)
     cr_assert_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
     cr_expect_eq(train("busy", false, 1)->status, RSD_ERR_EXISTS);
     close(fd);
-    cr_expect_eq(train("missing/run", false, 1)->status, RSD_ERR_IO);
+    recordings_write_bytes(base_dir, "file", "no folder", 9);
+    cr_expect_eq(train("file/run", false, 1)->status, RSD_ERR_IO);
+    expect_ok(train("new/run", false, 1)); /* folders above are made */
 }
 
 Test(train, a_broken_file_among_the_data_does_not_stop_the_run)
