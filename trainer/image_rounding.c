@@ -30,17 +30,18 @@ typedef struct Target {
 struct ImageRounding {
     ImageStep *step;
     Pictures *pictures;
+    bool has_bytes;
     Target *targets; /* NULL until they are looked for */
     size_t n_targets;
     int64_t noted_at; /* the step whose moments the targets have; -1: none */
 };
 
-RsdStatus image_rounding_create(ImageRounding **out, ImageStep *step, Pictures *pictures, RsdError *err)
+RsdStatus image_rounding_create(ImageRounding **out, ImageStep *step, Pictures *pictures, bool has_bytes, RsdError *err)
 {
     RsdStatus status = mem_calloc(out, 1, sizeof **out, err);
 
     if (status == RSD_OK)
-        **out = (ImageRounding){.step = step, .pictures = pictures, .noted_at = -1};
+        **out = (ImageRounding){.step = step, .pictures = pictures, .has_bytes = has_bytes, .noted_at = -1};
     return status;
 }
 
@@ -75,15 +76,16 @@ static RsdStatus find_targets(ImageRounding *rounding, const ParamSet *params, R
         Target *target = &rounding->targets[rounding->n_targets];
         size_t n;
 
-        if (!is_of_prior(param->name) && (strncmp(param->name, "prior.", 6) == 0 || !params_is_stored_as_bytes(param)))
+        if (!is_of_prior(param->name) &&
+            (!rounding->has_bytes || strncmp(param->name, "prior.", 6) == 0 || !params_is_stored_as_bytes(param)))
             continue;
         *target = (Target){.name = param->name,
                            .weight = param->tensor,
                            .n_in = tensor_count(param->tensor) / param->tensor->shape[0],
                            .as_integers = is_of_prior(param->name)};
         n = (size_t)target->n_in + 1;
-        rounding->n_targets++;
         TRY(mem_calloc(&target->moments, n * n, sizeof *target->moments, err));
+        rounding->n_targets++;
     }
 fail:
     return status;

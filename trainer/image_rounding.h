@@ -15,8 +15,9 @@
 
 typedef struct ImageRounding ImageRounding;
 
-/* step and pictures are borrowed until destroy. Errors: RSD_ERR_MEMORY. */
-RsdStatus image_rounding_create(ImageRounding **out, ImageStep *step, Pictures *pictures, RsdError *err);
+/* step and pictures are borrowed until destroy. has_bytes: a file of bytes will be asked for, so that the transforms' matrices are looked at, too.
+ * Errors: RSD_ERR_MEMORY. */
+RsdStatus image_rounding_create(ImageRounding **out, ImageStep *step, Pictures *pictures, bool has_bytes, RsdError *err);
 void image_rounding_destroy(ImageRounding **rounding);
 
 /* Rounds the weights that the state has now, the averaged ones after optimizer_swap_average, for a file whose matrices are stored_as.

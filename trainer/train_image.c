@@ -81,7 +81,7 @@ static RsdStatus open_image(TrainLoop *loop, RsdError *err)
     TRY(check_start_size(cfg, options->group, err));
     TRY(open_data(run, cfg, options, err));
     TRY(image_step_create(&run->step, cfg, options->threads, options->group, err));
-    TRY(image_rounding_create(&run->rounding, run->step, run->pictures, err));
+    TRY(image_rounding_create(&run->rounding, run->step, run->pictures, options->export_bytes, err));
     TRY(train_state_create(&loop->state, cfg, kernels_pick(), err));
     TRY(train_state_join(loop->state, cfg, options->group, err));
     loop->crops = (CropSource){.ctx = run->pictures, .make = make_crop, .len = (size_t)(3 * cfg->picture.crop * cfg->picture.crop)};

@@ -36,7 +36,7 @@ static void set_up(void)
     cr_assert_eq(rsd_threads_create(&threads, 1, &err), RSD_OK);
     cr_assert_eq(image_step_create(&step, &cfg, threads, NULL, &err), RSD_OK, "%s", err.text);
     cr_assert_eq(train_state_create(&state, &cfg, kernels_pick(), &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(image_rounding_create(&rounding, step, pictures, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(image_rounding_create(&rounding, step, pictures, true, &err), RSD_OK, "%s", err.text);
 }
 
 static void tear_down(void)
