@@ -16,6 +16,7 @@
 #include "models/code_lm.h"
 #include "models/encodec.h"
 #include "tests/engine/weights/torch_maker.h"
+#include "tests/fuzz/demand.h"
 
 #define MAX_VALUES ((int64_t)1 << 16)
 
@@ -81,12 +82,6 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     if (seed % 8 != 0 && size > 30)
         mend_zip(data, size);
     return size;
-}
-
-static void demand(int condition)
-{
-    if (!condition)
-        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -8,16 +8,11 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "tests/fuzz/demand.h"
 #include "trainer/config_table.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(int condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* --make-corpus DIR: every key at its default, in small files of one section each, and values of the kinds that have units. */
 int LLVMFuzzerInitialize(int *argc, char ***argv)

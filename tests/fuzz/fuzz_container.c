@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "seeds.h"
+#include "tests/fuzz/demand.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,12 +25,6 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     if (seed % 4 != 0)
         fuzz_mend_stream(data, size);
     return size;
-}
-
-static void demand(int condition)
-{
-    if (!condition)
-        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

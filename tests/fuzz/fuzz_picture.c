@@ -11,6 +11,7 @@
 #include "engine/base/checksum.h"
 #include "seeds.h"
 #include "tests/codec/tiny_picture.h"
+#include "tests/fuzz/demand.h"
 
 #define MAX_PIXELS (1 << 18) /* decoded; a fuzzer that claims more only waits */
 
@@ -18,12 +19,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
-
-static void demand(int condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* --- seeds ---------------------------------------------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 
 #include "media/image_samples.h"
 #include "media/png_data.h"
+#include "tests/fuzz/demand.h"
 
 #define HEAD 6
 #define MAX_WIDTH 40000 /* of one part, and of one line that is longer than a part */
@@ -19,12 +20,6 @@
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(int condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* --make-corpus DIR: a few sides and kinds. */
 int LLVMFuzzerInitialize(int *argc, char ***argv)

@@ -14,6 +14,7 @@
 #include "engine/base/rng.h"
 #include "engine/kernels/kernels.h"
 #include "tests/codec/rans_cases.h"
+#include "tests/fuzz/demand.h"
 
 #define HEAD_SIZE 3
 #define MAX_SYMBOLS 4096
@@ -23,12 +24,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static RansTables *tables;
-
-static void demand(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static size_t draw_tables(const uint8_t *head, uint8_t *table)
 {
