@@ -26,6 +26,8 @@ typedef struct GemmJob {
     int64_t ldc;
 } GemmJob;
 
+#define GEMM_VECTOR_COLUMNS_MAX 128
+
 struct GemmKernels {
     void (*product)(const GemmJob *job);
     /* The same of A and B rounded to bfloat16 (to nearest, ties to even; numbers below 2^-126 may count as 0), summed in
@@ -36,7 +38,8 @@ struct GemmKernels {
     /* y [m] = (add ? y : 0) + A x for A [m, n] with rows lda apart; each y[i] is summed in the same order for any m. */
     void (*matrix_vector)(int64_t m, int64_t n, const float *a, int64_t lda, const float *x, bool add, float *y);
     /* y [n] = (add ? y : 0) + x A for A [k, n] with rows lda apart, summed over k in order: the faster of the two where A can be
-     * laid out for it. */
+     * laid out for it. vector_columns are summed at once: where A has so many and lda is no more, it is read from end to end. */
+    int64_t vector_columns; /* at most GEMM_VECTOR_COLUMNS_MAX */
     void (*vector_matrix)(int64_t k, int64_t n, const float *x, const float *a, int64_t lda, bool add, float *y);
 };
 

@@ -13,10 +13,10 @@
  * products depend on the layer only, hence the same bits for any number of threads and any chunk length.
  *
  * A step of one signal reads all of W to do little with it: what counts is how fast W comes, and how much of it is still in a
- * near cache. So W is laid out in panels, one for each slice, [H][4 gates][units of the slice], which a step reads from end to
- * end with its sums in registers. Every other step goes
- * through the slices backwards, beginning with those that the step before used last; and slices come from both ends in turn,
- * so that two threads that take turns keep to their halves of W:
+ * near cache. So W is laid out in panels, one for each slice, [H][4 gates][units of the slice], as wide as the kernel has sums in
+ * registers: a step reads them from end to end. Every other step goes through the slices backwards, beginning with those that
+ * the step before used last; and slices come from both ends in turn, so that two threads that take turns keep to their halves
+ * of W:
  *
  *   step t       0 7 1 6 2 5 3 4
  *   step t + 1   3 4 2 5 1 6 0 7
@@ -32,8 +32,7 @@
 #include "engine/ops/linear.h"
 #include "engine/stream.h"
 
-#define SLICE 64       /* units, where a step is a product of matrices */
-#define PANEL_SLICE 32 /* where it is one of a vector: four gates of them fill the registers */
+#define SLICE 64 /* units, where a step is a product of matrices */
 
 typedef struct Recurrence {
     const PointKernels *point;
@@ -52,6 +51,12 @@ typedef struct Recurrence {
 static int64_t n_slices(const Recurrence *r)
 {
     return (r->units + r->slice - 1) / r->slice;
+}
+
+/* Where a step is the product of a vector and a panel: the four gates of a slice fill the registers. */
+static int64_t panel_slice(const GemmKernels *gemm)
+{
+    return gemm->vector_columns / 4;
 }
 
 static int64_t slice_len(const Recurrence *r, int64_t slice)
@@ -94,7 +99,8 @@ static RsdStatus make_panels(Tape *tape, Recurrence *r, RsdError *err)
 
 RsdStatus lstm_prepare(Tape *tape, Tensor *w_hh, RsdError *err)
 {
-    Recurrence r = {.point = tape->kernels->point, .units = w_hh->shape[1], .slice = PANEL_SLICE, .w = w_hh->data};
+    Recurrence r = {.point = tape->kernels->point, .units = w_hh->shape[1], .slice = panel_slice(tape->kernels->gemm),
+                    .w = w_hh->data};
     RsdStatus status = make_panels(tape, &r, err);
 
     if (status == RSD_OK)
@@ -118,7 +124,7 @@ static void multiply_slice(const Recurrence *r, int64_t first, int64_t len)
 static void multiply_panel(const Recurrence *r, int64_t first, int64_t len)
 {
     const int64_t H = r->units;
-    float *gates = r->gates + r->t * 4 * H + first, sums[4 * PANEL_SLICE];
+    float *gates = r->gates + r->t * 4 * H + first, sums[GEMM_VECTOR_COLUMNS_MAX];
 
     for (int64_t gate = 0; gate < 4; gate++)
         memcpy(sums + gate * len, gates + gate * H, (size_t)len * sizeof *sums);
@@ -306,7 +312,7 @@ static RsdStatus run_recurrence(Tape *tape, Tensor *sums, Tensor *w, Tensor *b, 
     TRY(tape_tensor(tape, &result, 3, (int64_t[]){batch, H, n}, err));
     TRY(arena_calloc(tape->arena, &r, 1, sizeof *r, err));
     *r = (Recurrence){.point = tape->kernels->point, .gemm = tape->kernels->gemm, .batch = batch, .n = n, .units = H,
-                      .slice = batch == 1 ? PANEL_SLICE : SLICE, .w = w->data};
+                      .slice = batch == 1 ? panel_slice(tape->kernels->gemm) : SLICE, .w = w->data};
     TRY(arena_alloc(tape->arena, &r->gates, (size_t)(batch * n * 4 * H), sizeof *r->gates, err));
     TRY(arena_alloc(tape->arena, &r->h, (size_t)(batch * (n + 1) * H), sizeof *r->h, err));
     TRY(arena_alloc(tape->arena, &r->c, (size_t)(batch * (n + 1) * H), sizeof *r->c, err));

@@ -83,4 +83,5 @@ const GemmKernels gemm_ref = {.product = product,
                               .product_bfloat = product_bfloat,
                               .bfloat_is_fast = bfloat_is_fast,
                               .matrix_vector = matrix_vector,
+                              .vector_columns = 64,
                               .vector_matrix = vector_matrix};

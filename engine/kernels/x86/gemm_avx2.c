@@ -139,4 +139,5 @@ const GemmKernels gemm_avx2 = {.product = product,
                                .product_bfloat = product_bfloat,
                                .bfloat_is_fast = bfloat_is_fast,
                                .matrix_vector = matrix_vector,
+                               .vector_columns = 8 * W,
                                .vector_matrix = vector_matrix};

@@ -147,4 +147,5 @@ const GemmKernels gemm_avx512 = {.product = product,
                                  .product_bfloat = gemm_product_bfloat_avx512,
                                  .bfloat_is_fast = gemm_bfloat_is_fast_avx512,
                                  .matrix_vector = matrix_vector,
+                                 .vector_columns = 8 * W,
                                  .vector_matrix = vector_matrix};
