@@ -141,7 +141,7 @@ int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console 
         pictures.n_pixels += result.n_pixels;
         *(result.n_pixels > 0 ? &pictures.n_bytes : &sound.n_bytes) += result.n_bytes;
         if (status != RSD_OK)
-            console_say(console, LOG_ERROR, "%s", err.text);
+            console_say_failure(console, &err);
         else if (batch->n_items == 1)
             summarise_one(console, item, &result, console_clock() - item_began_s);
         else if (console->verbose)

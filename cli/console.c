@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "media/av_module.h"
+
 #define REDRAW_PERIOD_S 0.2
 #define FIRST_DRAW_S 0.4 /* what ends sooner shows no progress */
 #define LINE_SIZE 1024
@@ -31,6 +33,8 @@ void console_open(Console *console, const CommonRequest *common)
 void console_close(Console *console)
 {
     console_clear_line(console);
+    if (console->n_without_module > 1)
+        console_say(console, LOG_ERROR, "%zu files failed for want of %s", console->n_without_module, AV_MODULE_FILE);
     log_set_sink(NULL, NULL);
 }
 
@@ -53,6 +57,12 @@ void console_say(Console *console, LogLevel level, const char *format, ...)
     va_end(args);
     console_clear_line(console);
     fprintf(stderr, "residua: %s%s\n", level == LOG_WARNING ? "warning: " : "", text);
+}
+
+void console_say_failure(Console *console, const RsdError *err)
+{
+    if (err->status != RSD_ERR_MODULE || console->n_without_module++ == 0 || console->verbose)
+        console_say(console, LOG_ERROR, "%s", err->text);
 }
 
 bool console_wants_progress(Console *console)

@@ -15,6 +15,7 @@ typedef struct Console {
     bool terminal;   /* standard error is one: only then is progress shown */
     bool line_shown; /* the cursor stands behind a line of progress */
     double last_shown_s;
+    size_t n_without_module; /* failures for want of a module */
 } Console;
 
 /* Also takes the notes of the library (engine/base/log.h). */
@@ -23,6 +24,10 @@ void console_close(Console *console);
 
 /* One line "residua: text". LOG_INFO is left out when quiet, LOG_DEBUG unless verbose; LOG_WARNING gets its word. */
 void console_say(Console *console, LogLevel level, const char *format, ...) RSD_PRINTF(3, 4);
+
+/* Why an input failed. A missing module fails many in the same way: that is said once and, in the end, of how many; of each
+ * when verbose. */
+void console_say_failure(Console *console, const RsdError *err);
 
 /* True a few times per second on a terminal that wants to be told: then console_progress replaces the line. */
 bool console_wants_progress(Console *console);

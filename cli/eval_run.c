@@ -55,7 +55,7 @@ static void print_next(Work *work)
     eval_print_pair(run->form, &run->pairs.items[work->n_printed], r, run->set, run->pairs.n_items, run->per_channel);
     fflush(stdout);
     if (r->status != RSD_OK) {
-        console_say(run->console, LOG_ERROR, "%s", r->err.text);
+        console_say_failure(run->console, &r->err);
         run->n_failed++;
     }
     work->n_printed++;

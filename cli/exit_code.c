@@ -14,6 +14,7 @@ int cli_exit_code(RsdStatus status)
     case RSD_ERR_CORRUPT:
     case RSD_ERR_UNSUPPORTED:
     case RSD_ERR_MODEL:
+    case RSD_ERR_MODULE:
     case RSD_ERR_NUMERIC:
         return EXIT_DAMAGED;
     case RSD_ERR_IO:

@@ -474,7 +474,7 @@ static int run(int argc, char **argv)
         }
         fflush(stdout);
         if (status != RSD_OK) {
-            console_say(&console, LOG_ERROR, "%s", err.text);
+            console_say_failure(&console, &err);
             code = n_inputs == 1 ? cli_exit_code(status) : EXIT_SOME_FAILED;
         }
     }

@@ -272,9 +272,13 @@ static RsdStatus count_missing(const Work *work, RsdError *err)
 /* Says what is left out, and why. */
 static void judge_point(RdRun *run, RdPoint *point)
 {
+    const bool is_first = point == run->points || point[-1].codec != point->codec;
     char text[RD_SETTING_SIZE];
 
-    if (!point->usable) {
+    if (!point->usable && point->err.status == RSD_ERR_MODULE) { /* at all of its settings */
+        if (is_first)
+            console_say(run->console, LOG_WARNING, "%s is left out: %s", point->codec->title, point->err.text);
+    } else if (!point->usable) {
         console_say(run->console, LOG_WARNING, "%s at %s is left out: %s", point->codec->title,
                     rd_setting_text(text, point->codec, point->setting), point->err.text);
     } else if (run->max_rate > 0 && point->rate > run->max_rate) {

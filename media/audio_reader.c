@@ -75,16 +75,21 @@ fail:
 static RsdStatus open_source(AudioReader *r, bool seekable, RsdError *err)
 {
     RsdStatus status = RSD_ERR_UNSUPPORTED;
+    RsdError reason = {0};
     const AvModule *module;
 
     if (seekable && sndfile_source_knows(r->fd))
-        status = sndfile_source_open(&r->source, r->fd, err);
+        status = sndfile_source_open(&r->source, r->fd, &reason);
     if (status == RSD_ERR_UNSUPPORTED || status == RSD_ERR_CORRUPT) { /* libavformat knows more, and forgives more */
-        status = av_module_get(&module, err);
-        if (status == RSD_OK)
-            status = module->audio_open(&r->source, r->fd, seekable, r->name, err);
+        const bool is_damaged = status == RSD_ERR_CORRUPT; /* and is said to be so where the module is missing */
+        const RsdStatus found = av_module_get(&module, is_damaged ? NULL : &reason);
+
+        if (found == RSD_OK)
+            status = module->audio_open(&r->source, r->fd, seekable, r->name, &reason);
+        else if (!is_damaged)
+            status = found;
     }
-    return status == RSD_OK ? RSD_OK : error_prefix(err, status, "%s", r->name);
+    return status == RSD_OK ? RSD_OK : error_set(err, status, "%s: %s", r->name, reason.text);
 }
 
 static RsdStatus check_options(const AudioReaderOptions *o, RsdError *err)

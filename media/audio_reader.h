@@ -39,8 +39,8 @@ typedef struct AudioInfo {
 
 /* path "-" is standard input. options NULL: everything as in the file. 1 to 64 channels, 100 Hz to 384 kHz.
  * Errors: RSD_ERR_IO (cannot open: system's reason; a directory), RSD_ERR_CORRUPT (empty, not a known format, damaged
- * at the start), RSD_ERR_UNSUPPORTED (no sound in it; a codec, rate or channel count that cannot be read; the module is
- * missing), RSD_ERR_ARG (options out of range), RSD_ERR_MEMORY. Sentences start with the path, or "standard input".
+ * at the start), RSD_ERR_UNSUPPORTED (no sound in it; a codec, rate or channel count that cannot be read),
+ * RSD_ERR_MODULE (media/av_module.h), RSD_ERR_ARG (options out of range), RSD_ERR_MEMORY. Sentences start with the path, or "standard input".
  * One reader belongs to one thread at a time; different readers are independent. */
 RsdStatus audio_reader_open(AudioReader **out, const char *path, const AudioReaderOptions *options, RsdError *err);
 void audio_reader_close(AudioReader **reader);

@@ -136,9 +136,9 @@ RsdStatus av_module_get(const AvModule **out, RsdError *err)
     if (*out)
         return RSD_OK;
     if (search.reason[0])
-        return error_set(err, RSD_ERR_UNSUPPORTED, "this format needs %s, which cannot be loaded: %s", AV_MODULE_FILE,
+        return error_set(err, RSD_ERR_MODULE, "this format needs %s, which cannot be loaded: %s", AV_MODULE_FILE,
                          search.reason);
-    return error_set(err, RSD_ERR_UNSUPPORTED,
-                     "this format needs %s, which is not in %s; install it or set RESIDUA_MODULES to its directory",
-                     AV_MODULE_FILE, search.tried);
+    return error_set(err, RSD_ERR_MODULE,
+                     "this format needs %s: install it or set RESIDUA_MODULES to its directory; it is not in %s",
+                     AV_MODULE_FILE, search.tried); /* the remedy first: a long list of directories is cut */
 }

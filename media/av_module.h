@@ -84,7 +84,7 @@ typedef const AvModule *(*AvModuleEntry)(void);
 /* The samples of an image, borrowed. Errors: RSD_ERR_UNSUPPORTED (more pixels a side than libavcodec takes). */
 RsdStatus av_picture_of(AvPicture *out, const Image *image, bool drop_alpha, RsdError *err);
 
-/* The table, opened on the first call; any thread. Errors: RSD_ERR_UNSUPPORTED listing where it was looked for. */
+/* The table, opened on the first call; any thread. Errors: RSD_ERR_MODULE, saying what to do and where it was looked for. */
 RsdStatus av_module_get(const AvModule **out, RsdError *err);
 
 #endif

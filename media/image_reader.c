@@ -219,6 +219,18 @@ static RsdStatus check_format(const char *format, bool has_more, RsdError *err)
     return RSD_OK;
 }
 
+static bool is_own_format(const char *format)
+{
+    return format && strcmp(format, "png") == 0 && png_image_is_here();
+}
+
+RsdStatus image_format_check(const char *format, RsdError *err)
+{
+    const AvModule *module;
+
+    return is_own_format(format) ? RSD_OK : av_module_get(&module, err);
+}
+
 RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const ImageReadOptions *options, RsdError *err)
 {
     const ImageReadOptions o = options ? *options : (ImageReadOptions){0};
@@ -233,7 +245,7 @@ RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const 
     *out = NULL;
     CHECK(size > 0, err, RSD_ERR_CORRUPT, "is empty");
     TRY(check_format(format, has_more, err));
-    if (format && strcmp(format, "png") == 0 && png_image_is_here()) {
+    if (is_own_format(format)) {
         TRY(png_image_read(&image, &(PngFeed){feed, &(Rest){data, size}, (int64_t)size}, max_pixels, err));
         orientation = orientation_of(image);
     } else {

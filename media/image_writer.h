@@ -23,7 +23,7 @@ typedef struct ImageWriteOptions {
 } ImageWriteOptions;
 
 /* path "-" is standard output; options NULL: all zero. Errors: RSD_ERR_ARG (unknown format or ending, quality), RSD_ERR_EXISTS,
- * RSD_ERR_UNSUPPORTED (the format holds no alpha, no 16 bits, or not this size; the module or its encoder is missing),
+ * RSD_ERR_UNSUPPORTED (the format holds no alpha, no 16 bits, or not this size; its encoder is missing),
  * RSD_ERR_IO, RSD_ERR_MEMORY. */
 RsdStatus image_write(const Image *image, const char *path, const ImageWriteOptions *options, RsdError *err);
 

@@ -25,7 +25,7 @@ typedef struct PeerResult {
 
 /* Encodes mono samples [n_samples] with libopus, decodes the packets, removes the pre-skip the encoder declares and
  * resamples to the input's rate. *decoded [n_samples], owned by the caller (mem_free); the same length, aligned to the
- * input. Errors: RSD_ERR_ARG, RSD_ERR_UNSUPPORTED (no libopus, no module), RSD_ERR_MEMORY. */
+ * input. Errors: RSD_ERR_ARG, RSD_ERR_UNSUPPORTED (no libopus), RSD_ERR_MODULE, RSD_ERR_MEMORY. */
 RsdStatus peer_opus(const float *samples, int64_t n_samples, const PeerOptions *options, float **decoded,
                     PeerResult *result, RsdError *err);
 

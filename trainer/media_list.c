@@ -98,37 +98,51 @@ fail:
 
 typedef struct OpenJob {
     MediaList *list;
-    char (*reasons)[RSD_ERROR_TEXT_SIZE]; /* empty: the file is sound */
+    RsdError *reasons; /* [n_files], all zero: the file is sound */
 } OpenJob;
 
 static void open_task(void *ctx, int64_t i, int worker)
 {
     OpenJob *job = ctx;
-    RsdError err = {0};
+    RsdError *reason = &job->reasons[i];
 
     (void)worker;
-    if (open_file(&job->list->files[i], job->list->rate_hz, &err) != RSD_OK)
-        snprintf(job->reasons[i], RSD_ERROR_TEXT_SIZE, "%s", err.text[0] ? err.text : "cannot be opened");
+    if (open_file(&job->list->files[i], job->list->rate_hz, reason) == RSD_OK)
+        *reason = (RsdError){0};
+    else if (!reason->text[0])
+        error_set(reason, RSD_ERR_CORRUPT, "%s: cannot be opened", job->list->files[i].path);
 }
 
+/* A broken file is named; that the module is missing is said once, for it concerns many. */
 static RsdStatus open_all(MediaList *list, RsdThreads *threads, RsdError *err)
 {
     OpenJob job = {.list = list};
+    const RsdError *unread = NULL;
     size_t n_kept = 0;
     RsdStatus status = RSD_OK;
 
     TRY(mem_calloc(&job.reasons, list->n_files, sizeof *job.reasons, err));
     threads_for(threads, (int64_t)list->n_files, open_task, &job);
     for (size_t i = 0; i < list->n_files; i++) {
-        if (job.reasons[i][0]) {
-            log_note(LOG_WARNING, "%s; the file is left out", job.reasons[i]);
-            mem_free(&list->files[i].path);
-            list->n_broken++;
-        } else {
+        const RsdError *reason = &job.reasons[i];
+
+        if (reason->status == RSD_OK) {
             list->files[n_kept++] = list->files[i];
+            continue;
+        }
+        mem_free(&list->files[i].path);
+        if (reason->status == RSD_ERR_MODULE) {
+            unread = unread ? unread : reason;
+            list->n_unread++;
+        } else {
+            log_note(LOG_WARNING, "%s; the file is left out", reason->text);
+            list->n_broken++;
         }
     }
     list->n_files = n_kept;
+    CHECK(n_kept || !unread, err, RSD_ERR_MODULE, "none of %zu recordings can be read: %s", list->n_unread, unread->text);
+    if (unread)
+        log_note(LOG_WARNING, "%zu of %zu recordings are left out: %s", list->n_unread, list->n_unread + n_kept, unread->text);
 fail:
     mem_free(&job.reasons);
     return status;

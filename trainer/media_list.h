@@ -23,6 +23,7 @@ typedef struct MediaList {
     MediaFile *files; /* sorted by path */
     size_t n_files, capacity;
     size_t n_broken, n_other; /* files that could not be opened; files whose name is not that of a recording */
+    size_t n_unread;          /* left out, with one warning for all: the module that reads them is missing */
     int rate_hz;
 } MediaList;
 
@@ -31,7 +32,8 @@ bool media_list_is_recording(const char *path);
 
 /* Walks each folder (or takes a single file) and opens every file whose name ends like a recording's. Links to folders
  * and hidden files are passed over. Broken files are named once as a warning. The list is the same for any thread
- * count. Errors: RSD_ERR_IO (a folder cannot be read), RSD_ERR_CORRUPT (nothing usable found), RSD_ERR_MEMORY. */
+ * count. Errors: RSD_ERR_IO (a folder cannot be read), RSD_ERR_CORRUPT (nothing usable found), RSD_ERR_MODULE (nothing but
+ * what it reads), RSD_ERR_MEMORY. */
 RsdStatus media_list_scan(MediaList **out, const char *const *paths, size_t n_paths, int rate_hz, RsdThreads *threads,
                           RsdError *err);
 void media_list_destroy(MediaList **list);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/checksum.h"
+#include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "media/image_reader.h"
 #include "trainer/folder_walk.h"
@@ -51,6 +52,32 @@ static int compare_paths(const void *a, const void *b)
     return strcmp(((const PictureFile *)a)->path, ((const PictureFile *)b)->path);
 }
 
+/* A module that is missing is no fault of the files: that is said once, of all of them. */
+static RsdStatus drop_unread(PictureList *list, RsdError *err)
+{
+    RsdError reason = {0};
+    size_t n_kept = 0;
+    RsdStatus status = RSD_OK;
+
+    for (size_t i = 0; i < list->n_files; i++) {
+        RsdError *why = list->n_unread ? NULL : &reason;
+
+        if (image_format_check(list->files[i].format, why) == RSD_OK) {
+            list->files[n_kept++] = list->files[i];
+            continue;
+        }
+        error_prefix(why, RSD_ERR_MODULE, "%s", list->files[i].path);
+        mem_free(&list->files[i].path);
+        list->n_unread++;
+    }
+    list->n_files = n_kept;
+    CHECK(n_kept, err, RSD_ERR_MODULE, "none of %zu pictures can be read: %s", list->n_unread, reason.text);
+    if (list->n_unread)
+        log_note(LOG_WARNING, "%zu of %zu pictures are left out: %s", list->n_unread, list->n_unread + n_kept, reason.text);
+fail:
+    return status;
+}
+
 RsdStatus picture_list_scan(PictureList **out, const char *const *paths, size_t n_paths, RsdError *err)
 {
     PictureList *list = NULL;
@@ -62,6 +89,7 @@ RsdStatus picture_list_scan(PictureList **out, const char *const *paths, size_t 
     CHECK(list->n_files, err, RSD_ERR_CORRUPT, "%s: holds no picture (%zu other files)", n_paths ? paths[0] : "nothing",
           list->n_other);
     qsort(list->files, list->n_files, sizeof *list->files, compare_paths);
+    TRY(drop_unread(list, err));
     *out = list;
     return RSD_OK;
 fail:

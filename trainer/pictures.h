@@ -25,10 +25,11 @@ typedef struct PictureFile {
 typedef struct PictureList {
     PictureFile *files; /* sorted by path */
     size_t n_files, capacity, n_other;
+    size_t n_unread; /* left out, with one warning for all: the module that reads them is missing */
 } PictureList;
 
 /* Walks each folder, or takes a single file. Links to folders and hidden files are passed over. Errors: RSD_ERR_IO (a
- * folder cannot be read), RSD_ERR_CORRUPT (no picture found), RSD_ERR_MEMORY. */
+ * folder cannot be read), RSD_ERR_CORRUPT (no picture found), RSD_ERR_MODULE (only such as it reads), RSD_ERR_MEMORY. */
 RsdStatus picture_list_scan(PictureList **out, const char *const *paths, size_t n_paths, RsdError *err);
 void picture_list_destroy(PictureList **list);
 /* Moves every k-th file (k >= 2) into *held_out. Errors: RSD_ERR_MEMORY. */

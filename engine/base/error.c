@@ -31,6 +31,8 @@ const char *rsd_status_name(RsdStatus status)
         return "output exists";
     case RSD_ERR_MODEL:
         return "another model is needed";
+    case RSD_ERR_MODULE:
+        return "a module is missing";
     }
     return "unknown status";
 }

@@ -31,7 +31,8 @@ typedef enum RsdStatus {
     RSD_ERR_NUMERIC = -6,     /* NaN or infinity where a number was needed */
     RSD_ERR_INTERRUPTED = -7, /* stopped by the user; what was finished is kept */
     RSD_ERR_EXISTS = -8,      /* the output exists and overwriting was not asked for */
-    RSD_ERR_MODEL = -9        /* the stream needs another model than the one given */
+    RSD_ERR_MODEL = -9,       /* the stream needs another model than the one given */
+    RSD_ERR_MODULE = -10      /* the input may be sound; the part of residua that reads or writes its format is missing */
 } RsdStatus;
 
 #define RSD_ERROR_TEXT_SIZE 512
