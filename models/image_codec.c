@@ -158,6 +158,8 @@ RsdStatus image_codec_make_prior(ImageCodec *codec, RsdError *err)
     IntegerPrior *prior;
     RsdStatus status;
 
+    if (codec->keeps_prior)
+        return RSD_OK;
     if (codec->config.quantizer == IMAGE_RVQ)
         return make_stage_prior(codec, err);
     status = integer_prior_create(&prior, codec, err);

@@ -136,6 +136,7 @@ typedef struct ImageCodec {
     IntegerPrior *prior; /* NULL until image_codec_make_prior or a model file made it */
     Rvq *rvq;                /* of IMAGE_RVQ, else NULL; the prior is stage_prior then */
     StagePrior *stage_prior; /* NULL until made, as prior */
+    bool keeps_prior;        /* by image_codec_keep_prior */
     uint8_t hash[MODEL_HASH_SIZE]; /* zeros for a model not loaded from a file */
     ModelBases bases;              /* models with the same latents and prior: their streams are decoded, too */
 } ImageCodec;
@@ -178,6 +179,12 @@ RsdStatus image_codec_read_config(ImageCodecConfig *cfg, const Safetensors *st, 
 /* The integer prior of the float weights as they are now. Errors: RSD_ERR_NUMERIC (a weight that is not finite or too large
  * for the integer form, naming the layer), RSD_ERR_MEMORY. */
 RsdStatus image_codec_make_prior(ImageCodec *codec, RsdError *err);
+/* The integer prior of a file in place of one that is made: for training that leaves the prior's weights, which are those of the file, as
+ * they are. From then on image_codec_make_prior does nothing: a file may have some of these weights with fewer digits than its integers
+ * were made of. Errors: RSD_ERR_CORRUPT naming the array, RSD_ERR_MEMORY. */
+RsdStatus image_codec_keep_prior(ImageCodec *codec, const Safetensors *st, RsdError *err);
+/* Its arrays, borrowed until the writer finishes, which must be before they are written again. Errors: RSD_ERR_MEMORY. */
+RsdStatus image_codec_write_prior(const ImageCodec *codec, SafetensorsWriter *writer, RsdError *err);
 
 int64_t image_codec_count_parameters(const ImageCodecConfig *cfg);
 /* Multiply-accumulates for each pixel: analysis with hyper encoder, prior, synthesis. */

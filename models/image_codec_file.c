@@ -169,6 +169,12 @@ fail:
 
 /* ---- writing ---- */
 
+RsdStatus image_codec_write_prior(const ImageCodec *codec, SafetensorsWriter *writer, RsdError *err)
+{
+    return codec->config.quantizer == IMAGE_RVQ ? stage_prior_save(codec->stage_prior, writer, err)
+                                                : integer_prior_save(codec->prior, &codec->config, writer, err);
+}
+
 RsdStatus image_codec_save(ImageCodec *codec, const char *path, Dtype stored_as, const char *const *notes, RsdError *err)
 {
     SafetensorsWriter *writer = NULL;
@@ -186,10 +192,7 @@ RsdStatus image_codec_save(ImageCodec *codec, const char *path, Dtype stored_as,
         TRY(safetensors_writer_metadata(writer, notes[i], notes[i + 1], err));
     }
     TRY(params_save_for_inference(codec->params, writer, "", stored_as, err));
-    if (codec->config.quantizer == IMAGE_RVQ)
-        TRY(stage_prior_save(codec->stage_prior, writer, err));
-    else
-        TRY(integer_prior_save(codec->prior, &codec->config, writer, err));
+    TRY(image_codec_write_prior(codec, writer, err));
     TRY(safetensors_writer_finish(writer, path, err));
 fail:
     safetensors_writer_destroy(&writer);
@@ -231,6 +234,25 @@ static RsdStatus load_prior(ImageCodec *codec, const Safetensors *st, bool decod
         if (!decodes)
             integer_prior_to_float(codec->prior, codec);
     }
+fail:
+    return status;
+}
+
+RsdStatus image_codec_keep_prior(ImageCodec *codec, const Safetensors *st, RsdError *err)
+{
+    IntegerPrior *prior = NULL;
+    StagePrior *stage_prior = NULL;
+    RsdStatus status = RSD_OK;
+
+    if (codec->config.quantizer == IMAGE_RVQ)
+        TRY(stage_prior_load(&stage_prior, &codec->config, st, err));
+    else
+        TRY(integer_prior_load(&prior, &codec->config, st, err));
+    integer_prior_destroy(&codec->prior);
+    stage_prior_destroy(&codec->stage_prior);
+    codec->prior = prior;
+    codec->stage_prior = stage_prior;
+    codec->keeps_prior = true;
 fail:
     return status;
 }

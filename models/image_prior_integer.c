@@ -21,6 +21,7 @@
 typedef struct OwnedPrior {
     IntegerPrior prior; /* first: a pointer to it is one to the whole */
     Arena *arena;
+    ArenaMark filled; /* by the arrays; copies for a file follow */
 } OwnedPrior;
 
 static RsdStatus open_prior(OwnedPrior **out, RsdError *err)
@@ -163,6 +164,7 @@ RsdStatus integer_prior_create(IntegerPrior **out, const ImageCodec *codec, RsdE
         TRY(integer_net_make(&prior->layers[i], &net->prior[i], image_prior_layer_has_relu((PriorLayer)i), owned->arena, err));
     TRY(make_level_bias(&prior->level_bias, net->level_bias, owned->arena, err));
     TRY(make_tables(&prior->tables, net->z_weights, owned->arena, err));
+    owned->filled = arena_mark(owned->arena);
     *out = prior;
     return RSD_OK;
 fail:
@@ -196,10 +198,12 @@ static void list_arrays(IntegerArray list[N_ARRAYS], const IntegerPrior *prior, 
 
 RsdStatus integer_prior_save(const IntegerPrior *prior, const ImageCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err)
 {
-    Arena *arena = ((OwnedPrior *)(uintptr_t)prior)->arena;
+    const OwnedPrior *owned = (const OwnedPrior *)prior;
+    Arena *arena = owned->arena;
     IntegerArray list[N_ARRAYS];
     RsdStatus status = RSD_OK;
 
+    arena_rewind(arena, owned->filled);
     for (int i = 0; i < PRIOR_N_LAYERS; i++)
         TRY(integer_net_write(PRIOR_LAYER_NAMES[i], &prior->layers[i], arena, writer, err));
     list_arrays(list, prior, cfg);
@@ -253,6 +257,7 @@ RsdStatus integer_prior_load(IntegerPrior **out, const ImageCodecConfig *cfg, co
         CHECK(prior->level_bias[i] >= -INTEGER_MAX && prior->level_bias[i] <= INTEGER_MAX, err, RSD_ERR_CORRUPT,
               "prior.level_bias_q: %d, expected -%d to %d", prior->level_bias[i], INTEGER_MAX, INTEGER_MAX);
     TRY(check_tables(&prior->tables, cfg->hyper, err));
+    owned->filled = arena_mark(owned->arena);
     *out = prior;
     return RSD_OK;
 fail:

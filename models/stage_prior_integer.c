@@ -14,6 +14,7 @@
 typedef struct OwnedPrior {
     StagePrior prior; /* first: a pointer to it is one to the whole */
     Arena *arena;
+    ArenaMark filled; /* by the arrays; copies for a file follow */
 } OwnedPrior;
 
 static RsdStatus open_prior(OwnedPrior **out, const ImageCodecConfig *cfg, RsdError *err)
@@ -79,6 +80,7 @@ RsdStatus stage_prior_create(StagePrior **out, const ImageCodec *codec, RsdError
             TRY(integer_net_make(&prior->layers[q][i], &net->stages[q][i], stage_layer_has_relu((StageLayer)i), owned->arena, err));
         TRY(make_codes(&prior->codes[q], net->embed[q], q, owned->arena, err));
     }
+    owned->filled = arena_mark(owned->arena);
     *out = prior;
     return RSD_OK;
 fail:
@@ -110,9 +112,11 @@ static IntegerArray codes_of(const StagePrior *prior, int stage)
 
 RsdStatus stage_prior_save(const StagePrior *prior, SafetensorsWriter *writer, RsdError *err)
 {
-    Arena *arena = ((OwnedPrior *)(uintptr_t)prior)->arena;
+    const OwnedPrior *owned = (const OwnedPrior *)prior;
+    Arena *arena = owned->arena;
     RsdStatus status = RSD_OK;
 
+    arena_rewind(arena, owned->filled);
     for (int q = 0; q < prior->n_stages; q++) {
         const IntegerArray codes = codes_of(prior, q);
 
@@ -152,6 +156,7 @@ RsdStatus stage_prior_load(StagePrior **out, const ImageCodecConfig *cfg, const 
             CHECK(prior->codes[q][i] >= -INTEGER_MAX && prior->codes[q][i] <= INTEGER_MAX, err, RSD_ERR_CORRUPT,
                   "rvq.%d.embed_q: %d, expected -%d to %d", q, prior->codes[q][i], INTEGER_MAX, INTEGER_MAX);
     }
+    owned->filled = arena_mark(owned->arena);
     *out = prior;
     return RSD_OK;
 fail:

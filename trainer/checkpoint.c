@@ -146,6 +146,8 @@ RsdStatus checkpoint_save(const TrainState *state, const TrainConfig *cfg, const
         TRY(put_base(writer, state->codec->hash, err));
     TRY(model_bases_write(state->codec ? &state->codec->bases : &state->image->bases, writer, err));
     TRY(params_save(state->params, writer, "model.", DTYPE_F32, err));
+    if (state->image && state->image->keeps_prior)
+        TRY(image_codec_write_prior(state->image, writer, err));
     TRY(put_optimizer(writer, state->optimizer, "optim", "train.updates", err));
     for (int i = 0; state->adversary && i < state->adversary->n_sets; i++) {
         TRY(params_save(state->adversary->sets[i].params, writer, critic_key(key, i, ""), DTYPE_F32, err));
@@ -408,6 +410,12 @@ static RsdStatus check_frozen(const TrainState *state, const TrainConfig *cfg, c
     return RSD_OK;
 }
 
+/* Older checkpoints have no integers of a prior. */
+static bool holds_prior(const ImageCodec *codec, const Safetensors *st)
+{
+    return safetensors_find(st, codec->config.quantizer == IMAGE_RVQ ? "rvq.0.embed_q" : "prior.z_weight") != NULL;
+}
+
 RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char *path, TrainConfig *was, RsdError *err)
 {
     Safetensors *st = NULL;
@@ -446,6 +454,8 @@ RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char 
     if (train_state_keeps_coding(state, cfg))
         TRY(model_bases_read(state->codec ? &state->codec->bases : &state->image->bases, st, err));
     TRY(params_load(state->params, st, "model.", err));
+    if (train_state_keeps_prior(state, cfg) && holds_prior(state->image, st))
+        TRY(image_codec_keep_prior(state->image, st, err));
     TRY(check_frozen(state, cfg, was, st, path, err));
     TRY(get_optimizer(state->optimizer, st, path, "optim", "train.updates", err));
     TRY(load_exchange(state, st, path, err));

@@ -3,6 +3,7 @@
  *   model.*                          weights and codebooks with their averages, float32
  *   optim.m, optim.v, optim.average  Adam's moments and the averaged weights, laid end to end
  *   balancer.*                       float64, one array for each of its averages
+ *   prior.*, rvq.*.embed_q           integers of a frozen prior, as in the model file that the run began from
  *   critic.*                         the adversary's weights; critic.optim.* as above
  *   metadata                         step, updates, best score, configuration as INI text, fingerprint of the data
  *

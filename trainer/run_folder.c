@@ -68,6 +68,18 @@ static void note_changes(const RunFolder *folder, const TrainConfig *was)
                      sections[i], key);
 }
 
+/* Of a checkpoint from before there were integers of a frozen prior in it. */
+static RsdStatus find_prior(TrainState *state, const RunFolder *folder, const char *init_path, RsdError *err)
+{
+    if (!train_state_keeps_prior(state, folder->config) || state->image->keeps_prior)
+        return RSD_OK;
+    if (init_path)
+        return train_state_load_prior(state, init_path, err);
+    log_note(LOG_WARNING, "%s: has no integers of its frozen prior; they are made anew of its weights, which may move a few: --init MODEL, "
+                          "the model that the run began from, keeps them", folder->last_checkpoint);
+    return RSD_OK;
+}
+
 RsdStatus run_folder_resume(RunFolder *folder, TrainState *state, bool resume, const char *init_path, uint32_t fingerprint,
                             const char *data_name, RsdError *err)
 {
@@ -84,6 +96,7 @@ RsdStatus run_folder_resume(RunFolder *folder, TrainState *state, bool resume, c
     if (n_steps) {
         TRY(mem_alloc(&was, 1, sizeof *was, err));
         TRY(checkpoint_load_newest(state, folder->config, folder->dir, folder->last_checkpoint, was, err));
+        TRY(find_prior(state, folder, init_path, err));
         note_changes(folder, was);
         if (state->data_fingerprint != fingerprint)
             log_note(LOG_WARNING, "the %s are not those of the run so far; it goes on with the new ones", data_name);

@@ -28,7 +28,8 @@ void run_folder_close(RunFolder *folder);
 /* DIR/name. Errors: RSD_ERR_ARG (too long). */
 RsdStatus run_folder_path(char path[CHECKPOINT_PATH_SIZE], const RunFolder *folder, const char *name, RsdError *err);
 
-/* Puts the newest checkpoint into state, if there is one; else, with init_path, the weights of a model. What has changed
+/* Puts the newest checkpoint into state, if there is one; else, with init_path, the weights of a model (beside a checkpoint that lacks the
+ * integers of a frozen prior: these alone). What has changed
  * since, settings and data (of this fingerprint, called `data_name` in the warning), is told. Errors: RSD_ERR_EXISTS (there is a run and
  * resume was not asked for), those of checkpoint_load and train_state_load_model. */
 RsdStatus run_folder_resume(RunFolder *folder, TrainState *state, bool resume, const char *init_path, uint32_t fingerprint,

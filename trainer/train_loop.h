@@ -47,7 +47,7 @@ typedef struct TrainOptions {
     size_t n_dirs, n_valid_dirs;
     const char *run_dir;
     bool resume;      /* go on from the newest checkpoint; without one, start */
-    const char *init_path; /* a model file to start from instead of random weights; NULL: none. Ignored when resuming */
+    const char *init_path; /* a model file to start from instead of random weights; NULL: none. Of use when resuming only as run_folder.h says */
     bool export_half;  /* also RUN/model-f16.safetensors */
     bool export_bytes; /* also RUN/model-i8.safetensors */
     RsdThreads *threads;

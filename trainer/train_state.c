@@ -163,6 +163,44 @@ bool train_state_keeps_coding(const TrainState *state, const TrainConfig *cfg)
     return cfg->train.frozen == FROZEN_ENCODER || cfg->train.frozen == FROZEN_ALL_BUT_HEADS;
 }
 
+bool train_state_keeps_prior(const TrainState *state, const TrainConfig *cfg)
+{
+    return state->image && cfg->train.frozen != FROZEN_NOTHING;
+}
+
+static RsdStatus keep_prior_of(TrainState *state, const char *path, RsdError *err)
+{
+    Safetensors *st = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(safetensors_open(&st, path, err));
+    TRY(image_codec_keep_prior(state->image, st, err));
+fail:
+    safetensors_close(&st);
+    return status;
+}
+
+RsdStatus train_state_load_prior(TrainState *state, const char *path, RsdError *err)
+{
+    ImageCodec *from = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(image_codec_load(&from, path, err));
+    for (size_t i = 0; i < state->params->n_items; i++) {
+        const Param *own = &state->params->items[i];
+        const Tensor *found = params_find(from->params, own->name);
+
+        if (strncmp(own->name, "prior.", strlen("prior.")) == 0)
+            CHECK(found && tensor_count(found) == tensor_count(own->tensor) &&
+                      memcmp(found->data, own->tensor->data, (size_t)tensor_count(found) * sizeof *found->data) == 0,
+                  err, RSD_ERR_MODEL, "%s: not the model that the run began from: its %s is another", path, own->name);
+    }
+    TRY(keep_prior_of(state, path, err));
+fail:
+    image_codec_destroy(&from);
+    return status;
+}
+
 /* A picture codec from a model file: the prior is in it as integers, which say nearly the same as the float weights did. */
 static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
 {
@@ -184,6 +222,8 @@ static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, c
     }
     if (state->image->rvq)
         rvq_refresh(state->image->rvq);
+    if (train_state_keeps_prior(state, cfg))
+        TRY(keep_prior_of(state, path, err));
     if (train_state_keeps_coding(state, cfg))
         TRY(model_bases_follow(&state->image->bases, &from->bases, from->hash, from->config.name, err));
 fail:

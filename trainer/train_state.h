@@ -36,6 +36,11 @@ RsdStatus train_state_join(TrainState *state, const TrainConfig *cfg, Group *gro
 bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm);
 /* Whether all that decides what is coded is frozen: streams of the model that the run begins from stay valid. */
 bool train_state_keeps_coding(const TrainState *state, const TrainConfig *cfg);
+/* Whether a picture codec's prior is frozen: its integers, too, stay those of the model that the run begins from. */
+bool train_state_keeps_prior(const TrainState *state, const TrainConfig *cfg);
+/* These integers, of that model's file: for a state whose checkpoint has none. Errors: RSD_ERR_MODEL (another prior), those of
+ * image_codec_load. */
+RsdStatus train_state_load_prior(TrainState *state, const char *path, RsdError *err);
 /* Weights and codebooks of a model file in place of the random ones; the optimiser and moving averages that the file has
  * not start anew. Errors: RSD_ERR_MODEL (another architecture: names the key), those of audio_codec_load. */
 RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err);
