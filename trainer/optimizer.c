@@ -57,7 +57,6 @@ static void cut_blocks(Optimizer *opt)
 
         if (!opt->params->items[i].trainable)
             continue;
-        memcpy(opt->average + at, tensor->data, (size_t)count * sizeof(float));
         for (int64_t start = 0; start < count; start += POINT_BLOCK) {
             int64_t n = count - start < POINT_BLOCK ? count - start : POINT_BLOCK;
 
@@ -171,6 +170,7 @@ RsdStatus optimizer_create(Optimizer **out, const OptimizerConfig *config, Param
     TRY(mem_calloc(&opt->average, (size_t)opt->n_elements, sizeof(float), err));
     TRY(mem_calloc(&opt->blocks, (size_t)opt->n_blocks, sizeof *opt->blocks, err));
     cut_blocks(opt);
+    optimizer_restart_average(opt);
     if (config->weights != WEIGHTS_F32) {
         TRY(mem_alloc(&opt->master, (size_t)opt->n_elements, sizeof(float), err));
         optimizer_take_masters(opt, false);
@@ -305,6 +305,15 @@ static void exchange_masters(Optimizer *opt, bool to_parameters)
         float *weights = opt->blocks[i].tensor->data + opt->blocks[i].start, *master = opt->master + opt->blocks[i].at;
 
         memcpy(to_parameters ? weights : master, to_parameters ? master : weights, (size_t)opt->blocks[i].n * sizeof *master);
+    }
+}
+
+void optimizer_restart_average(Optimizer *opt)
+{
+    for (int64_t i = 0; i < opt->n_blocks; i++) {
+        const OptimizerBlock *block = &opt->blocks[i];
+
+        memcpy(opt->average + block->at, block->tensor->data + block->start, (size_t)block->n * sizeof(float));
     }
 }
 

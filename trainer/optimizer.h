@@ -97,6 +97,8 @@ void optimizer_climb_back(Optimizer *optimizer);
  * / (10 + t)): young averages follow fast, so that the first weights do not linger. Same bits for any number of threads. */
 void optimizer_update(Optimizer *optimizer, float lr, double grad_norm, RsdThreads *threads);
 
+/* The weights were set from elsewhere: averages start from them. */
+void optimizer_restart_average(Optimizer *optimizer);
 /* Exchanges weights and averages (of masters): call once before validation or export and once after. */
 void optimizer_swap_average(Optimizer *optimizer);
 

@@ -91,8 +91,10 @@ RsdStatus run_folder_resume(RunFolder *folder, TrainState *state, bool resume, c
     TRY(checkpoint_list(&steps, &n_steps, folder->dir, err));
     CHECK(resume || !n_steps, err, RSD_ERR_EXISTS, "%s: holds a run at step %lld; go on with --resume or choose another --out",
           folder->dir, (long long)steps[0]);
-    if (!n_steps && init_path)
+    if (!n_steps && init_path) {
         TRY(train_state_load_model(state, folder->config, init_path, err));
+        optimizer_restart_average(state->optimizer);
+    }
     if (n_steps) {
         TRY(mem_alloc(&was, 1, sizeof *was, err));
         TRY(checkpoint_load_newest(state, folder->config, folder->dir, folder->last_checkpoint, was, err));

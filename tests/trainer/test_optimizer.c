@@ -235,6 +235,26 @@ Test(optimizer, swapping_twice_restores_every_bit)
     params_destroy(&params);
 }
 
+Test(optimizer, averages_of_weights_from_elsewhere_start_from_them)
+{
+    static double given[N_ALL], average[N_ALL];
+    OptimizerConfig cfg = {.beta1 = 0.8f, .beta2 = 0.95f, .epsilon = 1e-8f, .ema_decay = 0.99f};
+    ParamSet *params = make_params();
+    Optimizer *opt;
+
+    cr_assert_eq(optimizer_create(&opt, &cfg, params, kernels_pick(), NULL), RSD_OK);
+    for (size_t i = 0; i < params->n_items; i++)
+        for (int64_t j = 0; j < tensor_count(params->items[i].tensor); j++)
+            params->items[i].tensor->data[j] = 3.0f + (float)j;
+    optimizer_restart_average(opt);
+    flatten(params, given, NULL);
+    optimizer_swap_average(opt);
+    flatten(params, average, NULL);
+    cr_assert_arr_eq(given, average, sizeof given);
+    optimizer_destroy(&opt);
+    params_destroy(&params);
+}
+
 Test(optimizer, infinite_and_nan_gradients_show_in_the_norm)
 {
     OptimizerConfig cfg = {.beta1 = 0.8f, .beta2 = 0.95f, .epsilon = 1e-8f};
