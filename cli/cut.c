@@ -227,8 +227,9 @@ const Command cli_cut = {
     .summary = "a .rsd stream at a lower rate, without decoding",
     .usage = "(-b RATE | -l LAYERS) [options] INPUT...",
     .description =
-        "Copies each INPUT, a .rsd stream or - for standard input, without its upper layers. The result is what "
-        "encoding at that rate would have given; no model is needed. Pictures have layers when their model codes vectors in stages.",
+        "Copies each INPUT, a .rsd stream or - for standard input, without its upper layers: what encoding at that rate with "
+        "--effort 1 would have given, and near to it when the stream was made with a larger effort. No model is needed. "
+        "Pictures have layers when their model codes vectors in stages.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

@@ -25,7 +25,7 @@ typedef struct EncodeRequest {
     CommonRequest common;
     const char *shard, *output, *output_dir, *model, *lm;
     double bitrate_bps;
-    int n_threads, format;
+    int n_threads, format, effort; /* 0: not given */
     bool recursive, force, json, keep_going;
     PictureWish picture;
 } EncodeRequest;
@@ -103,8 +103,10 @@ static const Option OPTIONS[] = {
      .value = "N",
      .min = 1,
      .max = SEARCH_LAST_EFFORT,
-     .offset = offsetof(EncodeRequest, picture.effort),
-     .help = "of pictures: 1 rounds to the nearest, 2 (default) weighs each value's bits against its error; 3 to 9 search for values "
+     .offset = offsetof(EncodeRequest, effort),
+     .help = "of sound: 1 takes the nearest code of each stage, as published tools do, 2 (default) keeps 4 choices open from stage to "
+             "stage, 3 to 6 keep 8 to 64: nearer codes at the same rate, in more time; the default is 1 for published "
+             "models, and for DAC 1 is all. Of pictures: 1 rounds to the nearest, 2 (default) weighs each value's bits against its error; 3 to 9 search for values "
              "that make fewer bits of the same picture, each after all that the one before it does: 3 by 2 sweeps (RDOQ), "
              "4 by 8 with noise (straight-through), 5 to 7 by 20, 40 and 100 steps on softly rounded values, 8 and 9 by 200 and 300 of "
              "stochastic annealing; 9 also adapts the decoder's last layer to the picture, of up to 40 Mpx. 5 gains most for its time. "
@@ -152,6 +154,7 @@ static const Option OPTIONS[] = {
 static const Explained EXAMPLES[] = {
     {"talk.mp3", "writes talk.rsd"},
     {"-b 3k -o small.rsd talk.flac", "at most 3 kbit/s"},
+    {"-b 3k --effort 4 talk.flac", "the same, nearer to the recording after four times the search"},
     {"-r recordings --output-dir coded", "every recording below a folder"},
     {"-m weights.pth -o song.dac song.flac", "a file of the DAC tool, with published weights"},
     {"- < talk.wav | residua decode - > back.wav", "in a pipe"},
@@ -312,6 +315,8 @@ static RsdStatus encode_dac_item(const EncodeWork *w, const BatchItem *item, Bat
     size_t size;
     RsdStatus status = RSD_OK;
 
+    CHECK(w->request->effort <= 1, err, RSD_ERR_ARG, "%s: --effort %d: codes of a DAC are found stage by stage, which is --effort 1",
+          item->output, w->request->effort);
     TRY(audio_reader_open(&input.reader, item->input, &reading, err));
     TRY(atomic_file_open(&file, item->output, w->request->force, err));
     if (w->request->bitrate_bps > 0) /* of one channel, as for streams of this model */
@@ -385,6 +390,7 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
                          : w->container == RSD_CONTAINER_ECDC ? ECDC_BITRATE_BPS
                                                               : 0;
     coding.container = (int)w->container;
+    coding.effort = w->request->effort > RSD_MAX_SOUND_EFFORT ? RSD_MAX_SOUND_EFFORT : w->request->effort;
     coding.language_model = w->lm;
     coding.name = strcmp(item->input, "-") ? item->input : "standard input";
     if (info->exact && !w->request->keep_going)
@@ -460,7 +466,7 @@ static bool is_sound_or_picture(const char *path)
 
 static int run(int argc, char **argv)
 {
-    EncodeRequest r = {.format = FORMAT_BY_NAME, .picture = {.quality = QUALITY_NOT_GIVEN, .effort = PICTURE_EFFORT_USUAL}};
+    EncodeRequest r = {.format = FORMAT_BY_NAME, .picture = {.quality = QUALITY_NOT_GIVEN}};
     Console console;
     BatchOptions plan = {.command = &cli_encode, .inputs = argv, .to_stdout = true, .accepts = is_sound_or_picture};
     int code;
@@ -474,6 +480,7 @@ static int run(int argc, char **argv)
     }
     if (r.model)
         plan.accepts = model_choice_is_picture(r.model) ? picture_is_name : media_list_is_recording;
+    r.picture.effort = r.effort ? r.effort : PICTURE_EFFORT_USUAL;
     plan.suffix = SUFFIXES[r.format];
     plan.output = r.output;
     plan.output_dir = r.output_dir;

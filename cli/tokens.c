@@ -184,6 +184,7 @@ static RsdStatus encode(Work *w, RsdError *err)
         options.threads = w->threads;
         options.bitrate_bps = w->request->bitrate_bps;
         options.n_stages = w->request->n_stages;
+        options.effort = 1; /* the codes that published tools find */
         options.on_codes = collect;
         options.codes_ctx = &collected[i];
         options.name = strcmp(w->input, "-") ? w->input : "standard input";

@@ -101,7 +101,7 @@ RsdStatus rsd_codes_open(RsdCodesDecoder **out, const RsdModel *model, RsdThread
     if (decoder->chunk_frames < 1)
         decoder->chunk_frames = 1;
     TRY(mem_alloc(&decoder->chunk_codes, (size_t)n_stages * (size_t)decoder->chunk_frames, sizeof *decoder->chunk_codes, err));
-    TRY(net_stream_open(&decoder->net, model, threads, true, n_stages, decoder->chunk_frames, 0, err));
+    TRY(net_stream_open(&decoder->net, model, threads, 0, n_stages, decoder->chunk_frames, 0, err));
     decoder->n_skip = net_stream_lag(decoder->net);
     *out = decoder;
     return RSD_OK;

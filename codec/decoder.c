@@ -107,7 +107,7 @@ static RsdStatus take_memory(RsdDecoder *decoder, const RsdDecoderOptions *optio
     TRY(mem_alloc(&decoder->packet_codes, n_stages * (size_t)info->frames_per_packet, sizeof *decoder->packet_codes,
                   err));
     TRY(mem_alloc(&decoder->chunk_codes, n_stages * (size_t)decoder->chunk_frames, sizeof *decoder->chunk_codes, err));
-    TRY(net_stream_open(&decoder->net, decoder->model, options->threads, true, decoder->max_stages,
+    TRY(net_stream_open(&decoder->net, decoder->model, options->threads, 0, decoder->max_stages,
                         decoder->chunk_frames, info->frames_per_packet % decoder->chunk_frames, err));
     decoder->n_skip = net_stream_lag(decoder->net);
 fail:

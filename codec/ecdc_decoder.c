@@ -384,7 +384,7 @@ static RsdStatus take_memory(EcdcDecoder *d, RsdError *err)
     }
     TRY(mem_alloc(&d->codes, (size_t)d->info.n_stages * (size_t)n_frames, sizeof *d->codes, err));
     TRY(mem_alloc(&d->out, channels * (size_t)n_frames * hop, sizeof *d->out, err));
-    TRY(net_stream_open_for(&d->net, d->options.model, d->options.threads, true, d->max_stages,
+    TRY(net_stream_open_for(&d->net, d->options.model, d->options.threads, 0, d->max_stages,
                             d->segments ? 0 : (int)n_frames, n_frames * (int64_t)hop, err));
 fail:
     return status;

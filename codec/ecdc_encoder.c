@@ -31,6 +31,7 @@ struct EcdcEncoder {
     RsdStreamInfo info;
     RsdStreamReport report;
     NetStream *net;
+    int n_paths;     /* of the search for codes */
     CodeLmState *lm; /* NULL: packed codes */
     bool normalize;
 
@@ -359,7 +360,8 @@ static RsdStatus take_memory(EcdcEncoder *e, RsdError *err)
     e->bytes_size = n_q * n_frames * BITS_PER_SYMBOL / 8 + 64;
     TRY(mem_alloc(&e->bytes, e->bytes_size, 1, err));
     bit_writer_init(&e->bits, e->bytes);
-    TRY(net_stream_open_for(&e->net, e->options.model, e->options.threads, false, e->info.n_stages, chunk_frames,
+    TRY(net_stream_choose_paths(&e->n_paths, e->options.model, e->options.effort, err));
+    TRY(net_stream_open_for(&e->net, e->options.model, e->options.threads, e->n_paths, e->info.n_stages, chunk_frames,
                             (int64_t)e->capacity, err));
 fail:
     return status;

@@ -28,6 +28,7 @@ struct RsdEncoder {
     StreamHeader header;
     RsdStreamReport report;
     NetStream *net;
+    int n_paths;     /* of the search for codes */
     RsdStatus failed; /* RSD_OK, or what every further call returns */
     RsdError failure;
     bool finished;
@@ -353,7 +354,8 @@ static RsdStatus take_memory(RsdEncoder *encoder, RsdError *err)
     TRY(mem_alloc(&encoder->packet_codes, n_stages * n_frames, sizeof *encoder->packet_codes, err));
     TRY(mem_alloc(&encoder->payload, payload_size, 1, err));
     TRY(mem_alloc(&encoder->bytes, bytes_size, 1, err));
-    TRY(net_stream_open(&encoder->net, encoder->options.model, encoder->options.threads, false, info->n_stages,
+    TRY(net_stream_choose_paths(&encoder->n_paths, encoder->options.model, encoder->options.effort, err));
+    TRY(net_stream_open(&encoder->net, encoder->options.model, encoder->options.threads, encoder->n_paths, info->n_stages,
                         encoder->chunk_frames, 0, err));
     encoder->n_skip = net_stream_lag(encoder->net);
     encoder->n_frames_left = INT64_MAX;

@@ -12,6 +12,7 @@
 /* Samples per chunk. Longer chunks fill the kernels' tiles better at the deep end of the network; shorter ones keep the
  * wide end in the second-level cache. */
 #define CHUNK_SAMPLES 16000
+#define USUAL_EFFORT 2
 
 struct NetStream {
     const RsdModel *model;
@@ -19,6 +20,7 @@ struct NetStream {
     Tape *tape;
     StreamState *state;
     int n_stages;
+    int n_paths;          /* of an encoder's search, 0: a decoder */
     int unit;             /* of the network's input in a frame: hop samples, or 1 */
     int64_t lag;
     int64_t n_fed, n_all; /* frames since the start, and of the signal, STREAM_UNKNOWN_LENGTH */
@@ -64,7 +66,7 @@ static RsdStatus encode(NetStream *net, StreamState *state, const float *samples
 
     begin_chunk(net, state, (int)(n_samples / net->model->info.hop_samples));
     TRY(tape_input(net->tape, &x, 3, shape, samples, err));
-    TRY(audio_codec_encode(net->tape, codec, x, net->n_stages, codes, err));
+    TRY(audio_codec_encode(net->tape, codec, x, net->n_stages, net->n_paths, codes, err));
 fail:
     return status;
 }
@@ -155,7 +157,23 @@ fail:
     return status;
 }
 
-static RsdStatus create(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
+RsdStatus net_stream_choose_paths(int *n_paths, const RsdModel *model, int effort, RsdError *err)
+{
+    const int most = audio_codec_max_paths(&model->codec->config);
+    RsdStatus status = RSD_OK;
+
+    CHECK(effort >= 0 && effort <= RSD_MAX_SOUND_EFFORT, err, RSD_ERR_ARG, "effort %d; 1 to %d are possible", effort,
+          RSD_MAX_SOUND_EFFORT);
+    CHECK(effort <= 1 || most > 1, err, RSD_ERR_ARG, "effort %d: codes of model %s are found stage by stage, which is effort 1", effort,
+          model->info.name);
+    if (effort == 0)
+        effort = most > 1 && !model->codec->is_foreign ? USUAL_EFFORT : 1;
+    *n_paths = effort == 1 ? 1 : 1 << effort;
+fail:
+    return status;
+}
+
+static RsdStatus create(NetStream **out, const RsdModel *model, RsdThreads *threads, int n_paths, int n_stages,
                         RsdError *err)
 {
     NetStream *net = NULL;
@@ -165,8 +183,9 @@ static RsdStatus create(NetStream **out, const RsdModel *model, RsdThreads *thre
     TRY(mem_calloc(&net, 1, sizeof *net, err));
     net->model = model;
     net->n_stages = n_stages;
-    net->unit = decoder ? 1 : model->info.hop_samples;
-    net->lag = decoder ? audio_codec_decoder_lag(&model->codec->config) : audio_codec_encoder_lag(&model->codec->config);
+    net->n_paths = n_paths;
+    net->unit = n_paths == 0 ? 1 : model->info.hop_samples;
+    net->lag = n_paths == 0 ? audio_codec_decoder_lag(&model->codec->config) : audio_codec_encoder_lag(&model->codec->config);
     net->n_all = STREAM_UNKNOWN_LENGTH;
     if (!threads) {
         TRY(rsd_threads_create(&net->own_threads, 1, err));
@@ -181,31 +200,31 @@ fail:
     return status;
 }
 
-RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
+RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *threads, int n_paths, int n_stages,
                           int n_frames, int other_frames, RsdError *err)
 {
     const int64_t hop = model->info.hop_samples;
     RsdStatus status = RSD_OK;
 
-    TRY(create(out, model, threads, decoder, n_stages, err));
-    TRY(warm_up(*out, decoder, false, n_frames * hop, err));
+    TRY(create(out, model, threads, n_paths, n_stages, err));
+    TRY(warm_up(*out, n_paths == 0, false, n_frames * hop, err));
     if (other_frames > 0)
-        TRY(warm_up(*out, decoder, false, other_frames * hop, err));
+        TRY(warm_up(*out, n_paths == 0, false, other_frames * hop, err));
     return RSD_OK;
 fail:
     net_stream_close(out);
     return status;
 }
 
-RsdStatus net_stream_open_for(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
+RsdStatus net_stream_open_for(NetStream **out, const RsdModel *model, RsdThreads *threads, int n_paths, int n_stages,
                               int n_frames, int64_t n_whole, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    TRY(create(out, model, threads, decoder, n_stages, err));
-    TRY(warm_up(*out, decoder, true, n_whole, err));
+    TRY(create(out, model, threads, n_paths, n_stages, err));
+    TRY(warm_up(*out, n_paths == 0, true, n_whole, err));
     if (n_frames > 0)
-        TRY(warm_up(*out, decoder, false, (int64_t)n_frames * model->info.hop_samples, err));
+        TRY(warm_up(*out, n_paths == 0, false, (int64_t)n_frames * model->info.hop_samples, err));
     return RSD_OK;
 fail:
     net_stream_close(out);

@@ -16,13 +16,16 @@ typedef struct NetStream NetStream;
 /* Frames per chunk that keep the network's kernels busy and its temporaries in the cache; 1 to at_most. */
 int net_stream_chunk_frames(const RsdModelInfo *info, int at_most);
 
-/* An encoder (decoder false) or decoder of n_stages stages for chunks of n_frames frames and, if not 0, of other_frames
- * frames. model and threads are kept; threads NULL: the calling thread alone. */
-RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
+/* Paths of a search with `effort` of RsdEncoderOptions. Errors: RSD_ERR_ARG. */
+RsdStatus net_stream_choose_paths(int *n_paths, const RsdModel *model, int effort, RsdError *err);
+
+/* An encoder (n_paths of a search, 1 .. audio_codec_max_paths) or decoder (n_paths 0) of n_stages stages for chunks of n_frames frames
+ * and, if not 0, of other_frames frames. model and threads are kept; threads NULL: the calling thread alone. */
+RsdStatus net_stream_open(NetStream **out, const RsdModel *model, RsdThreads *threads, int n_paths, int n_stages,
                           int n_frames, int other_frames, RsdError *err);
 /* The same for signals by themselves: up to n_whole samples at once (frames * hop for a decoder), besides chunks of n_frames
  * frames (0: none). */
-RsdStatus net_stream_open_for(NetStream **out, const RsdModel *model, RsdThreads *threads, bool decoder, int n_stages,
+RsdStatus net_stream_open_for(NetStream **out, const RsdModel *model, RsdThreads *threads, int n_paths, int n_stages,
                               int n_frames, int64_t n_whole, RsdError *err);
 void net_stream_close(NetStream **net);
 

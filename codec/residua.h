@@ -207,6 +207,8 @@ typedef struct RsdEncoder RsdEncoder;
 /* Codes of one frame, borrowed. Errors as of RsdWriteFn. */
 typedef RsdStatus (*RsdCodesFn)(void *ctx, const uint16_t *codes, int n_stages, RsdError *err);
 
+#define RSD_MAX_SOUND_EFFORT 6
+
 typedef struct RsdEncoderOptions {
     const RsdModel *model; /* kept until close; needed */
     RsdThreads *threads;   /* kept until close; NULL: the calling thread alone */
@@ -216,6 +218,9 @@ typedef struct RsdEncoderOptions {
     void *codes_ctx;
     double bitrate_bps; /* most bits per second of codes: as many stages as fit, at least one; 0: see n_stages */
     int n_stages;       /* 0: bitrate_bps decides; both 0: all stages of the model */
+    int effort;         /* of the search for codes, 1 .. RSD_MAX_SOUND_EFFORT: 1 takes the nearest code of each stage, as published tools do;
+                         * 2 keeps 4 choices open from stage to stage, 3 8, up to 64, in so many times the time. 0, usual: 2, but 1
+                         * for published models, and for those whose codes are projected, which know no other. Decoders do not notice */
     int n_layers;       /* 0: the customary split (3, 3, 6, then 12 stages each) */
     int layer_stages[RSD_MAX_LAYERS]; /* of each layer, when n_layers > 0; their sum must be the number of stages */
     int frames_per_packet;            /* 0: about one second. Fewer frames: less delay, more bytes */

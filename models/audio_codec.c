@@ -9,6 +9,7 @@
 
 #include "engine/base/mem.h"
 #include "models/audio_codec_file.h"
+#include "models/rvq_paths.h"
 
 #define MIN_RATE_HZ 1000
 #define MAX_RATE_HZ 384000
@@ -204,6 +205,11 @@ int64_t audio_codec_count_parameters(const AudioCodecConfig *cfg)
                                           : rvq_count_parameters(&cfg->rvq));
 }
 
+int audio_codec_max_paths(const AudioCodecConfig *cfg)
+{
+    return audio_codec_is_projected(cfg) ? 1 : RVQ_MAX_PATHS;
+}
+
 /* ---- running ---- */
 
 void audio_codec_refresh_codes(AudioCodec *codec)
@@ -220,19 +226,19 @@ RsdStatus audio_codec_freeze(AudioCodec *codec, RsdError *err)
     return codec->dac ? dac_freeze(codec->dac, err) : seanet_freeze(codec->net, err);
 }
 
-RsdStatus audio_codec_find_codes(Tape *tape, AudioCodec *codec, Tensor *z, int n_q, uint16_t *codes, RsdError *err)
+RsdStatus audio_codec_find_codes(Tape *tape, AudioCodec *codec, Tensor *z, int n_q, int n_paths, uint16_t *codes, RsdError *err)
 {
     return codec->projected_rvq ? projected_rvq_encode(tape, codec->projected_rvq, z, n_q, codes, NULL, err)
-                                : rvq_encode(tape, codec->rvq, z, n_q, codes, err);
+                                : rvq_encode_paths(tape, codec->rvq, z, n_q, n_paths, codes, err);
 }
 
-RsdStatus audio_codec_encode(Tape *tape, AudioCodec *codec, Tensor *x, int n_q, uint16_t *codes, RsdError *err)
+RsdStatus audio_codec_encode(Tape *tape, AudioCodec *codec, Tensor *x, int n_q, int n_paths, uint16_t *codes, RsdError *err)
 {
     Tensor *z;
     RsdStatus status = RSD_OK;
 
     TRY(codec->dac ? dac_encode(tape, codec->dac, x, DAC_PAD_ZERO, &z, err) : seanet_encode(tape, codec->net, x, &z, err));
-    TRY(audio_codec_find_codes(tape, codec, z, n_q, codes, err));
+    TRY(audio_codec_find_codes(tape, codec, z, n_q, n_paths, codes, err));
 fail:
     return status;
 }

@@ -50,6 +50,7 @@ typedef struct AudioCodec {
     ProjectedRvq *projected_rvq;
     uint8_t hash[MODEL_HASH_SIZE]; /* first bytes of SHA-256 of the model file; zeros for a model not loaded from one */
     ModelBases bases; /* models with the same encoder and codes */
+    bool is_foreign;  /* EnCodec or DAC as published, or a file made of one: their tools take the nearest code of each stage */
 } AudioCodec;
 
 /* The configuration of speech16: 16 kHz mono, causal, zero padding, weight norm, C0 16, ratios 8,5,4,2, no LSTM, true
@@ -93,6 +94,7 @@ int audio_codec_channels(const AudioCodecConfig *cfg);
 int audio_codec_hop(const AudioCodecConfig *cfg); /* samples of a frame */
 int audio_codec_stages(const AudioCodecConfig *cfg);
 int audio_codec_stride(const AudioCodecConfig *cfg, int stage); /* frames that a code of the stage stands for */
+int audio_codec_max_paths(const AudioCodecConfig *cfg); /* of a search for codes (rvq_paths.h); 1: stage by stage alone */
 int audio_codec_codebook_size(const AudioCodecConfig *cfg);
 int audio_codec_latent_dim(const AudioCodecConfig *cfg);
 int64_t audio_codec_count_parameters(const AudioCodecConfig *cfg);
@@ -105,9 +107,10 @@ int64_t audio_codec_decoder_lag(const AudioCodecConfig *cfg); /* samples */
 RsdStatus audio_codec_freeze(AudioCodec *codec, RsdError *err);
 
 /* x [batch, channels, n], n a multiple of the hop -> codes [batch, n_q, n / hop]. With tape->stream codes come encoder_lag
- * frames later, and stream_place tells where in the signal, in samples, the chunk stands. x is used up.
+ * frames later, and stream_place tells where in the signal, in samples, the chunk stands. x is used up. n_paths of a search for the
+ * codes: 1 (stage by stage) .. audio_codec_max_paths.
  * Errors: RSD_ERR_ARG, RSD_ERR_UNSUPPORTED (cannot stream), RSD_ERR_MEMORY. */
-RsdStatus audio_codec_encode(Tape *tape, AudioCodec *codec, Tensor *x, int n_q, uint16_t *codes, RsdError *err);
+RsdStatus audio_codec_encode(Tape *tape, AudioCodec *codec, Tensor *x, int n_q, int n_paths, uint16_t *codes, RsdError *err);
 /* codes [batch, n_q, frames] -> z [batch, latent_dim, frames]. Errors: RSD_ERR_ARG, RSD_ERR_CORRUPT (a code out of range),
  * RSD_ERR_MEMORY. */
 RsdStatus audio_codec_latents(Tape *tape, AudioCodec *codec, const uint16_t *codes, int64_t batch, int n_q, int64_t frames,
@@ -127,7 +130,7 @@ void audio_codec_set_code_training(AudioCodec *codec, const CodeTraining *traini
 RsdStatus audio_codec_quantize(Tape *tape, AudioCodec *codec, Tensor *z, int n_q, uint64_t seed, uint64_t step, bool frozen,
                                Tensor **zq, Tensor **commitment, RvqStats *stats, RsdError *err);
 /* z -> codes [batch, n_q, frames]; audio_codec_latents is the way back. */
-RsdStatus audio_codec_find_codes(Tape *tape, AudioCodec *codec, Tensor *z, int n_q, uint16_t *codes, RsdError *err);
+RsdStatus audio_codec_find_codes(Tape *tape, AudioCodec *codec, Tensor *z, int n_q, int n_paths, uint16_t *codes, RsdError *err);
 
 /* Bits per second of n_q stages; the largest n_q whose rate does not exceed bitrate_bps (at least 1). */
 double audio_codec_bitrate_bps(const AudioCodecConfig *cfg, int n_q);

@@ -545,6 +545,8 @@ static RsdStatus load(AudioCodec **out, const char *path, const char *config_pat
     else
         TRY(checkpoint_add_config_beside(file, path, err));
     status = from_checkpoint(out, file, use, err);
+    if (status == RSD_OK)
+        (*out)->is_foreign = !checkpoint_metadata(file, KEY_KIND) || checkpoint_metadata(file, "origin_sha256");
     if (status != RSD_OK && err && strncmp(err->text, path, strlen(path)) != 0)
         error_prefix(err, status, "%s", path);
 fail:

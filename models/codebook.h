@@ -72,6 +72,7 @@ RsdStatus codebook_kmeans(Codebook *cb, const SearchKernels *kernels, RsdThreads
  * [1] Huh et al., Straightening Out the Straight-Through Estimator, 2023: sections 3.1, 3.2, 3.3. */
 typedef struct CodeTraining {
     float follow; /* share of the way that codes go together, in each step, towards the mean and spread of the vectors [1] */
+    int paths;    /* that the search keeps open (rvq_paths.h), so that the network learns with what an encoder will find; codes of rvq.h only */
     int ahead;    /* updates of the codes before the step, whose gradient is then that of better codes (alternating) [1] */
     float sync;   /* share of the task's gradient that reaches the codes, too, so that they move along; learned codes only [1] */
 } CodeTraining;

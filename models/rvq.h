@@ -41,7 +41,7 @@ void rvq_destroy(Rvq **rvq);
 void rvq_refresh(Rvq *rvq);
 
 /* z [batch, D, frames] -> codes [batch, n_q, frames], n_q <= cfg.n_q; greedy search, ties to the lowest index. Each frame
- * is searched by itself: chunked equals whole. Errors: RSD_ERR_ARG. */
+ * is searched by itself: chunked equals whole. A nearer sum in more time: rvq_paths.h. Errors: RSD_ERR_ARG. */
 RsdStatus rvq_encode(Tape *tape, Rvq *rvq, const Tensor *z, int n_q, uint16_t *codes, RsdError *err);
 /* codes [batch, n_q, frames] -> z [batch, D, frames]. Errors: RSD_ERR_ARG, RSD_ERR_CORRUPT when a code is >= K,
  * RSD_ERR_MEMORY. */

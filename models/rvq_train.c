@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "engine/kernels/kernels.h"
+#include "models/rvq_paths.h"
 #include "models/rvq_stages.h"
 
 /* ---- first codebooks ---- */
@@ -95,6 +96,7 @@ typedef struct Step {
     float *leftovers;     /* sum of r_{k+1}, the direction of the commitment gradient */
     double *moments;      /* [2 dim], room */
     double *energies;     /* [tasks] sum of r_{k+1}^2 of each task's columns */
+    uint16_t *paths;      /* codes [batch, n_q, frames] of a search that keeps several paths open; NULL: stage by stage */
     uint16_t *codes;      /* of the stage at work, [batch * frames] */
     CodeSums sums;
 } Step;
@@ -156,7 +158,11 @@ static RsdStatus run_stage(Step *step, int q, bool frozen, Rng rng, Arena *arena
         codebook_follow(cb, v, step->rvq->training.follow, step->moments, group);
         codebook_pack(cb);
     }
-    codebook_nearest(cb, step->kernels, step->threads, v, step->codes);
+    if (step->paths)
+        for (int64_t b = 0; b < v->batch; b++)
+            memcpy(step->codes + b * v->frames, step->paths + (b * step->n_q + q) * v->frames, (size_t)v->frames * sizeof(uint16_t));
+    else
+        codebook_nearest(cb, step->kernels, step->threads, v, step->codes);
     code_sums_fill(&step->sums, step->threads, v, step->codes);
     code_sums_share(&step->sums, group, frozen);
     TRY(arena_alloc(arena, &before.data, (size_t)size, sizeof(float), err));
@@ -194,6 +200,10 @@ static RsdStatus prepare_step(Step *step, Tape *tape, Rvq *rvq, const Tensor *z,
     TRY(arena_alloc(tape->arena, &step->moments, (size_t)(2 * z->shape[1]), sizeof(double), err));
     TRY(arena_alloc(tape->arena, &step->codes, (size_t)(z->shape[0] * z->shape[2]), sizeof *step->codes, err));
     TRY(code_sums_create(&step->sums, &rvq->stages[0], tape->arena, err));
+    if (rvq->training.paths > 1) {
+        TRY(arena_alloc(tape->arena, &step->paths, (size_t)n_q * (size_t)(z->shape[0] * z->shape[2]), sizeof *step->paths, err));
+        TRY(rvq_find_paths(rvq, step->kernels, step->threads, &step->residual, n_q, rvq->training.paths, step->paths, err));
+    }
 fail:
     return status;
 }

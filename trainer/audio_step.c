@@ -437,7 +437,7 @@ RsdStatus audio_step_evaluate(AudioStep *step, const TrainState *state, const fl
     AudioCodec *codec = state->codec;
     const bool has_codes = audio_codec_has_codes(codec) && state->step >= cfg->train.quantizer_start;
     int64_t shape[3] = {1, 1, n}, n_frames;
-    uint16_t *codes; /* stage by stage, so that fewer stages are the start of more */
+    uint16_t *codes;
     Tensor *x, *z, *zq, *y;
     RsdStatus status = RSD_OK;
 
@@ -449,14 +449,14 @@ RsdStatus audio_step_evaluate(AudioStep *step, const TrainState *state, const fl
     n_frames = z->shape[2];
     TRY(arena_alloc(step->tape->arena, &codes, (size_t)(n_frames * cfg->model.rvq.n_q), sizeof *codes, err));
     audio_codec_refresh_codes(codec); /* learned ones may be averages now */
-    if (has_codes)
-        TRY(audio_codec_find_codes(step->tape, codec, z, cfg->model.rvq.n_q, codes, err));
     for (int i = 0; i < cfg->train.n_rates; i++) {
         int n_q = audio_codec_stages_for(&cfg->model, cfg->train.rates_bps[i]);
 
         zq = z;
-        if (has_codes)
+        if (has_codes) {
+            TRY(audio_codec_find_codes(step->tape, codec, z, n_q, cfg->train.codes.paths, codes, err));
             TRY(audio_codec_latents(step->tape, codec, codes, 1, n_q, n_frames, &zq, err));
+        }
         TRY(seanet_decode(step->tape, codec->net, zq, &y, err));
         if (decoded)
             memcpy(decoded + i * n, y->data, (size_t)n * sizeof *decoded);

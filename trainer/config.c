@@ -392,6 +392,8 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err)
           (double)cfg->train.codes.sync);
     CHECK(!is_lattice || (cfg->train.codes.follow <= 0.0f && cfg->train.codes.ahead == 0), err, RSD_ERR_ARG,
           "train.codes_follow and train.codes_ahead move codes; those of model.quantizer = fsq and bsq stay where they are");
+    CHECK(cfg->train.codes.paths == 1 || cfg->model.quantizer == AUDIO_RVQ, err, RSD_ERR_ARG,
+          "train.codes_paths = %d needs model.quantizer = rvq, whose codes alone are searched along several paths", cfg->train.codes.paths);
     CHECK(cfg->model.projected_rvq.strides[0] == 1 || cfg->model.quantizer != AUDIO_RVQ, err, RSD_ERR_ARG,
           "model.strides needs model.quantizer = projected, fsq or bsq");
     CHECK(cfg->data.batch % cfg->train.accumulate == 0, err, RSD_ERR_ARG,

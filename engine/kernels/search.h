@@ -30,9 +30,15 @@ size_t search_packed_count(int64_t n_codes, int64_t dim);
 /* Fills book->packed from e [n_codes, dim]. A book packed by one set is read by all sets. */
 void search_pack(SearchBook *book, const float *e);
 
+/* Column t of a scan has this score with this code. */
+typedef void (*SearchFound)(void *ctx, int64_t t, int64_t code, float score);
+
 struct SearchKernels {
     /* index [n] = code nearest to each column of r. NaN columns get code 0. */
     void (*nearest)(const SearchBook *book, const float *r, int64_t ld, int64_t n, uint16_t *index);
+    /* Every code whose score <r, e> - |e|^2 / 2 with column t is least[t] or more goes to found, which may raise these marks
+     * meanwhile; in no order to rely on, and a code that is below a mark raised a moment ago may still come. */
+    void (*scan)(const SearchBook *book, const float *r, int64_t ld, int64_t n, const float *least, SearchFound found, void *ctx);
     /* r[:, t] -= e[index[t]], and sum[:, t] += e[index[t]] when sum is not NULL (rows also ld apart). e [n_codes, dim]. */
     void (*take_out)(const float *e, int64_t dim, const uint16_t *index, int64_t n, float *r, float *sum, int64_t ld);
 };

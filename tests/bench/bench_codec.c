@@ -17,6 +17,7 @@ typedef struct Run {
     float *signal;
     uint16_t *codes;
     int64_t n, frames;
+    int n_paths; /* of the search for codes */
 } Run;
 
 static void run_encode(void *ctx)
@@ -30,7 +31,7 @@ static void run_encode(void *ctx)
     stream_rewind(run->encoder);
     bench_must(tape_input(run->tape, &x, 3, (int64_t[]){1, 1, run->n}, run->signal, &err), &err);
     bench_must(seanet_encode(run->tape, run->codec->net, x, &z, &err), &err);
-    bench_must(rvq_encode(run->tape, run->codec->rvq, z, run->codec->config.rvq.n_q, run->codes, &err), &err);
+    bench_must(audio_codec_find_codes(run->tape, run->codec, z, run->codec->config.rvq.n_q, run->n_paths, run->codes, &err), &err);
 }
 
 static void run_decode(void *ctx)
@@ -57,8 +58,13 @@ void bench_codec(Bench *bench)
     const struct {
         const char *what;
         BenchRun run;
+        int n_paths; /* 4: the usual effort */
         double target;
-    } figures[] = {{"encode", run_encode, 0.0}, {"decode", run_decode, 0.0}, {"encode and decode", run_both, 80.0}};
+    } figures[] = {{"encode, --effort 1", run_encode, 1, 0.0},
+                   {"encode", run_encode, 4, 0.0},
+                   {"encode, --effort 4", run_encode, 16, 0.0},
+                   {"decode", run_decode, 1, 0.0},
+                   {"encode and decode", run_both, 4, 80.0}};
     AudioCodecConfig cfg;
     Run run = {.tape = bench->tape, .n = 16000, .frames = 50};
     RsdError err;
@@ -76,6 +82,7 @@ void bench_codec(Bench *bench)
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
         BenchFigure figure = {.part = "codec", .what = figures[i].what, .ratio_to = "real time", .target = figures[i].target};
 
+        run.n_paths = figures[i].n_paths;
         figure.seconds = bench_fastest(bench, figures[i].run, &run);
         figure.ratio = (double)run.n / 16000.0 / figure.seconds;
         bench_print(bench, &figure);

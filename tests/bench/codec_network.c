@@ -93,7 +93,7 @@ static void run_encode(void *ctx)
 
     begin(run, run->encoder);
     bench_must(tape_input(run->tape, &x, 3, (int64_t[]){1, 1, n_samples(run->c)}, run->signal, &err), &err);
-    bench_must(audio_codec_encode(run->tape, run->c->codec, x, run->c->n_stages, run->codes, &err), &err);
+    bench_must(audio_codec_encode(run->tape, run->c->codec, x, run->c->n_stages, 1, run->codes, &err), &err);
 }
 
 static void run_decode(void *ctx)

@@ -22,7 +22,7 @@ echo '# other rates and channels'
 try residua encode -m "$MODEL" stereo.wav
 try residua encode -m "$MODEL" eight.wav
 echo '# rates: encoded, cut and limited are the same'
-residua encode -q -m "$MODEL" -b3k -o low.rsd talk.wav
+residua encode -qf -m "$MODEL" --effort 1 talk.wav && residua encode -q -m "$MODEL" --effort 1 -b3k -o low.rsd talk.wav
 try residua cut -b 3kbit/s talk.rsd -o cut.rsd
 cmp low.rsd cut.rsd && echo same
 residua decode -q -m "$MODEL" -o low.wav low.rsd && residua decode -q -m "$MODEL" -b 3k -o limited.wav talk.rsd

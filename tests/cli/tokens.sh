@@ -11,7 +11,7 @@ head -n 2 stereo.jsonl | sed "s,\"hash\": \"[0-9a-f]*\",\"hash\": \"HASH\","
 residua tokens -q -m "$MODEL" talk.wav -o - --format raw >talk.u16
 tail -c +129 talk.npy | cmp - talk.u16 && echo same
 echo '# and back: what decoding the stream gives, filled up to a frame'
-residua encode -q -m "$MODEL" talk.wav && residua decode -q -m "$MODEL" -o direct.wav talk.rsd
+residua encode -q -m "$MODEL" --effort 1 talk.wav && residua decode -q -m "$MODEL" -o direct.wav talk.rsd
 try residua tokens -m "$MODEL" --from-tokens talk.npy -o back.wav
 try residua info back.wav
 cmp -n 32000 -i 44 direct.wav back.wav && echo same

@@ -63,7 +63,7 @@ static float *whole_network(const float *samples, size_t n, size_t *n_decoded)
     ASSERT_OK(tape_tensor(tape, &x, 3, (int64_t[]){1, 1, (int64_t)n_frames * HOP}, &err), err);
     memset(x->data, 0, n_frames * HOP * sizeof *x->data);
     memcpy(x->data, samples, n * sizeof *samples);
-    ASSERT_OK(audio_codec_encode(tape, codec, x, STAGES, codes, &err), err);
+    ASSERT_OK(audio_codec_encode(tape, codec, x, STAGES, 1, codes, &err), err);
     ASSERT_OK(audio_codec_latents(tape, codec, codes, 1, STAGES, (int64_t)n_frames, &z, &err), err);
     ASSERT_OK(audio_codec_decode(tape, codec, z, &y, &err), err);
     *n_decoded = (size_t)y->shape[2];

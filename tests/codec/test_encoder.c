@@ -171,6 +171,7 @@ Test(encoder, lower_rates_are_prefixes_of_higher_ones)
     float *samples = noise_signal(1, 3000, 6);
     Bytes full = {0}, low = {0}, out = {0};
 
+    options.effort = 1; /* the nearest code of each stage, whichever follow */
     cr_assert_eq(encode_all(&full, options, samples, 3000, 0, NULL), RSD_OK);
     options.bitrate_bps = 1500; /* 3 stages of 500 bit/s */
     cr_assert_eq(encode_all(&low, options, samples, 3000, 0, NULL), RSD_OK);
@@ -186,6 +187,40 @@ Test(encoder, lower_rates_are_prefixes_of_higher_ones)
     bytes_clear(&full);
     bytes_clear(&low);
     bytes_clear(&out);
+    free(samples);
+}
+
+static double sum_of(const Bytes *bytes)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < bytes->size; i++)
+        sum += (double)bytes->data[i] * (double)(i % 251 + 1);
+    return sum;
+}
+
+Test(encoder, effort_is_a_search_of_so_many_paths_and_2_as_a_rule)
+{
+    float *samples = noise_signal(1, 3000, 6);
+    double sums[RSD_MAX_SOUND_EFFORT + 1];
+    RsdError err;
+
+    for (int effort = 0; effort <= RSD_MAX_SOUND_EFFORT; effort++) {
+        Bytes bytes = {0};
+
+        options.effort = effort;
+        cr_assert_eq(encode_all(&bytes, options, samples, 3000, 0, NULL), RSD_OK);
+        sums[effort] = sum_of(&bytes);
+        bytes_clear(&bytes);
+    }
+    cr_assert(sums[0] == sums[2] && sums[1] != sums[2] && sums[2] != sums[4]);
+    for (options.effort = -1; options.effort <= RSD_MAX_SOUND_EFFORT + 1; options.effort += RSD_MAX_SOUND_EFFORT + 2) {
+        Bytes bytes = {0};
+
+        cr_assert_eq(encode_all(&bytes, options, samples, 3000, 0, &err), RSD_ERR_ARG);
+        cr_assert(strstr(err.text, "1 to 6 are possible"), "%s", err.text);
+        bytes_clear(&bytes);
+    }
     free(samples);
 }
 

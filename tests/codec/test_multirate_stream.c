@@ -51,7 +51,7 @@ Test(multirate_stream, says_what_the_network_says_in_fewer_bits)
     cr_assert_eq(rsd_threads_create(&threads, 1, NULL), RSD_OK);
     cr_assert_eq(tape_create(&tape, threads, 0, NULL), RSD_OK);
     cr_assert_eq(tape_input(tape, &x, 3, (int64_t[3]){1, 1, (int64_t)n}, samples, NULL), RSD_OK);
-    cr_assert_eq(audio_codec_encode(tape, codec, x, TINY_STAGES, codes, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(audio_codec_encode(tape, codec, x, TINY_STAGES, 1, codes, &err), RSD_OK, "%s", err.text);
     cr_assert_eq(audio_codec_latents(tape, codec, codes, 1, TINY_STAGES, (int64_t)n_frames, &z, &err), RSD_OK, "%s", err.text);
     cr_assert_eq(audio_codec_decode(tape, codec, z, &y, &err), RSD_OK, "%s", err.text);
     options.frames_per_packet = 36;

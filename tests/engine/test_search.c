@@ -133,6 +133,88 @@ Test(search, not_a_number_gets_a_code_that_exists)
     }
 }
 
+/* ---- scan ---- */
+
+enum { SCAN_CODES = 203, SCAN_DIM = 9, SCAN_N = 61 };
+
+typedef struct Scan {
+    const Fixture *fixture;
+    const char *set;
+    float *least; /* [SCAN_N] raised to each score that comes, when `raises` */
+    bool raises;
+    unsigned char found[SCAN_N][SCAN_CODES];
+} Scan;
+
+static double true_score(const Fixture *f, int64_t code, int64_t t)
+{
+    double score = 0.0;
+
+    for (int64_t d = 0; d < f->book.dim; d++) {
+        double e = (double)f->e[code * f->book.dim + d];
+
+        score += e * (double)f->r[d * f->n + t] - 0.5 * e * e;
+    }
+    return score;
+}
+
+static void note(void *ctx, int64_t t, int64_t code, float score)
+{
+    Scan *scan = ctx;
+
+    cr_assert(t >= 0 && t < SCAN_N && code >= 0 && code < SCAN_CODES, "%s: vector %d, code %d", scan->set, (int)t, (int)code);
+    cr_assert_float_eq((double)score, true_score(scan->fixture, code, t), 1e-4, "%s: vector %d, code %d", scan->set, (int)t, (int)code);
+    scan->found[t][code]++;
+    if (scan->raises && score > scan->least[t])
+        scan->least[t] = score;
+}
+
+Test(search, a_scan_hands_out_once_every_code_that_scores_enough)
+{
+    for (size_t s = 0; s < N_SETS && kernels_named(set_names[s]); s++)
+        for (int64_t n = 1; n <= SCAN_N; n += n < 30 ? 1 : 31) {
+            Fixture f = make(SCAN_CODES, SCAN_DIM, SCAN_N, 5);
+            Scan scan = {.fixture = &f, .set = set_names[s]};
+            float least[SCAN_N];
+
+            for (int t = 0; t < SCAN_N; t++)
+                least[t] = t % 3 ? -3.0f : -INFINITY;
+            f.r[2 * SCAN_N] = NAN; /* of vector 0: no code scores enough */
+            kernels_named(set_names[s])->search->scan(&f.book, f.r, SCAN_N, n, least, note, &scan);
+            for (int64_t t = 0; t < SCAN_N; t++)
+                for (int code = 0; code < SCAN_CODES; code++) {
+                    double score = true_score(&f, code, t);
+
+                    if (fabs(score - (double)least[t]) > 1e-4)
+                        cr_assert_eq(scan.found[t][code], t < n && score >= (double)least[t], "%s: vector %d of %d, code %d", set_names[s],
+                                     (int)t, (int)n, code);
+                }
+            clear(&f);
+        }
+}
+
+Test(search, a_scan_whose_marks_rise_still_finds_the_best)
+{
+    for (size_t s = 0; s < N_SETS && kernels_named(set_names[s]); s++) {
+        Fixture f = make(SCAN_CODES, SCAN_DIM, SCAN_N, 6);
+        float least[SCAN_N];
+        Scan scan = {.fixture = &f, .set = set_names[s], .least = least, .raises = true};
+        uint16_t nearest[SCAN_N];
+        int n_found = 0;
+
+        for (int t = 0; t < SCAN_N; t++)
+            least[t] = -INFINITY;
+        kernels_named(set_names[s])->search->nearest(&f.book, f.r, SCAN_N, SCAN_N, nearest);
+        kernels_named(set_names[s])->search->scan(&f.book, f.r, SCAN_N, SCAN_N, least, note, &scan);
+        for (int t = 0; t < SCAN_N; t++) {
+            cr_assert_eq(scan.found[t][nearest[t]], 1, "%s: vector %d", set_names[s], t);
+            for (int code = 0; code < SCAN_CODES; code++)
+                n_found += scan.found[t][code];
+        }
+        cr_assert_lt(n_found, SCAN_N * SCAN_CODES / 4, "%s: %d", set_names[s], n_found);
+        clear(&f);
+    }
+}
+
 Test(search, taking_a_code_out_moves_it_from_the_rest_to_the_sum)
 {
     for (size_t s = 0; s < N_SETS && kernels_named(set_names[s]); s++) {

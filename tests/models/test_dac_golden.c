@@ -270,7 +270,7 @@ static void assert_file_gives_codes(Golden *g, const char *file)
     cr_assert_eq(memcmp(&codec->config.dac, &g->config, sizeof g->config), 0, "%s", file);
     load(&npy, "codes.npy");
     codes = calloc((size_t)npy.count, sizeof *codes);
-    ASSERT_OK(audio_codec_encode(g->tape, codec, x, (int)npy.shape[0], codes, &g->err), g->err);
+    ASSERT_OK(audio_codec_encode(g->tape, codec, x, (int)npy.shape[0], 1, codes, &g->err), g->err);
     for (int64_t i = 0; i < npy.count; i++)
         cr_assert_eq(codes[i], npy.i64[i], "%s: code %d", file, (int)i);
     free(codes);

@@ -54,7 +54,7 @@ static void run(AudioCodecUse use, bool decoder, uint16_t codes[N_STAGES * N_FRA
     } else {
         ASSERT_OK(tape_tensor(tape, &x, 3, (int64_t[]){1, 1, N_FRAMES * HOP}, &err), err);
         params_fill_uniform(x, &rng, 0.5f);
-        ASSERT_OK(audio_codec_encode(tape, codec, x, N_STAGES, codes, &err), err);
+        ASSERT_OK(audio_codec_encode(tape, codec, x, N_STAGES, 1, codes, &err), err);
     }
     tape_destroy(&tape);
     rsd_threads_destroy(&threads);

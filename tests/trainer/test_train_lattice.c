@@ -102,7 +102,7 @@ static void expect_codec(const char *path, int n_codes)
     cr_assert_eq(tape_create(&tape, threads, 0, &err), RSD_OK);
     n_frames = N / audio_codec_hop(&codec->config);
     cr_assert_eq(tape_input(tape, &in, 3, (const int64_t[]){1, 1, N}, x, &err), RSD_OK);
-    cr_assert_eq(audio_codec_encode(tape, codec, in, STAGES, codes, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(audio_codec_encode(tape, codec, in, STAGES, 1, codes, &err), RSD_OK, "%s", err.text);
     for (int q = 0; q < STAGES; q++) {
         int n_changes = 0;
 

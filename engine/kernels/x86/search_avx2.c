@@ -14,7 +14,32 @@
 #define N_VECTORS 3
 #define N_COLUMNS (W * N_VECTORS)
 
-/* Columns first .. of r as n_vectors vectors, the last one with the columns of `last`. */
+/* Scores of the four codes of a panel with n_vectors vectors of columns, the last one with the columns of `last`. Returns the
+ * next panel. */
+static inline __attribute__((always_inline)) const float *score_panel(const float *panel, int64_t dim, const float *x, int64_t ld,
+                                                                      int n_vectors, __m256i last,
+                                                                      __m256 score[SEARCH_PANEL][N_VECTORS])
+{
+    UNROLL for (int i = 0; i < SEARCH_PANEL; i++) {
+        UNROLL for (int v = 0; v < n_vectors; v++)
+            score[i][v] = _mm256_broadcast_ss(panel + i);
+    }
+    panel += SEARCH_PANEL;
+    for (int64_t d = 0; d < dim; d++, x += ld, panel += SEARCH_PANEL) {
+        __m256 in[N_VECTORS];
+
+        UNROLL for (int v = 0; v < n_vectors; v++)
+            in[v] = v + 1 < n_vectors ? _mm256_loadu_ps(x + v * W) : _mm256_maskload_ps(x + v * W, last);
+        UNROLL for (int i = 0; i < SEARCH_PANEL; i++) {
+            __m256 e = _mm256_broadcast_ss(panel + i);
+
+            UNROLL for (int v = 0; v < n_vectors; v++)
+                score[i][v] = _mm256_fmadd_ps(e, in[v], score[i][v]);
+        }
+    }
+    return panel;
+}
+
 static inline __attribute__((always_inline)) void search_columns(const SearchBook *book, const float *r, int64_t ld,
                                                                  int32_t *codes, int n_vectors, __m256i last)
 {
@@ -28,25 +53,8 @@ static inline __attribute__((always_inline)) void search_columns(const SearchBoo
     }
     for (int64_t code = 0; code < book->n_codes; code += SEARCH_PANEL) {
         __m256 score[SEARCH_PANEL][N_VECTORS];
-        const float *x = r;
 
-        UNROLL for (int i = 0; i < SEARCH_PANEL; i++) {
-            UNROLL for (int v = 0; v < n_vectors; v++)
-                score[i][v] = _mm256_broadcast_ss(panel + i);
-        }
-        panel += SEARCH_PANEL;
-        for (int64_t d = 0; d < book->dim; d++, x += ld, panel += SEARCH_PANEL) {
-            __m256 in[N_VECTORS];
-
-            UNROLL for (int v = 0; v < n_vectors; v++)
-                in[v] = v + 1 < n_vectors ? _mm256_loadu_ps(x + v * W) : _mm256_maskload_ps(x + v * W, last);
-            UNROLL for (int i = 0; i < SEARCH_PANEL; i++) {
-                __m256 e = _mm256_broadcast_ss(panel + i);
-
-                UNROLL for (int v = 0; v < n_vectors; v++)
-                    score[i][v] = _mm256_fmadd_ps(e, in[v], score[i][v]);
-            }
-        }
+        panel = score_panel(panel, book->dim, r, ld, n_vectors, last, score);
         UNROLL for (int i = 0; i < SEARCH_PANEL; i++) {
             __m256i at = _mm256_set1_epi32((int32_t)code + i);
 
@@ -80,6 +88,58 @@ static void nearest(const SearchBook *book, const float *r, int64_t ld, int64_t 
     }
 }
 
+/* ---- scan ---- */
+
+/* Hands out those of one code's scores with eight columns, the first of which is t, that reach their marks. */
+static inline void hand_out(__m256 score, const float *least, __m256i lanes, int64_t t, int64_t code, SearchFound found, void *ctx)
+{
+    __m256 reached = _mm256_cmp_ps(score, _mm256_maskload_ps(least, lanes), _CMP_GE_OQ);
+    int left = _mm256_movemask_ps(_mm256_and_ps(reached, _mm256_castsi256_ps(lanes)));
+    float value[W];
+
+    if (!left)
+        return;
+    _mm256_storeu_ps(value, score);
+    for (; left; left &= left - 1) {
+        int lane = __builtin_ctz((unsigned)left);
+
+        found(ctx, t + lane, code, value[lane]);
+    }
+}
+
+static inline __attribute__((always_inline)) void scan_columns(const SearchBook *book, const float *r, int64_t ld, int64_t t,
+                                                               int n_vectors, __m256i last, const float *least,
+                                                               SearchFound found, void *ctx)
+{
+    const __m256i all = tail_mask(W);
+    const float *panel = book->packed;
+
+    for (int64_t code = 0; code < book->n_codes; code += SEARCH_PANEL) {
+        __m256 score[SEARCH_PANEL][N_VECTORS];
+
+        panel = score_panel(panel, book->dim, r + t, ld, n_vectors, last, score);
+        for (int i = 0; i < SEARCH_PANEL && code + i < book->n_codes; i++) {
+            UNROLL for (int v = 0; v < n_vectors; v++)
+                hand_out(score[i][v], least + t + v * W, v + 1 < n_vectors ? all : last, t + v * W, code + i, found, ctx);
+        }
+    }
+}
+
+static void scan(const SearchBook *book, const float *r, int64_t ld, int64_t n, const float *least, SearchFound found, void *ctx)
+{
+    for (int64_t t = 0; t < n; t += N_COLUMNS) {
+        int64_t count = n - t < N_COLUMNS ? n - t : N_COLUMNS, n_vectors = (count + W - 1) / W;
+        __m256i last = tail_mask(count - (n_vectors - 1) * W);
+
+        if (n_vectors == 3)
+            scan_columns(book, r, ld, t, 3, last, least, found, ctx);
+        else if (n_vectors == 2)
+            scan_columns(book, r, ld, t, 2, last, least, found, ctx);
+        else
+            scan_columns(book, r, ld, t, 1, last, least, found, ctx);
+    }
+}
+
 /* Codes of eight columns are gathered for each row d in turn. */
 static void take_out(const float *e, int64_t dim, const uint16_t *index, int64_t n, float *r, float *sum, int64_t ld)
 {
@@ -100,4 +160,4 @@ static void take_out(const float *e, int64_t dim, const uint16_t *index, int64_t
     }
 }
 
-const SearchKernels search_avx2 = {.nearest = nearest, .take_out = take_out};
+const SearchKernels search_avx2 = {.nearest = nearest, .scan = scan, .take_out = take_out};
