@@ -254,7 +254,7 @@ static RsdStatus add_ours(RdRun *run, RdCodec *codecs, Ours *ours, const BenchRe
         return RSD_OK;
     TRY(rd_model_open(&run->model, run->kind->eval, r->model, err));
     for (size_t i = 0; i < ours->n_efforts; i++) {
-        CHECK(ours->efforts[i] < SEARCH_FIRST_EFFORT || run->model.image->config.quantizer != IMAGE_RVQ, err, RSD_ERR_ARG,
+        CHECK(ours->efforts[i] < SEARCH_FIRST_EFFORT || run->model.image->config.quantizer == IMAGE_SCALAR, err, RSD_ERR_ARG,
               "--effort %d: model %s codes vectors, which efforts from %d on cannot search", ours->efforts[i],
               run->model.image->config.name, SEARCH_FIRST_EFFORT);
         rd_describe_ours(&codecs[run->n_codecs++], &run->model, ours->efforts[i], ours->settings[i]);

@@ -110,7 +110,7 @@ static const Option OPTIONS[] = {
              "that make fewer bits of the same picture, each after all that the one before it does: 3 by 2 sweeps (RDOQ), "
              "4 by 8 with noise (straight-through), 5 to 7 by 20, 40 and 100 steps on softly rounded values, 8 and 9 by 200 and 300 of "
              "stochastic annealing; 9 also adapts the decoder's last layer to the picture, of up to 40 Mpx. 5 gains most for its time. "
-             "With a model that codes vectors (picture.quantizer = rvq) 1 and 2 alone"},
+             "With a model that codes vectors (picture.quantizer = rvq, fsq or bsq) 1 and 2 alone"},
     {.name = "tune",
      .kind = OPTION_TEXT,
      .value = "LOSS",

@@ -145,14 +145,14 @@ RsdStatus picture_info_model(const char *path, JsonLine *json, RsdError *err)
         json_line_text(json, "name", codec->config.name);
         json_line_hex(json, "hash", codec->hash, sizeof codec->hash);
         json_line_integer(json, "parameters", n_parameters);
-        if (codec->config.quantizer == IMAGE_RVQ) {
+        if (codec->config.quantizer != IMAGE_SCALAR) {
             json_line_integer(json, "codebooks", codec->config.codebooks);
             json_line_integer(json, "codebook_size", codec->config.codebook_size);
         }
     } else {
         printf("%s\n  model    %s, hash %s, %.2f M parameters, of pictures\n", path, codec->config.name,
                hash_text(hash, codec->hash), (double)n_parameters / 1e6);
-        if (codec->config.quantizer == IMAGE_RVQ)
+        if (codec->config.quantizer != IMAGE_SCALAR)
             printf("  codes    %d stages of %d codes of %d numbers\n", codec->config.codebooks, codec->config.codebook_size,
                    codec->config.latent);
         printf("  work     %.1f thousand products per pixel to encode, %.1f to decode\n",

@@ -195,10 +195,10 @@ static RsdStatus check_model(const PictureDecoder *decoder, const PictureModel *
     CHECK(known, err, RSD_ERR_MODEL,
           "%s: needs model %s with hash %s; this one has %s; give the model file that the stream was encoded with", name,
           codec->config.name, wanted, given);
-    CHECK(decoder->info->is_staged == (codec->config.quantizer == IMAGE_RVQ) && decoder->info->level <= picture_level_max(model), err,
+    CHECK(decoder->info->is_staged == (codec->config.quantizer != IMAGE_SCALAR) && decoder->info->level <= picture_level_max(model), err,
           RSD_ERR_CORRUPT, "%s: header: level %d/16 %s; model %s has levels up to %d/16 and %s", name, decoder->info->level,
           decoder->info->is_staged ? "of stages" : "of latents", codec->config.name, picture_level_max(model),
-          codec->config.quantizer == IMAGE_RVQ ? "stages" : "no stages");
+          codec->config.quantizer != IMAGE_SCALAR ? "stages" : "no stages");
     status = picture_deltas_check(&decoder->info->deltas, &codec->config, err);
     if (status != RSD_OK)
         error_prefix(err, status, "%s", name);

@@ -119,7 +119,7 @@ static RsdStatus describe(PictureInfo *info, const PictureEncoderOptions *option
                           .has_alpha = source->read_alpha != NULL,
                           .colour = source->colour,
                           .gamma = source->gamma,
-                          .is_staged = options->model->codec->config.quantizer == IMAGE_RVQ,
+                          .is_staged = options->model->codec->config.quantizer != IMAGE_SCALAR,
                           .tile_exponent = options->tile_exponent ? options->tile_exponent : usual_exponent(options)};
     memcpy(info->model_name, options->model->codec->config.name, sizeof info->model_name);
     memcpy(info->model_hash, options->model->codec->hash, sizeof info->model_hash);

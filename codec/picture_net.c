@@ -34,7 +34,7 @@ RsdStatus picture_model_create(PictureModel **out, const ImageCodec *codec, RsdE
     model->codec = codec;
     model->analysis_margin = margin_of(codec->config.encoder_blocks);
     model->synthesis_margin = margin_of(codec->config.decoder_blocks);
-    if (codec->config.quantizer == IMAGE_RVQ)
+    if (codec->config.quantizer != IMAGE_SCALAR)
         TRY(tile_model_create_rvq(&model->tiles, codec->stage_prior, err));
     else
         TRY(tile_model_create(&model->tiles, codec->prior, err));

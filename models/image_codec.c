@@ -11,6 +11,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/ops/shape.h"
+#include "models/image_lattice.h"
 #include "models/image_net.h"
 #include "models/image_prior.h"
 #include "models/stage_prior.h"
@@ -55,11 +56,12 @@ static RsdStatus check_quantizer(const ImageCodecConfig *cfg, RsdError *err)
     const RvqConfig rvq = rvq_config_of(cfg);
     RsdStatus status = RSD_OK;
 
-    TRY(check_range("quantizer", cfg->quantizer, IMAGE_SCALAR, IMAGE_RVQ, err));
-    if (cfg->quantizer == IMAGE_RVQ) {
+    TRY(check_range("quantizer", cfg->quantizer, IMAGE_SCALAR, IMAGE_BSQ, err));
+    if (cfg->quantizer != IMAGE_SCALAR) {
         TRY(check_range("codebooks", cfg->codebooks, 1, IMAGE_MAX_STAGES, err));
         TRY(check_range("codebook_size", cfg->codebook_size, 2, IMAGE_MAX_CODES, err));
-        return rvq_check_config(&rvq, err);
+        TRY(rvq_check_config(&rvq, err));
+        return image_lattice_check(cfg, err);
     }
     TRY(check_range("hyper", cfg->hyper, 1, MAX_WIDTH, err));
     TRY(check_range("entropy", cfg->entropy, 1, MAX_WIDTH, err));
@@ -90,7 +92,7 @@ fail:
 /* What the other quantiser alone uses has no meaning. */
 static void clear_unused(ImageCodecConfig *cfg)
 {
-    if (cfg->quantizer == IMAGE_RVQ) {
+    if (cfg->quantizer != IMAGE_SCALAR) {
         cfg->hyper = cfg->entropy = 0;
     } else {
         cfg->codebooks = cfg->codebook_size = 0;
@@ -103,7 +105,7 @@ RsdStatus image_codec_add_params(ImageCodec *codec, uint64_t seed, RsdError *err
     const RvqConfig rvq = rvq_config_of(&codec->config);
     RsdStatus status = RSD_OK;
 
-    if (codec->config.quantizer == IMAGE_RVQ && !codec->params->left_out) /* decoders need the prior alone, which has the codes */
+    if (codec->config.quantizer != IMAGE_SCALAR && !codec->params->left_out) /* decoders need the prior alone, which has the codes */
         TRY(rvq_create(&codec->rvq, &rvq, codec->params, err));
     TRY(image_net_create(&codec->net, &codec->config, codec->params, seed, err));
 fail:
@@ -122,6 +124,7 @@ RsdStatus image_codec_create(ImageCodec **out, const ImageCodecConfig *cfg, uint
     clear_unused(&codec->config);
     TRY(params_create(&codec->params, err));
     TRY(image_codec_add_params(codec, seed, err));
+    image_lattice_set_codes(codec);
     *out = codec;
     return RSD_OK;
 fail:
@@ -160,7 +163,7 @@ RsdStatus image_codec_make_prior(ImageCodec *codec, RsdError *err)
 
     if (codec->keeps_prior)
         return RSD_OK;
-    if (codec->config.quantizer == IMAGE_RVQ)
+    if (codec->config.quantizer != IMAGE_SCALAR)
         return make_stage_prior(codec, err);
     status = integer_prior_create(&prior, codec, err);
     if (status != RSD_OK)

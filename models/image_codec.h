@@ -48,6 +48,9 @@
  * tile where 16 i + rank[row % 4][column % 4] < 16 + level (image_stage_is_coded); whole stages are what is trained. y^ is the sum of a
  * place's codes, whole numbers in 1/64 as they are in a model file.
  *
+ * IMAGE_FSQ and IMAGE_BSQ are IMAGE_RVQ with codes that stand still (models/image_lattice.h), and whatever is said of IMAGE_RVQ holds for
+ * them: a file has their codes as it has learned ones. The analysis ends with what their latents are bounded by.
+ *
  * [1] image.md 8.3, 10.4, 10.6, 10.7, 12.3, 12.5-F.
  *
  * SPDX-License-Identifier: MIT
@@ -72,7 +75,7 @@
 #define IMAGE_MAX_STAGES IMAGE_LEVELS
 #define IMAGE_MAX_CODES 1024
 
-typedef enum ImageQuantizer { IMAGE_SCALAR, IMAGE_RVQ } ImageQuantizer;
+typedef enum ImageQuantizer { IMAGE_SCALAR, IMAGE_RVQ, IMAGE_FSQ, IMAGE_BSQ } ImageQuantizer;
 
 typedef struct ImageCodecConfig {
     char name[MODEL_NAME_SIZE];   /* "photo" */
@@ -83,7 +86,7 @@ typedef struct ImageCodecConfig {
     int encoder_blocks[IMAGE_SCALES], decoder_blocks[IMAGE_SCALES];
     int context, entropy;         /* C, E; the latter IMAGE_SCALAR */
     int heads;                    /* 1: pictures of half and of a quarter of the size come out of the synthesis on its way; 0: not */
-    int codebooks, codebook_size;      /* IMAGE_RVQ: stages, and codes of each, a power of two */
+    int codebooks, codebook_size;      /* IMAGE_RVQ: stages, and codes of each, a power of two; a lattice: its size */
     float codebook_decay, dead_below;  /* and, for training, RvqConfig.ema_decay and dead_below */
 } ImageCodecConfig;
 

@@ -25,11 +25,11 @@
 #define KIND "image-codec"
 #define VERSION "1"
 #define VALUE_SIZE 64
-#define KEY_QUANTIZER KEY_PREFIX "image.quantizer" /* "rvq"; not there: scalar */
-#define QUANTIZER_RVQ "rvq"
+#define KEY_QUANTIZER KEY_PREFIX "image.quantizer" /* not there: scalar */
+static const char *const quantizer_names[] = {[IMAGE_RVQ] = "rvq", [IMAGE_FSQ] = "fsq", [IMAGE_BSQ] = "bsq"};
 
 /* Codecs that have a field. */
-typedef enum FieldUse { USE_ALL, USE_SCALAR, USE_RVQ } FieldUse;
+typedef enum FieldUse { USE_ALL, USE_SCALAR, USE_CODES } FieldUse;
 
 /* A key holds one number, or one for each scale with commas between. */
 typedef struct Field {
@@ -49,15 +49,15 @@ static const Field fields[] = {{KEY_PREFIX "image.latent", AT(latent), 1, false,
                                {KEY_PREFIX "image.context", AT(context), 1, false, USE_ALL},
                                {KEY_PREFIX "image.entropy", AT(entropy), 1, false, USE_SCALAR},
                                {KEY_PREFIX "image.heads", AT(heads), 1, true, USE_ALL},
-                               {KEY_PREFIX "image.codebooks", AT(codebooks), 1, false, USE_RVQ},
-                               {KEY_PREFIX "image.codebook_size", AT(codebook_size), 1, false, USE_RVQ}};
+                               {KEY_PREFIX "image.codebooks", AT(codebooks), 1, false, USE_CODES},
+                               {KEY_PREFIX "image.codebook_size", AT(codebook_size), 1, false, USE_CODES}};
 #define N_FIELDS (sizeof fields / sizeof *fields)
 
 /* ---- configuration ---- */
 
 static bool has_field(const ImageCodecConfig *cfg, const Field *field)
 {
-    return field->use == USE_ALL || (field->use == USE_RVQ) == (cfg->quantizer == IMAGE_RVQ);
+    return field->use == USE_ALL || (field->use == USE_CODES) == (cfg->quantizer != IMAGE_SCALAR);
 }
 
 RsdStatus image_codec_write_config(const ImageCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err)
@@ -68,8 +68,8 @@ RsdStatus image_codec_write_config(const ImageCodecConfig *cfg, SafetensorsWrite
     TRY(safetensors_writer_metadata(writer, KEY_KIND, KIND, err));
     TRY(safetensors_writer_metadata(writer, KEY_VERSION, VERSION, err));
     TRY(safetensors_writer_metadata(writer, KEY_NAME, cfg->name, err));
-    if (cfg->quantizer == IMAGE_RVQ)
-        TRY(safetensors_writer_metadata(writer, KEY_QUANTIZER, QUANTIZER_RVQ, err));
+    if (cfg->quantizer != IMAGE_SCALAR)
+        TRY(safetensors_writer_metadata(writer, KEY_QUANTIZER, quantizer_names[cfg->quantizer], err));
     for (size_t i = 0; i < N_FIELDS; i++) {
         const int *values = (const int *)((const char *)cfg + fields[i].at);
         char text[VALUE_SIZE];
@@ -147,9 +147,10 @@ RsdStatus image_codec_read_config(ImageCodecConfig *cfg, const Safetensors *st, 
     CHECK(name && strlen(name) < MODEL_NAME_SIZE, err, RSD_ERR_CORRUPT, KEY_NAME " is missing or too long");
     strcpy(cfg->name, name);
     quantizer = safetensors_metadata(st, KEY_QUANTIZER);
-    CHECK(!quantizer || strcmp(quantizer, QUANTIZER_RVQ) == 0, err, RSD_ERR_UNSUPPORTED,
-          KEY_QUANTIZER " is %.40s, this program knows " QUANTIZER_RVQ, quantizer);
     cfg->quantizer = quantizer ? IMAGE_RVQ : IMAGE_SCALAR;
+    while (quantizer && cfg->quantizer <= IMAGE_BSQ && strcmp(quantizer, quantizer_names[cfg->quantizer]) != 0)
+        cfg->quantizer++;
+    CHECK(cfg->quantizer <= IMAGE_BSQ, err, RSD_ERR_UNSUPPORTED, KEY_QUANTIZER " is %.40s, this program knows rvq, fsq and bsq", quantizer);
     for (size_t i = 0; i < N_FIELDS; i++) {
         const char *text = safetensors_metadata(st, fields[i].key);
 
@@ -171,7 +172,7 @@ fail:
 
 RsdStatus image_codec_write_prior(const ImageCodec *codec, SafetensorsWriter *writer, RsdError *err)
 {
-    return codec->config.quantizer == IMAGE_RVQ ? stage_prior_save(codec->stage_prior, writer, err)
+    return codec->config.quantizer != IMAGE_SCALAR ? stage_prior_save(codec->stage_prior, writer, err)
                                                 : integer_prior_save(codec->prior, &codec->config, writer, err);
 }
 
@@ -223,7 +224,7 @@ static RsdStatus load_prior(ImageCodec *codec, const Safetensors *st, bool decod
 {
     RsdStatus status = RSD_OK;
 
-    if (codec->config.quantizer == IMAGE_RVQ) {
+    if (codec->config.quantizer != IMAGE_SCALAR) {
         TRY(stage_prior_load(&codec->stage_prior, &codec->config, st, err));
         if (decodes)
             return RSD_OK;
@@ -244,7 +245,7 @@ RsdStatus image_codec_keep_prior(ImageCodec *codec, const Safetensors *st, RsdEr
     StagePrior *stage_prior = NULL;
     RsdStatus status = RSD_OK;
 
-    if (codec->config.quantizer == IMAGE_RVQ)
+    if (codec->config.quantizer != IMAGE_SCALAR)
         TRY(stage_prior_load(&stage_prior, &codec->config, st, err));
     else
         TRY(integer_prior_load(&prior, &codec->config, st, err));

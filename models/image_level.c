@@ -8,7 +8,7 @@
 
 int image_codec_level_max(const ImageCodecConfig *cfg)
 {
-    return cfg->quantizer == IMAGE_RVQ ? 16 * (cfg->codebooks - 1) : IMAGE_LEVEL_MAX;
+    return cfg->quantizer != IMAGE_SCALAR ? 16 * (cfg->codebooks - 1) : IMAGE_LEVEL_MAX;
 }
 
 int image_codec_stages(int level)

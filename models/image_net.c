@@ -178,7 +178,7 @@ void image_net_describe(ImageNet *net, const ImageCodecConfig *cfg)
 {
     memset(net, 0, sizeof *net);
     describe_transforms(net, cfg);
-    if (cfg->quantizer == IMAGE_RVQ) {
+    if (cfg->quantizer != IMAGE_SCALAR) {
         describe_stages(net, cfg);
         return;
     }
@@ -259,7 +259,7 @@ static RsdStatus add_count(Conv2dLayer *layer, void *ctx, RsdError *err)
 int64_t image_net_count(const ImageCodecConfig *cfg)
 {
     ImageNet net;
-    int64_t count = cfg->quantizer == IMAGE_RVQ ? (int64_t)cfg->codebooks * cfg->codebook_size * cfg->latent
+    int64_t count = cfg->quantizer != IMAGE_SCALAR ? (int64_t)cfg->codebooks * cfg->codebook_size * cfg->latent
                                                 : (int64_t)cfg->hyper * FACTORISED_WEIGHTS + 3 * (int64_t)IMAGE_LEVELS * cfg->latent;
 
     image_net_describe(&net, cfg);
@@ -541,7 +541,7 @@ fail:
 RsdStatus image_codec_scale(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, Tensor **scaled, RsdError *err)
 {
     *scaled = y;
-    return codec->config.quantizer == IMAGE_RVQ ? RSD_OK
+    return codec->config.quantizer != IMAGE_SCALAR ? RSD_OK
                                                 : scale_by(tape, codec->net->log_gain, false, level, y, scaled, err);
 }
 
@@ -549,6 +549,6 @@ RsdStatus image_codec_unscale(Tape *tape, const ImageCodec *codec, const int *le
                               RsdError *err)
 {
     *unscaled = y;
-    return codec->config.quantizer == IMAGE_RVQ ? RSD_OK
+    return codec->config.quantizer != IMAGE_SCALAR ? RSD_OK
                                                 : scale_by(tape, codec->net->log_inverse_gain, true, level, y, unscaled, err);
 }

@@ -11,6 +11,7 @@
 #include "engine/ops/by_lines.h"
 #include "engine/ops/resize2d.h"
 #include "engine/ops/shape.h"
+#include "models/image_lattice.h"
 #include "models/image_net.h"
 
 /* Two places for planes, which the results of steps take in turn while nothing is recorded: each step reads the one that the step
@@ -120,6 +121,7 @@ RsdStatus image_codec_analyse(Tape *tape, const ImageCodec *codec, Tensor *x, Te
         TRY(run_blocks(tape, &net->encoder[i], &rooms, h, &h, err));
     }
     TRY(conv2d(tape, &net->encoder_out, h, y, err));
+    TRY(image_lattice_bound(tape, &codec->config, *y, y, err));
     TRY(tape_keep(tape, mark, y, err));
 fail:
     return status;

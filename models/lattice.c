@@ -196,6 +196,33 @@ fail:
     return status;
 }
 
+RsdStatus lattice_bound(Tape *tape, const LatticeConfig *config, Tensor *z, Tensor **bounded, RsdError *err)
+{
+    const int64_t dim = config->dim;
+    float scale[LATTICE_MAX_DIM];
+    Tensor *units;
+    RsdStatus status = RSD_OK;
+
+    TRY(check_input(config, z, err));
+    if (config->kind == LATTICE_BSQ)
+        return on_sphere(tape, z, bounded, err);
+    for (int i = 0; i < config->dim; i++)
+        scale[i] = 1.0f / (float)(config->levels[i] / 2);
+    TRY(bound_fsq(tape, config, z, bounded, err));
+    TRY(tape_input(tape, &units, 1, &dim, scale, err));
+    TRY(op_mul(tape, *bounded, units, bounded, err));
+fail:
+    return status;
+}
+
+void lattice_values(const LatticeConfig *config, int code, float *zq)
+{
+    for (int i = 0; i < config->dim; i++) {
+        zq[i] = level_value(config, i, code % levels_of(config, i));
+        code /= levels_of(config, i);
+    }
+}
+
 RsdStatus lattice_decode(Tape *tape, const LatticeConfig *config, const uint16_t *codes, int64_t batch, int64_t frames,
                          Tensor **zq, RsdError *err)
 {

@@ -33,6 +33,10 @@ int lattice_n_codes(const LatticeConfig *config);
 /* z [batch, dim, frames] -> zq of that shape, recorded. codes [batch, frames] or NULL. Errors: RSD_ERR_ARG naming the shape,
  * RSD_ERR_NUMERIC (NaN or infinity in z), RSD_ERR_MEMORY. */
 RsdStatus lattice_quantize(Tape *tape, const LatticeConfig *config, Tensor *z, Tensor **zq, uint16_t *codes, RsdError *err);
+/* What lattice_quantize rounds, in the units of zq, recorded: zq is the nearest of these. Errors: as lattice_quantize. */
+RsdStatus lattice_bound(Tape *tape, const LatticeConfig *config, Tensor *z, Tensor **bounded, RsdError *err);
+/* The zq [dim] of one code, 0 .. lattice_n_codes - 1. */
+void lattice_values(const LatticeConfig *config, int code, float *zq);
 /* The zq of codes [batch, frames]: the bits that lattice_quantize gave. Errors: RSD_ERR_CORRUPT for a code that does not exist,
  * RSD_ERR_MEMORY. */
 RsdStatus lattice_decode(Tape *tape, const LatticeConfig *config, const uint16_t *codes, int64_t batch, int64_t frames,

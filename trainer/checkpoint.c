@@ -413,7 +413,7 @@ static RsdStatus check_frozen(const TrainState *state, const TrainConfig *cfg, c
 /* Older checkpoints have no integers of a prior. */
 static bool holds_prior(const ImageCodec *codec, const Safetensors *st)
 {
-    return safetensors_find(st, codec->config.quantizer == IMAGE_RVQ ? "rvq.0.embed_q" : "prior.z_weight") != NULL;
+    return safetensors_find(st, codec->config.quantizer != IMAGE_SCALAR ? "rvq.0.embed_q" : "prior.z_weight") != NULL;
 }
 
 RsdStatus checkpoint_load(TrainState *state, const TrainConfig *cfg, const char *path, TrainConfig *was, RsdError *err)

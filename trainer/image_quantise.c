@@ -113,6 +113,8 @@ static float commitment_weight(const TrainConfig *cfg, const ImageWeights *weigh
 {
     const float pixels_of_latent = (float)(3 * IMAGE_STRIDE * IMAGE_STRIDE) * IMAGE_START_GAIN * IMAGE_START_GAIN;
 
+    if (cfg->picture.model.quantizer == IMAGE_FSQ) /* its levels lie where they lie */
+        return 0.0f;
     return cfg->picture.commitment * weights->of_square->data[0] * (float)cfg->picture.model.latent / pixels_of_latent;
 }
 
@@ -122,7 +124,7 @@ static RsdStatus take_codes(Tape *tape, const TrainConfig *cfg, TrainState *stat
     ImageCodec *codec = state->image;
     const int64_t batch = y->shape[0], area = y->shape[2] * y->shape[3];
     const int n_q = image_quantise_stages(cfg, state->step);
-    const bool frozen = cfg->train.frozen != FROZEN_NOTHING;
+    const bool frozen = cfg->train.frozen != FROZEN_NOTHING, stands = codec->config.quantizer != IMAGE_RVQ;
     Tensor *frames, *found, *commitment, *bits;
     uint16_t *codes;
     RsdStatus status = RSD_OK;
@@ -136,7 +138,7 @@ static RsdStatus take_codes(Tape *tape, const TrainConfig *cfg, TrainState *stat
     quantised->bits = (double)bits->data[0];
     rvq_set_group(codec->rvq, group);
     rvq_set_training(codec->rvq, &cfg->train.codes);
-    TRY(rvq_train(tape, codec->rvq, frames, n_q, (uint64_t)cfg->train.seed, (uint64_t)state->step, frozen, &found, &commitment,
+    TRY(rvq_train(tape, codec->rvq, frames, n_q, (uint64_t)cfg->train.seed, (uint64_t)state->step, frozen || stands, &found, &commitment,
                   &quantised->codes, err));
     TRY(op_reshape(tape, found, 4, y->shape, &quantised->y_hat, err));
     TRY(op_scale(tape, bits, weights->of_bits->data[0], &bits, err));
@@ -150,7 +152,7 @@ RsdStatus image_quantise(Tape *tape, const TrainConfig *cfg, TrainState *state, 
                          Quantised *quantised, RsdError *err)
 {
     memset(quantised, 0, sizeof *quantised);
-    return state->image->config.quantizer == IMAGE_RVQ ? take_codes(tape, cfg, state, group, weights, y, quantised, err)
+    return state->image->config.quantizer != IMAGE_SCALAR ? take_codes(tape, cfg, state, group, weights, y, quantised, err)
                                                        : round_latents(tape, cfg, state, group, weights, y, quantised, err);
 }
 
@@ -164,12 +166,12 @@ int image_quantise_n_levels(const ImageCodecConfig *cfg)
 /* The rate of codes is what it is: all stages are trained with the weight of the lowest level. */
 double image_quantise_lambda(const ImageCodecConfig *cfg, int level)
 {
-    return image_codec_lambda(cfg->quantizer == IMAGE_RVQ ? 0 : level);
+    return image_codec_lambda(cfg->quantizer != IMAGE_SCALAR ? 0 : level);
 }
 
 int64_t image_quantise_n_alive(const ImageCodecConfig *cfg)
 {
-    return cfg->quantizer == IMAGE_RVQ ? cfg->codebook_size : cfg->latent;
+    return cfg->quantizer != IMAGE_SCALAR ? cfg->codebook_size : cfg->latent;
 }
 
 static void note_alive(const PriorResult *prior, int64_t channels, uint8_t *alive)
@@ -234,6 +236,6 @@ RsdStatus image_quantise_held_out(Tape *tape, const ImageCodec *codec, int level
                                   RsdError *err)
 {
     memset(quantised, 0, sizeof *quantised);
-    return codec->config.quantizer == IMAGE_RVQ ? code_held_out(tape, codec, level, y, quantised, alive, err)
+    return codec->config.quantizer != IMAGE_SCALAR ? code_held_out(tape, codec, level, y, quantised, alive, err)
                                                 : round_held_out(tape, codec, level, y, quantised, alive, err);
 }

@@ -53,6 +53,7 @@ typedef struct Seen {
     TrainSummary summary;
     int n_steps, n_all; /* steps with all stages */
     double first_bits, last_bits; /* of a pixel and stage, means over the first and last ten steps */
+    double first_mse, last_mse;
     bool integer;
 } Seen;
 
@@ -71,10 +72,14 @@ static void watch(void *ctx, const TrainProgress *progress)
     cr_assert(report->codes.n_q >= 1 && report->codes.n_q <= 3);
     for (int q = 0; q < report->codes.n_q; q++)
         cr_assert(report->codes.perplexity[q] >= 1.0f && report->codes.perplexity[q] <= 16.001f && report->codes.usage[q] > 0.0f);
-    if (progress->step <= 10)
+    if (progress->step <= 10) {
         seen->first_bits += bits;
-    if (progress->step > progress->n_steps - 10)
+        seen->first_mse += report->mse / 10.0;
+    }
+    if (progress->step > progress->n_steps - 10) {
         seen->last_bits += bits;
+        seen->last_mse += report->mse / 10.0;
+    }
     seen->integer = report->integer;
     if (stop_at && progress->step == stop_at)
         stop_flag = 1;
@@ -185,6 +190,42 @@ Test(train_rvq, a_run_begins_with_a_model_and_with_the_prior_frozen_leaves_its_c
     cr_assert_eq(n_layers, 15);
     image_codec_destroy(&from);
     image_codec_destroy(&to);
+}
+
+/* With the rest of the loop the same; 3 stages of 16 codes of 2 latents with 4 levels, or of 4 bits. */
+Test(train_rvq, codes_of_a_lattice_stand_still_and_are_foretold)
+{
+    static const char *const settings[][2] = {{"picture.quantizer=fsq", "picture.latent=2"}, {"picture.quantizer=bsq", "picture.latent=4"}};
+    RsdError err = {0};
+
+    for (int i = 0; i < 2; i++) {
+        char run[] = {'r', 'u', 'n', (char)('0' + i), '\0'}, model[64];
+        ImageCodec *codec, *fresh;
+        Seen seen;
+
+        runs_set(&cfg, settings[i][0]);
+        runs_set(&cfg, settings[i][1]);
+        runs_set(&cfg, "train.steps=200");
+        runs_set(&cfg, "optim.lr=0.003");
+        runs_set(&cfg, "optim.method=adam");
+        runs_set(&cfg, "data.batch=4");
+        runs_set(&cfg, "picture.synthetic=0");
+        seen = train(run, false, 2);
+        cr_assert_lt(seen.last_bits, 0.95 * seen.first_bits, "%s: %g bits, %g at first", settings[i][0], seen.last_bits, seen.first_bits);
+        cr_assert_lt(seen.last_mse, 0.8 * seen.first_mse, "%s: squared error %g, %g at first", settings[i][0], seen.last_mse, seen.first_mse);
+        cr_assert(isfinite(seen.summary.best_score));
+        snprintf(model, sizeof model, "%s/model.safetensors", run);
+        cr_assert_eq(image_codec_load(&codec, runs_path(base_dir, model), &err), RSD_OK, "%s", err.text);
+        cr_assert_eq(image_codec_create(&fresh, &codec->config, 1, &err), RSD_OK, "%s", err.text);
+        cr_assert_eq(image_codec_make_prior(fresh, &err), RSD_OK, "%s", err.text);
+        for (int q = 0; q < 3; q++)
+            cr_assert_arr_eq(codec->stage_prior->codes[q], fresh->stage_prior->codes[q], (size_t)(16 * codec->config.latent) * sizeof(int16_t));
+        image_codec_destroy(&codec);
+        image_codec_destroy(&fresh);
+    }
+    runs_set(&cfg, "picture.latent=3");
+    cr_assert_eq(train_config_check(&cfg, &err), RSD_ERR_ARG);
+    cr_assert_not_null(strstr(err.text, "2 to the power of latent"), "%s", err.text);
 }
 
 Test(train_rvq, configurations_are_written_and_checked)
