@@ -2,7 +2,8 @@
  *
  * product: 4 output rows by 24 columns are 12 accumulators of 8 floats; each term j costs three loads of a row, four
  * broadcasts of weights and 12 multiply-adds, so the multiply-adders (two a cycle) are the limit and not the loads. Narrower
- * ends use the same sum with fewer vectors: a column's value does not depend on which kernel computed it.
+ * ends use the same sum with fewer vectors, or with rows in the vectors where columns would leave them almost empty: a column's
+ * value does not depend on which kernel computed it.
  *
  * dots: 4 fine rows by 24 coarse rows, 12 accumulators; a frame costs three loads of coarse frames and four broadcasts.
  *
@@ -15,6 +16,7 @@
 
 #define W 8    /* floats in a vector */
 #define ROWS 4 /* of a tile */
+#define FEW_COLUMNS 5
 
 /* --- moving rows ------------------------------------------------------------------------------------------------------ */
 
@@ -376,9 +378,67 @@ static inline __attribute__((always_inline)) void multiply_narrow(const TileProd
     }
 }
 
+/* n columns of n_vectors times eight rows: here it is rows that fill the vectors, two panels in each. */
+static inline __attribute__((always_inline)) void multiply_few(const TileProduct *p, int64_t row, int n, int n_vectors)
+{
+    const float *w = p->w + row / ROWS * p->panel_stride;
+    float *y = p->y + row * p->y_stride, turned[W];
+    __m256 sum[4][FEW_COLUMNS];
+
+    UNROLL for (int v = 0; v < n_vectors; v++) {
+        UNROLL for (int t = 0; t < n; t++) {
+            for (int r = 0; r < W && !p->begin; r++)
+                turned[r] = y[(v * W + r) * p->y_stride + t];
+            if (!p->begin)
+                sum[v][t] = _mm256_loadu_ps(turned);
+            else
+                sum[v][t] = p->bias ? _mm256_loadu_ps(p->bias + row + v * W) : _mm256_setzero_ps();
+        }
+    }
+    for (int64_t j = 0; j < p->n_j; j++, w += ROWS) {
+        const float *x = p->rows + p->offset[j];
+
+        UNROLL for (int v = 0; v < n_vectors; v++) {
+            const float *panel = w + 2 * v * p->panel_stride;
+            __m256 weights = _mm256_set_m128(_mm_loadu_ps(panel + p->panel_stride), _mm_loadu_ps(panel));
+
+            UNROLL for (int t = 0; t < n; t++)
+                sum[v][t] = _mm256_fmadd_ps(weights, _mm256_broadcast_ss(x + t), sum[v][t]);
+        }
+    }
+    UNROLL for (int v = 0; v < n_vectors; v++) {
+        UNROLL for (int t = 0; t < n; t++) {
+            _mm256_storeu_ps(turned, sum[v][t]);
+            for (int r = 0; r < W; r++) {
+                float *to = y + (v * W + r) * p->y_stride + t;
+
+                *to = p->add ? *to + turned[r] : turned[r];
+            }
+        }
+    }
+}
+
+/* As many rows as go into whole vectors; returns how many. */
+static int64_t multiply_few_columns(const TileProduct *p)
+{
+    int64_t row = 0;
+
+    for (; p->n == 1 && row + 4 * W <= p->m; row += 4 * W)
+        multiply_few(p, row, 1, 4);
+    for (; row + 2 * W <= p->m; row += 2 * W)
+        switch (p->n) {
+        case 1: multiply_few(p, row, 1, 2); break;
+        case 2: multiply_few(p, row, 2, 2); break;
+        case 3: multiply_few(p, row, 3, 2); break;
+        case 4: multiply_few(p, row, 4, 2); break;
+        default: multiply_few(p, row, FEW_COLUMNS, 2);
+        }
+    return row;
+}
+
 static void product(const TileProduct *p)
 {
-    int64_t n_vectors = (p->n + W - 1) / W, row = 0;
+    int64_t n_vectors = (p->n + W - 1) / W, row = p->n <= FEW_COLUMNS ? multiply_few_columns(p) : 0;
     __m256i last = tail_mask(p->n - (n_vectors - 1) * W);
 
     for (; n_vectors == 1 && row + 2 * ROWS <= p->m; row += 2 * ROWS)
