@@ -20,9 +20,11 @@ static inline __attribute__((always_inline)) const float *score_panel(const floa
                                                                       int n_vectors, __m256i last,
                                                                       __m256 score[SEARCH_PANEL][N_VECTORS])
 {
+    __m256 sum[SEARCH_PANEL][N_VECTORS]; /* in registers, wherever score is */
+
     UNROLL for (int i = 0; i < SEARCH_PANEL; i++) {
         UNROLL for (int v = 0; v < n_vectors; v++)
-            score[i][v] = _mm256_broadcast_ss(panel + i);
+            sum[i][v] = _mm256_broadcast_ss(panel + i);
     }
     panel += SEARCH_PANEL;
     for (int64_t d = 0; d < dim; d++, x += ld, panel += SEARCH_PANEL) {
@@ -34,8 +36,12 @@ static inline __attribute__((always_inline)) const float *score_panel(const floa
             __m256 e = _mm256_broadcast_ss(panel + i);
 
             UNROLL for (int v = 0; v < n_vectors; v++)
-                score[i][v] = _mm256_fmadd_ps(e, in[v], score[i][v]);
+                sum[i][v] = _mm256_fmadd_ps(e, in[v], sum[i][v]);
         }
+    }
+    UNROLL for (int i = 0; i < SEARCH_PANEL; i++) {
+        UNROLL for (int v = 0; v < n_vectors; v++)
+            score[i][v] = sum[i][v];
     }
     return panel;
 }

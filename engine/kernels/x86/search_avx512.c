@@ -20,9 +20,11 @@ static inline __attribute__((always_inline)) const float *score_panel(const floa
                                                                       int n_vectors, __mmask16 last,
                                                                       __m512 score[SEARCH_PANEL][N_VECTORS])
 {
+    __m512 sum[SEARCH_PANEL][N_VECTORS]; /* in registers, wherever score is */
+
     UNROLL for (int i = 0; i < SEARCH_PANEL; i++) {
         UNROLL for (int v = 0; v < n_vectors; v++)
-            score[i][v] = _mm512_set1_ps(panel[i]);
+            sum[i][v] = _mm512_set1_ps(panel[i]);
     }
     panel += SEARCH_PANEL;
     for (int64_t d = 0; d < dim; d++, x += ld, panel += SEARCH_PANEL) {
@@ -34,8 +36,12 @@ static inline __attribute__((always_inline)) const float *score_panel(const floa
             __m512 e = _mm512_set1_ps(panel[i]);
 
             UNROLL for (int v = 0; v < n_vectors; v++)
-                score[i][v] = _mm512_fmadd_ps(e, in[v], score[i][v]);
+                sum[i][v] = _mm512_fmadd_ps(e, in[v], sum[i][v]);
         }
+    }
+    UNROLL for (int i = 0; i < SEARCH_PANEL; i++) {
+        UNROLL for (int v = 0; v < n_vectors; v++)
+            score[i][v] = sum[i][v];
     }
     return panel;
 }
