@@ -21,6 +21,7 @@
 #define PATH_SIZE 256
 #define MB 1024 /* kB */
 #define MAX_GROWTH (2 * MB)
+#define HOUR_GROWTH (4 * MB) /* as test_resources.c has it: mapped libraries vary by 2 MB */
 
 static char folder[PATH_SIZE], model_path[PATH_SIZE + 32], coded_path[PATH_SIZE + 32];
 static RsdError err;
@@ -141,6 +142,19 @@ static AudioCodecConfig encodec(const char *name, int rate_hz, int channels)
     return cfg;
 }
 
+static AudioCodecConfig encodec_48(const char *name)
+{
+    AudioCodecConfig cfg = encodec(name, 48000, 2);
+
+    cfg.seanet.causal = false;
+    cfg.seanet.norm = SEANET_NORM_GROUP;
+    cfg.rvq.n_q = 16;
+    cfg.normalize = true;
+    cfg.segment_seconds = 1.0;
+    cfg.segment_overlap = 0.01;
+    return cfg;
+}
+
 Test(model_memory, encodec_24_khz)
 {
     AudioCodecConfig cfg = encodec("encodec_24khz", 24000, 1);
@@ -152,15 +166,9 @@ Test(model_memory, encodec_24_khz)
 
 Test(model_memory, encodec_48_khz)
 {
-    AudioCodecConfig cfg = encodec("encodec_48khz", 48000, 2);
+    AudioCodecConfig cfg = encodec_48("encodec_48khz");
 
     NEED_LONG();
-    cfg.seanet.causal = false;
-    cfg.seanet.norm = SEANET_NORM_GROUP;
-    cfg.rvq.n_q = 16;
-    cfg.normalize = true;
-    cfg.segment_seconds = 1.0;
-    cfg.segment_overlap = 0.01;
     save_model(&cfg);
     assert_fits(&cfg, "ecdc", 200 * MB, 200 * MB);
 }
@@ -257,4 +265,46 @@ Test(model_memory, a_longer_recording_takes_no_more)
         cr_expect(encode[1] - encode[0] < MAX_GROWTH && decode[1] - decode[0] < MAX_GROWTH,
                   ".%s: encode from %ld to %ld kB, decode from %ld to %ld kB", endings[i], encode[0], encode[1], decode[0], decode[1]);
     }
+}
+
+/* Beside what varies from run to run, `held` times the size of the file: of a .dac file codes and bytes wait for loudness and length, and of
+ * an .ecdc file from a pipe the codes. */
+static void expect_no_growth(const AudioCodecConfig *cfg, const char *ending, double seconds, int held)
+{
+    struct stat info;
+    long encode[2], decode[2], allowed;
+
+    measure(cfg, ending, 60, &encode[0], &decode[0]);
+    unlink(coded_path);
+    measure(cfg, ending, seconds, &encode[1], &decode[1]);
+    cr_assert_eq(stat(coded_path, &info), 0);
+    unlink(coded_path);
+    allowed = HOUR_GROWTH + held * (long)(info.st_size / 1024);
+    cr_expect(encode[1] - encode[0] < allowed && decode[1] - decode[0] < allowed,
+              ".%s: encode from %ld to %ld kB, decode from %ld to %ld kB, expected less than %ld kB more", ending, encode[0], encode[1],
+              decode[0], decode[1], allowed);
+}
+
+/* Networks of the published strides, stages and windows with few channels, for which an hour is no long time: weights and windows take less,
+ * and what depends on the length is all the same. */
+Test(model_memory, an_hour_takes_no_more_than_a_minute)
+{
+    const double seconds = getenv("RESIDUA_MINUTES") || getenv("RESIDUA_SECONDS") ? seconds_wanted() : 3600;
+    AudioCodecConfig cfg = dac();
+
+    NEED_LONG();
+    snprintf(cfg.name, sizeof cfg.name, "narrow_dac_44khz");
+    cfg.dac.encoder_dim = 1;
+    cfg.dac.decoder_dim = 16;
+    cfg.dac.latent_dim = cfg.projected_rvq.dim = 16;
+    cfg.projected_rvq.code_dim = 2;
+    save_model(&cfg);
+    expect_no_growth(&cfg, "rsd", seconds, 0);
+    expect_no_growth(&cfg, "dac", seconds, 4);
+
+    cfg = encodec_48("narrow_encodec_48khz");
+    cfg.seanet.base_channels = 2;
+    cfg.seanet.latent_dim = cfg.rvq.dim = 4;
+    save_model(&cfg);
+    expect_no_growth(&cfg, "ecdc", seconds, 3);
 }
