@@ -54,8 +54,9 @@ void conv_pairs_multiply(const TileKernels *tk, const ConvPlan *plan, const int3
     for (int64_t r = 0; r < m; r++)
         memcpy(halves + (2 * r + 1) * pitch, halves + 2 * r * pitch, (size_t)n * sizeof *halves);
     conv_rows_multiply(tk, plan, offset, rows + pitch, &before, NULL, first_row, m, n, halves, 2 * pitch, ROW_SUM_GOES_ON);
-    conv_rows_multiply(tk, plan, offset, rows + 2 * pitch, &after, NULL, first_row, m, n, halves + pitch, 2 * pitch,
-                       ROW_SUM_GOES_ON);
+    if (columns > 1) /* a stream of single frames has no odd one */
+        conv_rows_multiply(tk, plan, offset, rows + 2 * pitch, &after, NULL, first_row, m, n, halves + pitch, 2 * pitch,
+                           ROW_SUM_GOES_ON);
     for (int64_t r = 0; r < m; r++)
         tk->join(y + r * y_stride, halves + 2 * r * pitch, pitch, 2, n);
 }
