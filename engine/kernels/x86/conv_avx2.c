@@ -418,8 +418,8 @@ static inline __attribute__((always_inline)) void multiply_few(const TileProduct
     }
 }
 
-/* As many rows as go into whole vectors; returns how many. */
-static int64_t multiply_few_columns(const TileProduct *p)
+/* As many rows as go into whole vectors; returns how many. Apart from the wide tiles, whose code it would change. */
+static __attribute__((noinline)) int64_t multiply_few_columns(const TileProduct *p)
 {
     int64_t row = 0;
 
