@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -229,6 +230,20 @@ Test(model_memory, dac_44_khz_of_halves)
     assert_fits(&cfg, "dac", 200 * MB, 200 * MB);
 }
 
+/* The least of three runs: mapped libraries vary by more than what a recording could add. */
+static void measure_least(const AudioCodecConfig *cfg, const char *ending, double seconds, long *encode, long *decode)
+{
+    *encode = *decode = LONG_MAX;
+    for (int i = 0; i < 3; i++) {
+        long encoding, decoding;
+
+        measure(cfg, ending, seconds, &encoding, &decoding);
+        unlink(coded_path);
+        *encode = encoding < *encode ? encoding : *encode;
+        *decode = decoding < *decode ? decoding : *decode;
+    }
+}
+
 /* What is left to grow are the codes of a .dac file. */
 Test(model_memory, a_longer_recording_takes_no_more)
 {
@@ -257,10 +272,8 @@ Test(model_memory, a_longer_recording_takes_no_more)
             narrow.rvq.n_q = 2;
         }
         save_model(&narrow);
-        measure(&narrow, endings[i], 20, &encode[0], &decode[0]);
-        unlink(coded_path);
-        measure(&narrow, endings[i], 120, &encode[1], &decode[1]);
-        unlink(coded_path);
+        measure_least(&narrow, endings[i], 20, &encode[0], &decode[0]);
+        measure_least(&narrow, endings[i], 120, &encode[1], &decode[1]);
         unlink(model_path);
         cr_expect(encode[1] - encode[0] < MAX_GROWTH && decode[1] - decode[0] < MAX_GROWTH,
                   ".%s: encode from %ld to %ld kB, decode from %ld to %ld kB", endings[i], encode[0], encode[1], decode[0], decode[1]);
