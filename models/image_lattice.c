@@ -74,11 +74,9 @@ fail:
 }
 
 /* The first stage of FSQ has the levels of lattice.h, of which one more lies below zero; the others are even. */
-static double level_at(const ImageCodecConfig *cfg, int stage, double first)
+static double level_at(int quantizer, int stage, double step, int n_levels, double first)
 {
-    const double step = step_of(cfg, stage), n_levels = lattice_of(cfg).levels[0];
-
-    if (cfg->quantizer == IMAGE_BSQ)
+    if (quantizer == IMAGE_BSQ)
         return first > 0 ? step / 2 : -step / 2;
     return step * (first * n_levels / 2 + (stage > 0 ? 0.5 : 0.0));
 }
@@ -91,11 +89,18 @@ void image_lattice_set_codes(ImageCodec *codec)
 
     if (!is_lattice(cfg))
         return;
-    for (int q = 0; q < cfg->codebooks; q++)
+    for (int q = 0; q < cfg->codebooks; q++) {
+        const double step = step_of(cfg, q);
+        float *codes = codec->net->embed[q]->data;
+
         for (int k = 0; k < cfg->codebook_size; k++) {
             lattice_values(&lattice, k, first);
-            for (int d = 0; d < cfg->latent; d++)
-                codec->net->embed[q]->data[k * cfg->latent + d] = (float)(rint(level_at(cfg, q, (double)first[d]) * INTEGER_UNIT) / INTEGER_UNIT);
+            for (int d = 0; d < cfg->latent; d++) {
+                double level = level_at(cfg->quantizer, q, step, lattice.levels[0], (double)first[d]);
+
+                codes[k * cfg->latent + d] = (float)(rint(level * INTEGER_UNIT) / INTEGER_UNIT);
+            }
         }
+    }
     rvq_refresh(codec->rvq);
 }
