@@ -51,10 +51,11 @@ TEST_HELPER_SRC := $(filter-out $(PLAIN_SRC),$(foreach f,$(TEST_SRC),$(if $(filt
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
 # What must have the same bits everywhere, without any library: make check-portable, make check-aarch64.
-PORTABLE_SRC := codec/cdf.c codec/cdf_grid.c codec/rans.c engine/kernels/ref/rans.c engine/base/error.c engine/base/mem.c \
-                engine/base/rng.c tests/codec/rans_cases.c codec/tile_coder.c codec/tile_scalar.c codec/picture_alpha.c models/prior_run.c \
-                engine/base/threads.c engine/kernels/ref/integer.c tests/codec/tile_cases.c codec/picture_format.c codec/picture_reader.c codec/header.c \
-                codec/tile_rvq.c codec/tile_stages.c models/stage_run.c models/image_level.c tests/codec/stage_cases.c tests/codec/stream_case.c $(sort $(wildcard tests/portable/*.c))
+PORTABLE_SRC := codec/bitpack.c codec/cdf.c codec/cdf_grid.c codec/header.c codec/picture_alpha.c codec/picture_deltas.c codec/picture_format.c \
+                codec/picture_reader.c codec/rans.c codec/tile_coder.c codec/tile_rvq.c codec/tile_scalar.c codec/tile_stages.c \
+                engine/base/error.c engine/base/mem.c engine/base/rng.c engine/base/threads.c engine/kernels/ref/integer.c engine/kernels/ref/rans.c \
+                models/image_level.c models/prior_run.c models/stage_run.c tests/codec/rans_cases.c tests/codec/stage_cases.c \
+                tests/codec/stream_case.c tests/codec/tile_cases.c $(sort $(wildcard tests/portable/*.c))
 FUZZ_SRC := $(filter-out $(if $(filter yes,$(HAVE_PNG)),,tests/fuzz/fuzz_png_data.c),$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 objects = $(patsubst %.c,$B/%.o,$1)
@@ -232,7 +233,7 @@ check-portable: $(PORTABLE_RUNS)
 	$Qset -e; for program in $^; do echo "$$program"; $$program; done
 
 check-aarch64: $(if $(AARCH64_CC),$(if $(QEMU_AARCH64),$(AARCH64_RUNS)))
-	$(if $^,,@echo "make check-aarch64 needs Debian packages gcc-aarch64-linux-gnu and qemu-user, then ./configure"; exit 1)
+	$(if $^,,@echo "make check-aarch64 needs Debian packages gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user, then ./configure"; exit 1)
 	$Qset -e; for program in $^; do echo "$$program"; $(QEMU_AARCH64) $$program; done
 
 # $1 name, $2 compiler and flags

@@ -125,27 +125,3 @@ RsdStatus picture_deltas_check(const PictureDeltas *deltas, const ImageCodecConf
 fail:
     return status;
 }
-
-static RsdStatus input_vector(const DeltaVector *vector, Tape *tape, Tensor **out, RsdError *err)
-{
-    RsdStatus status = RSD_OK;
-
-    *out = NULL;
-    if (vector->bits == 0)
-        return RSD_OK;
-    TRY(tape_tensor(tape, out, 1, (int64_t[]){vector->n}, err));
-    for (int i = 0; i < vector->n; i++)
-        (*out)->data[i] = ldexpf((float)vector->value[i], -vector->shift);
-fail:
-    return status;
-}
-
-RsdStatus picture_deltas_input(const PictureDeltas *deltas, Tape *tape, ImageDeltas *out, RsdError *err)
-{
-    RsdStatus status = RSD_OK;
-
-    TRY(input_vector(&deltas->gain, tape, &out->gain, err));
-    TRY(input_vector(&deltas->bias, tape, &out->bias, err));
-fail:
-    return status;
-}

@@ -39,7 +39,5 @@ size_t picture_deltas_write(const PictureDeltas *deltas, uint8_t *dst);
 RsdStatus picture_deltas_parse(PictureDeltas *deltas, const uint8_t *data, size_t size, RsdError *err);
 /* Whether they are as many as the model has. Errors: RSD_ERR_CORRUPT. */
 RsdStatus picture_deltas_check(const PictureDeltas *deltas, const ImageCodecConfig *config, RsdError *err);
-/* As tensors. Errors: RSD_ERR_MEMORY. */
-RsdStatus picture_deltas_input(const PictureDeltas *deltas, Tape *tape, ImageDeltas *out, RsdError *err);
 
 #endif

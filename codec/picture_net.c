@@ -219,6 +219,30 @@ static void take_tile(const Canvas *from, int64_t channels, float *rgb)
         }
 }
 
+static RsdStatus input_vector(const DeltaVector *vector, Tape *tape, Tensor **out, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    *out = NULL;
+    if (vector->bits == 0)
+        return RSD_OK;
+    TRY(tape_tensor(tape, out, 1, (int64_t[]){vector->n}, err));
+    for (int i = 0; i < vector->n; i++)
+        (*out)->data[i] = ldexpf((float)vector->value[i], -vector->shift);
+fail:
+    return status;
+}
+
+static RsdStatus input_deltas(const PictureDeltas *deltas, Tape *tape, ImageDeltas *out, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    TRY(input_vector(&deltas->gain, tape, &out->gain, err));
+    TRY(input_vector(&deltas->bias, tape, &out->bias, err));
+fail:
+    return status;
+}
+
 RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const PictureInfo *info, const PictureTile *tile,
                              const LatentRows *parts, int n_parts, int shrink, const float **rgb, RsdError *err)
 {
@@ -232,7 +256,7 @@ RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const Pictur
     RsdStatus status = RSD_OK;
 
     tape_reset(tape);
-    TRY(picture_deltas_input(&info->deltas, tape, &deltas, err));
+    TRY(input_deltas(&info->deltas, tape, &deltas, err));
     TRY(tape_tensor(tape, &y, 4,
                     (int64_t[]){1, model->codec->config.latent, rows.end - rows.first, cols.end - cols.first}, err));
     for (int i = 0; i < n_parts; i++)
