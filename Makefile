@@ -52,7 +52,7 @@ BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
 # What must have the same bits everywhere, without any library: make check-portable, make check-aarch64.
 PORTABLE_SRC := codec/bitpack.c codec/cdf.c codec/cdf_grid.c codec/header.c codec/picture_alpha.c codec/picture_deltas.c codec/picture_format.c \
-                codec/picture_reader.c codec/rans.c codec/tile_coder.c codec/tile_rvq.c codec/tile_scalar.c codec/tile_stages.c \
+                codec/picture_reader.c codec/rans.c codec/scale_counts.c codec/tile_coder.c codec/tile_rvq.c codec/tile_scalar.c codec/tile_stages.c \
                 engine/base/error.c engine/base/mem.c engine/base/rng.c engine/base/threads.c engine/kernels/ref/integer.c engine/kernels/ref/rans.c \
                 models/image_level.c models/prior_run.c models/stage_run.c tests/codec/rans_cases.c tests/codec/stage_cases.c \
                 tests/codec/stream_case.c tests/codec/tile_cases.c $(sort $(wildcard tests/portable/*.c))

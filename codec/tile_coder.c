@@ -45,6 +45,12 @@ void tile_encoded(const TileCoder *coder, int64_t h, int64_t w, int32_t *y)
     coder->kind->encoded(coder, h, w, y);
 }
 
+void tile_count(const TileCoder *coder, int64_t h, int64_t w, ScaleCounts *counts)
+{
+    if (coder->kind->count)
+        coder->kind->count(coder, h, w, counts);
+}
+
 RsdStatus tile_decode(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y, RsdError *err)
 {
     return coder->kind->decode(coder, level, code, h, w, y, err);

@@ -9,6 +9,7 @@
 #define RESIDUA_TILE_CODER_H
 
 #include "codec/rans.h"
+#include "codec/scale_counts.h"
 #include "engine/kernels/kernels.h"
 #include "models/stage_run.h"
 
@@ -63,6 +64,8 @@ RsdStatus tile_encode(TileCoder *coder, int level, const TileRounding *rounding,
 /* y^ [M, h, w] in 1/64 of the last tile_encode. Of a scalar quantiser: given to tile_encode as y (times TILE_FRACTION / 64) with the
  * same z and strength 0, they make the same code. */
 void tile_encoded(const TileCoder *coder, int64_t h, int64_t w, int32_t *y);
+/* Adds the values of the last tile_encode, of h x w latents; nothing with IMAGE_RVQ. */
+void tile_count(const TileCoder *coder, int64_t h, int64_t w, ScaleCounts *counts);
 /* code -> y^ [M, h, w] in 1/64. Any bytes are safe. Errors: RSD_ERR_CORRUPT; y is then undefined. */
 RsdStatus tile_decode(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y,
                       RsdError *err);

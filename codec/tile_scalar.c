@@ -41,11 +41,31 @@ typedef struct ScalarCoder {
 
 /* --- model ---------------------------------------------------------------------------------------------------------- */
 
+_Static_assert(IMAGE_SCALE_TABLES == CDF_SCALES && 2 * (IMAGE_SCALE_WEIGHTS - 2) + 1 <= CDF_MAX_VALUES, "a table for each scale");
+
+/* half: of the values 0 .. K, zeros, and of the escape. */
+static void table_of_scale(CdfTable *table, const int16_t *half)
+{
+    int last = IMAGE_SCALE_WEIGHTS - 2;
+    uint32_t weight[CDF_MAX_VALUES + 1];
+
+    while (last > 0 && half[last] == 0)
+        last--;
+    for (int k = 0; k <= last; k++)
+        weight[last + k] = weight[last - k] = (uint32_t)half[k];
+    weight[2 * last + 1] = (uint32_t)half[IMAGE_SCALE_WEIGHTS - 1];
+    cdf_from_weights(table, (int16_t)-last, 2 * last + 1, weight);
+}
+
 void tile_table(CdfTable *table, const IntegerPrior *prior, int i)
 {
     const int c = i - CDF_SCALES;
     uint32_t weight[IMAGE_Z_SYMBOLS + 1];
 
+    if (i > 0 && i < CDF_SCALES && prior->tables.scale) {
+        table_of_scale(table, prior->tables.scale + i * IMAGE_SCALE_WEIGHTS);
+        return;
+    }
     if (i < CDF_SCALES) {
         cdf_grid(table, CDF_NORMAL, i);
         return;
@@ -244,6 +264,16 @@ fail:
     return status;
 }
 
+/* Of the last encode. */
+static void count(const TileCoder *base, int64_t h, int64_t w, ScaleCounts *counts)
+{
+    const ScalarCoder *coder = (const ScalarCoder *)base;
+
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t i = 0; i < coder->model->m * prior_positions(h, w, pass); i++)
+            scale_counts_add(counts, coder->index[pass][i], coder->k[pass][i]);
+}
+
 /* --- decoding ------------------------------------------------------------------------------------------------------- */
 
 /* Both passes, which take turns in each row, to planes. */
@@ -351,6 +381,7 @@ static const TileKind SCALAR_KIND = {.create = create,
                                      .share = share,
                                      .encode = encode,
                                      .encoded = encoded,
+                                     .count = count,
                                      .decode = decode,
                                      .decode_part = decode_part};
 

@@ -26,7 +26,7 @@
 
 #define SEARCH_FIRST_EFFORT 3
 #define SEARCH_LAST_EFFORT 9
-#define SEARCH_ROUNDING (TILE_STRENGTH_UNIT * 3 / 4) /* strength of effort 2 */
+#define SEARCH_ROUNDING (TILE_STRENGTH_UNIT / 4) /* strength of effort 2: more saves fewer bits than a lower level does */
 
 typedef struct SearchProgress {
     int64_t tile, n_tiles;

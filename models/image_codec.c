@@ -140,6 +140,7 @@ void image_codec_destroy(ImageCodec **codec)
     integer_prior_destroy(&(*codec)->prior);
     stage_prior_destroy(&(*codec)->stage_prior);
     rvq_destroy(&(*codec)->rvq);
+    mem_free(&(*codec)->scale_weights);
     params_destroy(&(*codec)->params);
     mem_free(codec);
 }

@@ -72,6 +72,8 @@
 #define IMAGE_HYPER_STRIDE 64
 #define IMAGE_Z_LIMIT 127
 #define IMAGE_Z_SYMBOLS 63 /* of a table, the escape apart */
+#define IMAGE_SCALE_TABLES 64   /* of latents, PRIOR_INDEX_MAX + 1 */
+#define IMAGE_SCALE_WEIGHTS 129 /* of a table: of the values 0 .. 127 and of the escape */
 #define IMAGE_MAX_STAGES IMAGE_LEVELS
 #define IMAGE_MAX_CODES 1024
 
@@ -107,11 +109,14 @@ typedef enum PriorLayer {
 } PriorLayer;
 
 /* What the coder's tables of z are made of: channel c has the values lowest[c] .. lowest[c] + n[c] - 1, 1 <= n[c] <=
- * IMAGE_Z_SYMBOLS, with the weights weight[c (IMAGE_Z_SYMBOLS + 1) ..], and after them the weight of the escape. */
+ * IMAGE_Z_SYMBOLS, with the weights weight[c (IMAGE_Z_SYMBOLS + 1) ..], and after them the weight of the escape.
+ * Those of latents: row i of scale, for scale i, has the weights of the values 0 .. K, each for itself and for its negative, zeros, and
+ * last the weight of the escape. They are of what an encoder chose, which is nearer to 0 than a normal distribution. Row 0 is zeros. */
 typedef struct PriorTables {
     int16_t *lowest;  /* [H] */
     int16_t *n;       /* [H] */
     int32_t *weight;  /* [H, IMAGE_Z_SYMBOLS + 1], 1 .. 65536 */
+    int16_t *scale;   /* [IMAGE_SCALE_TABLES, IMAGE_SCALE_WEIGHTS], or NULL: the normal distributions of codec/cdf.h */
 } PriorTables;
 
 typedef struct IntegerPrior {
@@ -140,6 +145,7 @@ typedef struct ImageCodec {
     Rvq *rvq;                /* of IMAGE_RVQ, else NULL; the prior is stage_prior then */
     StagePrior *stage_prior; /* NULL until made, as prior */
     bool keeps_prior;        /* by image_codec_keep_prior */
+    int16_t *scale_weights;  /* owned: PriorTables.scale of priors that are made, or NULL */
     uint8_t hash[MODEL_HASH_SIZE]; /* zeros for a model not loaded from a file */
     ModelBases bases;              /* models with the same latents and prior: their streams are decoded, too */
 } ImageCodec;
@@ -179,7 +185,7 @@ const char *image_codec_builtin_name(size_t i);
 RsdStatus image_codec_write_config(const ImageCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err);
 RsdStatus image_codec_read_config(ImageCodecConfig *cfg, const Safetensors *st, RsdError *err);
 
-/* The integer prior of the float weights as they are now. Errors: RSD_ERR_NUMERIC (a weight that is not finite or too large
+/* The integer prior of the float weights as they are now, with the tables of scale_weights. Errors: RSD_ERR_NUMERIC (a weight that is not finite or too large
  * for the integer form, naming the layer), RSD_ERR_MEMORY. */
 RsdStatus image_codec_make_prior(ImageCodec *codec, RsdError *err);
 /* The integer prior of a file in place of one that is made: for training that leaves the prior's weights, which are those of the file, as

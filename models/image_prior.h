@@ -68,7 +68,7 @@ RsdStatus image_prior_params(Tape *tape, const ImageCodec *codec, Tensor *psi, T
 RsdStatus integer_prior_create(IntegerPrior **out, const ImageCodec *codec, RsdError *err);
 void integer_prior_destroy(IntegerPrior **prior);
 /* Arrays NAME.weight_q (I8), .bias_q (I32), .mult (I16), .shift (I32 [1]) of each layer, prior.level_bias_q (I16),
- * prior.z_lowest, prior.z_n (I16), prior.z_weight (I32); borrowed until the writer finishes. */
+ * prior.z_lowest, prior.z_n (I16), prior.z_weight (I32), prior.scale_weight (I16) where there is one; borrowed until the writer finishes. */
 RsdStatus integer_prior_save(const IntegerPrior *prior, const ImageCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err);
 /* Errors: RSD_ERR_CORRUPT naming the array. */
 RsdStatus integer_prior_load(IntegerPrior **out, const ImageCodecConfig *cfg, const Safetensors *st, RsdError *err);

@@ -150,6 +150,19 @@ fail:
     return status;
 }
 
+static RsdStatus copy_scales(PriorTables *tables, const int16_t *weights, Arena *arena, RsdError *err)
+{
+    const size_t n = (size_t)IMAGE_SCALE_TABLES * IMAGE_SCALE_WEIGHTS;
+    RsdStatus status = RSD_OK;
+
+    if (!weights)
+        return RSD_OK;
+    TRY(arena_alloc(arena, &tables->scale, n, sizeof *tables->scale, err));
+    memcpy(tables->scale, weights, n * sizeof *weights);
+fail:
+    return status;
+}
+
 RsdStatus integer_prior_create(IntegerPrior **out, const ImageCodec *codec, RsdError *err)
 {
     const ImageNet *net = codec->net;
@@ -164,6 +177,7 @@ RsdStatus integer_prior_create(IntegerPrior **out, const ImageCodec *codec, RsdE
         TRY(integer_net_make(&prior->layers[i], &net->prior[i], image_prior_layer_has_relu((PriorLayer)i), owned->arena, err));
     TRY(make_level_bias(&prior->level_bias, net->level_bias, owned->arena, err));
     TRY(make_tables(&prior->tables, net->z_weights, owned->arena, err));
+    TRY(copy_scales(&prior->tables, codec->scale_weights, owned->arena, err));
     owned->filled = arena_mark(owned->arena);
     *out = prior;
     return RSD_OK;
@@ -186,7 +200,8 @@ void integer_prior_to_float(const IntegerPrior *prior, ImageCodec *codec)
 
 /* ---- files ---- */
 
-#define N_ARRAYS 4 /* beside those of the layers */
+#define N_ARRAYS 5 /* beside those of the layers */
+#define SCALES 4   /* the one that may be missing */
 
 static void list_arrays(IntegerArray list[N_ARRAYS], const IntegerPrior *prior, const ImageCodecConfig *cfg)
 {
@@ -194,6 +209,7 @@ static void list_arrays(IntegerArray list[N_ARRAYS], const IntegerPrior *prior, 
     list[1] = integer_array("prior.z_lowest", "", DTYPE_I16, 1, cfg->hyper, 0, prior->tables.lowest);
     list[2] = integer_array("prior.z_n", "", DTYPE_I16, 1, cfg->hyper, 0, prior->tables.n);
     list[3] = integer_array("prior.z_weight", "", DTYPE_I32, 2, cfg->hyper, IMAGE_Z_SYMBOLS + 1, prior->tables.weight);
+    list[SCALES] = integer_array("prior.scale_weight", "", DTYPE_I16, 2, IMAGE_SCALE_TABLES, IMAGE_SCALE_WEIGHTS, prior->tables.scale);
 }
 
 RsdStatus integer_prior_save(const IntegerPrior *prior, const ImageCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err)
@@ -208,7 +224,8 @@ RsdStatus integer_prior_save(const IntegerPrior *prior, const ImageCodecConfig *
         TRY(integer_net_write(PRIOR_LAYER_NAMES[i], &prior->layers[i], arena, writer, err));
     list_arrays(list, prior, cfg);
     for (int i = 0; i < N_ARRAYS; i++)
-        TRY(integer_array_write(&list[i], arena, writer, err));
+        if (list[i].data)
+            TRY(integer_array_write(&list[i], arena, writer, err));
 fail:
     return status;
 }
@@ -232,6 +249,21 @@ fail:
     return status;
 }
 
+static RsdStatus check_scales(const int16_t *scale, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    for (int i = 0; i < IMAGE_SCALE_TABLES; i++, scale += IMAGE_SCALE_WEIGHTS) {
+        const int least = i == 0 ? 0 : 1;
+
+        for (int k = 0; k < IMAGE_SCALE_WEIGHTS; k++)
+            CHECK(scale[k] >= (k == 0 || k == IMAGE_SCALE_WEIGHTS - 1 ? least : 0) && (i > 0 || scale[k] == 0), err, RSD_ERR_CORRUPT,
+                  "prior.scale_weight: %d in row %d, column %d", scale[k], i, k);
+    }
+fail:
+    return status;
+}
+
 RsdStatus integer_prior_load(IntegerPrior **out, const ImageCodecConfig *cfg, const Safetensors *st, RsdError *err)
 {
     ImageNet net;
@@ -250,13 +282,16 @@ RsdStatus integer_prior_load(IntegerPrior **out, const ImageCodecConfig *cfg, co
     }
     list_arrays(list, prior, cfg);
     for (int i = 0; i < N_ARRAYS; i++)
-        TRY(integer_array_read(&list[i], st, owned->arena, err));
+        if (i != SCALES || safetensors_find(st, list[i].name))
+            TRY(integer_array_read(&list[i], st, owned->arena, err));
     prior->level_bias = list[0].data;
-    prior->tables = (PriorTables){list[1].data, list[2].data, list[3].data};
+    prior->tables = (PriorTables){list[1].data, list[2].data, list[3].data, list[SCALES].data};
     for (int64_t i = 0; i < (int64_t)IMAGE_LEVELS * cfg->latent; i++)
         CHECK(prior->level_bias[i] >= -INTEGER_MAX && prior->level_bias[i] <= INTEGER_MAX, err, RSD_ERR_CORRUPT,
               "prior.level_bias_q: %d, expected -%d to %d", prior->level_bias[i], INTEGER_MAX, INTEGER_MAX);
     TRY(check_tables(&prior->tables, cfg->hyper, err));
+    if (prior->tables.scale)
+        TRY(check_scales(prior->tables.scale, err));
     owned->filled = arena_mark(owned->arena);
     *out = prior;
     return RSD_OK;

@@ -11,6 +11,7 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
+#include "trainer/image_scales.h"
 #include "trainer/loss_sums.h"
 #include "trainer/picture_kinds.h"
 
@@ -221,7 +222,9 @@ static RsdStatus save_image(TrainLoop *loop, const char *path, Dtype stored_as, 
     RsdStatus status = RSD_OK;
 
     TRY(image_rounding_apply(run->rounding, loop->state, stored_as, err));
-    status = image_codec_save(loop->state->image, path, stored_as, notes, err);
+    status = image_scales_count(run->step, run->pictures, loop->state, err);
+    if (status == RSD_OK)
+        status = image_codec_save(loop->state->image, path, stored_as, notes, err);
     image_rounding_undo(run->rounding);
 fail:
     return status;

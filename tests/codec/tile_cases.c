@@ -17,17 +17,18 @@
 #define MULT_LEAST 16384 /* with these the stored stream was made; a model may go down to INTEGER_MULT_MIN */
 
 const TileCase tile_cases[] = {
-    {"one latent", 1, 1, 0, 0, 3, 0},
-    {"a line", 1, 21, 17, 0, 3, 0},
-    {"a column", 30, 1, 112, 16, 3, 0},
-    {"odd sides", 7, 5, 40, 16, 6, 0},
-    {"a tile", 32, 32, 64, 16, 2, 0},
-    {"a tile, rounded", 32, 32, 64, 0, 2, 0},
-    {"a large tile", 33, 64, 111, 8, 40, 0},
-    {"far latents", 9, 9, 5, 0, 40000, 0},
-    {"opacity", 40, 50, 0, 0, 0, 8},
-    {"opacity of 16 bits", 13, 31, 0, 0, 0, 16},
-    {"opacity of one line", 1, 100, 0, 0, 0, 8},
+    {"one latent", 1, 1, 0, 0, 3, 0, false},
+    {"a line", 1, 21, 17, 0, 3, 0, false},
+    {"a column", 30, 1, 112, 16, 3, 0, false},
+    {"odd sides", 7, 5, 40, 16, 6, 0, false},
+    {"a tile", 32, 32, 64, 16, 2, 0, false},
+    {"a tile, rounded", 32, 32, 64, 0, 2, 0, false},
+    {"a large tile", 33, 64, 111, 8, 40, 0, false},
+    {"far latents", 9, 9, 5, 0, 40000, 0, false},
+    {"opacity", 40, 50, 0, 0, 0, 8, false},
+    {"opacity of 16 bits", 13, 31, 0, 0, 0, 16, false},
+    {"opacity of one line", 1, 100, 0, 0, 0, 8, false},
+    {"tables of the prior", 11, 14, 30, 4, 4, 0, true},
 };
 const int n_tile_cases = (int)(sizeof tile_cases / sizeof tile_cases[0]);
 
@@ -84,7 +85,7 @@ IntegerPrior *tile_case_prior(uint32_t seed)
             p->z_weight[c * (IMAGE_Z_SYMBOLS + 1) + i] = between(&rng, 1, 65536);
     }
     p->prior.level_bias = p->level_bias;
-    p->prior.tables = (PriorTables){p->lowest, p->n, p->z_weight};
+    p->prior.tables = (PriorTables){p->lowest, p->n, p->z_weight, NULL};
     return &p->prior;
 }
 
@@ -173,12 +174,32 @@ fail:
     return status;
 }
 
+/* Widths from 0 to 127, with values that have no weight of their own between others. */
+static void draw_scales(int16_t *scales, Rng *rng)
+{
+    memset(scales, 0, IMAGE_SCALE_TABLES * IMAGE_SCALE_WEIGHTS * sizeof *scales);
+    for (int i = 1; i < IMAGE_SCALE_TABLES; i++) {
+        int16_t *row = scales + i * IMAGE_SCALE_WEIGHTS;
+
+        for (int k = 0; k < 2 * i + 1 && k < IMAGE_SCALE_WEIGHTS - 1; k++)
+            row[k] = (int16_t)between(rng, k == 0, k % 5 == 4 ? 1 : 32766 / (k + 1));
+        row[IMAGE_SCALE_WEIGHTS - 1] = (int16_t)between(rng, 1, 300);
+    }
+}
+
 RsdStatus tile_case_run(TileVector *found, int i, const IntegerPrior *prior, const Kernels *encoding,
                         const Kernels *decoding, RsdError *err)
 {
     const TileCase *c = &tile_cases[i];
     Rng rng = rng_at(23, RNG_TEST, 1, (uint32_t)i);
+    IntegerPrior own = *prior;
+    int16_t scales[IMAGE_SCALE_TABLES * IMAGE_SCALE_WEIGHTS];
 
+    if (c->has_scales) {
+        draw_scales(scales, &rng);
+        own.tables.scale = scales;
+        prior = &own;
+    }
     *found = (TileVector){0};
     return c->alpha_bits ? run_alpha(found, c, &rng, encoding, decoding, err)
                          : run_latents(found, c, &rng, prior, encoding, decoding, err);

@@ -17,6 +17,7 @@ typedef struct TileCase {
     int level, strength;
     int spread;     /* of latents, in steps */
     int alpha_bits; /* 0: latents */
+    bool has_scales; /* the tables of the scales are the prior's own */
 } TileCase;
 
 extern const TileCase tile_cases[];

@@ -159,6 +159,7 @@ Test(kept_prior, is_that_of_the_file_through_checkpoints_and_those_of_older_prog
 {
     static const char *const runs[] = {"prior", "encoder", "trunk"};
     char first[PATH_SIZE], other[PATH_SIZE], setting[32];
+    int n_changed;
     RsdError err = {0};
 
     runs_set(&cfg, "picture.heads=1");
@@ -189,7 +190,9 @@ Test(kept_prior, is_that_of_the_file_through_checkpoints_and_those_of_older_prog
         remove_step(runs[i], "checkpoint-000000002.safetensors");
         remove_step(runs[i], "checkpoint-best.safetensors");
         expect_trained(runs[i], 2, NULL);
-        expect_changed(1, first, runs[i], "resumed from an older checkpoint alone");
+        n_changed = state_files_count_changed(first, in_run(runs[i], "model-i8.safetensors"), "prior.");
+        cr_assert(n_changed == 1 || n_changed == 2, "%s: %d arrays; z_weight, and scale_weight where it counts otherwise", runs[i],
+                  n_changed);
         cr_assert_eq(n_remade, 1);
         n_remade = 0;
     }
