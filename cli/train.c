@@ -24,7 +24,7 @@
 
 typedef struct TrainRequest {
     CommonRequest common;
-    const char *config, *out, *init, *steps, *time_limit;
+    const char *config, *out, *init, *prior, *steps, *time_limit;
     TextList data, valid, set;
     int n_threads;
     bool resume, dry_run, print_config, half, bytes;
@@ -54,6 +54,12 @@ static const Option OPTIONS[] = {
      .value = "MODEL",
      .offset = offsetof(TrainRequest, init),
      .help = "start from the weights of this model file instead of random ones"},
+    {.name = "prior",
+     .kind = OPTION_TEXT,
+     .value = "MODEL",
+     .offset = offsetof(TrainRequest, prior),
+     .help = "of pictures, with train.freeze=prior: the prior of this model file instead of that of --init, for a twin "
+             "that follows its model"},
     {.name = "set",
      .kind = OPTION_LIST,
      .value = "KEY=VALUE",
@@ -279,6 +285,7 @@ static int train(const TrainConfig *cfg, const TrainRequest *r, Screen *screen)
                             .run_dir = r->out,
                             .resume = r->resume,
                             .init_path = r->init,
+                            .prior_path = r->prior,
                             .export_half = r->half,
                             .export_bytes = r->bytes,
                             .stop = &stop_signal,

@@ -73,8 +73,16 @@ static RsdStatus open_kind(TrainLoop *loop, RsdError *err)
 
 static RsdStatus find_state(TrainLoop *loop, RsdError *err)
 {
-    return run_folder_resume(&loop->folder, loop->state, loop->options->resume, loop->options->init_path, loop->fingerprint,
-                             loop->kind->data_name, err);
+    const TrainOptions *options = loop->options;
+    RsdStatus status = RSD_OK;
+
+    TRY(run_folder_resume(&loop->folder, loop->state, options->resume, options->init_path, loop->fingerprint, loop->kind->data_name, err));
+    if (options->prior_path && loop->folder.last_saved_step < 0) {
+        TRY(train_state_take_prior(loop->state, loop->config, options->prior_path, err));
+        optimizer_restart_average(loop->state->optimizer);
+    }
+fail:
+    return status;
 }
 
 static void log_start(TrainLoop *loop)

@@ -201,6 +201,30 @@ fail:
     return status;
 }
 
+RsdStatus train_state_take_prior(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
+{
+    ImageCodec *from = NULL;
+    RsdStatus status = RSD_OK;
+
+    CHECK(state->image && cfg->train.frozen == FROZEN_PRIOR, err, RSD_ERR_ARG,
+          "%s: the prior of another model is for pictures whose prior is left as it is: train.freeze = prior", path);
+    TRY(image_codec_load(&from, path, err));
+    for (size_t i = 0; i < state->params->n_items; i++) {
+        const Param *own = &state->params->items[i];
+        const Tensor *found = params_find(from->params, own->name);
+
+        if (strncmp(own->name, "prior.", strlen("prior.")) != 0)
+            continue;
+        CHECK(found && tensor_count(found) == tensor_count(own->tensor), err, RSD_ERR_MODEL,
+              "%s: its prior has other sizes than the configuration's: %s", path, own->name);
+        memcpy(own->tensor->data, found->data, (size_t)tensor_count(found) * sizeof *found->data);
+    }
+    TRY(keep_prior_of(state, path, err));
+fail:
+    image_codec_destroy(&from);
+    return status;
+}
+
 /* A picture codec from a model file: the prior is in it as integers, which say nearly the same as the float weights did. */
 static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err)
 {

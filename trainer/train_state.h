@@ -41,6 +41,9 @@ bool train_state_keeps_prior(const TrainState *state, const TrainConfig *cfg);
 /* These integers, of that model's file: for a state whose checkpoint has none. Errors: RSD_ERR_MODEL (another prior), those of
  * image_codec_load. */
 RsdStatus train_state_load_prior(TrainState *state, const char *path, RsdError *err);
+/* The prior of another model's file in place of the state's, weights and integers. Errors: RSD_ERR_ARG (it is not frozen), RSD_ERR_MODEL (of
+ * other sizes), those of image_codec_load. */
+RsdStatus train_state_take_prior(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err);
 /* Weights and codebooks of a model file in place of the random ones; the optimiser and moving averages that the file has
  * not start anew. Errors: RSD_ERR_MODEL (another architecture: names the key), those of audio_codec_load. */
 RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, const char *path, RsdError *err);

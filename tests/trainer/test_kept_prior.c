@@ -20,6 +20,7 @@
 
 static char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE];
 static TrainConfig cfg;
+static const char *prior_path; /* --prior; NULL: none */
 static int n_remade; /* warnings that integers are made anew */
 
 static void count_warning(void *ctx, LogLevel level, const char *text)
@@ -58,6 +59,7 @@ static RsdStatus train(const char *run, int n_steps, const char *init_path, RsdE
     const char *dirs[] = {data_dir};
     char run_dir[PATH_SIZE], setting[32];
     TrainOptions options = {.dirs = dirs, .n_dirs = 1, .run_dir = run_dir, .resume = true, .init_path = init_path,
+                            .prior_path = prior_path,
                             .export_half = true, .export_bytes = true};
     TrainSummary summary;
     RsdStatus status;
@@ -196,4 +198,36 @@ Test(kept_prior, is_that_of_the_file_through_checkpoints_and_those_of_older_prog
         cr_assert_eq(n_remade, 1);
         n_remade = 0;
     }
+}
+
+Test(kept_prior, may_be_that_of_another_model)
+{
+    char model[PATH_SIZE], twin[PATH_SIZE];
+    RsdError err = {0};
+
+    expect_trained("model", 2, NULL);
+    runs_set(&cfg, "train.seed=7");
+    expect_trained("twin", 2, NULL);
+    snprintf(model, sizeof model, "%s", in_run("model", "model-f16.safetensors"));
+    snprintf(twin, sizeof twin, "%s", in_run("twin", "model-f16.safetensors"));
+    change_tables(model);
+    prior_path = model;
+    cr_assert_eq(train("refused", 1, twin, &err), RSD_ERR_ARG);
+    cr_assert(strstr(err.text, model) && strstr(err.text, "train.freeze = prior"), "%s", err.text);
+
+    runs_set(&cfg, "train.freeze=prior");
+    runs_set(&cfg, "optim.lr=0");
+    runs_set(&cfg, "optim.lr_final=0");
+    expect_trained("follows", 1, twin);
+    expect_changed(0, model, "follows", "begun");
+    cr_assert_eq(state_files_count_changed(twin, in_run("follows", "model-f16.safetensors"), "decoder."), 0);
+    prior_path = NULL;
+    expect_trained("follows", 2, NULL);
+    expect_changed(0, model, "follows", "resumed");
+
+    runs_set(&cfg, "picture.entropy=24");
+    expect_trained("wider", 1, NULL);
+    prior_path = model;
+    cr_assert_eq(train("odd", 1, in_run("wider", "model-f16.safetensors"), &err), RSD_ERR_MODEL, "%s", err.text);
+    prior_path = NULL;
 }
