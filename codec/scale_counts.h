@@ -2,7 +2,7 @@
  *
  * A prior foretells a normal distribution of what an analysis gives. What is coded of it is something else: an encoder that weighs bits
  * against errors takes 0 where 1 would be a little nearer (tile_coder.h, TileRounding), and most with small scales. Tables of what
- * it chose need 2 to 3.5 % fewer bits than those of the distributions, and make the bits that it weighs true.
+ * it chose need fewer bits than those of the distributions, and make the bits that it weighs true.
  *
  * SPDX-License-Identifier: MIT
  */
