@@ -59,7 +59,7 @@ static const Option OPTIONS[] = {
      .value = "MODEL",
      .offset = offsetof(TrainRequest, prior),
      .help = "of pictures, with train.freeze=prior: the prior of this model file instead of that of --init, for a twin "
-             "that follows its model"},
+             "that follows its model; not looked at with --resume"},
     {.name = "set",
      .kind = OPTION_LIST,
      .value = "KEY=VALUE",

@@ -10,6 +10,7 @@
 #include <criterion/criterion.h>
 
 #include "engine/base/rng.h"
+#include "engine/kernels/kernels.h"
 #include "media/image_writer.h"
 #include "tests/trainer/recordings.h"
 
@@ -59,4 +60,30 @@ void painted_tiny_config(TrainConfig *cfg)
                                     "[optim]\nmethod = muon\nlr = 0.002\nwarmup = 0\nschedule = constant\nclip = 0\nema = 0.9\n",
                                     "text", &err),
                  RSD_OK, "%s", err.text);
+}
+
+void painted_open_run(PaintedRun *run, int n_threads)
+{
+    const char *dirs[] = {run->data_dir};
+    RsdError err = {0};
+
+    memset(run, 0, sizeof *run);
+    recordings_make_folder(run->data_dir);
+    painted_write_all(run->data_dir, 4);
+    painted_tiny_config(&run->config);
+    cr_assert_eq(picture_list_scan(&run->list, dirs, 1, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(pictures_create(&run->pictures, run->list, &run->config, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(rsd_threads_create(&run->threads, n_threads, &err), RSD_OK);
+    cr_assert_eq(image_step_create(&run->step, &run->config, run->threads, NULL, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(train_state_create(&run->state, &run->config, kernels_pick(), &err), RSD_OK, "%s", err.text);
+}
+
+void painted_close_run(PaintedRun *run)
+{
+    train_state_destroy(&run->state);
+    image_step_destroy(&run->step);
+    rsd_threads_destroy(&run->threads);
+    pictures_destroy(&run->pictures);
+    picture_list_destroy(&run->list);
+    recordings_remove(run->data_dir);
 }

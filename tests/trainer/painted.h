@@ -7,10 +7,27 @@
 
 #include <stdint.h>
 
-#include "trainer/config.h"
+#include "tests/trainer/recordings.h"
+#include "trainer/image_step.h"
+#include "trainer/pictures.h"
+#include "trainer/train_state.h"
 
 /* p0.png, p1.png, ...: soft blobs of colour, something that a small network learns in a few steps. */
 void painted_write_all(const char *folder, uint32_t n);
 void painted_tiny_config(TrainConfig *cfg);
+
+/* A run of it on four of them before its first step. */
+typedef struct PaintedRun {
+    char data_dir[RECORDINGS_PATH_SIZE];
+    TrainConfig config;
+    PictureList *list;
+    Pictures *pictures;
+    RsdThreads *threads;
+    ImageStep *step;
+    TrainState *state;
+} PaintedRun;
+
+void painted_open_run(PaintedRun *run, int n_threads);
+void painted_close_run(PaintedRun *run);
 
 #endif

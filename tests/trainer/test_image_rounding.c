@@ -10,44 +10,22 @@
 #include "engine/base/mem.h"
 #include "models/image_prior.h"
 #include "tests/trainer/painted.h"
-#include "tests/trainer/recordings.h"
 #include "trainer/image_rounding.h"
-#include "trainer/train_state.h"
 
-static char data_dir[RECORDINGS_PATH_SIZE];
-static TrainConfig cfg;
-static PictureList *list;
-static Pictures *pictures;
-static RsdThreads *threads;
-static ImageStep *step;
-static TrainState *state;
+static PaintedRun run;
 static ImageRounding *rounding;
 static RsdError err;
 
 static void set_up(void)
 {
-    const char *dirs[] = {data_dir};
-
-    recordings_make_folder(data_dir);
-    painted_write_all(data_dir, 4);
-    painted_tiny_config(&cfg);
-    cr_assert_eq(picture_list_scan(&list, dirs, 1, &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(pictures_create(&pictures, list, &cfg, &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(rsd_threads_create(&threads, 1, &err), RSD_OK);
-    cr_assert_eq(image_step_create(&step, &cfg, threads, NULL, &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(train_state_create(&state, &cfg, kernels_pick(), &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(image_rounding_create(&rounding, step, pictures, true, &err), RSD_OK, "%s", err.text);
+    painted_open_run(&run, 1);
+    cr_assert_eq(image_rounding_create(&rounding, run.step, run.pictures, true, &err), RSD_OK, "%s", err.text);
 }
 
 static void tear_down(void)
 {
     image_rounding_destroy(&rounding);
-    train_state_destroy(&state);
-    image_step_destroy(&step);
-    rsd_threads_destroy(&threads);
-    pictures_destroy(&pictures);
-    picture_list_destroy(&list);
-    recordings_remove(data_dir);
+    painted_close_run(&run);
 }
 
 TestSuite(image_rounding, .init = set_up, .fini = tear_down);
@@ -57,9 +35,9 @@ static float *copy_all(void)
     float *copy;
     int64_t at = 0;
 
-    cr_assert_eq(mem_alloc(&copy, (size_t)params_count_elements(state->params, false), sizeof *copy, NULL), RSD_OK);
-    for (size_t i = 0; i < state->params->n_items; i++) {
-        const Tensor *tensor = state->params->items[i].tensor;
+    cr_assert_eq(mem_alloc(&copy, (size_t)params_count_elements(run.state->params, false), sizeof *copy, NULL), RSD_OK);
+    for (size_t i = 0; i < run.state->params->n_items; i++) {
+        const Tensor *tensor = run.state->params->items[i].tensor;
 
         memcpy(copy + at, tensor->data, (size_t)tensor_count(tensor) * sizeof *copy);
         at += tensor_count(tensor);
@@ -73,8 +51,8 @@ static int count_changed(const float *copy)
     int64_t at = 0;
     int n = 0;
 
-    for (size_t i = 0; i < state->params->n_items; i++) {
-        const Tensor *tensor = state->params->items[i].tensor;
+    for (size_t i = 0; i < run.state->params->n_items; i++) {
+        const Tensor *tensor = run.state->params->items[i].tensor;
 
         n += memcmp(copy + at, tensor->data, (size_t)tensor_count(tensor) * sizeof *copy) != 0;
         at += tensor_count(tensor);
@@ -87,7 +65,7 @@ Test(image_rounding, weights_come_back_to_the_bit)
     float *before = copy_all();
     int n_changed;
 
-    cr_assert_eq(image_rounding_apply(rounding, state, DTYPE_F32, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(image_rounding_apply(rounding, run.state, DTYPE_F32, &err), RSD_OK, "%s", err.text);
     n_changed = count_changed(before);
     cr_assert(n_changed >= 2 && n_changed <= 4, "%d: weights and biases of two layers of the prior", n_changed);
     image_rounding_undo(rounding);
@@ -99,15 +77,15 @@ Test(image_rounding, weights_come_back_to_the_bit)
 
 Test(image_rounding, the_prior_of_a_file_is_made_of_the_very_weights)
 {
-    const Tensor *weight = params_find(state->params, "prior.out.weight");
+    const Tensor *weight = params_find(run.state->params, "prior.out.weight");
     float *rounded, *before = copy_all();
     size_t n = (size_t)tensor_count(weight);
 
-    cr_assert_eq(image_rounding_apply(rounding, state, DTYPE_F32, &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(image_rounding_apply(rounding, run.state, DTYPE_F32, &err), RSD_OK, "%s", err.text);
     cr_assert_eq(mem_alloc(&rounded, n, sizeof *rounded, NULL), RSD_OK);
     memcpy(rounded, weight->data, n * sizeof *rounded);
-    cr_assert_eq(image_codec_make_prior(state->image, &err), RSD_OK, "%s", err.text);
-    integer_prior_to_float(state->image->prior, state->image);
+    cr_assert_eq(image_codec_make_prior(run.state->image, &err), RSD_OK, "%s", err.text);
+    integer_prior_to_float(run.state->image->prior, run.state->image);
     cr_assert_arr_eq(rounded, weight->data, n * sizeof *rounded);
     mem_free(&rounded);
     mem_free(&before);
@@ -117,18 +95,18 @@ Test(image_rounding, bytes_are_those_that_a_file_of_bytes_would_hold)
 {
     bool has_some = false;
 
-    for (size_t i = 0; i < state->params->n_items; i++) {
-        const Param *param = &state->params->items[i];
+    for (size_t i = 0; i < run.state->params->n_items; i++) {
+        const Param *param = &run.state->params->items[i];
 
         cr_assert(!param->fine || !params_is_stored_as_bytes(param), "%s", param->name);
     }
-    train_state_destroy(&state);
-    cfg.picture.model.widths[2] = 128; /* matrices that are worth it */
-    cfg.picture.model.encoder_blocks[2] = cfg.picture.model.decoder_blocks[2] = 1;
-    cr_assert_eq(train_state_create(&state, &cfg, kernels_pick(), &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(image_rounding_apply(rounding, state, DTYPE_I8, &err), RSD_OK, "%s", err.text);
-    for (size_t i = 0; i < state->params->n_items; i++) {
-        const Param *param = &state->params->items[i];
+    train_state_destroy(&run.state);
+    run.config.picture.model.widths[2] = 128; /* matrices that are worth it */
+    run.config.picture.model.encoder_blocks[2] = run.config.picture.model.decoder_blocks[2] = 1;
+    cr_assert_eq(train_state_create(&run.state, &run.config, kernels_pick(), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(image_rounding_apply(rounding, run.state, DTYPE_I8, &err), RSD_OK, "%s", err.text);
+    for (size_t i = 0; i < run.state->params->n_items; i++) {
+        const Param *param = &run.state->params->items[i];
         const int64_t n_in = tensor_count(param->tensor) / param->tensor->shape[0];
 
         if (strncmp(param->name, "prior.", 6) == 0 || !params_is_stored_as_bytes(param))
