@@ -69,6 +69,67 @@ static void compare_bits(const Kernels *set, Density density, float floor, int64
     }
 }
 
+/* Its tangents are not the plain one's to the bit. */
+static void compare_soft_rounding(const Kernels *set, float temperature, int64_t n)
+{
+    static float got[MOST + 1], expected[MOST];
+    const Snap snap = {.kind = SNAP_SOFT, .per_unit = temperature};
+
+    got[n] = 7.0f;
+    set->latent->snap(&snap, x, got, n);
+    latent_ref.snap(&snap, x, expected, n);
+    expect_near(set->name, "soft rounding", got, expected, n, 1e-6f);
+    for (int add = 0; add < 2; add++) {
+        for (int64_t i = 0; i < n; i++)
+            got[i] = expected[i] = 0.5f;
+        set->latent->snap_grad(&snap, x, dy, got, n, add);
+        latent_ref.snap_grad(&snap, x, dy, expected, n, add);
+        expect_near(set->name, "gradient of soft rounding", got, expected, n, 2e-6f / temperature);
+    }
+    cr_assert(got[n] == 7.0f, "%s wrote behind the end", set->name);
+}
+
+/* u from end to end, and x at whole numbers, just beside them and in the middle. */
+static void compare_stochastic_rounding(const Kernels *set, float temperature, uint32_t sample, int64_t n)
+{
+    static float at[MOST], u[MOST], got[MOST + 1], expected[MOST];
+    Rng rng = rng_at(33, RNG_TEST, 0, sample);
+
+    for (int64_t i = 0; i < MOST; i++) {
+        at[i] = i % 7 == 0 ? roundf(x[i]) + 0.25f * (float)(i % 4) : i % 7 == 1 ? nextafterf(roundf(x[i]), x[i]) : x[i];
+        u[i] = i % 11 == 0 ? 1e-7f : i % 11 == 1 ? 1.0f - 6e-8f : uniform(&rng, 0.001f, 0.999f);
+    }
+    got[n] = 7.0f;
+    set->latent->stochastic(temperature, at, u, got, n);
+    latent_ref.stochastic(temperature, at, u, expected, n);
+    expect_near(set->name, "stochastic rounding", got, expected, n, 1e-9f);
+    for (int add = 0; add < 2; add++) {
+        for (int64_t i = 0; i < n; i++)
+            got[i] = expected[i] = 0.5f;
+        set->latent->stochastic_grad(temperature, at, u, dy, got, add, n);
+        latent_ref.stochastic_grad(temperature, at, u, dy, expected, add, n);
+        expect_near(set->name, "gradient of stochastic rounding", got, expected, n, 1e-6f);
+    }
+    cr_assert(got[n] == 7.0f, "%s wrote behind the end", set->name);
+}
+
+/* What a number becomes does not depend on how many stand beside it: threads divide planes anywhere. */
+static void expect_same_in_parts(const Kernels *set)
+{
+    static float whole[2][MOST], parts[2][MOST];
+    float(*to)[MOST] = whole;
+
+    for (int64_t size = MOST; size > 0; size = size == MOST ? 13 : 0, to = parts)
+        for (int64_t first = 0; first < MOST; first += size) {
+            const int64_t n = first + size < MOST ? size : MOST - first;
+
+            set->latent->stochastic(0.3f, x + first, scale + first, to[0] + first, n);
+            set->latent->snap_grad(&(Snap){.kind = SNAP_SOFT, .per_unit = 0.3f}, x + first, dy + first, to[1] + first, n, false);
+        }
+    ASSERT_SAME_BITS("stochastic rounding", whole[0], parts[0], MOST);
+    ASSERT_SAME_BITS("gradients of soft rounding", whole[1], parts[1], MOST);
+}
+
 static void compare_rounding(const Kernels *set, const Snap *snap, int64_t n)
 {
     static float got[MOST], expected[MOST];
@@ -94,9 +155,16 @@ static void compare(const Kernels *set)
             compare_bits(set, (Density)density, 1e-30f, MOST - sample);
             compare_bits(set, (Density)density, 0.0f, sample);
         }
-        for (int kind = SNAP_BOUND; kind <= SNAP_SOFT; kind++)
+        for (int kind = SNAP_BOUND; kind <= SNAP_ROUND; kind++)
             compare_rounding(set, &(Snap){(SnapKind)kind, 0.5f, -8, 7.5f}, MOST - sample);
+        for (int k = 1; k <= 4; k++) {
+            compare_soft_rounding(set, 0.1f * (float)k, MOST - sample);
+            compare_stochastic_rounding(set, 0.1f * (float)k, sample, MOST - sample);
+        }
     }
+    for (int i = 0; i < MOST; i++)
+        scale[i] = 0.001f + 0.998f * scale[i] / (1.0f + scale[i]);
+    expect_same_in_parts(set);
 }
 
 Test(latent, sets_agree)

@@ -74,7 +74,7 @@ static void bits_grad(const BitsJob *job, const float *dy, const BitsGrad *grad,
 
 /* ---- rounding ---- */
 
-void ref_snap(const Snap *s, const float *x, float *y, int64_t n)
+static void snap(const Snap *s, const float *x, float *y, int64_t n)
 {
     if (s->kind == SNAP_SOFT) {
         const float inverse = 1.0f / s->per_unit, half = 0.5f / tanhf(0.5f * inverse);
@@ -93,7 +93,7 @@ void ref_snap(const Snap *s, const float *x, float *y, int64_t n)
     }
 }
 
-void ref_snap_grad(const Snap *s, const float *x, const float *dy, float *dx, int64_t n, bool add)
+static void snap_grad(const Snap *s, const float *x, const float *dy, float *dx, int64_t n, bool add)
 {
     if (s->kind == SNAP_SOFT) {
         const float inverse = 1.0f / s->per_unit, half = 0.5f / tanhf(0.5f * inverse);
@@ -336,7 +336,7 @@ static double upper_share(double t, double x, double u, double *slope)
     return w;
 }
 
-void ref_stochastic(float t, const float *x, const float *u, float *y, int64_t n)
+static void stochastic(float t, const float *x, const float *u, float *y, int64_t n)
 {
     double slope;
 
@@ -344,7 +344,7 @@ void ref_stochastic(float t, const float *x, const float *u, float *y, int64_t n
         y[i] = (float)(floor((double)x[i]) + upper_share((double)t, (double)x[i], (double)u[i], &slope));
 }
 
-void ref_stochastic_grad(float t, const float *x, const float *u, const float *dy, float *dx, bool add, int64_t n)
+static void stochastic_grad(float t, const float *x, const float *u, const float *dy, float *dx, bool add, int64_t n)
 {
     double slope;
 
@@ -358,9 +358,9 @@ const LatentKernels latent_ref = {.bits = bits,
                                   .bits_grad = bits_grad,
                                   .table_bits = ref_table_bits,
                                   .table_bits_grad = ref_table_bits_grad,
-                                  .stochastic = ref_stochastic,
-                                  .stochastic_grad = ref_stochastic_grad,
-                                  .snap = ref_snap,
-                                  .snap_grad = ref_snap_grad,
+                                  .stochastic = stochastic,
+                                  .stochastic_grad = stochastic_grad,
+                                  .snap = snap,
+                                  .snap_grad = snap_grad,
                                   .factorised_bits = ref_factorised_bits,
                                   .factorised_bits_grad = ref_factorised_bits_grad};

@@ -10,10 +10,6 @@
 void ref_table_bits(const BitsTable *table, const float *x, const float *row, float *y, int64_t n);
 void ref_table_bits_grad(const BitsTable *table, const float *x, const float *row, const float *dy, float *dx, bool add_x,
                          float *drow, bool add_row, int64_t n);
-void ref_snap(const Snap *snap, const float *x, float *y, int64_t n);
-void ref_snap_grad(const Snap *snap, const float *x, const float *dy, float *dx, int64_t n, bool add);
-void ref_stochastic(float t, const float *x, const float *u, float *y, int64_t n);
-void ref_stochastic_grad(float t, const float *x, const float *u, const float *dy, float *dx, bool add, int64_t n);
 void ref_factorised_bits(const float *weights, const float *x, float floor, float *y, int64_t n);
 void ref_factorised_bits_grad(const float *weights, const float *x, float floor, const float *dy, float *dx, bool add,
                               double *dweights, int64_t n);

@@ -24,6 +24,11 @@ static inline Lanes absolute(Lanes a)
     return _mm256_andnot_pd(_mm256_set1_pd(-0.0), a);
 }
 
+static inline Lanes floor_of(Lanes a)
+{
+    return _mm256_floor_pd(a);
+}
+
 static inline Lanes pick_greater(Lanes a, Lanes b, Lanes yes, Lanes no)
 {
     return _mm256_blendv_pd(no, yes, _mm256_cmp_pd(a, b, _CMP_GT_OQ));

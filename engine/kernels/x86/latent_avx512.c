@@ -24,6 +24,11 @@ static inline Lanes absolute(Lanes a)
     return _mm512_abs_pd(a);
 }
 
+static inline Lanes floor_of(Lanes a)
+{
+    return _mm512_floor_pd(a);
+}
+
 static inline Lanes pick_greater(Lanes a, Lanes b, Lanes yes, Lanes no)
 {
     return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a, b, _CMP_GT_OQ), no, yes);

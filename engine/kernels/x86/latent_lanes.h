@@ -5,7 +5,7 @@
  *   Lanes, Whole                  N_LANES doubles with + - * / between them; as many uint64_t with + - << >>
  *   all_lanes(x)                  x in each
  *   mul_add(a, b, c)              a b + c
- *   absolute(a)
+ *   absolute(a), floor_of(a)
  *   pick_greater(a, b, yes, no)   yes where a > b, else no
  *   load_floats, store_floats     N_LANES floats
  *
@@ -188,6 +188,116 @@ static void bits_grad(const BitsJob *job, const float *dy, const BitsGrad *grad,
     put_rest(grad->dscale ? grad->dscale + whole : NULL, dscale, left, grad->add_scale);
 }
 
+/* --- rounding that lets gradients through ------------------------------------------------------------------------------------ */
+
+/* tanh x to 1e-12. */
+INLINE Lanes tanh_lanes(Lanes x)
+{
+    const Lanes e = exp_lanes(all_lanes(-2.0) * absolute(x)), t = (all_lanes(1.0) - e) / (all_lanes(1.0) + e);
+
+    return pick_greater(all_lanes(0.0), x, all_lanes(0.0) - t, t);
+}
+
+/* What a rounding makes of numbers, and how that grows with them. */
+INLINE Lanes soft_lanes(double temperature, Lanes x, Lanes *slope)
+{
+    const double inverse = 1.0 / temperature, half = 0.5 / tanh(0.5 * inverse);
+    const Lanes middle = floor_of(x) + all_lanes(0.5), t = tanh_lanes((x - middle) * all_lanes(inverse));
+
+    *slope = all_lanes(half * inverse) * (all_lanes(1.0) - t * t);
+    return mul_add(all_lanes(half), t, middle);
+}
+
+/* artanh r - artanh(1 - r) is half the logarithm of a quotient; e^-|v| serves the share and its slope. */
+INLINE Lanes stochastic_lanes(double temperature, Lanes x, Lanes u, Lanes *slope)
+{
+    const Lanes one = all_lanes(1.0), most = all_lanes(1.0 - (double)STOCHASTIC_EDGE), by_t = all_lanes(1.0 / temperature);
+    const Lanes whole = floor_of(x), above = x - whole, r = pick_greater(above, most, most, above), below = one - r;
+    const Lanes left = pick_greater(below, most, most, below);
+    const Lanes energy = bits_of((one + r) * (one - left) / ((one - r) * (one + left))), noise = bits_of(u / (one - u));
+    const Lanes v = all_lanes(-M_LN2) * by_t * mul_add(all_lanes(0.5) * by_t, energy, noise);
+    const Lanes e = exp_lanes(all_lanes(0.0) - absolute(v)), far = one / (one + e);
+
+    *slope = e * far * far * by_t * by_t * (one / (one - r * r) + one / (one - left * left));
+    return whole + pick_greater(v, all_lanes(0.0), far, e * far);
+}
+
+/* n numbers of any count: the last ones go through a register that is filled up. */
+typedef struct Rounding {
+    bool stochastic;
+    double temperature;
+    const float *x, *u; /* u: of stochastic rounding, else x again */
+} Rounding;
+
+INLINE Lanes round_lanes(const Rounding *job, const float *x, const float *u, Lanes *slope)
+{
+    return job->stochastic ? stochastic_lanes(job->temperature, load_floats(x), load_floats(u), slope)
+                           : soft_lanes(job->temperature, load_floats(x), slope);
+}
+
+typedef struct RoundingRest {
+    float x[N_LANES], u[N_LANES], dy[N_LANES], y[N_LANES];
+} RoundingRest;
+
+static RoundingRest rest_of(const Rounding *job, int64_t at, int64_t n)
+{
+    RoundingRest rest;
+
+    for (int64_t i = 0; i < N_LANES; i++) {
+        rest.x[i] = i < n ? job->x[at + i] : 0.5f;
+        rest.u[i] = i < n ? job->u[at + i] : 0.5f;
+        rest.dy[i] = rest.y[i] = 0.0f;
+    }
+    return rest;
+}
+
+INLINE void round_all(const Rounding *job, float *y, int64_t n)
+{
+    const int64_t whole = n / N_LANES * N_LANES;
+    Lanes slope;
+
+    for (int64_t i = 0; i < whole; i += N_LANES)
+        store_floats(y + i, round_lanes(job, job->x + i, job->u + i, &slope));
+    if (whole < n) {
+        RoundingRest rest = rest_of(job, whole, n - whole);
+
+        store_floats(rest.y, round_lanes(job, rest.x, rest.u, &slope));
+        memcpy(y + whole, rest.y, (size_t)(n - whole) * sizeof *y);
+    }
+}
+
+INLINE void round_all_grad(const Rounding *job, const float *dy, float *dx, bool add, int64_t n)
+{
+    const int64_t whole = n / N_LANES * N_LANES;
+    Lanes slope;
+
+    for (int64_t i = 0; i < whole; i += N_LANES) {
+        (void)round_lanes(job, job->x + i, job->u + i, &slope);
+        put_lanes(dx + i, slope * load_floats(dy + i), add);
+    }
+    if (whole < n) {
+        RoundingRest rest = rest_of(job, whole, n - whole);
+
+        for (int64_t i = 0; i < n - whole; i++) {
+            rest.dy[i] = dy[whole + i];
+            rest.y[i] = dx[whole + i];
+        }
+        (void)round_lanes(job, rest.x, rest.u, &slope);
+        put_lanes(rest.y, slope * load_floats(rest.dy), add);
+        memcpy(dx + whole, rest.y, (size_t)(n - whole) * sizeof *dx);
+    }
+}
+
+static void stochastic(float t, const float *x, const float *u, float *y, int64_t n)
+{
+    round_all(&(Rounding){true, (double)t, x, u}, y, n);
+}
+
+static void stochastic_grad(float t, const float *x, const float *u, const float *dy, float *dx, bool add, int64_t n)
+{
+    round_all_grad(&(Rounding){true, (double)t, x, u}, dy, dx, add, n);
+}
+
 /* --- rounding: loops without branches, for the compiler ---------------------------------------------------------------------- */
 
 static void snap(const Snap *s, const float *x, float *y, int64_t n)
@@ -195,7 +305,7 @@ static void snap(const Snap *s, const float *x, float *y, int64_t n)
     const float per_unit = s->per_unit, low = s->low, high = s->high;
 
     if (s->kind == SNAP_SOFT) {
-        ref_snap(s, x, y, n);
+        round_all(&(Rounding){false, (double)per_unit, x, x}, y, n);
         return;
     }
     for (int64_t i = 0; i < n && s->kind == SNAP_ROUND; i++) {
@@ -212,7 +322,7 @@ static void snap_grad(const Snap *s, const float *x, const float *dy, float *dx,
     const float low = s->low, high = s->high;
 
     if (s->kind == SNAP_SOFT) {
-        ref_snap_grad(s, x, dy, dx, n, add);
+        round_all_grad(&(Rounding){false, (double)s->per_unit, x, x}, dy, dx, add, n);
         return;
     }
     for (int64_t i = 0; i < n; i++) {
@@ -229,8 +339,8 @@ static void snap_grad(const Snap *s, const float *x, const float *dy, float *dx,
                                 .bits_grad = bits_grad,                                                                \
                                 .table_bits = ref_table_bits,                                                          \
                                 .table_bits_grad = ref_table_bits_grad,                                                \
-                                .stochastic = ref_stochastic,                                                          \
-                                .stochastic_grad = ref_stochastic_grad,                                                \
+                                .stochastic = stochastic,                                                              \
+                                .stochastic_grad = stochastic_grad,                                                    \
                                 .snap = snap,                                                                          \
                                 .snap_grad = snap_grad,                                                                \
                                 .factorised_bits = ref_factorised_bits,                                                \
