@@ -108,8 +108,9 @@ static const Option OPTIONS[] = {
              "stage, 3 to 6 keep 8 to 64: nearer codes at the same rate, in more time; the default is 1 for published "
              "models, and for DAC 1 is all. Of pictures: 1 rounds to the nearest, 2 (default) weighs each value's bits against its error; 3 to 9 search for values "
              "that make fewer bits of the same picture, each after all that the one before it does: 3 by 2 sweeps (RDOQ), "
-             "4 by 8 with noise (straight-through), 5 to 7 by 20, 40 and 100 steps on softly rounded values, 8 and 9 by 200 and 300 of "
-             "stochastic annealing; 9 also adapts the decoder's last layer to the picture, of up to 40 Mpx. 5 gains most for its time. "
+             "4 and 5 by 8 and 20 with noise (straight-through), 6 by 60 steps on softly rounded values, 7 to 9 by 100, 200 and 300 of "
+             "stochastic annealing; 9 also adapts the decoder's last layer to the picture, of up to 40 Mpx. 4 gains most for its time, 8 "
+             "twice as much. "
              "With a model that codes vectors (picture.quantizer = rvq, fsq or bsq) 1 and 2 alone"},
     {.name = "tune",
      .kind = OPTION_TEXT,
