@@ -181,7 +181,7 @@ $B/tests/quality/quality: $(QUALITY_OBJ) $(STATIC_LIB)
 # --- tests ------------------------------------------------------------------------------------------------------------
 
 # Allocations that are refused on purpose must give NULL under the sanitizers too.
-SAME_BUILD = make BUILD=$B CC=$(CC) SANITIZE=$(SANITIZE) WERROR=$(WERROR) EXTRA_CFLAGS=$(EXTRA_CFLAGS)
+SAME_BUILD = make BUILD=$B CC="$(CC)" SANITIZE=$(SANITIZE) WERROR=$(WERROR) EXTRA_CFLAGS="$(EXTRA_CFLAGS)"
 RUN_TESTS = RESIDUA_CC='$(CC) $(SANITIZE_FLAGS)' RESIDUA_MAKE='$(SAME_BUILD)' ASAN_OPTIONS=allocator_may_return_null=1:$$ASAN_OPTIONS TSAN_OPTIONS=allocator_may_return_null=1:$$TSAN_OPTIONS \
             RESIDUA_BUILD='$(abspath $B)' RESIDUA_SOURCE='$(CURDIR)' $(RUNNER) $(TEST_ARGS)
 

@@ -4,7 +4,7 @@ cc=${RESIDUA_CC:-cc}
 make=${RESIDUA_MAKE:-make BUILD=${BUILD#"$SOURCE"/}}
 unset MAKEFLAGS MAKELEVEL MFLAGS
 root=$PWD/root
-$make -s -C "$SOURCE" install DESTDIR="$root" prefix=/opt/residua >log 2>&1 || cat log
+eval "$make -s -C \"\$SOURCE\" install DESTDIR=\"\$root\" prefix=/opt/residua" >log 2>&1 || cat log # a compiler may have a blank: "ccache gcc"
 (cd root/opt/residua && find . ! -type d | sort)
 
 cat >version.c <<'END'
@@ -43,5 +43,5 @@ done
 echo "exported names that are not ours: shared $(nm -D --defined-only "$root/opt/residua/lib/libresidua.so" | awk '$3 !~ /^rsd_/' | wc -l)," \
     "static $(nm -g --defined-only "$root/opt/residua/lib/libresidua.a" | awk 'NF == 3 && $3 !~ /^rsd_/' | wc -l)"
 
-$make -s -C "$SOURCE" uninstall DESTDIR="$root" prefix=/opt/residua >log 2>&1 || cat log
+eval "$make -s -C \"\$SOURCE\" uninstall DESTDIR=\"\$root\" prefix=/opt/residua" >log 2>&1 || cat log
 find root ! -type d
