@@ -109,8 +109,8 @@ static const Option OPTIONS[] = {
              "models, and for DAC 1 is all. Of pictures: 1 rounds to the nearest, 2 (default) weighs each value's bits against its error; 3 to 9 search for values "
              "that make fewer bits of the same picture, each after all that the one before it does: 3 by 2 sweeps (RDOQ), "
              "4 and 5 by 8 and 20 with noise (straight-through), 6 by 60 steps on softly rounded values, 7 to 9 by 100, 200 and 300 of "
-             "stochastic annealing; 9 also adapts the decoder's last layer to the picture, of up to 40 Mpx. 4 gains most for its time, 8 "
-             "twice as much. "
+             "stochastic annealing; 9 also adapts the decoder's last layer to the picture, of up to 40 Mpx. 3 gains most for its time, 8 "
+             "three times as much. "
              "With a model that codes vectors (picture.quantizer = rvq, fsq or bsq) 1 and 2 alone"},
     {.name = "tune",
      .kind = OPTION_TEXT,

@@ -40,7 +40,7 @@ typedef struct Stage {
 } Stage;
 
 /* The rate of Adam and the temperatures were tried on crops of photographs: few steps want a high rate, and the last temperature must be
- * near 0.1, or what is rounded is not what was relaxed. Fewer than about 100 steps of annealing find nothing that sweeps did not. */
+ * near 0.1, or what is rounded is not what was relaxed. Annealing in 20 or 40 steps found nothing that sweeps had not. */
 static const Stage STAGES[] = {
     {.effort = 3, .n_steps = 2},
     {.effort = 4, .n_steps = 8, .heat = 0.3f},

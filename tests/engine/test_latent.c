@@ -113,19 +113,25 @@ static void compare_stochastic_rounding(const Kernels *set, float temperature, u
     cr_assert(got[n] == 7.0f, "%s wrote behind the end", set->name);
 }
 
-/* What a number becomes does not depend on how many stand beside it: threads divide planes anywhere. */
+static void round_in_parts(const Kernels *set, int64_t size, float *rounded, float *grad)
+{
+    const Snap soft = {.kind = SNAP_SOFT, .per_unit = 0.3f};
+
+    for (int64_t first = 0; first < MOST; first += size) {
+        const int64_t n = first + size < MOST ? size : MOST - first;
+
+        set->latent->stochastic(0.3f, x + first, scale + first, rounded + first, n);
+        set->latent->snap_grad(&soft, x + first, dy + first, grad + first, n, false);
+    }
+}
+
+/* What a number becomes does not depend on how many stand beside it: threads divide planes anywhere. scale serves as u. */
 static void expect_same_in_parts(const Kernels *set)
 {
     static float whole[2][MOST], parts[2][MOST];
-    float(*to)[MOST] = whole;
 
-    for (int64_t size = MOST; size > 0; size = size == MOST ? 13 : 0, to = parts)
-        for (int64_t first = 0; first < MOST; first += size) {
-            const int64_t n = first + size < MOST ? size : MOST - first;
-
-            set->latent->stochastic(0.3f, x + first, scale + first, to[0] + first, n);
-            set->latent->snap_grad(&(Snap){.kind = SNAP_SOFT, .per_unit = 0.3f}, x + first, dy + first, to[1] + first, n, false);
-        }
+    round_in_parts(set, MOST, whole[0], whole[1]);
+    round_in_parts(set, 13, parts[0], parts[1]);
     ASSERT_SAME_BITS("stochastic rounding", whole[0], parts[0], MOST);
     ASSERT_SAME_BITS("gradients of soft rounding", whole[1], parts[1], MOST);
 }

@@ -16,7 +16,7 @@
 void painted_write_all(const char *folder, uint32_t n);
 void painted_tiny_config(TrainConfig *cfg);
 
-/* A run of it on four of them before its first step. */
+/* Training of the tiny codec on four such pictures, before its first step; everything in it is its own until it is closed. */
 typedef struct PaintedRun {
     char data_dir[RECORDINGS_PATH_SIZE];
     TrainConfig config;

@@ -198,20 +198,33 @@ INLINE Lanes tanh_lanes(Lanes x)
     return pick_greater(all_lanes(0.0), x, all_lanes(0.0) - t, t);
 }
 
-/* What a rounding makes of numbers, and how that grows with them. */
-INLINE Lanes soft_lanes(double temperature, Lanes x, Lanes *slope)
-{
-    const double inverse = 1.0 / temperature, half = 0.5 / tanh(0.5 * inverse);
-    const Lanes middle = floor_of(x) + all_lanes(0.5), t = tanh_lanes((x - middle) * all_lanes(inverse));
+/* A rounding of LatentKernels: SNAP_SOFT, or the stochastic one. */
+typedef struct Rounding {
+    bool stochastic;
+    double by_t, half;  /* 1 / t; 1 / (2 tanh(1 / (2 t))) of soft rounding */
+    const float *x, *u; /* u: of stochastic rounding, else x again */
+} Rounding;
 
-    *slope = all_lanes(half * inverse) * (all_lanes(1.0) - t * t);
-    return mul_add(all_lanes(half), t, middle);
+static Rounding soft_rounding(float t, const float *x)
+{
+    const double by_t = 1.0 / (double)t;
+
+    return (Rounding){.by_t = by_t, .half = 0.5 / tanh(0.5 * by_t), .x = x, .u = x};
+}
+
+/* What a rounding makes of numbers, and how that grows with them. */
+INLINE Lanes soft_lanes(const Rounding *job, Lanes x, Lanes *slope)
+{
+    const Lanes middle = floor_of(x) + all_lanes(0.5), t = tanh_lanes((x - middle) * all_lanes(job->by_t));
+
+    *slope = all_lanes(job->half * job->by_t) * (all_lanes(1.0) - t * t);
+    return mul_add(all_lanes(job->half), t, middle);
 }
 
 /* artanh r - artanh(1 - r) is half the logarithm of a quotient; e^-|v| serves the share and its slope. */
-INLINE Lanes stochastic_lanes(double temperature, Lanes x, Lanes u, Lanes *slope)
+INLINE Lanes stochastic_lanes(const Rounding *job, Lanes x, Lanes u, Lanes *slope)
 {
-    const Lanes one = all_lanes(1.0), most = all_lanes(1.0 - (double)STOCHASTIC_EDGE), by_t = all_lanes(1.0 / temperature);
+    const Lanes one = all_lanes(1.0), most = all_lanes(1.0 - (double)STOCHASTIC_EDGE), by_t = all_lanes(job->by_t);
     const Lanes whole = floor_of(x), above = x - whole, r = pick_greater(above, most, most, above), below = one - r;
     const Lanes left = pick_greater(below, most, most, below);
     const Lanes energy = bits_of((one + r) * (one - left) / ((one - r) * (one + left))), noise = bits_of(u / (one - u));
@@ -222,19 +235,12 @@ INLINE Lanes stochastic_lanes(double temperature, Lanes x, Lanes u, Lanes *slope
     return whole + pick_greater(v, all_lanes(0.0), far, e * far);
 }
 
-/* n numbers of any count: the last ones go through a register that is filled up. */
-typedef struct Rounding {
-    bool stochastic;
-    double temperature;
-    const float *x, *u; /* u: of stochastic rounding, else x again */
-} Rounding;
-
 INLINE Lanes round_lanes(const Rounding *job, const float *x, const float *u, Lanes *slope)
 {
-    return job->stochastic ? stochastic_lanes(job->temperature, load_floats(x), load_floats(u), slope)
-                           : soft_lanes(job->temperature, load_floats(x), slope);
+    return job->stochastic ? stochastic_lanes(job, load_floats(x), load_floats(u), slope) : soft_lanes(job, load_floats(x), slope);
 }
 
+/* The last numbers, fewer than a register holds, and what fills it up. */
 typedef struct RoundingRest {
     float x[N_LANES], u[N_LANES], dy[N_LANES], y[N_LANES];
 } RoundingRest;
@@ -290,12 +296,12 @@ INLINE void round_all_grad(const Rounding *job, const float *dy, float *dx, bool
 
 static void stochastic(float t, const float *x, const float *u, float *y, int64_t n)
 {
-    round_all(&(Rounding){true, (double)t, x, u}, y, n);
+    round_all(&(Rounding){.stochastic = true, .by_t = 1.0 / (double)t, .x = x, .u = u}, y, n);
 }
 
 static void stochastic_grad(float t, const float *x, const float *u, const float *dy, float *dx, bool add, int64_t n)
 {
-    round_all_grad(&(Rounding){true, (double)t, x, u}, dy, dx, add, n);
+    round_all_grad(&(Rounding){.stochastic = true, .by_t = 1.0 / (double)t, .x = x, .u = u}, dy, dx, add, n);
 }
 
 /* --- rounding: loops without branches, for the compiler ---------------------------------------------------------------------- */
@@ -305,7 +311,9 @@ static void snap(const Snap *s, const float *x, float *y, int64_t n)
     const float per_unit = s->per_unit, low = s->low, high = s->high;
 
     if (s->kind == SNAP_SOFT) {
-        round_all(&(Rounding){false, (double)per_unit, x, x}, y, n);
+        const Rounding job = soft_rounding(per_unit, x);
+
+        round_all(&job, y, n);
         return;
     }
     for (int64_t i = 0; i < n && s->kind == SNAP_ROUND; i++) {
@@ -322,7 +330,9 @@ static void snap_grad(const Snap *s, const float *x, const float *dy, float *dx,
     const float low = s->low, high = s->high;
 
     if (s->kind == SNAP_SOFT) {
-        round_all_grad(&(Rounding){false, (double)s->per_unit, x, x}, dy, dx, add, n);
+        const Rounding job = soft_rounding(s->per_unit, x);
+
+        round_all_grad(&job, dy, dx, add, n);
         return;
     }
     for (int64_t i = 0; i < n; i++) {
