@@ -45,6 +45,12 @@ void tile_encoded(const TileCoder *coder, int64_t h, int64_t w, int32_t *y)
     coder->kind->encoded(coder, h, w, y);
 }
 
+void tile_steps(const TileCoder *coder, int64_t h, int64_t w, int32_t *step)
+{
+    if (coder->kind->steps)
+        coder->kind->steps(coder, h, w, step);
+}
+
 void tile_count(const TileCoder *coder, int64_t h, int64_t w, ScaleCounts *counts)
 {
     if (coder->kind->count)

@@ -64,6 +64,8 @@ RsdStatus tile_encode(TileCoder *coder, int level, const TileRounding *rounding,
 /* y^ [M, h, w] in 1/64 of the last tile_encode. Of a scalar quantiser: given to tile_encode as y (times TILE_FRACTION / 64) with the
  * same z and strength 0, they make the same code. */
 void tile_encoded(const TileCoder *coder, int64_t h, int64_t w, int32_t *y);
+/* The steps [M, h, w] that latents of the last tile_encode were rounded in, 1 / PRIOR_STEP_UNIT each (models/prior_run.h); IMAGE_SCALAR. */
+void tile_steps(const TileCoder *coder, int64_t h, int64_t w, int32_t *step);
 /* Adds the values of the last tile_encode, of h x w latents; nothing with IMAGE_RVQ. */
 void tile_count(const TileCoder *coder, int64_t h, int64_t w, ScaleCounts *counts);
 /* code -> y^ [M, h, w] in 1/64. Any bytes are safe. Errors: RSD_ERR_CORRUPT; y is then undefined. */

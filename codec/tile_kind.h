@@ -15,6 +15,7 @@ typedef struct TileKind {
     RsdStatus (*encode)(TileCoder *coder, int level, const TileRounding *rounding, const int16_t *z, const int32_t *y, int64_t h,
                         int64_t w, TileCode *code, RsdError *err);
     void (*encoded)(const TileCoder *coder, int64_t h, int64_t w, int32_t *y);
+    void (*steps)(const TileCoder *coder, int64_t h, int64_t w, int32_t *step); /* NULL: IMAGE_SCALAR alone has them */
     void (*count)(const TileCoder *coder, int64_t h, int64_t w, ScaleCounts *counts); /* NULL: there are no scales */
     RsdStatus (*decode)(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y, RsdError *err);
     void (*decode_part)(TileCoder *coder, int level, const TileCode *code, int64_t h, int64_t w, int32_t *y);

@@ -64,6 +64,7 @@ RsdStatus tile_objective_create(TileObjective **out, const TileObjectiveOptions 
     TRY(mem_alloc(&o->y, n_y, sizeof *o->y, err));
     TRY(mem_alloc(&o->z, (size_t)z_count(o, &largest), sizeof *o->z, err));
     TRY(mem_alloc(&o->coded, n_y, sizeof *o->coded, err));
+    TRY(mem_alloc(&o->step, n_y, sizeof *o->step, err));
     TRY(mem_alloc(&o->around, ringed, sizeof *o->around, err));
     TRY(mem_alloc(&o->target, (size_t)(3 * largest.h * largest.w), sizeof *o->target, err));
     *out = o;
@@ -85,6 +86,7 @@ void tile_objective_destroy(TileObjective **objective)
     mem_free(&o->y);
     mem_free(&o->z);
     mem_free(&o->coded);
+    mem_free(&o->step);
     mem_free(&o->around);
     mem_free(&o->target);
     mem_free(objective);
@@ -276,6 +278,7 @@ RsdStatus tile_objective_code(TileObjective *o, const TileRounding *rounding, co
 
     TRY(tile_encode(o->coder, o->level, rounding, z, y, o->tile.latent_h, o->tile.latent_w, &code, err));
     tile_encoded(o->coder, o->tile.latent_h, o->tile.latent_w, o->coded);
+    tile_steps(o->coder, o->tile.latent_h, o->tile.latent_w, o->step);
     o->n_lanes = code.n_lanes;
     TRY(tile_objective_look(o, value, err));
     value->bpp = 8.0 * (double)code.size / (double)o->n_pixels;

@@ -51,6 +51,7 @@ typedef struct TileObjective {
     float *y, *z;               /* what the encoder would round: scaled latents [M, h, w] and hyper latents */
     int n_lanes;                /* of the last choice coded */
     int32_t *coded;             /* [M, h, w] y^ in 1/64 of the last choice coded */
+    int32_t *step;              /* [M, h, w] that it was rounded in, as tile_steps */
     PictureTile region;         /* the tile with its ring, in latents */
     float *around;              /* [M, region] scaled latents */
     float *target;              /* [3, tile.h, tile.w] */

@@ -53,16 +53,18 @@ void tile_relax_begin(TileRelax *relax)
     }
 }
 
-static void follow(float *x, const float *dx, float *first, float *second, int64_t n, int step, double rate, float limit)
+/* unit: of x, in 1 / PRIOR_STEP_UNIT; NULL: 1. */
+static void follow(float *x, const float *dx, const int32_t *unit, float *first, float *second, int64_t n, int step, double rate,
+                   float limit)
 {
     const double fresh1 = 1.0 - pow(BETA1, step), fresh2 = 1.0 - pow(BETA2, step);
 
     for (int64_t i = 0; i < n; i++) {
-        const double g = (double)dx[i];
+        const double g = (double)dx[i], pace = unit ? rate * unit[i] / PRIOR_STEP_UNIT : rate;
 
         first[i] = (float)(BETA1 * (double)first[i] + (1.0 - BETA1) * g);
         second[i] = (float)(BETA2 * (double)second[i] + (1.0 - BETA2) * g * g);
-        x[i] -= (float)(rate * ((double)first[i] / fresh1) / (sqrt((double)second[i] / fresh2) + EPSILON));
+        x[i] -= (float)(pace * ((double)first[i] / fresh1) / (sqrt((double)second[i] / fresh2) + EPSILON));
         x[i] = fmaxf(-limit, fminf(limit, x[i]));
     }
 }
@@ -80,8 +82,8 @@ RsdStatus tile_relax_step(TileRelax *relax, const RelaxRun *run, TileValue *valu
 
     TRY(tile_objective_relaxed(o, &how, relax->z, relax->y, relax->dz, relax->dy, value, err));
     relax->n_done++;
-    follow(relax->y, relax->dy, relax->first[0], relax->second[0], o->n_y, relax->n_done, rate, TILE_LATENT_LIMIT);
-    follow(relax->z, relax->dz, relax->first[1], relax->second[1], o->n_z, relax->n_done, rate, IMAGE_Z_LIMIT);
+    follow(relax->y, relax->dy, o->step, relax->first[0], relax->second[0], o->n_y, relax->n_done, rate, TILE_LATENT_LIMIT);
+    follow(relax->z, relax->dz, NULL, relax->first[1], relax->second[1], o->n_z, relax->n_done, rate, IMAGE_Z_LIMIT);
 fail:
     return status;
 }

@@ -34,8 +34,8 @@ typedef struct ScalarCoder {
     RansEncoder *encoder, *short_encoder; /* of eight lanes, and of one */
     int16_t *z;                           /* [H, ...] */
     uint8_t *z_table;
-    int16_t *mean[2], *k[2]; /* [M, positions] of each pass */
-    uint8_t *index[2];
+    PriorGuess guess[2]; /* [M, positions] of each pass, as k */
+    int16_t *k[2];
     int32_t *anchors; /* [M, anchors] */
 } ScalarCoder;
 
@@ -109,8 +109,9 @@ static void destroy(TileCoder **base)
     mem_free(&old->z_table);
     mem_free(&old->anchors);
     for (int pass = 0; pass < 2; pass++) {
-        mem_free(&old->mean[pass]);
-        mem_free(&old->index[pass]);
+        mem_free(&old->guess[pass].mean);
+        mem_free(&old->guess[pass].index);
+        mem_free(&old->guess[pass].row);
         mem_free(&old->k[pass]);
     }
     mem_free(base);
@@ -135,8 +136,9 @@ static RsdStatus create(TileCoder **out, const TileModel *base, int64_t max_h, i
     TRY(mem_alloc(&coder->z_table, n_z, 1, err));
     TRY(mem_alloc(&coder->anchors, n, sizeof *coder->anchors, err));
     for (int pass = 0; pass < 2; pass++) {
-        TRY(mem_alloc(&coder->mean[pass], n, sizeof *coder->mean[pass], err));
-        TRY(mem_alloc(&coder->index[pass], n, 1, err));
+        TRY(mem_alloc(&coder->guess[pass].mean, n, sizeof *coder->guess[pass].mean, err));
+        TRY(mem_alloc(&coder->guess[pass].index, n, 1, err));
+        TRY(mem_alloc(&coder->guess[pass].row, n, 1, err));
         TRY(mem_alloc(&coder->k[pass], n, sizeof *coder->k[pass], err));
     }
     *out = &coder->base;
@@ -162,7 +164,7 @@ static void name_z_tables(ScalarCoder *coder, int64_t n_z)
 static void take_anchors(ScalarCoder *coder, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        coder->anchors[i] = prior_latent(coder->k[0][i], coder->mean[0][i]);
+        coder->anchors[i] = prior_latent(coder->k[0][i], coder->guess[0].mean[i], coder->guess[0].row[i]);
 }
 
 /* --- encoding ------------------------------------------------------------------------------------------------------- */
@@ -185,7 +187,7 @@ static int32_t cost_at(const ScalarModel *model, int index, int k)
     return model->cost[index][table->n_values] + CDF_COST_UNIT * (2 * (31 - __builtin_clz((uint32_t)at)) + 2);
 }
 
-/* y, less its mean, in 1/1024. */
+/* y, less its mean, in 1/1024 of a step. */
 static int16_t choose(const ScalarModel *model, int index, int32_t y, int64_t strength, int64_t weight)
 {
     int32_t half = TILE_FRACTION / 2, k = (y >= 0 ? y + half : y - half) / TILE_FRACTION, cost;
@@ -214,18 +216,35 @@ typedef struct Cost {
     int64_t sum, n_symbols;
 } Cost;
 
+/* From 1/1024 to 1/1024 of a step, the nearest, halves away from 0. */
+static int32_t in_steps(int32_t from_mean, int row)
+{
+    const int64_t step = prior_step(row), scaled = (int64_t)from_mean * PRIOR_STEP_UNIT, half = step / 2;
+
+    return row == 0 ? from_mean : (int32_t)((scaled >= 0 ? scaled + half : scaled - half) / step);
+}
+
+/* The weight of a squared step, from that of a squared 1. */
+static int64_t step_weight(int64_t weight, int row)
+{
+    const int64_t step = prior_step(row);
+
+    return weight * step * step / (PRIOR_STEP_UNIT * PRIOR_STEP_UNIT);
+}
+
 /* Fills k of a pass; `before` latents were coded before it. */
 static void choose_all(ScalarCoder *coder, int pass, const TileRounding *rounding, int64_t before, const int32_t *y, int64_t h,
                        int64_t w, Cost *cost)
 {
     const ScalarModel *model = coder->model;
+    const PriorGuess *guess = &coder->guess[pass];
 
     FOR_PASS(h, w, pass, model->m)
     {
-        int index = coder->index[pass][i_], strength = rounding->strength + (before + i_ < rounding->from);
+        int index = guess->index[i_], row = guess->row[i_], strength = rounding->strength + (before + i_ < rounding->from);
 
-        coder->k[pass][i_] = choose(model, index, y[at_] - coder->mean[pass][i_] * (TILE_FRACTION / PRIOR_FRACTION), strength,
-                                    rounding->weight ? rounding->weight[c_] : TILE_WEIGHT_UNIT);
+        coder->k[pass][i_] = choose(model, index, in_steps(y[at_] - guess->mean[i_] * (TILE_FRACTION / PRIOR_FRACTION), row), strength,
+                                    rounding->weight ? step_weight(rounding->weight[c_], row) : TILE_WEIGHT_UNIT);
         if (index > 0) {
             cost->sum += cost_at(model, index, coder->k[pass][i_]);
             cost->n_symbols++;
@@ -246,10 +265,10 @@ static RsdStatus encode(TileCoder *base, int level, const TileRounding *rounding
 
     assert(rounding->strength >= 0 && rounding->strength <= TILE_MAX_STRENGTH);
     prior_run_begin(coder->prior, level, z, h, w);
-    prior_run_anchors(coder->prior, coder->mean[0], coder->index[0]);
+    prior_run_anchors(coder->prior, &coder->guess[0]);
     choose_all(coder, 0, rounding, 0, y, h, w, &cost);
     take_anchors(coder, (int64_t)n[0]);
-    prior_run_others(coder->prior, coder->anchors, coder->mean[1], coder->index[1]);
+    prior_run_others(coder->prior, coder->anchors, &coder->guess[1]);
     choose_all(coder, 1, rounding, (int64_t)n[0], y, h, w, &cost);
     code->n_lanes =
         cost.sum <= 8 * CDF_COST_UNIT * RANS_ONE_LANE_MAX_SIZE && cost.n_symbols <= RANS_ONE_LANE_MAX_SYMBOLS ? 1 : RANS_LANES;
@@ -258,7 +277,7 @@ static RsdStatus encode(TileCoder *base, int level, const TileRounding *rounding
     name_z_tables(coder, n_z);
     TRY(rans_encoder_put(encoder, coder->z_table, z, (size_t)n_z, err));
     for (int pass = 0; pass < 2; pass++)
-        TRY(rans_encoder_put(encoder, coder->index[pass], coder->k[pass], n[pass], err));
+        TRY(rans_encoder_put(encoder, coder->guess[pass].index, coder->k[pass], n[pass], err));
     TRY(rans_encoder_finish(encoder, NULL, &code->data, &code->size, err));
 fail:
     return status;
@@ -271,7 +290,7 @@ static void count(const TileCoder *base, int64_t h, int64_t w, ScaleCounts *coun
 
     for (int pass = 0; pass < 2; pass++)
         for (int64_t i = 0; i < coder->model->m * prior_positions(h, w, pass); i++)
-            scale_counts_add(counts, coder->index[pass][i], coder->k[pass][i]);
+            scale_counts_add(counts, coder->guess[pass].index[i], coder->k[pass][i]);
 }
 
 /* --- decoding ------------------------------------------------------------------------------------------------------- */
@@ -279,18 +298,27 @@ static void count(const TileCoder *base, int64_t h, int64_t w, ScaleCounts *coun
 /* Both passes, which take turns in each row, to planes. */
 static void place(const ScalarCoder *coder, int64_t h, int64_t w, int32_t *y)
 {
-    const int16_t *k[2] = {coder->k[0], coder->k[1]}, *mean[2] = {coder->mean[0], coder->mean[1]};
+    int64_t at[2] = {0, 0};
 
     for (int64_t c = 0; c < coder->model->m; c++)
         for (int64_t row = 0; row < h; row++, y += w)
             for (int pass = 0; pass < 2; pass++) {
-                const int64_t first = prior_first_column(row, pass), n = (w - first + 1) / 2;
+                const PriorGuess *guess = &coder->guess[pass];
+                int64_t i = at[pass];
 
-                for (int64_t i = 0; i < n; i++)
-                    y[first + 2 * i] = prior_latent(k[pass][i], mean[pass][i]);
-                k[pass] += n;
-                mean[pass] += n;
+                for (int64_t col = prior_first_column(row, pass); col < w; col += 2, i++)
+                    y[col] = prior_latent(coder->k[pass][i], guess->mean[i], guess->row[i]);
+                at[pass] = i;
             }
+}
+
+static void steps(const TileCoder *base, int64_t h, int64_t w, int32_t *step)
+{
+    const ScalarCoder *coder = (const ScalarCoder *)base;
+
+    for (int pass = 0; pass < 2; pass++)
+        FOR_PASS(h, w, pass, coder->model->m)
+            step[at_] = prior_step(coder->guess[pass].row[i_]);
 }
 
 static void encoded(const TileCoder *base, int64_t h, int64_t w, int32_t *y)
@@ -315,11 +343,11 @@ static RsdStatus decode(TileCoder *base, int level, const TileCode *code, int64_
         CHECK(coder->z[i] >= -IMAGE_Z_LIMIT && coder->z[i] <= IMAGE_Z_LIMIT, err, RSD_ERR_CORRUPT,
               "hyper latent %lld is %d, expected -%d to %d", (long long)i, coder->z[i], IMAGE_Z_LIMIT, IMAGE_Z_LIMIT);
     prior_run_begin(coder->prior, level, coder->z, h, w);
-    prior_run_anchors(coder->prior, coder->mean[0], coder->index[0]);
-    TRY(rans_decoder_get(&decoder, coder->index[0], coder->k[0], (size_t)n[0], err));
+    prior_run_anchors(coder->prior, &coder->guess[0]);
+    TRY(rans_decoder_get(&decoder, coder->guess[0].index, coder->k[0], (size_t)n[0], err));
     take_anchors(coder, n[0]);
-    prior_run_others(coder->prior, coder->anchors, coder->mean[1], coder->index[1]);
-    TRY(rans_decoder_get(&decoder, coder->index[1], coder->k[1], (size_t)n[1], err));
+    prior_run_others(coder->prior, coder->anchors, &coder->guess[1]);
+    TRY(rans_decoder_get(&decoder, coder->guess[1].index, coder->k[1], (size_t)n[1], err));
     TRY(rans_decoder_finish(&decoder, NULL, err));
     place(coder, h, w, y);
 fail:
@@ -361,11 +389,11 @@ static void decode_part(TileCoder *base, int level, const TileCode *code, int64_
         const int64_t n = m * prior_positions(h, w, pass);
 
         if (pass == 0)
-            prior_run_anchors(coder->prior, coder->mean[0], coder->index[0]);
+            prior_run_anchors(coder->prior, &coder->guess[0]);
         else
-            prior_run_others(coder->prior, coder->anchors, coder->mean[1], coder->index[1]);
+            prior_run_others(coder->prior, coder->anchors, &coder->guess[1]);
         if (is_whole)
-            is_whole = get_part(&decoder, coder->index[pass], coder->k[pass], n);
+            is_whole = get_part(&decoder, coder->guess[pass].index, coder->k[pass], n);
         else
             memset(coder->k[pass], 0, (size_t)n * sizeof *coder->k[pass]);
         if (pass == 0)
@@ -381,6 +409,7 @@ static const TileKind SCALAR_KIND = {.create = create,
                                      .share = share,
                                      .encode = encode,
                                      .encoded = encoded,
+                                     .steps = steps,
                                      .count = count,
                                      .decode = decode,
                                      .decode_part = decode_part};

@@ -182,6 +182,11 @@ static void weigh(TileSearch *search)
     }
 }
 
+static double step_of(const TileObjective *o, int64_t i)
+{
+    return (double)o->step[i] / PRIOR_STEP_UNIT;
+}
+
 /* Aims move a part of the way (`pace`) to where the parabola around y^ as it is now has its lowest point. */
 static void move_aims(TileSearch *search, double pace)
 {
@@ -191,7 +196,8 @@ static void move_aims(TileSearch *search, double pace)
     for (int64_t i = 0; i < o->n_y; i++) {
         const double curvature = CARE * search->curvature[i / n];
         const double move = curvature > 0 ? -(double)search->relax.dy[i] / curvature : 0.0;
-        const double lowest = (double)o->coded[i] / PRIOR_FRACTION + fmax(-FARTHEST, fmin(FARTHEST, move));
+        const double farthest = FARTHEST * step_of(o, i);
+        const double lowest = (double)o->coded[i] / PRIOR_FRACTION + fmax(-farthest, fmin(farthest, move));
 
         search->relax.y[i] += (float)(pace * (lowest - (double)search->relax.y[i]));
     }
@@ -202,7 +208,7 @@ static void shake_aims(TileSearch *search, int step, double width)
     Rng rng = rng_at(search->options.seed + (uint64_t)search->progress.tile, RNG_MODEL, (uint64_t)step, 0);
 
     for (int64_t i = 0; i < search->objective->n_y; i++)
-        search->relax.y[i] += (float)(width * ((double)rng_uniform(&rng) - 0.5));
+        search->relax.y[i] += (float)(width * step_of(search->objective, i) * ((double)rng_uniform(&rng) - 0.5));
 }
 
 /* Codes the aims as they are, latents rounded with bits against errors. */

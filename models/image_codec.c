@@ -14,6 +14,7 @@
 #include "models/image_lattice.h"
 #include "models/image_net.h"
 #include "models/image_prior.h"
+#include "models/image_steps.h"
 #include "models/stage_prior.h"
 
 #define MAX_WIDTH 1024
@@ -65,6 +66,7 @@ static RsdStatus check_quantizer(const ImageCodecConfig *cfg, RsdError *err)
     }
     TRY(check_range("hyper", cfg->hyper, 1, MAX_WIDTH, err));
     TRY(check_range("entropy", cfg->entropy, 1, MAX_WIDTH, err));
+    TRY(check_range("steps", cfg->steps, 0, 1, err));
 fail:
     return status;
 }
@@ -93,7 +95,7 @@ fail:
 static void clear_unused(ImageCodecConfig *cfg)
 {
     if (cfg->quantizer != IMAGE_SCALAR) {
-        cfg->hyper = cfg->entropy = 0;
+        cfg->hyper = cfg->entropy = cfg->steps = 0;
     } else {
         cfg->codebooks = cfg->codebook_size = 0;
         cfg->codebook_decay = cfg->dead_below = 0.0f;
@@ -138,6 +140,7 @@ void image_codec_destroy(ImageCodec **codec)
         return;
     image_net_destroy(&(*codec)->net);
     integer_prior_destroy(&(*codec)->prior);
+    integer_steps_destroy(&(*codec)->steps);
     stage_prior_destroy(&(*codec)->stage_prior);
     rvq_destroy(&(*codec)->rvq);
     mem_free(&(*codec)->scale_weights);
@@ -157,13 +160,26 @@ static RsdStatus make_stage_prior(ImageCodec *codec, RsdError *err)
     return RSD_OK;
 }
 
+/* Steps may change around a prior that is kept. */
+static RsdStatus make_steps(ImageCodec *codec, RsdError *err)
+{
+    IntegerSteps *steps;
+    RsdStatus status = integer_steps_create(&steps, codec, err);
+
+    if (status != RSD_OK)
+        return status;
+    integer_steps_destroy(&codec->steps);
+    codec->prior->steps = codec->steps = steps;
+    return RSD_OK;
+}
+
 RsdStatus image_codec_make_prior(ImageCodec *codec, RsdError *err)
 {
     IntegerPrior *prior;
     RsdStatus status;
 
     if (codec->keeps_prior)
-        return RSD_OK;
+        return codec->config.steps ? make_steps(codec, err) : RSD_OK;
     if (codec->config.quantizer != IMAGE_SCALAR)
         return make_stage_prior(codec, err);
     status = integer_prior_create(&prior, codec, err);
@@ -171,7 +187,7 @@ RsdStatus image_codec_make_prior(ImageCodec *codec, RsdError *err)
         return status;
     integer_prior_destroy(&codec->prior);
     codec->prior = prior;
-    return RSD_OK;
+    return codec->config.steps ? make_steps(codec, err) : RSD_OK;
 }
 
 RsdStatus image_codec_freeze(ImageCodec *codec, RsdError *err)

@@ -33,11 +33,17 @@
  *   MIX          dense E -> E              /16                      ReLU; + input of MIX
  *   OUT          dense E -> 2M             /16                      mean 64 [M], then index 64 [M]
  *
+ * With config.steps latents are rounded in steps of their own, larger where a picture hides errors (models/image_steps.h). What follows has
+ * step = 1 in all other models.
+ *
+ *   STEPS        dense M -> 1             psi                       row of the place; + that of level and channel
+ *
  * Anchors are where row + column is even; they are coded first, with context 0, then the others, whose context is made of the
  * decoded anchors. All activations count 1/64 and are clamped to -8191 .. 8191 after each layer, sum and bias. Then
  *
- *   index = clamp((v + 32) >> 6, 0, 63), a row of the scale grid (codec/cdf.h);  k = round(y g_l - mean), 0 where the index is 0
- *   64 y^ = 64 k + mean, which enters CONTEXT_IN clamped; the synthesis gets y^ as it is
+ *   row = clamp(row of the place + row of level and channel, -16, 24);  step = (20 / 0.11)^(row / 63), in 1/1024 (prior_step)
+ *   index = clamp(((v + 32) >> 6) - row, 0, 63), a row of the scale grid (codec/cdf.h);  k = round((y g_l - mean) / step), 0 where the
+ *   index is 0;  64 y^ = ((k 1024 step + 8) >> 4) + mean, which enters CONTEXT_IN clamped; the synthesis gets y^ as it is
  *   level bias b of level 16 l + f: (b_l (16 - f) + b_(l+1) f + 8) >> 4
  *
  * z is rounded to whole numbers, clamped to -IMAGE_Z_LIMIT .. IMAGE_Z_LIMIT and coded by one table per channel.
@@ -87,6 +93,7 @@ typedef struct ImageCodecConfig {
     int widths[IMAGE_SCALES];     /* w0 at /4, w1 at /8, w2 at /16 */
     int encoder_blocks[IMAGE_SCALES], decoder_blocks[IMAGE_SCALES];
     int context, entropy;         /* C, E; the latter IMAGE_SCALAR */
+    int steps;                    /* 1: latents have steps of their own; IMAGE_SCALAR */
     int heads;                    /* 1: pictures of half and of a quarter of the size come out of the synthesis on its way; 0: not */
     int codebooks, codebook_size;      /* IMAGE_RVQ: stages, and codes of each, a power of two; a lattice: its size */
     float codebook_decay, dead_below;  /* and, for training, RvqConfig.ema_decay and dead_below */
@@ -119,8 +126,15 @@ typedef struct PriorTables {
     int16_t *scale;   /* [IMAGE_SCALE_TABLES, IMAGE_SCALE_WEIGHTS], or NULL: the normal distributions of codec/cdf.h */
 } PriorTables;
 
+/* Rows of the scale grid that steps are above 1: local of a place, of its psi, and levels [IMAGE_LEVELS, M]. */
+typedef struct IntegerSteps {
+    IntegerLayer local; /* M -> 1; integer_layer_fits holds */
+    const int16_t *levels;
+} IntegerSteps;
+
 typedef struct IntegerPrior {
     IntegerLayer layers[PRIOR_N_LAYERS]; /* integer_layer_fits holds for each */
+    const IntegerSteps *steps;           /* of the codec, or NULL: all steps are 1 */
     const int16_t *level_bias;           /* [IMAGE_LEVELS, M] */
     PriorTables tables;
 } IntegerPrior;
@@ -141,6 +155,7 @@ typedef struct ImageCodec {
     ImageCodecConfig config;
     ParamSet *params; /* owns all float weights */
     ImageNet *net;
+    IntegerSteps *steps; /* of a prior that is there; NULL without config.steps */
     IntegerPrior *prior; /* NULL until image_codec_make_prior or a model file made it */
     Rvq *rvq;                /* of IMAGE_RVQ, else NULL; the prior is stage_prior then */
     StagePrior *stage_prior; /* NULL until made, as prior */

@@ -16,6 +16,7 @@
 #include "models/builtin.h"
 #include "models/image_net.h"
 #include "models/image_prior.h"
+#include "models/image_steps.h"
 #include "models/stage_prior.h"
 
 #define KEY_PREFIX "residua."
@@ -48,6 +49,7 @@ static const Field fields[] = {{KEY_PREFIX "image.latent", AT(latent), 1, false,
                                {KEY_PREFIX "image.decoder_blocks", AT(decoder_blocks), IMAGE_SCALES, false, USE_ALL},
                                {KEY_PREFIX "image.context", AT(context), 1, false, USE_ALL},
                                {KEY_PREFIX "image.entropy", AT(entropy), 1, false, USE_SCALAR},
+                               {KEY_PREFIX "image.steps", AT(steps), 1, true, USE_SCALAR},
                                {KEY_PREFIX "image.heads", AT(heads), 1, true, USE_ALL},
                                {KEY_PREFIX "image.codebooks", AT(codebooks), 1, false, USE_CODES},
                                {KEY_PREFIX "image.codebook_size", AT(codebook_size), 1, false, USE_CODES}};
@@ -172,8 +174,15 @@ fail:
 
 RsdStatus image_codec_write_prior(const ImageCodec *codec, SafetensorsWriter *writer, RsdError *err)
 {
-    return codec->config.quantizer != IMAGE_SCALAR ? stage_prior_save(codec->stage_prior, writer, err)
-                                                : integer_prior_save(codec->prior, &codec->config, writer, err);
+    RsdStatus status = RSD_OK;
+
+    if (codec->config.quantizer != IMAGE_SCALAR)
+        return stage_prior_save(codec->stage_prior, writer, err);
+    TRY(integer_prior_save(codec->prior, &codec->config, writer, err));
+    if (codec->steps)
+        TRY(integer_steps_save(codec->steps, &codec->config, writer, err));
+fail:
+    return status;
 }
 
 RsdStatus image_codec_save(ImageCodec *codec, const char *path, Dtype stored_as, const char *const *notes, RsdError *err)
@@ -234,6 +243,12 @@ static RsdStatus load_prior(ImageCodec *codec, const Safetensors *st, bool decod
         TRY(integer_prior_load(&codec->prior, &codec->config, st, err));
         if (!decodes)
             integer_prior_to_float(codec->prior, codec);
+        if (codec->config.steps) {
+            TRY(integer_steps_load(&codec->steps, &codec->config, st, err));
+            codec->prior->steps = codec->steps;
+            if (!decodes)
+                integer_steps_to_float(codec->steps, codec);
+        }
     }
 fail:
     return status;
@@ -268,7 +283,7 @@ static RsdStatus take_weight(void *ctx, Tensor *weight, RsdError *err)
 /* What a set of weights for decoding is without. */
 static void leave_out_encoder(ImageCodec *codec)
 {
-    static const char *const names[] = {"encoder.", "hyper.", "prior.", NULL};
+    static const char *const names[] = {"encoder.", "hyper.", "prior.", "steps.", NULL};
 
     codec->params->left_out = names;
     codec->params->take = take_weight;

@@ -184,6 +184,8 @@ void image_net_describe(ImageNet *net, const ImageCodecConfig *cfg)
     }
     describe_hyper(net, cfg);
     describe_prior(net, cfg);
+    if (cfg->steps)
+        net->steps_local = dense("steps.local", cfg->latent, 1, 1);
 }
 
 /* ---- walks ---- */
@@ -245,6 +247,8 @@ static RsdStatus visit_all(ImageNet *net, LayerVisit visit, void *ctx, RsdError 
             TRY(visit(&net->stages[q][i], ctx, err));
     for (int i = 0; i < net->n_heads; i++) /* last, so that the others are drawn alike with and without them */
         TRY(visit(&net->heads[i], ctx, err));
+    if (net->steps_local.c_out > 0)
+        TRY(visit(&net->steps_local, ctx, err));
 fail:
     return status;
 }
@@ -260,7 +264,7 @@ int64_t image_net_count(const ImageCodecConfig *cfg)
 {
     ImageNet net;
     int64_t count = cfg->quantizer != IMAGE_SCALAR ? (int64_t)cfg->codebooks * cfg->codebook_size * cfg->latent
-                                                : (int64_t)cfg->hyper * FACTORISED_WEIGHTS + 3 * (int64_t)IMAGE_LEVELS * cfg->latent;
+                                                : (int64_t)cfg->hyper * FACTORISED_WEIGHTS + (cfg->steps ? 4 : 3) * (int64_t)IMAGE_LEVELS * cfg->latent;
 
     image_net_describe(&net, cfg);
     (void)visit_all(&net, add_count, &count, NULL);
@@ -306,6 +310,8 @@ ImageCodecMacs image_net_macs(const ImageCodecConfig *cfg)
     pixels = 256;
     for (int i = 0; i < IMAGE_HYPER_STAGES; i++, pixels *= 4)
         macs.analysis += conv2d_layer_macs(&net.hyper_taps[i]) / pixels + conv2d_layer_macs(&net.hyper_down[i]) / (4 * pixels);
+    if (net.steps_local.c_out > 0)
+        macs.prior += conv2d_layer_macs(&net.steps_local) / 256;
     for (int i = 0; i < PRIOR_N_LAYERS; i++)
         macs.prior += conv2d_layer_macs(&net.prior[i]) * places[i] / 256;
     return macs;
@@ -372,6 +378,10 @@ static void draw_tables(ImageNet *net, const ImageCodecConfig *cfg, uint64_t see
         }
     for (int64_t c = 0; c < cfg->latent; c++)
         net->prior[PRIOR_OUT].bias->data[cfg->latent + c] = FIRST_INDEX;
+    if (!cfg->steps)
+        return;
+    params_fill_constant(net->steps_local.weight, 0.0f); /* all steps are 1 at first */
+    params_fill_constant(net->steps_levels, 0.0f);
 }
 
 /* A model file has the prior and the codes as integers; their float forms are for checkpoints of training alone. */
@@ -379,7 +389,7 @@ static void keep_prior_for_training(ParamSet *params)
 {
     for (size_t i = 0; i < params->n_items; i++)
         if ((strncmp(params->items[i].name, "prior.", 6) == 0 && strcmp(params->items[i].name, "prior.z") != 0) ||
-            strncmp(params->items[i].name, "rvq.", 4) == 0)
+            strncmp(params->items[i].name, "steps.", 6) == 0 || strncmp(params->items[i].name, "rvq.", 4) == 0)
             params->items[i].training_only = true;
 }
 
@@ -391,6 +401,8 @@ static RsdStatus add_tables(ImageNet *net, const ImageCodecConfig *cfg, ParamSet
     TRY(add_table(params, "gain.log_inverse", IMAGE_LEVELS, cfg->latent, &net->log_inverse_gain, err));
     TRY(add_table(params, "prior.level_bias", IMAGE_LEVELS, cfg->latent, &net->level_bias, err));
     TRY(add_table(params, "prior.z", cfg->hyper, FACTORISED_WEIGHTS, &net->z_weights, err));
+    if (cfg->steps)
+        TRY(add_table(params, "steps.levels", IMAGE_LEVELS, cfg->latent, &net->steps_levels, err));
 fail:
     return status;
 }

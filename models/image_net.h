@@ -9,6 +9,7 @@
  *   prior.{up1, block.taps, block.in, block.out, up2, smooth, psi, context_in, context, join, mix, out}
  *   heads.I       of the features at scale I; only with config.heads
  *   gain.log, gain.log_inverse [IMAGE_LEVELS, M]   prior.level_bias [IMAGE_LEVELS, M]   prior.z [H, FACTORISED_WEIGHTS]
+ *   steps.local, steps.levels [IMAGE_LEVELS, M]   only with config.steps
  *   with IMAGE_RVQ: prior.I.{in, context, mix1, mix2, out} of stage I; rvq.I.* of models/rvq.h
  *
  * SPDX-License-Identifier: MIT
@@ -43,6 +44,8 @@ struct ImageNet {
     Conv2dLayer stages[IMAGE_MAX_STAGES][STAGE_N_LAYERS];
     Tensor *embed[IMAGE_MAX_STAGES]; /* the codes, [K, D], owned by the ParamSet */
     int n_stages;                    /* 0: IMAGE_SCALAR, which has the hyper encoder, the prior and the tables */
+    Conv2dLayer steps_local; /* c_out 0: without; with it steps_levels [IMAGE_LEVELS, M], owned by the ParamSet (models/image_steps.h) */
+    Tensor *steps_levels;
     Tensor *log_gain, *log_inverse_gain, *level_bias, *z_weights; /* owned by the ParamSet */
     RsdThreads *threads;
     Tape *frozen; /* its arena holds weights laid out for kernels; NULL until image_net_freeze */

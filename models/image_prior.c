@@ -25,6 +25,7 @@
 #include "engine/ops/resize2d.h"
 #include "engine/ops/shape.h"
 #include "models/image_net.h"
+#include "models/image_steps.h"
 #include "models/integer_net.h"
 
 #define NOISE_SAMPLE_Y 0u /* samples of RNG_MODEL; a colour has fewer than 2^28 blocks */
@@ -252,18 +253,24 @@ fail:
 }
 
 /* One pass: parameters, y^ and bits of a colour. y is whole, psi and context are packed. */
-static RsdStatus run_pass(Tape *tape, const ImageCodec *codec, Tensor *y, bool odd, Tensor *psi, Tensor *context,
+static RsdStatus run_pass(Tape *tape, const ImageCodec *codec, const int *level, Tensor *y, bool odd, Tensor *psi, Tensor *context,
                           const PriorOptions *options, Tensor **y_hat, PriorResult *result, RsdError *err)
 {
-    Tensor *packed, *mean, *index, *estimated;
+    Tensor *packed, *mean, *index, *estimated, *local, *levels, *step = NULL;
     RsdStatus status = RSD_OK;
 
     TRY(op_checkerboard_pack(tape, y, odd, &packed, err));
     TRY(image_prior_params(tape, codec, psi, context, options, &mean, &index, err));
+    if (codec->config.steps) {
+        TRY(image_steps_rows(tape, codec, level, psi, options, &local, &levels, err));
+        TRY(image_steps_apply(tape, local, levels, &packed, &mean, &index, &step, err));
+    }
     TRY(round_latents(tape, packed, mean, index, options, odd ? NOISE_SAMPLE_ODD : NOISE_SAMPLE_Y, y_hat, &estimated, err));
     if (options->by_context)
         TRY(tape_leaf(tape, estimated, false, &estimated, err));
     TRY(count_bits(tape, estimated, mean, index, options, &result->y_bits[odd], err));
+    if (step)
+        TRY(op_mul(tape, *y_hat, step, y_hat, err));
     TRY(clear_filling(tape, result->y_bits[odd], odd, y->shape[3], &result->y_bits[odd], err));
     result->y_index[odd] = index;
 fail:
@@ -345,10 +352,10 @@ RsdStatus image_prior_estimate(Tape *tape, const ImageCodec *codec, const int *l
     result->max_activation = tape->kernels->point->max_abs(psi->data, tensor_count(psi));
 
     TRY(op_checkerboard_pack(tape, psi, false, &half, err));
-    TRY(run_pass(tape, codec, y, false, half, NULL, options, &y_hat[0], result, err));
+    TRY(run_pass(tape, codec, level, y, false, half, NULL, options, &y_hat[0], result, err));
     TRY(make_context(tape, codec, y_hat[0], n, options, &context, err));
     TRY(op_checkerboard_pack(tape, psi, true, &half, err));
-    TRY(run_pass(tape, codec, y, true, half, context, options, &y_hat[1], result, err));
+    TRY(run_pass(tape, codec, level, y, true, half, context, options, &y_hat[1], result, err));
     for (int i = 0; i < 2; i++)
         TRY(op_checkerboard_spread(tape, y_hat[i], i == 1, n, &whole[i], err));
     TRY(op_add(tape, whole[0], whole[1], &result->y_hat, err));

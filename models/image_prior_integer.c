@@ -52,25 +52,6 @@ void integer_prior_destroy(IntegerPrior **prior)
 
 /* ---- from float ---- */
 
-static RsdStatus make_level_bias(const int16_t **made, const Tensor *level_bias, Arena *arena, RsdError *err)
-{
-    const int64_t n = tensor_count(level_bias);
-    int16_t *bias;
-    RsdStatus status = RSD_OK;
-
-    TRY(arena_alloc(arena, &bias, (size_t)n, sizeof *bias, err));
-    for (int64_t i = 0; i < n; i++) {
-        const double b = round((double)level_bias->data[i] * PRIOR_UNIT);
-
-        CHECK(fabs(b) <= INTEGER_MAX, err, RSD_ERR_NUMERIC, "prior.level_bias: %g is too large",
-              (double)level_bias->data[i]);
-        bias[i] = (int16_t)b;
-    }
-    *made = bias;
-fail:
-    return status;
-}
-
 /* The stretch of at most IMAGE_Z_SYMBOLS candidates that holds the most, without ends that would hold nothing. */
 static void pick_stretch(const double *p, int *first, int *n)
 {
@@ -175,7 +156,7 @@ RsdStatus integer_prior_create(IntegerPrior **out, const ImageCodec *codec, RsdE
     prior = &owned->prior;
     for (int i = 0; i < PRIOR_N_LAYERS; i++)
         TRY(integer_net_make(&prior->layers[i], &net->prior[i], image_prior_layer_has_relu((PriorLayer)i), owned->arena, err));
-    TRY(make_level_bias(&prior->level_bias, net->level_bias, owned->arena, err));
+    TRY(integer_table_make(&prior->level_bias, "prior.level_bias", net->level_bias, owned->arena, err));
     TRY(make_tables(&prior->tables, net->z_weights, owned->arena, err));
     TRY(copy_scales(&prior->tables, codec->scale_weights, owned->arena, err));
     owned->filled = arena_mark(owned->arena);
@@ -286,9 +267,7 @@ RsdStatus integer_prior_load(IntegerPrior **out, const ImageCodecConfig *cfg, co
             TRY(integer_array_read(&list[i], st, owned->arena, err));
     prior->level_bias = list[0].data;
     prior->tables = (PriorTables){list[1].data, list[2].data, list[3].data, list[SCALES].data};
-    for (int64_t i = 0; i < (int64_t)IMAGE_LEVELS * cfg->latent; i++)
-        CHECK(prior->level_bias[i] >= -INTEGER_MAX && prior->level_bias[i] <= INTEGER_MAX, err, RSD_ERR_CORRUPT,
-              "prior.level_bias_q: %d, expected -%d to %d", prior->level_bias[i], INTEGER_MAX, INTEGER_MAX);
+    TRY(integer_table_check("prior.level_bias_q", prior->level_bias, (int64_t)IMAGE_LEVELS * cfg->latent, err));
     TRY(check_tables(&prior->tables, cfg->hyper, err));
     if (prior->tables.scale)
         TRY(check_scales(prior->tables.scale, err));

@@ -117,6 +117,35 @@ void integer_net_to_float(const IntegerLayer *from, Conv2dLayer *to)
     }
 }
 
+RsdStatus integer_table_make(const int16_t **made, const char *name, const Tensor *table, Arena *arena, RsdError *err)
+{
+    const int64_t n = tensor_count(table);
+    int16_t *to;
+    RsdStatus status = RSD_OK;
+
+    TRY(arena_alloc(arena, &to, (size_t)n, sizeof *to, err));
+    for (int64_t i = 0; i < n; i++) {
+        const double v = round((double)table->data[i] * INTEGER_UNIT);
+
+        CHECK(fabs(v) <= INTEGER_MAX, err, RSD_ERR_NUMERIC, "%s: %g is too large", name, (double)table->data[i]);
+        to[i] = (int16_t)v;
+    }
+    *made = to;
+fail:
+    return status;
+}
+
+RsdStatus integer_table_check(const char *name, const int16_t *table, int64_t n, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    for (int64_t i = 0; i < n; i++)
+        CHECK(table[i] >= -INTEGER_MAX && table[i] <= INTEGER_MAX, err, RSD_ERR_CORRUPT, "%s: %d, expected -%d to %d", name, table[i],
+              INTEGER_MAX, INTEGER_MAX);
+fail:
+    return status;
+}
+
 /* ---- files ---- */
 
 IntegerArray integer_array(const char *prefix, const char *suffix, Dtype dtype, int n_dims, int64_t rows, int64_t columns,

@@ -37,6 +37,10 @@ IntegerLayer integer_net_sizes(const Conv2dLayer *layer, bool relu);
 RsdStatus integer_net_make(IntegerLayer *made, const Conv2dLayer *layer, bool relu, Arena *arena, RsdError *err);
 void integer_net_to_float(const IntegerLayer *from, Conv2dLayer *to);
 
+/* A table of numbers in 1 / INTEGER_UNIT. check: of a file. Errors: RSD_ERR_NUMERIC, RSD_ERR_CORRUPT naming it, RSD_ERR_MEMORY. */
+RsdStatus integer_table_make(const int16_t **made, const char *name, const Tensor *table, Arena *arena, RsdError *err);
+RsdStatus integer_table_check(const char *name, const int16_t *table, int64_t n, RsdError *err);
+
 /* Arrays NAME.weight_q (I8), .bias_q (I32), .mult (I16), .shift (I32 [1]). What is written is kept in arena until the writer finishes.
  * read: layer has its sizes. Errors: RSD_ERR_CORRUPT naming the array. */
 RsdStatus integer_net_write(const char *name, const IntegerLayer *layer, Arena *arena, SafetensorsWriter *writer, RsdError *err);

@@ -26,6 +26,7 @@ struct PriorRun {
     int16_t *psi;                       /* [m, 4 ceil(h / 4), psi_w] */
     int16_t *a, *b;                     /* what layers hand on */
     int16_t *plane;                     /* [context, h, w] */
+    int16_t *level_rows, *local_rows;   /* of steps: [m], [places of psi]; NULL: all steps are 1 */
 };
 
 static int64_t most(int64_t a, int64_t b)
@@ -55,6 +56,10 @@ RsdStatus prior_run_create(PriorRun **out, const IntegerPrior *prior, int64_t ma
     TRY(mem_alloc(&run->a, (size_t)size, sizeof *run->a, err));
     TRY(mem_alloc(&run->b, (size_t)size, sizeof *run->b, err));
     TRY(mem_alloc(&run->plane, (size_t)(run->context * max_h * max_w), sizeof *run->plane, err));
+    if (prior->steps) {
+        TRY(mem_alloc(&run->level_rows, (size_t)run->m, sizeof *run->level_rows, err));
+        TRY(mem_alloc(&run->local_rows, (size_t)(16 * n), sizeof *run->local_rows, err));
+    }
     *out = run;
     return RSD_OK;
 fail:
@@ -70,6 +75,8 @@ void prior_run_destroy(PriorRun **run)
     mem_free(&(*run)->a);
     mem_free(&(*run)->b);
     mem_free(&(*run)->plane);
+    mem_free(&(*run)->level_rows);
+    mem_free(&(*run)->local_rows);
     mem_free(run);
 }
 
@@ -150,12 +157,24 @@ static void shuffle(const int16_t *x, int64_t channels, int64_t h, int64_t w, in
         }
 }
 
-static int32_t level_bias(const PriorRun *run, int level, int64_t channel)
+/* Of a table [IMAGE_LEVELS, m]. */
+static int32_t at_level(const PriorRun *run, const int16_t *table, int level, int64_t channel)
 {
-    const int16_t *low = run->prior->level_bias + level / 16 * run->m + channel;
+    const int16_t *low = table + level / 16 * run->m + channel;
     int f = level % 16;
 
     return f == 0 ? *low : (int32_t)integer_shift_down(low[0] * (16 - f) + low[run->m] * f + 8, 4);
+}
+
+static void find_steps(PriorRun *run, int level, int64_t n)
+{
+    const IntegerSteps *steps = run->prior->steps;
+
+    if (!steps)
+        return;
+    run_layer(run, &(LayerTask){.layer = steps->local, .h = 1, .w = n, .x = run->psi, .y = run->local_rows});
+    for (int64_t c = 0; c < run->m; c++)
+        run->level_rows[c] = (int16_t)at_level(run, steps->levels, level, c);
 }
 
 void prior_run_begin(PriorRun *run, int level, const int16_t *z, int64_t h, int64_t w)
@@ -180,11 +199,12 @@ void prior_run_begin(PriorRun *run, int level, const int16_t *z, int64_t h, int6
     dense(run, PRIOR_PSI, a, n_fine, run->psi);
     for (int64_t c = 0; c < run->m; c++) {
         int16_t *psi = run->psi + c * n_fine;
-        int32_t bias = level_bias(run, level, c);
+        int32_t bias = at_level(run, run->prior->level_bias, level, c);
 
         for (int64_t i = 0; i < n_fine; i++)
             psi[i] = integer_clamp(psi[i] + bias, 0);
     }
+    find_steps(run, level, n_fine);
 }
 
 /* From planes with lines of pitch numbers to the positions of a pass. */
@@ -195,8 +215,39 @@ static void pack(const int16_t *plane, int64_t pitch, int64_t h, int64_t w, int 
             *packed++ = plane[col];
 }
 
+static int limit(int v, int low, int high)
+{
+    return v < low ? low : v > high ? high : v;
+}
+
+static int index_of(int16_t v, int row)
+{
+    return limit((int)integer_shift_down(v + INDEX_UNIT / 2, 6) - row, 0, INDEX_MAX);
+}
+
+/* a [m, n] says the scales of latents in steps of 1; in larger ones they are as many rows less. */
+static void find_rows(PriorRun *run, int pass, int64_t n, const PriorGuess *guess)
+{
+    int16_t *local = run->b; /* the layers are done with it */
+
+    if (!run->prior->steps) {
+        for (int64_t i = 0; i < run->m * n; i++)
+            guess->index[i] = (uint8_t)index_of(run->a[i], 0);
+        memset(guess->row, 0, (size_t)(run->m * n));
+        return;
+    }
+    pack(run->local_rows, run->psi_w, run->h, run->w, pass, local);
+    for (int64_t c = 0, i = 0; c < run->m; c++)
+        for (int64_t place = 0; place < n; place++, i++) {
+            const int row = limit(local[place] + run->level_rows[c], PRIOR_LOWEST_STEP, PRIOR_HIGHEST_STEP);
+
+            guess->row[i] = (int8_t)row;
+            guess->index[i] = (uint8_t)index_of(run->a[i], row);
+        }
+}
+
 /* a: psi of the pass, then its context, [m + context, n]. */
-static void parameters(PriorRun *run, int pass, int16_t *mean, uint8_t *index)
+static void parameters(PriorRun *run, int pass, const PriorGuess *guess)
 {
     int64_t n = prior_positions(run->h, run->w, pass);
     const IntegerLayer *out = &run->prior->layers[PRIOR_OUT];
@@ -205,13 +256,9 @@ static void parameters(PriorRun *run, int pass, int16_t *mean, uint8_t *index)
     dense(run, PRIOR_JOIN, run->a, n, run->b);
     dense(run, PRIOR_MIX, run->b, n, mixed);
     add(run->b, mixed, run->entropy * n);
-    run_layer(run, &(LayerTask){.layer = outputs(out, 0, run->m), .h = 1, .w = n, .x = run->b, .y = mean});
+    run_layer(run, &(LayerTask){.layer = outputs(out, 0, run->m), .h = 1, .w = n, .x = run->b, .y = guess->mean});
     run_layer(run, &(LayerTask){.layer = outputs(out, run->m, run->m), .h = 1, .w = n, .x = run->b, .y = run->a});
-    for (int64_t i = 0; i < run->m * n; i++) {
-        const int v = run->a[i] + INDEX_UNIT / 2;
-
-        index[i] = (uint8_t)(v < 0 ? 0 : v >= INDEX_UNIT * INDEX_MAX ? INDEX_MAX : v / INDEX_UNIT);
-    }
+    find_rows(run, pass, n, guess);
 }
 
 static void pack_psi(PriorRun *run, int pass)
@@ -222,16 +269,16 @@ static void pack_psi(PriorRun *run, int pass)
         pack(run->psi + c * plane, run->psi_w, run->h, run->w, pass, run->a + c * n);
 }
 
-void prior_run_anchors(PriorRun *run, int16_t *mean, uint8_t *index)
+void prior_run_anchors(PriorRun *run, const PriorGuess *guess)
 {
     int64_t n = prior_positions(run->h, run->w, 0);
 
     pack_psi(run, 0);
     memset(run->a + run->m * n, 0, (size_t)(run->context * n) * sizeof *run->a);
-    parameters(run, 0, mean, index);
+    parameters(run, 0, guess);
 }
 
-void prior_run_others(PriorRun *run, const int32_t *anchors, int16_t *mean, uint8_t *index)
+void prior_run_others(PriorRun *run, const int32_t *anchors, const PriorGuess *guess)
 {
     int64_t n_anchors = prior_positions(run->h, run->w, 0), n = prior_positions(run->h, run->w, 1),
             area = run->h * run->w;
@@ -249,5 +296,5 @@ void prior_run_others(PriorRun *run, const int32_t *anchors, int16_t *mean, uint
     pack_psi(run, 1);
     for (int64_t c = 0; c < run->context; c++)
         pack(run->b + c * area, run->w, run->h, run->w, 1, run->a + (run->m + c) * n);
-    parameters(run, 1, mean, index);
+    parameters(run, 1, guess);
 }

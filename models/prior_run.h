@@ -30,10 +30,16 @@ void prior_run_share(PriorRun *run, RsdThreads *threads);
 
 /* z [H, ceil(h / 4), ceil(w / 4)] within IMAGE_Z_LIMIT; level 0 .. IMAGE_LEVEL_MAX. */
 void prior_run_begin(PriorRun *run, int level, const int16_t *z, int64_t h, int64_t w);
-/* mean, index [M, n], n = prior_positions(h, w, 0); index is a row of the scale grid. */
-void prior_run_anchors(PriorRun *run, int16_t *mean, uint8_t *index);
-/* anchors: prior_latent of each, [M, prior_positions(h, w, 0)] -> mean, index [M, prior_positions(h, w, 1)]. */
-void prior_run_others(PriorRun *run, const int32_t *anchors, int16_t *mean, uint8_t *index);
+/* What is known of the latents of a pass before they are coded, [M, n] each, n = prior_positions(h, w, pass). */
+typedef struct PriorGuess {
+    int16_t *mean;
+    uint8_t *index; /* a row of the scale grid */
+    int8_t *row;    /* of its step, PRIOR_LOWEST_STEP .. PRIOR_HIGHEST_STEP */
+} PriorGuess;
+
+void prior_run_anchors(PriorRun *run, const PriorGuess *guess);
+/* anchors: prior_latent of each, [M, prior_positions(h, w, 0)]. */
+void prior_run_others(PriorRun *run, const int32_t *anchors, const PriorGuess *guess);
 
 /* Positions of pass 0 (anchors) or 1 (others). */
 static inline int64_t prior_positions(int64_t h, int64_t w, int pass)
@@ -47,10 +53,25 @@ static inline int64_t prior_first_column(int64_t row, int pass)
     return (row + pass) % 2;
 }
 
-/* y^ in 1/64. */
-static inline int32_t prior_latent(int k, int mean)
+#define PRIOR_LOWEST_STEP (-16)
+#define PRIOR_HIGHEST_STEP 24
+#define PRIOR_STEP_UNIT 1024
+
+/* The step of a row in 1 / PRIOR_STEP_UNIT: (20 / 0.11)^(row / 63), as scales grow from one row of their grid to the next. */
+static inline int32_t prior_step(int row)
 {
-    return PRIOR_FRACTION * k + mean;
+    static const int16_t steps[PRIOR_HIGHEST_STEP - PRIOR_LOWEST_STEP + 1] = {
+        273, 297, 322, 350, 380, 413, 448, 487, 529, 574, 624, 678, 736, 799,
+        868, 943, 1024, 1112, 1208, 1312, 1425, 1548, 1681, 1825, 1983, 2153, 2339, 2540,
+        2759, 2996, 3254, 3534, 3839, 4169, 4528, 4918, 5341, 5801, 6301, 6843, 7432};
+
+    return steps[row - PRIOR_LOWEST_STEP];
+}
+
+/* y^ in 1/64. */
+static inline int32_t prior_latent(int k, int mean, int row)
+{
+    return (int32_t)integer_shift_down((int64_t)k * prior_step(row) + 8, 4) + mean;
 }
 
 #endif

@@ -92,6 +92,8 @@ const ConfigKey CONFIG_KEYS[] = {
          "blocks there in the decoder"),
     NUMBER("picture", "context", INT, NONE, 1, 1024, "128", picture.model.context, "channels of the context"),
     NUMBER("picture", "entropy", INT, NONE, 1, 1024, "384", picture.model.entropy, "channels inside the parameter network"),
+    NUMBER("picture", "steps", INT, NONE, 0, 1, "0", picture.model.steps,
+           "1: latents are rounded in steps of their own, which a loss for the eye makes larger where a picture is busy"),
     NUMBER("picture", "heads", INT, NONE, 0, 1, "0", picture.model.heads,
            "1: heads that make thumbnails of half and of a quarter of the size on the way of the decoder"),
     CHOICE("picture", "quantizer", "scalar", picture.model.quantizer,

@@ -40,7 +40,7 @@ typedef struct ConfigKey {
 
 /* Ordered as in the printed configuration; keys of a section stand together. */
 extern const ConfigKey CONFIG_KEYS[];
-#define CONFIG_N_KEYS 169
+#define CONFIG_N_KEYS 170
 
 #define CONFIG_N_SECTIONS 7
 extern const char *const CONFIG_SECTIONS[CONFIG_N_SECTIONS];

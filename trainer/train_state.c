@@ -29,7 +29,7 @@ static void freeze_all_but(ParamSet *params, const char *prefix)
 /* All that decides what is coded stays; what makes pictures of it moves. */
 static void freeze_coding(ParamSet *params)
 {
-    static const char *const kept[] = {"encoder.", "hyper.", "prior."};
+    static const char *const kept[] = {"encoder.", "hyper.", "prior.", "steps."};
 
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         freeze(params, kept[i]);
@@ -234,6 +234,8 @@ static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, c
     TRY(image_codec_load(&from, path, err));
     memcpy(from->config.name, cfg->picture.model.name, sizeof from->config.name);
     from->config.heads = cfg->picture.model.heads; /* heads that it lacks keep their first weights */
+    if (!from->config.steps)
+        from->config.steps = cfg->picture.model.steps; /* they begin as those of 1 */
     from->config.codebook_decay = state->image->config.codebook_decay; /* of training alone */
     from->config.dead_below = state->image->config.dead_below;
     CHECK(!memcmp(&from->config, &state->image->config, sizeof from->config), err, RSD_ERR_MODEL,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/rng.h"
+#include "models/prior_run.h"
 #include "tests/codec/stream_case.h"
 #include "tests/codec/stream_vector.h"
 #include "tests/codec/tile_cases.h"
@@ -125,6 +126,42 @@ Test(picture_tile, strength_trades_nearness_for_bytes)
         n_near = now;
     }
     cr_assert_lt(n_near, M * H * W);
+    teardown(f);
+}
+
+/* A step for each channel, twice as wide at level 112 as at 0: rows of the scale grid, of which 8 and some double a step. */
+Test(picture_tile, latents_come_back_within_half_a_step_of_their_own)
+{
+    static const int8_t weight[M];
+    static const int32_t bias[1];
+    static const int16_t mult[1] = {INTEGER_MULT_MIN};
+    int16_t levels[IMAGE_LEVELS * M];
+    IntegerSteps steps = {.local = {1, M, weight, bias, mult, 20, -INTEGER_MAX}, .levels = levels};
+    Fixture *f = setup();
+    size_t size[2];
+
+    tile_coder_destroy(&f->coder);
+    for (int i = 0; i < IMAGE_LEVELS * M; i++)
+        levels[i] = (int16_t)(i % M - 6 + (i / M) * 2);
+    f->prior->steps = &steps;
+    cr_assert_eq(tile_coder_create(&f->coder, f->model, H, W, kernels_pick(), NULL), RSD_OK);
+    for (int last = 0; last < 2; last++) {
+        const int level = last ? IMAGE_LEVEL_MAX : 0;
+        int32_t step[M * H * W];
+        TileCode code;
+        int n_near = 0;
+
+        cr_assert_eq(tile_encode(f->coder, level, &(TileRounding){0}, f->z, f->y, H, W, &code, NULL), RSD_OK);
+        tile_steps(f->coder, H, W, step);
+        cr_assert_eq(tile_decode(f->coder, level, &code, H, W, f->decoded, NULL), RSD_OK);
+        for (int i = 0; i < M * H * W; i++) {
+            cr_assert_eq(step[i], prior_step(levels[(last ? (IMAGE_LEVELS - 1) * M : 0) + i / (H * W)]));
+            n_near += abs(f->y[i] - 16 * f->decoded[i]) <= step[i] / 2 + 16;
+        }
+        cr_assert_gt(n_near, M * H * W * 3 / 5, "level %d: %d of %d within half a step", level, n_near, M * H * W);
+        size[last] = code.size;
+    }
+    cr_assert_lt(size[1], size[0], "%zu bytes with wide steps, %zu with narrow ones", size[1], size[0]);
     teardown(f);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/rng.h"
+#include "models/prior_run.h"
 #include "tests/codec/rans_cases.h"
 
 #define M 12
@@ -17,18 +18,20 @@
 #define MULT_LEAST 16384 /* with these the stored stream was made; a model may go down to INTEGER_MULT_MIN */
 
 const TileCase tile_cases[] = {
-    {"one latent", 1, 1, 0, 0, 3, 0, false},
-    {"a line", 1, 21, 17, 0, 3, 0, false},
-    {"a column", 30, 1, 112, 16, 3, 0, false},
-    {"odd sides", 7, 5, 40, 16, 6, 0, false},
-    {"a tile", 32, 32, 64, 16, 2, 0, false},
-    {"a tile, rounded", 32, 32, 64, 0, 2, 0, false},
-    {"a large tile", 33, 64, 111, 8, 40, 0, false},
-    {"far latents", 9, 9, 5, 0, 40000, 0, false},
-    {"opacity", 40, 50, 0, 0, 0, 8, false},
-    {"opacity of 16 bits", 13, 31, 0, 0, 0, 16, false},
-    {"opacity of one line", 1, 100, 0, 0, 0, 8, false},
-    {"tables of the prior", 11, 14, 30, 4, 4, 0, true},
+    {"one latent", 1, 1, 0, 0, 3, 0, false, false},
+    {"a line", 1, 21, 17, 0, 3, 0, false, false},
+    {"a column", 30, 1, 112, 16, 3, 0, false, false},
+    {"odd sides", 7, 5, 40, 16, 6, 0, false, false},
+    {"a tile", 32, 32, 64, 16, 2, 0, false, false},
+    {"a tile, rounded", 32, 32, 64, 0, 2, 0, false, false},
+    {"a large tile", 33, 64, 111, 8, 40, 0, false, false},
+    {"far latents", 9, 9, 5, 0, 40000, 0, false, false},
+    {"opacity", 40, 50, 0, 0, 0, 8, false, false},
+    {"opacity of 16 bits", 13, 31, 0, 0, 0, 16, false, false},
+    {"opacity of one line", 1, 100, 0, 0, 0, 8, false, false},
+    {"tables of the prior", 11, 14, 30, 4, 4, 0, true, false},
+    {"steps of their own", 13, 10, 71, 0, 9, 0, false, true},
+    {"steps of their own, rounded", 13, 10, 104, 16, 9, 0, true, true},
 };
 const int n_tile_cases = (int)(sizeof tile_cases / sizeof tile_cases[0]);
 
@@ -187,6 +190,27 @@ static void draw_scales(int16_t *scales, Rng *rng)
     }
 }
 
+/* Rows all over their range, and beyond its ends. */
+typedef struct OwnSteps {
+    IntegerSteps steps;
+    int8_t weight[M];
+    int32_t bias[1];
+    int16_t mult[1], levels[IMAGE_LEVELS * M];
+} OwnSteps;
+
+static void draw_steps(OwnSteps *own, Rng *rng)
+{
+    for (int i = 0; i < M; i++)
+        own->weight[i] = (int8_t)between(rng, -127, 127);
+    own->bias[0] = between(rng, -20000, 20000);
+    own->mult[0] = (int16_t)between(rng, MULT_LEAST, INTEGER_MULT_MAX);
+    for (int i = 0; i < IMAGE_LEVELS * M; i++)
+        own->levels[i] = (int16_t)between(rng, PRIOR_LOWEST_STEP, PRIOR_HIGHEST_STEP);
+    own->steps.local =
+        (IntegerLayer){.n_out = 1, .n_in = M, .weight = own->weight, .bias = own->bias, .mult = own->mult, .shift = 31, .low = -INTEGER_MAX};
+    own->steps.levels = own->levels;
+}
+
 RsdStatus tile_case_run(TileVector *found, int i, const IntegerPrior *prior, const Kernels *encoding,
                         const Kernels *decoding, RsdError *err)
 {
@@ -194,12 +218,17 @@ RsdStatus tile_case_run(TileVector *found, int i, const IntegerPrior *prior, con
     Rng rng = rng_at(23, RNG_TEST, 1, (uint32_t)i);
     IntegerPrior own = *prior;
     int16_t scales[IMAGE_SCALE_TABLES * IMAGE_SCALE_WEIGHTS];
+    OwnSteps steps;
 
     if (c->has_scales) {
         draw_scales(scales, &rng);
         own.tables.scale = scales;
-        prior = &own;
     }
+    if (c->has_steps) {
+        draw_steps(&steps, &rng);
+        own.steps = &steps.steps;
+    }
+    prior = &own;
     *found = (TileVector){0};
     return c->alpha_bits ? run_alpha(found, c, &rng, encoding, decoding, err)
                          : run_latents(found, c, &rng, prior, encoding, decoding, err);

@@ -18,6 +18,7 @@ typedef struct TileCase {
     int spread;     /* of latents, in steps */
     int alpha_bits; /* 0: latents */
     bool has_scales; /* the tables of the scales are the prior's own */
+    bool has_steps;  /* latents have steps of their own */
 } TileCase;
 
 extern const TileCase tile_cases[];

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "codec/tile_coder.h"
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/point.h"
@@ -15,6 +16,8 @@
 #include "engine/ops/resize2d.h"
 #include "models/image_codec.h"
 #include "models/image_prior.h"
+#include "models/image_steps.h"
+#include "models/prior_run.h"
 #include "tests/shared.h"
 
 typedef struct Rig {
@@ -30,14 +33,31 @@ static ImageCodecConfig small_config(void)
                               .decoder_blocks = {1, 1, 1}, .context = 4, .entropy = 12};
 }
 
-static void open_rig(Rig *rig, int n_threads)
+static void open_rig_of(Rig *rig, const ImageCodecConfig *cfg)
+{
+    memset(rig, 0, sizeof *rig);
+    ASSERT_OK(rsd_threads_create(&rig->threads, 1, &rig->err), rig->err);
+    ASSERT_OK(tape_create(&rig->tape, rig->threads, 0, &rig->err), rig->err);
+    ASSERT_OK(image_codec_create(&rig->codec, cfg, 5, &rig->err), rig->err);
+}
+
+static void open_rig(Rig *rig)
 {
     const ImageCodecConfig cfg = small_config();
 
-    memset(rig, 0, sizeof *rig);
-    ASSERT_OK(rsd_threads_create(&rig->threads, n_threads, &rig->err), rig->err);
-    ASSERT_OK(tape_create(&rig->tape, rig->threads, 0, &rig->err), rig->err);
-    ASSERT_OK(image_codec_create(&rig->codec, &cfg, 5, &rig->err), rig->err);
+    open_rig_of(rig, &cfg);
+}
+
+/* Rows from about -10 to 14. */
+static void open_rig_with_steps(Rig *rig)
+{
+    ImageCodecConfig cfg = small_config();
+    Rng rng = rng_at(6, RNG_TEST, 0, 0);
+
+    cfg.steps = 1;
+    open_rig_of(rig, &cfg);
+    params_fill_uniform(params_find(rig->codec->params, "steps.local.weight"), &rng, 0.05f);
+    params_fill_uniform(params_find(rig->codec->params, "steps.levels"), &rng, 0.15f);
 }
 
 static void close_rig(Rig *rig)
@@ -103,7 +123,7 @@ Test(image_codec, pictures_of_many_sizes_go_through_and_back)
     const int level[] = {40};
     Rig rig;
 
-    open_rig(&rig, 1);
+    open_rig(&rig);
     for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
         const int64_t h = sides[i][0], w = sides[i][1];
         const PriorOptions options = {.as_integer = true, .rounding = ROUND_COINCIDE};
@@ -129,7 +149,7 @@ Test(image_codec, pixels_come_from_channels_in_the_documented_order)
     Tensor *x, *y;
     Rig rig;
 
-    open_rig(&rig, 1);
+    open_rig(&rig);
     for (int impulse = 0; impulse < 32; impulse++) {
         const int c = impulse / 16, i = impulse / 4 % 4, j = impulse % 4;
 
@@ -183,7 +203,7 @@ Test(image_codec, at_its_start_pictures_like_the_first_ones_come_back)
     double before, after;
     Rig rig;
 
-    open_rig(&rig, 1);
+    open_rig(&rig);
     before = square_error_there_and_back(&rig, slopes(&rig, 4, 64, 1));
     ASSERT_OK(image_codec_init_transforms(rig.codec, slopes(&rig, 16, 64, 0)->data, 16, 64, &rig.err), rig.err);
     after = square_error_there_and_back(&rig, slopes(&rig, 4, 64, 1));
@@ -198,7 +218,7 @@ Test(image_codec, at_its_start_latents_have_the_scale_that_the_prior_begins_with
     Tensor *x, *y;
     Rig rig;
 
-    open_rig(&rig, 1);
+    open_rig(&rig);
     x = slopes(&rig, 16, 64, 0);
     ASSERT_OK(image_codec_init_transforms(rig.codec, x->data, 16, 64, &rig.err), rig.err);
     ASSERT_OK(image_codec_analyse(rig.tape, rig.codec, x, &y, &rig.err), rig.err);
@@ -224,7 +244,7 @@ Test(image_codec, at_its_start_heads_make_the_averaged_picture)
     Tensor *x, *y, *back, *features[IMAGE_HEADS];
     Rig rig;
 
-    open_rig(&rig, 1);
+    open_rig(&rig);
     cfg.heads = 1;
     image_codec_destroy(&rig.codec);
     ASSERT_OK(image_codec_create(&rig.codec, &cfg, 5, &rig.err), rig.err);
@@ -250,7 +270,7 @@ Test(image_codec, a_start_from_pictures_of_another_size_is_refused)
 {
     Rig rig;
 
-    open_rig(&rig, 1);
+    open_rig(&rig);
     cr_assert_eq(image_codec_init_transforms(rig.codec, slopes(&rig, 1, 24, 0)->data, 1, 24, &rig.err), RSD_ERR_ARG);
     cr_assert(strstr(rig.err.text, "24 pixels"));
     close_rig(&rig);
@@ -292,7 +312,7 @@ Test(image_codec, every_weight_has_the_gradient_of_a_difference_quotient)
     Rng rng = rng_at(9, RNG_TEST, 0, 0);
     Rig rig;
 
-    open_rig(&rig, 1);
+    open_rig(&rig);
     for (size_t i = 0; i < sizeof picture / sizeof *picture; i++)
         picture[i] = rng_uniform(&rng);
     params_zero_grad(rig.codec->params);
@@ -339,7 +359,7 @@ Test(image_codec, what_is_added_to_a_mean_comes_back)
     Tensor *y, *z;
     Rig rig;
 
-    open_rig(&rig, 1);
+    open_rig(&rig);
     y = random_latents(&rig, 8, 5, 7, 8.0f, 0);
     z = random_latents(&rig, 6, 2, 2, 3.0f, 1);
     ASSERT_OK(image_prior_estimate(rig.tape, rig.codec, level, y, z, &options, &result, &rig.err), rig.err);
@@ -357,7 +377,7 @@ Test(image_codec, others_depend_on_anchors_and_anchors_on_nobody)
     Rig rig;
     int n_moved = 0;
 
-    open_rig(&rig, 1);
+    open_rig(&rig);
     /* larger weights, so that a context can be felt at all */
     for (size_t p = 0; p < rig.codec->params->n_items; p++)
         if (strstr(rig.codec->params->items[p].name, "prior.") && strstr(rig.codec->params->items[p].name, ".weight"))
@@ -389,7 +409,7 @@ Test(image_codec, a_saved_codec_loads_with_the_same_integers_and_runs_alike)
     Rig rig;
 
     close(mkstemp(path));
-    open_rig(&rig, 1);
+    open_rig(&rig);
     ASSERT_OK(image_codec_save(rig.codec, path, DTYPE_F32, NULL, &rig.err), rig.err);
     ASSERT_OK(image_codec_load(&loaded, path, &rig.err), rig.err);
     unlink(path);
@@ -420,7 +440,7 @@ Test(image_codec, the_float_form_rounds_as_the_integer_form)
     Tensor *z, *psi;
     Rig rig;
 
-    open_rig(&rig, 1);
+    open_rig(&rig);
     ASSERT_OK(image_codec_make_prior(rig.codec, &rig.err), rig.err);
     z = random_latents(&rig, C, H, W, 4.0f, 0);
     for (int i = 0; i < C * H * W; i++) {
@@ -464,7 +484,7 @@ Test(image_codec, rounding_as_integers_hardly_turns_the_gradient)
     double as_float[4 * 6 * 6], as_integer[4 * 6 * 6], both = 0.0, of_float = 0.0, of_integer = 0.0;
     Rig rig;
 
-    open_rig(&rig, 1);
+    open_rig(&rig);
     cr_assert_eq(tensor_count(params_find(rig.codec->params, "prior.up1.weight")), 4 * 6 * 6);
     gradient_of_psi(&rig, false, as_float);
     gradient_of_psi(&rig, true, as_integer);
@@ -488,7 +508,7 @@ Test(image_codec, activations_of_the_float_form_stay_within_those_of_the_integer
     float most = 0.0f;
     Rig rig;
 
-    open_rig(&rig, 1);
+    open_rig(&rig);
     weight = params_find(rig.codec->params, "prior.psi.weight");
     for (int64_t i = 0; i < tensor_count(weight); i++)
         weight->data[i] *= 1e5f;
@@ -497,5 +517,149 @@ Test(image_codec, activations_of_the_float_form_stay_within_those_of_the_integer
     for (int64_t i = 0; i < tensor_count(psi); i++)
         most = fmaxf(most, psi->data[i]);
     cr_assert_eq(most, PRIOR_LIMIT);
+    close_rig(&rig);
+}
+
+/* ---- steps of their own ---- */
+
+Test(image_codec, the_integer_form_finds_the_steps_and_bits_of_the_float_form)
+{
+    enum { M = 8, H = 5, W = 7 };
+    const int level[] = {40};
+    const PriorOptions options = {.as_integer = true, .is_integer = true, .rounding = ROUND_COINCIDE};
+    int32_t given[M * H * W], coded[M * H * W], step[M * H * W];
+    int16_t hyper[6 * 2 * 2];
+    int n_other = 0, n_steps = 0;
+    PriorResult result;
+    TileModel *model;
+    TileCoder *coder;
+    TileCode code;
+    Tensor *y, *z;
+    Rig rig;
+
+    open_rig_with_steps(&rig);
+    ASSERT_OK(image_codec_make_prior(rig.codec, &rig.err), rig.err);
+    integer_prior_to_float(rig.codec->prior, rig.codec); /* as a model from a file has them */
+    integer_steps_to_float(rig.codec->steps, rig.codec);
+    ASSERT_OK(tile_model_create(&model, rig.codec->prior, &rig.err), rig.err);
+    ASSERT_OK(tile_coder_create(&coder, model, H, W, kernels_pick(), &rig.err), rig.err);
+    y = random_latents(&rig, M, H, W, 8.0f, 0);
+    z = random_latents(&rig, 6, 2, 2, 3.0f, 1);
+    for (int i = 0; i < M * H * W; i++) {
+        given[i] = (int32_t)lrintf(y->data[i] * TILE_FRACTION);
+        y->data[i] = (float)given[i] / TILE_FRACTION;
+    }
+    for (int i = 0; i < 6 * 2 * 2; i++)
+        hyper[i] = (int16_t)lrintf(z->data[i]);
+    ASSERT_OK(image_prior_estimate(rig.tape, rig.codec, level, y, z, &options, &result, &rig.err), rig.err);
+    ASSERT_OK(tile_encode(coder, level[0], &(TileRounding){.strength = 0}, hyper, given, H, W, &code, &rig.err), rig.err);
+    tile_encoded(coder, H, W, coded);
+    tile_steps(coder, H, W, step);
+    for (int i = 0; i < M * H * W; i++) {
+        n_other += fabsf(result.y_hat->data[i] - (float)coded[i] / PRIOR_UNIT) > 0.02f; /* where a float sum fell on the edge of two */
+        n_steps += step[i] != step[0];
+        cr_assert_leq(fabsf(result.y_hat->data[i] - y->data[i]), 0.5f * (float)step[i] / PRIOR_STEP_UNIT + 0.02f);
+    }
+    cr_assert_leq(n_other, M * H * W / 50, "%d of %d latents differ", n_other, M * H * W);
+    cr_assert_gt(n_steps, M * H * W / 2, "%d steps differ from the first", n_steps);
+    tile_coder_destroy(&coder);
+    tile_model_destroy(&model);
+    close_rig(&rig);
+}
+
+Test(image_codec, steps_of_a_row_grow_as_scales_do)
+{
+    for (int row = PRIOR_LOWEST_STEP; row <= PRIOR_HIGHEST_STEP; row++)
+        cr_assert_eq(prior_step(row), (int)lrint(PRIOR_STEP_UNIT * exp(PRIOR_LOG_SCALE_STEP * row)), "row %d: %d", row, (int)prior_step(row));
+    cr_assert_eq(prior_latent(-3, 7, 0), -3 * PRIOR_FRACTION + 7);
+}
+
+Test(image_codec, new_steps_are_1)
+{
+    ImageCodecConfig cfg = small_config();
+    const int level[] = {90};
+    const PriorOptions options = {.rounding = ROUND_COINCIDE};
+    PriorResult with, without;
+    Tensor *y, *z;
+    Rig plain, rig;
+
+    cfg.steps = 1;
+    open_rig(&plain);
+    open_rig_of(&rig, &cfg);
+    y = random_latents(&rig, 8, 5, 7, 8.0f, 0);
+    z = random_latents(&rig, 6, 2, 2, 3.0f, 1);
+    ASSERT_OK(image_prior_estimate(rig.tape, rig.codec, level, y, z, &options, &with, &rig.err), rig.err);
+    ASSERT_OK(image_prior_estimate(plain.tape, plain.codec, level, y, z, &options, &without, &plain.err), plain.err);
+    ASSERT_SAME_BITS("latents", with.y_hat->data, without.y_hat->data, tensor_count(y));
+    ASSERT_SAME_BITS("bits", with.y_bits[1]->data, without.y_bits[1]->data, tensor_count(with.y_bits[1]));
+    close_rig(&plain);
+    close_rig(&rig);
+}
+
+/* Bits of soft-rounded anchors, smooth in the steps; others have a context that is rounded. */
+static double bits_of_steps(Rig *rig, bool backward)
+{
+    const int level[] = {72};
+    const PriorOptions options = {.rounding = ROUND_SOFT, .temperature = 1.0f};
+    PriorResult result;
+    Tensor *y, *z, *sum;
+
+    tape_reset(rig->tape);
+    rig->tape->recording = backward;
+    y = random_latents(rig, 8, 4, 4, 8.0f, 2);
+    z = random_latents(rig, 6, 1, 1, 3.0f, 3);
+    ASSERT_OK(image_prior_estimate(rig->tape, rig->codec, level, y, z, &options, &result, &rig->err), rig->err);
+    ASSERT_OK(op_sum(rig->tape, result.y_bits[0], &sum, &rig->err), rig->err);
+    if (backward)
+        ASSERT_OK(tape_backward(rig->tape, sum, &rig->err), rig->err);
+    return (double)sum->data[0];
+}
+
+Test(image_codec, steps_have_the_gradient_of_a_difference_quotient)
+{
+    static const char *const names[] = {"steps.local.weight", "steps.local.bias", "steps.levels"};
+    Rig rig;
+
+    open_rig_with_steps(&rig);
+    for (int which = 0; which < 3; which++) {
+        Tensor *table = params_find(rig.codec->params, names[which]);
+        const int64_t at = which == 0 ? 3 : which == 1 ? 0 : 4 * 8 + 5; /* of level 64, which 72 has half of */
+        const float kept = table->data[at], step = 1e-3f;
+        double up, down, slope;
+
+        params_zero_grad(rig.codec->params);
+        bits_of_steps(&rig, true);
+        slope = (double)table->grad[at];
+        table->data[at] = kept + step;
+        up = bits_of_steps(&rig, false);
+        table->data[at] = kept - step;
+        down = bits_of_steps(&rig, false);
+        table->data[at] = kept;
+        cr_assert(slope != 0.0);
+        cr_assert_float_eq((up - down) / (2 * (double)step), slope, 0.02 * fabs(slope) + 0.5, "%s: %g by differences, %g by the tape",
+                           names[which], (up - down) / (2 * (double)step), slope);
+    }
+    close_rig(&rig);
+}
+
+Test(image_codec, steps_are_in_the_file_of_a_model)
+{
+    char path[] = "/tmp/residua-steps-XXXXXX";
+    ImageCodec *loaded;
+    Rig rig;
+
+    close(mkstemp(path));
+    open_rig_with_steps(&rig);
+    ASSERT_OK(image_codec_save(rig.codec, path, DTYPE_F32, NULL, &rig.err), rig.err);
+    ASSERT_OK(image_codec_load_for(&loaded, path, IMAGE_USE_DECODE, &rig.err), rig.err);
+    cr_assert_eq(loaded->config.steps, 1);
+    cr_assert_arr_eq(loaded->prior->steps->levels, rig.codec->steps->levels, IMAGE_LEVELS * 8 * sizeof *loaded->steps->levels);
+    cr_assert_arr_eq(loaded->prior->steps->local.weight, rig.codec->steps->local.weight, 8);
+    image_codec_destroy(&loaded);
+    ASSERT_OK(image_codec_load(&loaded, path, &rig.err), rig.err);
+    cr_assert_float_eq(params_find(loaded->params, "steps.levels")->data[11], params_find(rig.codec->params, "steps.levels")->data[11],
+                       0.5f / PRIOR_UNIT);
+    image_codec_destroy(&loaded);
+    unlink(path);
     close_rig(&rig);
 }
