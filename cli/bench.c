@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/picture_job.h"
 #include "cli/rd_run.h"
+#include "cli/rd_trials.h"
 #include "cli/report.h"
 #include "cli/shard.h"
 #include "engine/base/atomic_file.h"
@@ -22,7 +23,7 @@
 
 typedef struct BenchRequest {
     CommonRequest common;
-    const char *shard, *kind, *metrics, *codecs, *model, *anchor, *report, *svg, *csv_file, *efforts;
+    const char *shard, *kind, *metrics, *codecs, *model, *anchor, *report, *svg, *csv_file, *trials, *efforts;
     double rate_hz, seconds, max_bpp;
     int n_threads;
     bool json, csv, force;
@@ -103,6 +104,11 @@ static const Option OPTIONS[] = {
      .value = "FILE",
      .offset = offsetof(BenchRequest, csv_file),
      .help = "write what --csv prints to a file, beside the table"},
+    {.name = "trials",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = offsetof(BenchRequest, trials),
+     .help = "keep what came of each file at each setting there as soon as it is known, and take it from there when run again"},
     {.letter = 'f', .name = "force", .offset = offsetof(BenchRequest, force), .help = "overwrite files that exist"},
     {.name = "json",
      .offset = offsetof(BenchRequest, json),
@@ -118,6 +124,7 @@ static const Explained EXAMPLES[] = {
     {"rd --codecs opus,aac,mp3,vorbis --rate 48k music", "only the others, in full band"},
     {"rd --svg curves.svg photos", "our model of pictures beside JPEG, WebP, AVIF and others"},
     {"rd --codecs residua,avif --effort 5,8 photos", "what searching for a smaller file gains"},
+    {"rd --codecs residua,avif --effort 8 --trials night.jsonl photos", "stopped and run again, it goes on where it was"},
     {"rd --codecs webp,avif,jpeg --anchor jpeg,avif photos", "two comparisons of three codecs"},
     {NULL, NULL},
 };
@@ -453,6 +460,11 @@ static RsdStatus bench_rd(const BenchRequest *r, char **operands, size_t n_paths
         console_say(console, LOG_INFO, "--shard %s: there are fewer %s than parts, and none is in this one", shard.text, run.kind->eval->things);
         goto fail;
     }
+    if (r->trials) {
+        TRY(rd_trials_open(&run.trials, r->trials, err));
+        if (rd_trials_count(run.trials) > 0)
+            console_say(console, LOG_INFO, "%s: %zu trials are known", r->trials, rd_trials_count(run.trials));
+    }
     TRY(rd_run(&run, threads, err));
     (r->json ? rd_print_json : r->csv ? rd_print_csv : rd_print_table)(&run, stdout);
     fflush(stdout);
@@ -461,6 +473,7 @@ static RsdStatus bench_rd(const BenchRequest *r, char **operands, size_t n_paths
     if (mine.report)
         TRY(report_write(mine.report, r->force, REPORT_RD, rd_fill_report, &run, err));
 fail:
+    rd_trials_close(&run.trials);
     rd_run_clear(&run);
     rd_model_close(&run.model);
     clear_files(&files);

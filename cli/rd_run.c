@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "cli/rd_trials.h"
 #include "engine/base/mem.h"
 
 typedef struct Desk {
@@ -26,6 +27,7 @@ typedef struct Work {
     double began_s;
     size_t n_done; /* trials */
     atomic_bool out_of_memory; /* the run has failed */
+    atomic_bool has_complained; /* that trials cannot be kept */
 } Work;
 
 double rd_thread_time_s(void)
@@ -86,6 +88,24 @@ static void clear_thing(RdThing *thing)
     image_destroy(&thing->image);
 }
 
+/* A trial that was kept is not run again; what cannot be kept is said once, and the run goes on. */
+static void try_or_recall(Work *work, RdTrial *t, size_t file, const RdCodec *codec, const RdSetting *setting, const RdThing *thing, Tape *tape)
+{
+    const RdRun *run = work->run;
+    char key[RD_TRIAL_KEY_SIZE];
+    RsdError err = {0};
+
+    if (run->trials) {
+        rd_trial_key(key, run, codec, setting, thing);
+        if (rd_trials_find(run->trials, key, run->set, t))
+            return;
+    }
+    t->status = run->kind->try(t, run, codec, setting, thing, tape, &t->err);
+    if (run->trials && t->status == RSD_OK && rd_trials_add(run->trials, key, run->paths[file], run->set, t, &err) != RSD_OK &&
+        !atomic_exchange(&work->has_complained, true))
+        console_say(run->console, LOG_WARNING, "%s", err.text);
+}
+
 static void try_points(Work *work, size_t file, const RdCodec *codec, const RdThing *thing, RsdStatus opened,
                        const RsdError *why, Tape *tape)
 {
@@ -104,7 +124,7 @@ static void try_points(Work *work, size_t file, const RdCodec *codec, const RdTh
             for (size_t m = 0; m < run->set->n; m++)
                 t->values[m].flags = METRIC_NOT_APPLICABLE;
         } else {
-            t->status = run->kind->try(t, run, codec, run->points[p].setting, thing, tape, &t->err);
+            try_or_recall(work, t, file, codec, run->points[p].setting, thing, tape);
         }
         tell_progress(work);
     }

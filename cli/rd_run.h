@@ -23,6 +23,7 @@
 #define RD_N_MARKS 4
 
 typedef struct RdRun RdRun;
+typedef struct RdTrials RdTrials;
 
 /* One original in memory; cleared by the run. */
 typedef struct RdThing {
@@ -102,6 +103,7 @@ struct RdRun {
     int rate_hz, channels; /* of sound */
     double seconds;        /* of each recording, from its start */
     double max_rate;       /* points above are left out; 0: none */
+    RdTrials *trials;      /* where they are kept (cli/rd_trials.h), or NULL */
     Console *console;
     /* Results. */
     RdPoint *points; /* [n_points], codec by codec in the order of their settings */
