@@ -216,12 +216,13 @@ typedef struct Cost {
     int64_t sum, n_symbols;
 } Cost;
 
-/* From 1/1024 to 1/1024 of a step, the nearest, halves away from 0. */
+/* From 1/1024 to 1/1024 of a step, the nearest, halves away from 0; within what can be coded. */
 static int32_t in_steps(int32_t from_mean, int row)
 {
     const int64_t step = prior_step(row), scaled = (int64_t)from_mean * PRIOR_STEP_UNIT, half = step / 2;
+    const int64_t most = RANS_MAX_VALUE * (int64_t)TILE_FRACTION, steps = (scaled >= 0 ? scaled + half : scaled - half) / step;
 
-    return row == 0 ? from_mean : (int32_t)((scaled >= 0 ? scaled + half : scaled - half) / step);
+    return row == 0 ? from_mean : (int32_t)(steps > most ? most : steps < -most ? -most : steps);
 }
 
 /* The weight of a squared step, from that of a squared 1. */

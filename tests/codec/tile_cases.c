@@ -32,6 +32,7 @@ const TileCase tile_cases[] = {
     {"tables of the prior", 11, 14, 30, 4, 4, 0, true, false},
     {"steps of their own", 13, 10, 71, 0, 9, 0, false, true},
     {"steps of their own, rounded", 13, 10, 104, 16, 9, 0, true, true},
+    {"far latents in steps of their own", 6, 9, 5, 8, 40000, 0, false, true},
 };
 const int n_tile_cases = (int)(sizeof tile_cases / sizeof tile_cases[0]);
 

@@ -22,6 +22,7 @@ static const TileVector tile_vectors[] = {
     {1790, 1, 0xafd65643841a325a, 0x1297e1686a98ff0f},
     {2030, 1, 0x8a8b094a06dd4e1a, 0x39ab79bcf01d0481},
     {1410, 1, 0x5f3d50694f886bae, 0x8124606c783a3693},
+    {2256, 8, 0x0ace1ecdac1e1ccb, 0xdea1b90619abecd6},
 };
 
 #endif
