@@ -58,6 +58,7 @@ static const Explained JSON_FIELDS[] = {
     {"width, height, bits, alpha, profile, exif, xmp", "picture and image: pixels, and bytes of what is carried beside them"},
     {"level, tiles, tile_side, bpp", "picture: as coded; bpp: bits per pixel"},
     {"stages, codebooks, codebook_size", "picture of codes, and picture-model that makes such: how many of them there are"},
+    {"latents, own_steps", "picture-model of rounded latents: how many for 16 x 16 pixels; whether their steps differ"},
     {"tiles_lost, alpha_lost, complete", "picture with --test"},
     {"status, error", "what is wrong, when something is"},
     {NULL, NULL},

@@ -148,6 +148,9 @@ RsdStatus picture_info_model(const char *path, JsonLine *json, RsdError *err)
         if (codec->config.quantizer != IMAGE_SCALAR) {
             json_line_integer(json, "codebooks", codec->config.codebooks);
             json_line_integer(json, "codebook_size", codec->config.codebook_size);
+        } else {
+            json_line_integer(json, "latents", codec->config.latent);
+            json_line_bool(json, "own_steps", codec->config.steps);
         }
     } else {
         printf("%s\n  model    %s, hash %s, %.2f M parameters, of pictures\n", path, codec->config.name,
@@ -155,6 +158,9 @@ RsdStatus picture_info_model(const char *path, JsonLine *json, RsdError *err)
         if (codec->config.quantizer != IMAGE_SCALAR)
             printf("  codes    %d stages of %d codes of %d numbers\n", codec->config.codebooks, codec->config.codebook_size,
                    codec->config.latent);
+        else
+            printf("  latents  %d for 16 x 16 pixels, %s\n", codec->config.latent,
+                   codec->config.steps ? "in steps of their own, larger where an error is seen less" : "all in steps of 1");
         printf("  work     %.1f thousand products per pixel to encode, %.1f to decode\n",
                (macs.analysis + macs.prior) / 1e3, (macs.prior + macs.synthesis) / 1e3);
     }
