@@ -1,7 +1,7 @@
 /* picture_fit.c - the setting that comes closest to a size from below, by real sizes.
  *
  *   level      halving among the levels, each rounded with the least strength
- *   search     the lowest level that is too large once it was searched; what one search saved foretells which that is
+ *   search     the lowest level that is too large once it was searched; what one search saved, or added, foretells which that is
  *   strength   the next higher level is made small enough by its strength, and what a whole step of strength leaves over goes to a
  *              share of the latents; or the level that fits is made larger by less strength
  *
@@ -114,11 +114,18 @@ fail:
     return status;
 }
 
-/* The level after the highest that fits when a search makes sizes `ratio` times as large. */
+/* The level after the highest that fits when a search makes sizes `ratio` times as large: below *level where it wants more bits, as with a
+ * loss that is worth more of them, above it where it saves some. */
 static RsdStatus foretell(Fit *fit, double ratio, int strength, int *level, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
+    while (*level > 0) {
+        TRY(try_level(fit, *level - 1, strength, err));
+        if ((double)fit->sizes[*level - 1] * ratio <= (double)fit->max_size)
+            break;
+        --*level;
+    }
     while (*level < fit->level_max) {
         TRY(try_level(fit, *level, strength, err));
         if ((double)fit->sizes[*level] * ratio > (double)fit->max_size)

@@ -10,6 +10,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/rng.h"
+#include "engine/ops/arithmetic.h"
 #include "engine/ops/distance.h"
 #include "media/image_reader.h"
 #include "tests/codec/tiny_picture.h"
@@ -187,23 +188,43 @@ static RsdStatus read_photo(void *ctx, int64_t x, int64_t y, int64_t w, int64_t 
     return RSD_OK;
 }
 
-Test(picture_search, of_a_photograph_the_estimate_is_that_of_the_bytes_at_every_level)
-{
-    ImageCodec *photo_codec;
-    PictureModel *photo;
+typedef struct Photo {
+    ImageCodec *codec;
+    PictureModel *model;
     Image *image;
+} Photo;
+
+/* The built-in model and a part of a photograph. */
+static PictureEncoderOptions open_photo(Photo *photo)
+{
     SharedPath path;
     RsdError err;
 
+    ASSERT_OK(image_read(&photo->image, shared_path(&path, "data/images-val/val12.png"), NULL, &err), err);
+    cr_assert(photo->image->bits == 8 && photo->image->channels == 3 && photo->image->width >= 100 + PHOTO_SIDE &&
+              photo->image->height >= 100 + PHOTO_SIDE);
+    ASSERT_OK(image_codec_load_builtin(&photo->codec, NULL, IMAGE_USE_ALL, &err), err);
+    ASSERT_OK(picture_model_create(&photo->model, photo->codec, &err), err);
+    return (PictureEncoderOptions){
+        .model = photo->model, .searches = true,
+        .source = {.width = PHOTO_SIDE, .height = PHOTO_SIDE, .channels = 3, .bits = 8, .read = read_photo, .ctx = photo->image}};
+}
+
+static void close_photo(Photo *photo)
+{
+    picture_model_destroy(&photo->model);
+    image_codec_destroy(&photo->codec);
+    image_destroy(&photo->image);
+}
+
+Test(picture_search, of_a_photograph_the_estimate_is_that_of_the_bytes_at_every_level)
+{
+    PictureEncoderOptions options;
+    Photo photo;
+
     NEED_SHARED("data/images-val/val12.png");
-    ASSERT_OK(image_read(&image, shared_path(&path, "data/images-val/val12.png"), NULL, &err), err);
-    cr_assert(image->bits == 8 && image->channels == 3 && image->width >= 100 + PHOTO_SIDE && image->height >= 100 + PHOTO_SIDE);
-    ASSERT_OK(image_codec_load_builtin(&photo_codec, NULL, IMAGE_USE_ALL, &err), err);
-    ASSERT_OK(picture_model_create(&photo, photo_codec, &err), err);
+    options = open_photo(&photo);
     for (int level = 0; level <= IMAGE_LEVEL_MAX; level += 16) {
-        const PictureEncoderOptions options = {
-            .model = photo, .searches = true,
-            .source = {.width = PHOTO_SIDE, .height = PHOTO_SIDE, .channels = 3, .bits = 8, .read = read_photo, .ctx = image}};
         TinyStream stream;
         const PictureFound found = encode(&options, (PictureSetting){.level = level, .effort = 3}, &stream);
 
@@ -212,9 +233,33 @@ Test(picture_search, of_a_photograph_the_estimate_is_that_of_the_bytes_at_every_
         cr_assert_lt(found.best.objective, found.rounded.objective);
         free(stream.bytes);
     }
-    picture_model_destroy(&photo);
-    image_codec_destroy(&photo_codec);
-    image_destroy(&image);
+    close_photo(&photo);
+}
+
+/* As a loss does that is worth more bits than rounding spends, a search makes more of them than the coarsest rounding. */
+Test(picture_search, a_search_that_wants_more_bits_meets_a_size_at_a_lower_level)
+{
+    const PictureSetting rounded = {.level = 60, .strength = TILE_MAX_STRENGTH}, searched = {.level = 60, .effort = 3};
+    PictureEncoderOptions options;
+    PictureEncoder *encoder;
+    PictureSetting setting;
+    int64_t wanted, more, size;
+    Photo photo;
+    RsdError err;
+
+    NEED_SHARED("data/images-val/val12.png");
+    options = open_photo(&photo);
+    ASSERT_OK(picture_encoder_open(&encoder, &options, &err), err);
+    ASSERT_OK(picture_encoder_run(encoder, rounded, NULL, NULL, &wanted, &err), err);
+    ASSERT_OK(picture_encoder_run(encoder, searched, NULL, NULL, &more, &err), err);
+    cr_assert_gt(more, wanted + wanted / 20);
+    ASSERT_OK(picture_fit(encoder, wanted, (PictureSetting){.strength = TILE_MAX_STRENGTH, .effort = 3}, NULL, NULL, &setting, &size, &err),
+              err);
+    cr_expect_leq(size, wanted);
+    cr_expect_geq(200 * size, 199 * wanted, "%lld of %lld bytes", (long long)size, (long long)wanted);
+    cr_expect_lt(setting.level, 60);
+    picture_encoder_close(&encoder);
+    close_photo(&photo);
 }
 
 /* J falls with each kind of search and with changes of the synthesis, and a decoder finds what was said. */
