@@ -19,15 +19,10 @@
 #define MAX_SIZE ((int64_t)64 << 20) /* of the file */
 #define LONGEST_LINE 16384           /* what is longer makes no sense */
 
-/* One line. */
-typedef struct Record {
-    MetadataList fields;
-} Record;
-
 struct RdTrials {
     char *path;
     int file;
-    Record *records; /* [n_records] */
+    MetadataList *records; /* [n_records], of a line each */
     size_t n_records, capacity;
 };
 
@@ -53,7 +48,7 @@ static RsdStatus take_line(RdTrials *trials, const char *line, size_t size, RsdE
         }
         trials->capacity = capacity;
     }
-    trials->records[trials->n_records++].fields = fields;
+    trials->records[trials->n_records++] = fields;
     return RSD_OK;
 }
 
@@ -120,7 +115,7 @@ void rd_trials_close(RdTrials **trials)
     if (!old)
         return;
     for (size_t i = 0; i < old->n_records; i++)
-        metadata_clear(&old->records[i].fields);
+        metadata_clear(&old->records[i]);
     mem_free(&old->records);
     if (old->file >= 0)
         close(old->file);
@@ -182,8 +177,8 @@ static bool read_record(RdTrial *trial, MetricValue *values, const MetadataList 
 
 bool rd_trials_find(const RdTrials *trials, const char *key, const EvalSet *set, RdTrial *trial)
 {
-    for (size_t i = trials->n_records; i-- > 0;) { /* the last of a key has most metrics */
-        const MetadataList *fields = &trials->records[i].fields;
+    for (size_t i = trials->n_records; i-- > 0;) { /* the latest first */
+        const MetadataList *fields = &trials->records[i];
         MetricValue values[EVAL_MAX_METRICS];
         RdTrial found = *trial;
 
