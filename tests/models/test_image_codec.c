@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "codec/tile_coder.h"
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/point.h"
@@ -14,58 +13,8 @@
 #include "engine/ops/pool2d.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/resize2d.h"
-#include "models/image_codec.h"
 #include "models/image_prior.h"
-#include "models/image_steps.h"
-#include "models/prior_run.h"
-#include "tests/shared.h"
-
-typedef struct Rig {
-    RsdThreads *threads;
-    Tape *tape;
-    ImageCodec *codec;
-    RsdError err;
-} Rig;
-
-static ImageCodecConfig small_config(void)
-{
-    return (ImageCodecConfig){.name = "small", .latent = 8, .hyper = 6, .widths = {6, 8, 10}, .encoder_blocks = {1, 1, 1},
-                              .decoder_blocks = {1, 1, 1}, .context = 4, .entropy = 12};
-}
-
-static void open_rig_of(Rig *rig, const ImageCodecConfig *cfg)
-{
-    memset(rig, 0, sizeof *rig);
-    ASSERT_OK(rsd_threads_create(&rig->threads, 1, &rig->err), rig->err);
-    ASSERT_OK(tape_create(&rig->tape, rig->threads, 0, &rig->err), rig->err);
-    ASSERT_OK(image_codec_create(&rig->codec, cfg, 5, &rig->err), rig->err);
-}
-
-static void open_rig(Rig *rig)
-{
-    const ImageCodecConfig cfg = small_config();
-
-    open_rig_of(rig, &cfg);
-}
-
-/* Rows from about -10 to 14. */
-static void open_rig_with_steps(Rig *rig)
-{
-    ImageCodecConfig cfg = small_config();
-    Rng rng = rng_at(6, RNG_TEST, 0, 0);
-
-    cfg.steps = 1;
-    open_rig_of(rig, &cfg);
-    params_fill_uniform(params_find(rig->codec->params, "steps.local.weight"), &rng, 0.05f);
-    params_fill_uniform(params_find(rig->codec->params, "steps.levels"), &rng, 0.15f);
-}
-
-static void close_rig(Rig *rig)
-{
-    image_codec_destroy(&rig->codec);
-    tape_destroy(&rig->tape);
-    rsd_threads_destroy(&rig->threads);
-}
+#include "tests/models/image_rig.h"
 
 static Tensor *random_picture(Rig *rig, int64_t batch, int64_t h, int64_t w, uint32_t sample)
 {
@@ -76,17 +25,6 @@ static Tensor *random_picture(Rig *rig, int64_t batch, int64_t h, int64_t w, uin
     for (int64_t i = 0; i < tensor_count(x); i++)
         x->data[i] = rng_uniform(&rng);
     return x;
-}
-
-static Tensor *random_latents(Rig *rig, int64_t channels, int64_t h, int64_t w, float spread, uint32_t sample)
-{
-    Rng rng = rng_at(4, RNG_TEST, 0, sample);
-    Tensor *y;
-
-    ASSERT_OK(tape_tensor(rig->tape, &y, 4, (int64_t[]){1, channels, h, w}, &rig->err), rig->err);
-    for (int64_t i = 0; i < tensor_count(y); i++)
-        y->data[i] = spread * rng_normal(&rng);
-    return y;
 }
 
 /* ---- configuration ---- */
@@ -108,7 +46,7 @@ Test(image_codec, the_default_network_has_the_size_and_cost_of_configuration_f)
 
 Test(image_codec, a_width_out_of_range_is_named)
 {
-    ImageCodecConfig cfg = small_config();
+    ImageCodecConfig cfg = image_rig_config();
     RsdError err;
 
     cfg.widths[1] = 0;
@@ -123,7 +61,7 @@ Test(image_codec, pictures_of_many_sizes_go_through_and_back)
     const int level[] = {40};
     Rig rig;
 
-    open_rig(&rig);
+    image_rig_open_small(&rig);
     for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
         const int64_t h = sides[i][0], w = sides[i][1];
         const PriorOptions options = {.as_integer = true, .rounding = ROUND_COINCIDE};
@@ -141,7 +79,7 @@ Test(image_codec, pictures_of_many_sizes_go_through_and_back)
         ASSERT_OK(image_codec_synthesise(rig.tape, rig.codec, level, result.y_hat, &x, &rig.err), rig.err);
         cr_assert(x->shape[1] == 3 && x->shape[2] == h && x->shape[3] == w);
     }
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
 
 Test(image_codec, pixels_come_from_channels_in_the_documented_order)
@@ -149,7 +87,7 @@ Test(image_codec, pixels_come_from_channels_in_the_documented_order)
     Tensor *x, *y;
     Rig rig;
 
-    open_rig(&rig);
+    image_rig_open_small(&rig);
     for (int impulse = 0; impulse < 32; impulse++) {
         const int c = impulse / 16, i = impulse / 4 % 4, j = impulse % 4;
 
@@ -160,7 +98,7 @@ Test(image_codec, pixels_come_from_channels_in_the_documented_order)
         ASSERT_OK(op_pixel_shuffle(rig.tape, x, 4, &y, &rig.err), rig.err);
         cr_assert_float_eq(y->data[(c * 8 + 4 * 1 + i) * 12 + 4 * 2 + j], 1, 0);
     }
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
 
 /* ---- gradients ---- */
@@ -203,22 +141,22 @@ Test(image_codec, at_its_start_pictures_like_the_first_ones_come_back)
     double before, after;
     Rig rig;
 
-    open_rig(&rig);
+    image_rig_open_small(&rig);
     before = square_error_there_and_back(&rig, slopes(&rig, 4, 64, 1));
     ASSERT_OK(image_codec_init_transforms(rig.codec, slopes(&rig, 16, 64, 0)->data, 16, 64, &rig.err), rig.err);
     after = square_error_there_and_back(&rig, slopes(&rig, 4, 64, 1));
     cr_assert(after < 2e-4 && after < 0.02 * before, "mean square error %g, before %g", after, before);
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
 
 Test(image_codec, at_its_start_latents_have_the_scale_that_the_prior_begins_with)
 {
-    const int64_t m = small_config().latent;
+    const int64_t m = image_rig_config().latent;
     const int level[] = {64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64};
     Tensor *x, *y;
     Rig rig;
 
-    open_rig(&rig);
+    image_rig_open_small(&rig);
     x = slopes(&rig, 16, 64, 0);
     ASSERT_OK(image_codec_init_transforms(rig.codec, x->data, 16, 64, &rig.err), rig.err);
     ASSERT_OK(image_codec_analyse(rig.tape, rig.codec, x, &y, &rig.err), rig.err);
@@ -233,18 +171,18 @@ Test(image_codec, at_its_start_latents_have_the_scale_that_the_prior_begins_with
         cr_assert(fabs(log(sqrt(power) / scale)) < 0.1 || scale > 19.9, "latent %d: deviation %g, scale %g", (int)c, sqrt(power),
                   scale);
     }
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
 
 /* Heads and the whole, averaged, say the same of slopes. */
 Test(image_codec, at_its_start_heads_make_the_averaged_picture)
 {
     const int level[] = {100, 100, 100, 100};
-    ImageCodecConfig cfg = small_config();
+    ImageCodecConfig cfg = image_rig_config();
     Tensor *x, *y, *back, *features[IMAGE_HEADS];
     Rig rig;
 
-    open_rig(&rig);
+    image_rig_open_small(&rig);
     cfg.heads = 1;
     image_codec_destroy(&rig.codec);
     ASSERT_OK(image_codec_create(&rig.codec, &cfg, 5, &rig.err), rig.err);
@@ -263,17 +201,17 @@ Test(image_codec, at_its_start_heads_make_the_averaged_picture)
         error = kernels_pick()->point->sum_sq_diff(small->data, mean->data, NULL, tensor_count(mean)) / (double)tensor_count(mean);
         cr_assert_lt(error, 5e-4, "head %d: mean square error %g", head, error);
     }
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
 
 Test(image_codec, a_start_from_pictures_of_another_size_is_refused)
 {
     Rig rig;
 
-    open_rig(&rig);
+    image_rig_open_small(&rig);
     cr_assert_eq(image_codec_init_transforms(rig.codec, slopes(&rig, 1, 24, 0)->data, 1, 24, &rig.err), RSD_ERR_ARG);
     cr_assert(strstr(rig.err.text, "24 pixels"));
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
 
 /* Bits of a pixel and error of one picture, with latents rounded softly: smooth in all weights but for what rounds straight
@@ -312,7 +250,7 @@ Test(image_codec, every_weight_has_the_gradient_of_a_difference_quotient)
     Rng rng = rng_at(9, RNG_TEST, 0, 0);
     Rig rig;
 
-    open_rig(&rig);
+    image_rig_open_small(&rig);
     for (size_t i = 0; i < sizeof picture / sizeof *picture; i++)
         picture[i] = rng_uniform(&rng);
     params_zero_grad(rig.codec->params);
@@ -346,7 +284,7 @@ Test(image_codec, every_weight_has_the_gradient_of_a_difference_quotient)
         mem_free(&kept);
         mem_free(&direction);
     }
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
 
 /* ---- the prior ---- */
@@ -359,13 +297,13 @@ Test(image_codec, what_is_added_to_a_mean_comes_back)
     Tensor *y, *z;
     Rig rig;
 
-    open_rig(&rig);
-    y = random_latents(&rig, 8, 5, 7, 8.0f, 0);
-    z = random_latents(&rig, 6, 2, 2, 3.0f, 1);
+    image_rig_open_small(&rig);
+    y = image_rig_latents(&rig, 8, 5, 7, 8.0f, 0);
+    z = image_rig_latents(&rig, 6, 2, 2, 3.0f, 1);
     ASSERT_OK(image_prior_estimate(rig.tape, rig.codec, level, y, z, &options, &result, &rig.err), rig.err);
     for (int64_t i = 0; i < tensor_count(y); i++)
         cr_assert_leq(fabsf(result.y_hat->data[i] - y->data[i]), 0.5001f); /* forgetting the mean would show */
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
 
 Test(image_codec, others_depend_on_anchors_and_anchors_on_nobody)
@@ -377,14 +315,14 @@ Test(image_codec, others_depend_on_anchors_and_anchors_on_nobody)
     Rig rig;
     int n_moved = 0;
 
-    open_rig(&rig);
+    image_rig_open_small(&rig);
     /* larger weights, so that a context can be felt at all */
     for (size_t p = 0; p < rig.codec->params->n_items; p++)
         if (strstr(rig.codec->params->items[p].name, "prior.") && strstr(rig.codec->params->items[p].name, ".weight"))
             for (int64_t i = 0; i < tensor_count(rig.codec->params->items[p].tensor); i++)
                 rig.codec->params->items[p].tensor->data[i] *= 2;
-    y = random_latents(&rig, 8, 6, 7, 8.0f, 0);
-    z = random_latents(&rig, 6, 2, 2, 3.0f, 1);
+    y = image_rig_latents(&rig, 8, 6, 7, 8.0f, 0);
+    z = image_rig_latents(&rig, 6, 2, 2, 3.0f, 1);
     ASSERT_OK(image_prior_estimate(rig.tape, rig.codec, level, y, z, &options, &before, &rig.err), rig.err);
     y->data[2 * 7 + 2] += 40; /* an anchor */
     ASSERT_OK(image_prior_estimate(rig.tape, rig.codec, level, y, z, &options, &after, &rig.err), rig.err);
@@ -395,7 +333,7 @@ Test(image_codec, others_depend_on_anchors_and_anchors_on_nobody)
     y->data[2 * 7 + 3] += 40; /* another: nobody hears of it */
     ASSERT_OK(image_prior_estimate(rig.tape, rig.codec, level, y, z, &options, &before, &rig.err), rig.err);
     ASSERT_SAME_BITS("indices of others", after.y_index[1]->data, before.y_index[1]->data, tensor_count(before.y_index[1]));
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
 
 /* ---- files ---- */
@@ -409,7 +347,7 @@ Test(image_codec, a_saved_codec_loads_with_the_same_integers_and_runs_alike)
     Rig rig;
 
     close(mkstemp(path));
-    open_rig(&rig);
+    image_rig_open_small(&rig);
     ASSERT_OK(image_codec_save(rig.codec, path, DTYPE_F32, NULL, &rig.err), rig.err);
     ASSERT_OK(image_codec_load(&loaded, path, &rig.err), rig.err);
     unlink(path);
@@ -422,12 +360,12 @@ Test(image_codec, a_saved_codec_loads_with_the_same_integers_and_runs_alike)
         cr_assert_arr_eq(was->mult, is->mult, (size_t)was->n_out * sizeof *was->mult);
     }
     cr_assert_arr_eq(rig.codec->prior->tables.weight, loaded->prior->tables.weight, 6 * (IMAGE_Z_SYMBOLS + 1) * 4);
-    y = random_latents(&rig, 8, 3, 4, 5.0f, 0);
+    y = image_rig_latents(&rig, 8, 3, 4, 5.0f, 0);
     ASSERT_OK(image_codec_synthesise(rig.tape, rig.codec, level, y, &a, &rig.err), rig.err);
     ASSERT_OK(image_codec_synthesise(rig.tape, loaded, level, y, &b, &rig.err), rig.err);
     ASSERT_SAME_BITS("pictures", a->data, b->data, tensor_count(a));
     image_codec_destroy(&loaded);
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
 
 /* Sums of the integer form beside the rounded float form: a layer after the other on the same input. */
@@ -440,9 +378,9 @@ Test(image_codec, the_float_form_rounds_as_the_integer_form)
     Tensor *z, *psi;
     Rig rig;
 
-    open_rig(&rig);
+    image_rig_open_small(&rig);
     ASSERT_OK(image_codec_make_prior(rig.codec, &rig.err), rig.err);
-    z = random_latents(&rig, C, H, W, 4.0f, 0);
+    z = image_rig_latents(&rig, C, H, W, 4.0f, 0);
     for (int i = 0; i < C * H * W; i++) {
         z->data[i] = roundf(z->data[i]);
         x[i] = (int16_t)(PRIOR_UNIT * z->data[i]);
@@ -456,7 +394,7 @@ Test(image_codec, the_float_form_rounds_as_the_integer_form)
     }
     for (int i = 0; i < 4 * C * H * W; i++)
         cr_assert(expected[i] >= 0 && expected[i] <= INTEGER_MAX);
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
 
 /* Of the sum of psi with respect to the first layer. */
@@ -470,7 +408,7 @@ static void gradient_of_psi(Rig *rig, bool as_integer, double *gradient)
     tape_reset(rig->tape);
     rig->tape->recording = true;
     params_zero_grad(rig->codec->params);
-    ASSERT_OK(image_prior_psi(rig->tape, rig->codec, level, random_latents(rig, 6, 3, 3, 3.0f, 7), &options, &psi, &rig->err),
+    ASSERT_OK(image_prior_psi(rig->tape, rig->codec, level, image_rig_latents(rig, 6, 3, 3, 3.0f, 7), &options, &psi, &rig->err),
               rig->err);
     ASSERT_OK(op_sum(rig->tape, psi, &sum, &rig->err), rig->err);
     ASSERT_OK(tape_backward(rig->tape, sum, &rig->err), rig->err);
@@ -484,7 +422,7 @@ Test(image_codec, rounding_as_integers_hardly_turns_the_gradient)
     double as_float[4 * 6 * 6], as_integer[4 * 6 * 6], both = 0.0, of_float = 0.0, of_integer = 0.0;
     Rig rig;
 
-    open_rig(&rig);
+    image_rig_open_small(&rig);
     cr_assert_eq(tensor_count(params_find(rig.codec->params, "prior.up1.weight")), 4 * 6 * 6);
     gradient_of_psi(&rig, false, as_float);
     gradient_of_psi(&rig, true, as_integer);
@@ -496,7 +434,7 @@ Test(image_codec, rounding_as_integers_hardly_turns_the_gradient)
     cr_assert(of_float > 0.0);
     cr_assert_gt(both / sqrt(of_float * of_integer), 0.99);
     cr_assert(fabs(log(of_integer / of_float)) < 0.05, "squared norm %g, as integers %g", of_float, of_integer);
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
 
 /* Training in float must not grow what the integer form will cut off. */
@@ -508,158 +446,14 @@ Test(image_codec, activations_of_the_float_form_stay_within_those_of_the_integer
     float most = 0.0f;
     Rig rig;
 
-    open_rig(&rig);
+    image_rig_open_small(&rig);
     weight = params_find(rig.codec->params, "prior.psi.weight");
     for (int64_t i = 0; i < tensor_count(weight); i++)
         weight->data[i] *= 1e5f;
-    ASSERT_OK(image_prior_psi(rig.tape, rig.codec, level, random_latents(&rig, 6, 3, 3, 3.0f, 7), &options, &psi, &rig.err),
+    ASSERT_OK(image_prior_psi(rig.tape, rig.codec, level, image_rig_latents(&rig, 6, 3, 3, 3.0f, 7), &options, &psi, &rig.err),
               rig.err);
     for (int64_t i = 0; i < tensor_count(psi); i++)
         most = fmaxf(most, psi->data[i]);
     cr_assert_eq(most, PRIOR_LIMIT);
-    close_rig(&rig);
-}
-
-/* ---- steps of their own ---- */
-
-Test(image_codec, the_integer_form_finds_the_steps_and_bits_of_the_float_form)
-{
-    enum { M = 8, H = 5, W = 7 };
-    const int level[] = {40};
-    const PriorOptions options = {.as_integer = true, .is_integer = true, .rounding = ROUND_COINCIDE};
-    int32_t given[M * H * W], coded[M * H * W], step[M * H * W];
-    int16_t hyper[6 * 2 * 2];
-    int n_other = 0, n_steps = 0;
-    PriorResult result;
-    TileModel *model;
-    TileCoder *coder;
-    TileCode code;
-    Tensor *y, *z;
-    Rig rig;
-
-    open_rig_with_steps(&rig);
-    ASSERT_OK(image_codec_make_prior(rig.codec, &rig.err), rig.err);
-    integer_prior_to_float(rig.codec->prior, rig.codec); /* as a model from a file has them */
-    integer_steps_to_float(rig.codec->steps, rig.codec);
-    ASSERT_OK(tile_model_create(&model, rig.codec->prior, &rig.err), rig.err);
-    ASSERT_OK(tile_coder_create(&coder, model, H, W, kernels_pick(), &rig.err), rig.err);
-    y = random_latents(&rig, M, H, W, 8.0f, 0);
-    z = random_latents(&rig, 6, 2, 2, 3.0f, 1);
-    for (int i = 0; i < M * H * W; i++) {
-        given[i] = (int32_t)lrintf(y->data[i] * TILE_FRACTION);
-        y->data[i] = (float)given[i] / TILE_FRACTION;
-    }
-    for (int i = 0; i < 6 * 2 * 2; i++)
-        hyper[i] = (int16_t)lrintf(z->data[i]);
-    ASSERT_OK(image_prior_estimate(rig.tape, rig.codec, level, y, z, &options, &result, &rig.err), rig.err);
-    ASSERT_OK(tile_encode(coder, level[0], &(TileRounding){.strength = 0}, hyper, given, H, W, &code, &rig.err), rig.err);
-    tile_encoded(coder, H, W, coded);
-    tile_steps(coder, H, W, step);
-    for (int i = 0; i < M * H * W; i++) {
-        n_other += fabsf(result.y_hat->data[i] - (float)coded[i] / PRIOR_UNIT) > 0.02f; /* where a float sum fell on the edge of two */
-        n_steps += step[i] != step[0];
-        cr_assert_leq(fabsf(result.y_hat->data[i] - y->data[i]), 0.5f * (float)step[i] / PRIOR_STEP_UNIT + 0.02f);
-    }
-    cr_assert_leq(n_other, M * H * W / 50, "%d of %d latents differ", n_other, M * H * W);
-    cr_assert_gt(n_steps, M * H * W / 2, "%d steps differ from the first", n_steps);
-    tile_coder_destroy(&coder);
-    tile_model_destroy(&model);
-    close_rig(&rig);
-}
-
-Test(image_codec, steps_of_a_row_grow_as_scales_do)
-{
-    for (int row = PRIOR_LOWEST_STEP; row <= PRIOR_HIGHEST_STEP; row++)
-        cr_assert_eq(prior_step(row), (int)lrint(PRIOR_STEP_UNIT * exp(PRIOR_LOG_SCALE_STEP * row)), "row %d: %d", row, (int)prior_step(row));
-    cr_assert_eq(prior_latent(-3, 7, 0), -3 * PRIOR_FRACTION + 7);
-}
-
-Test(image_codec, new_steps_are_1)
-{
-    ImageCodecConfig cfg = small_config();
-    const int level[] = {90};
-    const PriorOptions options = {.rounding = ROUND_COINCIDE};
-    PriorResult with, without;
-    Tensor *y, *z;
-    Rig plain, rig;
-
-    cfg.steps = 1;
-    open_rig(&plain);
-    open_rig_of(&rig, &cfg);
-    y = random_latents(&rig, 8, 5, 7, 8.0f, 0);
-    z = random_latents(&rig, 6, 2, 2, 3.0f, 1);
-    ASSERT_OK(image_prior_estimate(rig.tape, rig.codec, level, y, z, &options, &with, &rig.err), rig.err);
-    ASSERT_OK(image_prior_estimate(plain.tape, plain.codec, level, y, z, &options, &without, &plain.err), plain.err);
-    ASSERT_SAME_BITS("latents", with.y_hat->data, without.y_hat->data, tensor_count(y));
-    ASSERT_SAME_BITS("bits", with.y_bits[1]->data, without.y_bits[1]->data, tensor_count(with.y_bits[1]));
-    close_rig(&plain);
-    close_rig(&rig);
-}
-
-/* Bits of soft-rounded anchors, smooth in the steps; others have a context that is rounded. */
-static double bits_of_steps(Rig *rig, bool backward)
-{
-    const int level[] = {72};
-    const PriorOptions options = {.rounding = ROUND_SOFT, .temperature = 1.0f};
-    PriorResult result;
-    Tensor *y, *z, *sum;
-
-    tape_reset(rig->tape);
-    rig->tape->recording = backward;
-    y = random_latents(rig, 8, 4, 4, 8.0f, 2);
-    z = random_latents(rig, 6, 1, 1, 3.0f, 3);
-    ASSERT_OK(image_prior_estimate(rig->tape, rig->codec, level, y, z, &options, &result, &rig->err), rig->err);
-    ASSERT_OK(op_sum(rig->tape, result.y_bits[0], &sum, &rig->err), rig->err);
-    if (backward)
-        ASSERT_OK(tape_backward(rig->tape, sum, &rig->err), rig->err);
-    return (double)sum->data[0];
-}
-
-Test(image_codec, steps_have_the_gradient_of_a_difference_quotient)
-{
-    static const char *const names[] = {"steps.local.weight", "steps.local.bias", "steps.levels"};
-    Rig rig;
-
-    open_rig_with_steps(&rig);
-    for (int which = 0; which < 3; which++) {
-        Tensor *table = params_find(rig.codec->params, names[which]);
-        const int64_t at = which == 0 ? 3 : which == 1 ? 0 : 4 * 8 + 5; /* of level 64, which 72 has half of */
-        const float kept = table->data[at], step = 1e-3f;
-        double up, down, slope;
-
-        params_zero_grad(rig.codec->params);
-        bits_of_steps(&rig, true);
-        slope = (double)table->grad[at];
-        table->data[at] = kept + step;
-        up = bits_of_steps(&rig, false);
-        table->data[at] = kept - step;
-        down = bits_of_steps(&rig, false);
-        table->data[at] = kept;
-        cr_assert(slope != 0.0);
-        cr_assert_float_eq((up - down) / (2 * (double)step), slope, 0.02 * fabs(slope) + 0.5, "%s: %g by differences, %g by the tape",
-                           names[which], (up - down) / (2 * (double)step), slope);
-    }
-    close_rig(&rig);
-}
-
-Test(image_codec, steps_are_in_the_file_of_a_model)
-{
-    char path[] = "/tmp/residua-steps-XXXXXX";
-    ImageCodec *loaded;
-    Rig rig;
-
-    close(mkstemp(path));
-    open_rig_with_steps(&rig);
-    ASSERT_OK(image_codec_save(rig.codec, path, DTYPE_F32, NULL, &rig.err), rig.err);
-    ASSERT_OK(image_codec_load_for(&loaded, path, IMAGE_USE_DECODE, &rig.err), rig.err);
-    cr_assert_eq(loaded->config.steps, 1);
-    cr_assert_arr_eq(loaded->prior->steps->levels, rig.codec->steps->levels, IMAGE_LEVELS * 8 * sizeof *loaded->steps->levels);
-    cr_assert_arr_eq(loaded->prior->steps->local.weight, rig.codec->steps->local.weight, 8);
-    image_codec_destroy(&loaded);
-    ASSERT_OK(image_codec_load(&loaded, path, &rig.err), rig.err);
-    cr_assert_float_eq(params_find(loaded->params, "steps.levels")->data[11], params_find(rig.codec->params, "steps.levels")->data[11],
-                       0.5f / PRIOR_UNIT);
-    image_codec_destroy(&loaded);
-    unlink(path);
-    close_rig(&rig);
+    image_rig_close(&rig);
 }
