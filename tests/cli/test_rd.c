@@ -12,41 +12,25 @@
 #include <time.h>
 
 #include "cli/picture_job.h"
-#include "cli/rd_run.h"
-#include "cli/rd_trials.h"
 #include "config.h"
 #include "engine/base/mem.h"
 #include "media/image_reader.h"
 #include "media/image_writer.h"
+#include "tests/cli/rd_rig.h"
 #include "tests/codec/tiny_picture.h"
 #include "tests/losses/pictures.h"
 #include "tests/media/fixture.h"
 
-#define SIDE_X 96
-#define SIDE_Y 80
-#define N_PIXELS (SIDE_X * SIDE_Y)
-
-static Image *make_picture(int channels)
-{
-    static float samples[3 * N_PIXELS];
-    Image *image;
-    RsdError err = {0};
-
-    picture_natural(samples, SIDE_Y, SIDE_X, 7);
-    ASSERT_OK(image_from_float(&image, samples, NULL, SIDE_X, SIDE_Y, channels, 8, &err), err);
-    return image;
-}
-
 static double psnr(const Image *a, const Image *b)
 {
-    static float x[3 * N_PIXELS], y[3 * N_PIXELS];
+    static float x[3 * RD_RIG_PIXELS], y[3 * RD_RIG_PIXELS];
     double sum = 0;
 
     image_to_float(a, 3, x);
     image_to_float(b, 3, y);
-    for (size_t i = 0; i < 3 * N_PIXELS; i++)
+    for (size_t i = 0; i < 3 * RD_RIG_PIXELS; i++)
         sum += (double)(x[i] - y[i]) * (double)(x[i] - y[i]);
-    return -10 * log10(sum / (3 * N_PIXELS));
+    return -10 * log10(sum / (3 * RD_RIG_PIXELS));
 }
 
 static PeerFormat at_quality(const RdCodec *codec, size_t setting)
@@ -95,7 +79,7 @@ static const struct {
 static void expect_round_trips(const RdCodec *codec, int channels)
 {
     size_t row = 0;
-    Image *original = make_picture(channels), *decoded;
+    Image *original = rd_rig_picture(channels), *decoded;
     double before_db = 0;
     size_t before = 0;
 
@@ -119,7 +103,7 @@ static void expect_round_trips(const RdCodec *codec, int channels)
         name = image_format_of(bytes, size);
         cr_expect(name && strcmp(name, picture_files[row].format) == 0, "%s: the file is %s", codec->name, name ? name : "unknown");
         ASSERT_OK(image_read_bytes(&decoded, bytes, size, NULL, &err), err);
-        cr_assert(decoded->width == SIDE_X && decoded->height == SIDE_Y, "%s", codec->name);
+        cr_assert(decoded->width == RD_RIG_WIDTH && decoded->height == RD_RIG_HEIGHT, "%s", codec->name);
         cr_expect(psnr(original, decoded) > before_db + 3 && size > before, "%s at %g: %g dB in %zu bytes, before %g dB in %zu",
                   codec->name, format.quality, psnr(original, decoded), size, before_db, before);
         before_db = psnr(original, decoded);
@@ -149,7 +133,7 @@ Test(rd, peers_refuse_what_they_are_not_given)
     size_t size;
     RsdError err = {0};
 
-    image = make_picture(3);
+    image = rd_rig_picture(3);
     ASSERT_FAILS(peer_picture_encode(&bytes, &size, &unknown, image, &err), RSD_ERR_UNSUPPORTED, err, "no-such-encoder");
     ASSERT_FAILS(peer_picture_encode(&bytes, &size, &option, image, &err), RSD_ERR_UNSUPPORTED, err, "no_such_option");
     image_destroy(&image);
@@ -161,47 +145,12 @@ Test(rd, peers_refuse_what_they_are_not_given)
 
 /* ---- runs ---- */
 
-/* All that a run of two pictures through ours and JPEG needs. */
-typedef struct Bench {
-    RdRun run;
-    RdCodec codecs[2];
-    char settings[RD_SETTINGS_SIZE];
-    EvalSet set;
-    Console console;
-    char path[512];
-    const char *paths[2];
-} Bench;
-
-static void open_bench(Bench *b)
-{
-    Image *image = make_picture(3);
-    EvalLimits limits;
-    const EvalOptions options = {0};
-    RsdError err = {0};
-
-    fixture_open();
-    snprintf(b->path, sizeof b->path, "%s", fixture_path("a.png"));
-    ASSERT_OK(image_write(image, b->path, NULL, &err), err);
-    image_destroy(&image);
-    ASSERT_OK(eval_set_choose(&b->set, &limits, &eval_kind_image, &(EvalWishes){.metrics = "psnr,gmsd"}, &options, &err), err);
-    b->run = (RdRun){.kind = &rd_kind_picture, .paths = b->paths, .n_files = 2, .set = &b->set, .codecs = b->codecs,
-                     .n_codecs = 2, .n_anchors = 2, .anchors = {1, 0}, .console = &b->console};
-    b->paths[0] = b->paths[1] = b->path;
-    b->console.quiet = true;
-    b->run.model.picture = (PictureModel *)(uintptr_t)tiny_picture_model();
-    b->run.model.image = (ImageCodec *)(uintptr_t)tiny_picture_model()->codec;
-    rd_describe_ours(&b->codecs[0], &b->run.model, PICTURE_EFFORT_USUAL, b->settings);
-    for (size_t i = 0; rd_peer_at(i); i++)
-        if (strcmp(rd_peer_at(i)->name, "webp") == 0)
-            b->codecs[1] = *rd_peer_at(i);
-}
-
 Test(rd, a_curve_against_itself_needs_no_more_bits, .fini = fixture_close)
 {
-    static Bench b;
+    static RdRig b;
     RsdError err = {0};
 
-    open_bench(&b);
+    rd_rig_open(&b);
     ASSERT_OK(rd_run(&b.run, NULL, &err), err);
     cr_assert_eq(b.run.n_points, IMAGE_LEVELS + b.codecs[1].n_settings);
     for (size_t p = 0; p < b.run.n_points; p++)
@@ -225,11 +174,11 @@ Test(rd, a_curve_against_itself_needs_no_more_bits, .fini = fixture_close)
 
 Test(rd, points_do_not_depend_on_threads_and_a_broken_picture_is_left_out, .fini = fixture_close)
 {
-    static Bench one, three;
+    static RdRig one, three;
     RsdThreads *threads;
     RsdError err = {0};
 
-    open_bench(&one);
+    rd_rig_open(&one);
     three = one;
     three.run.set = &three.set;
     three.run.codecs = three.codecs;
@@ -258,86 +207,6 @@ Test(rd, points_do_not_depend_on_threads_and_a_broken_picture_is_left_out, .fini
     rsd_threads_destroy(&threads);
 }
 
-static size_t count_lines(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    size_t n = 0;
-
-    cr_assert(file);
-    for (int c; (c = fgetc(file)) != EOF;)
-        n += c == '\n';
-    fclose(file);
-    return n;
-}
-
-static void append(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "a");
-
-    cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
-}
-
-/* A run with kept trials; how many were known. */
-static size_t run_with_trials(Bench *b, const char *path)
-{
-    size_t n;
-    RsdError err = {0};
-
-    b->run.n_points = 0;
-    b->run.points = NULL;
-    ASSERT_OK(rd_trials_open(&b->run.trials, path, &err), err);
-    n = rd_trials_count(b->run.trials);
-    ASSERT_OK(rd_run(&b->run, NULL, &err), err);
-    rd_trials_close(&b->run.trials);
-    return n;
-}
-
-Test(rd, trials_that_were_kept_are_not_run_again, .fini = fixture_close)
-{
-    static Bench b;
-    const EvalOptions options = {0};
-    EvalLimits limits;
-    char path[512];
-    RsdError err = {0};
-    double rate, seconds;
-    size_t n;
-
-    open_bench(&b);
-    b.run.n_files = 1;
-    snprintf(path, sizeof path, "%s", fixture_path("trials.jsonl"));
-    cr_assert_eq(run_with_trials(&b, path), 0);
-    n = b.run.n_points;
-    cr_assert_eq(count_lines(path), n);
-    rate = b.run.points[n - 1].rate;
-    seconds = b.run.points[n - 1].encode_s;
-    rd_run_clear(&b.run);
-    append(path, "{\"trial\": \"killed in the mid"); /* and is passed over */
-    cr_assert_eq(run_with_trials(&b, path), n);
-    cr_expect(b.run.points[n - 1].usable && b.run.points[n - 1].rate == rate);
-    cr_expect_float_eq(b.run.points[n - 1].encode_s, seconds, 1e-8 * seconds, "it was coded again");
-    cr_assert_eq(count_lines(path), n + 1);
-    rd_run_clear(&b.run);
-    ASSERT_OK(eval_set_choose(&b.set, &limits, &eval_kind_image, &(EvalWishes){.metrics = "psnr,gmsd,ssim"}, &options, &err), err);
-    cr_assert_eq(run_with_trials(&b, path), n);
-    cr_assert_eq(count_lines(path), 2 * n + 1, "with a metric more they are new");
-    rd_run_clear(&b.run);
-}
-
-Test(rd, what_is_no_file_of_trials_is_left_alone, .fini = fixture_close)
-{
-    char path[512];
-    RdTrials *trials;
-    RsdError err = {0};
-
-    fixture_open();
-    snprintf(path, sizeof path, "%s", fixture_path("letter.txt"));
-    append(path, "Dear reader,\nthis is no trial.\n");
-    ASSERT_FAILS(rd_trials_open(&trials, path, &err), RSD_ERR_CORRUPT, err, "no line of it is a trial");
-    cr_assert_eq(count_lines(path), 2);
-    ASSERT_FAILS(rd_trials_open(&trials, "/nonexistent/trials", &err), RSD_ERR_IO, err, "No such file");
-    ASSERT_FAILS(rd_trials_open(&trials, "/dev/null", &err), RSD_ERR_IO, err, "is no file");
-}
-
 /* Bits per pixel and weighed error of a point. */
 static double cost_of(const RdPoint *point)
 {
@@ -347,12 +216,12 @@ static double cost_of(const RdPoint *point)
 /* What a search keeps is better in this by the pixels before they become 8 bits. */
 Test(rd, an_effort_is_a_codec_of_its_own_and_no_worse_at_any_level, .fini = fixture_close)
 {
-    static Bench b;
+    static RdRig b;
     static char settings[RD_SETTINGS_SIZE];
     double gain = 0;
     RsdError err = {0};
 
-    open_bench(&b);
+    rd_rig_open(&b);
     b.codecs[1] = b.codecs[0];
     rd_describe_ours(&b.codecs[1], &b.run.model, 4, settings);
     cr_expect_str_eq(b.codecs[1].title, "residua effort 4");
@@ -417,7 +286,7 @@ static RsdStatus try_playing(RdTrial *t, const RdRun *run, const RdCodec *codec,
     return RSD_OK;
 }
 
-static RsdStatus play_run(Bench *b, RsdThreads *threads, RsdError *err)
+static RsdStatus play_run(RdRig *b, RsdThreads *threads, RsdError *err)
 {
     static RdKind kind;
 
@@ -432,10 +301,10 @@ static RsdStatus play_run(Bench *b, RsdThreads *threads, RsdError *err)
 
 Test(rd, a_picture_that_one_codec_could_not_open_counts_for_none, .fini = fixture_close)
 {
-    static Bench b;
+    static RdRig b;
     RsdError err = {0};
 
-    open_bench(&b);
+    rd_rig_open(&b);
     play.fails_at = 4; /* the second picture for the second codec */
     play.failure = RSD_ERR_IO;
     ASSERT_OK(play_run(&b, NULL, &err), err);
@@ -446,7 +315,7 @@ Test(rd, a_picture_that_one_codec_could_not_open_counts_for_none, .fini = fixtur
         cr_expect(b.run.points[p].usable && b.run.points[p].values[0].n == 1, "point %zu over %zu pictures", p,
                   b.run.points[p].values[0].n);
         cr_expect(fabs(b.run.points[p].encode_s - 1) < 1e-9, "point %zu: %g s", p, b.run.points[p].encode_s);
-        cr_expect(fabs(b.run.points[p].rate - 8.0 * (1000 + 100 * (double)step) / N_PIXELS) < 1e-9, "point %zu: %g", p,
+        cr_expect(fabs(b.run.points[p].rate - 8.0 * (1000 + 100 * (double)step) / RD_RIG_PIXELS) < 1e-9, "point %zu: %g", p,
                   b.run.points[p].rate);
     }
     rd_run_clear(&b.run);
@@ -454,10 +323,10 @@ Test(rd, a_picture_that_one_codec_could_not_open_counts_for_none, .fini = fixtur
 
 Test(rd, memory_that_is_out_ends_the_run_and_names_the_picture, .fini = fixture_close)
 {
-    static Bench b;
+    static RdRig b;
     RsdError err = {0};
 
-    open_bench(&b);
+    rd_rig_open(&b);
     play.fails_at = 3;
     play.failure = RSD_ERR_MEMORY;
     ASSERT_FAILS(play_run(&b, NULL, &err), RSD_ERR_MEMORY, err, "a.png: not this time");
@@ -466,11 +335,11 @@ Test(rd, memory_that_is_out_ends_the_run_and_names_the_picture, .fini = fixture_
 
 Test(rd, large_pictures_are_in_memory_one_at_a_time, .fini = fixture_close)
 {
-    static Bench b;
+    static RdRig b;
     RsdThreads *threads;
     RsdError err = {0};
 
-    open_bench(&b);
+    rd_rig_open(&b);
     ASSERT_OK(rsd_threads_create(&threads, 4, &err), err);
     play.fails_at = 0;
     play.all_large = false;
@@ -522,7 +391,7 @@ static double level_db(bool is_first_picture, bool is_first_codec, double bpp)
 static RsdStatus try_known_curve(RdTrial *t, const RdRun *run, const RdCodec *codec, const RdSetting *setting, const RdThing *thing,
                                  Tape *tape, RsdError *err)
 {
-    const bool is_first_picture = thing->image->width == SIDE_X, is_first_codec = codec == run->codecs;
+    const bool is_first_picture = thing->image->width == RD_RIG_WIDTH, is_first_codec = codec == run->codecs;
     const double step = (double)(setting - codec->ladder) / (double)(codec->n_settings - 1);
     const double asked = DEAREST * pow(0.1, 1 - step) * (is_first_codec || is_first_picture ? 1 : SMALLER);
     double db;
@@ -538,15 +407,15 @@ static RsdStatus try_known_curve(RdTrial *t, const RdRun *run, const RdCodec *co
 
 Test(rd, at_equal_rates_each_picture_counts_by_its_own_curve, .fini = fixture_close)
 {
-    static Bench b;
+    static RdRig b;
     RdKind kind = rd_kind_picture;
     Image *image;
     char second[512];
     RsdError err = {0};
 
-    open_bench(&b);
+    rd_rig_open(&b);
     snprintf(second, sizeof second, "%s", fixture_path("b.png"));
-    ASSERT_OK(image_create(&image, 2 * SIDE_X, SIDE_Y, 3, 8, false, &err), err);
+    ASSERT_OK(image_create(&image, 2 * RD_RIG_WIDTH, RD_RIG_HEIGHT, 3, 8, false, &err), err);
     ASSERT_OK(image_write(image, second, NULL, &err), err);
     image_destroy(&image);
     b.paths[1] = second;
@@ -576,13 +445,13 @@ Test(rd, at_equal_rates_each_picture_counts_by_its_own_curve, .fini = fixture_cl
 
 Test(rd, a_codec_that_codes_nothing_does_not_keep_others_from_being_compared, .fini = fixture_close)
 {
-    static Bench b;
+    static RdRig b;
     static const PeerFormat unknown = {.encoder = "no-such-encoder", .dial = "q", .pixels = "rgb24"};
     const Interval *each;
     size_t n_reached = 0;
     RsdError err = {0};
 
-    open_bench(&b);
+    rd_rig_open(&b);
     b.codecs[1].peer = &unknown;
     ASSERT_OK(rd_run(&b.run, NULL, &err), err);
     for (size_t k = 0; k < RD_N_MARKS; k++) {
@@ -598,13 +467,13 @@ Test(rd, a_codec_that_codes_nothing_does_not_keep_others_from_being_compared, .f
 
 Test(rd, json_has_codecs_points_and_comparisons, .fini = fixture_close)
 {
-    static Bench b;
+    static RdRig b;
     size_t n_codecs = 0, n_points = 0, n_rates = 0, n_comparisons = 0, size = 0;
     char *text = NULL;
     FILE *out = open_memstream(&text, &size);
     RsdError err = {0};
 
-    open_bench(&b);
+    rd_rig_open(&b);
     b.run.max_rate = 1.0;
     ASSERT_OK(rd_run(&b.run, NULL, &err), err);
     rd_print_json(&b.run, out);
@@ -648,13 +517,13 @@ Test(rd, json_has_codecs_points_and_comparisons, .fini = fixture_close)
 
 Test(rd, svg_has_a_line_for_each_codec_in_each_panel, .fini = fixture_close)
 {
-    static Bench b;
+    static RdRig b;
     size_t n_lines = 0, size = 0;
     char *text = NULL;
     FILE *out = open_memstream(&text, &size);
     RsdError err = {0};
 
-    open_bench(&b);
+    rd_rig_open(&b);
     ASSERT_OK(rd_run(&b.run, NULL, &err), err);
     rd_print_svg(&b.run, out);
     fclose(out);
