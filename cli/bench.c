@@ -23,7 +23,7 @@
 
 typedef struct BenchRequest {
     CommonRequest common;
-    const char *shard, *kind, *metrics, *codecs, *model, *anchor, *report, *svg, *csv_file, *trials, *efforts;
+    const char *shard, *kind, *metrics, *codecs, *model, *tune, *anchor, *report, *svg, *csv_file, *trials, *efforts;
     double rate_hz, seconds, max_bpp;
     int n_threads;
     bool json, csv, force;
@@ -52,6 +52,11 @@ static const Option OPTIONS[] = {
      .value = "MODEL",
      .offset = offsetof(BenchRequest, model),
      .help = "name of a built-in model, or a model file"},
+    {.name = "tune",
+     .kind = OPTION_TEXT,
+     .value = "LOSS",
+     .offset = offsetof(BenchRequest, tune),
+     .help = "pictures: our model made for this loss, as residua encode takes it, and what searches follow (default mse)"},
     {.name = "effort",
      .kind = OPTION_TEXT,
      .value = "N[,N...]",
@@ -124,6 +129,7 @@ static const Explained EXAMPLES[] = {
     {"rd --codecs opus,aac,mp3,vorbis --rate 48k music", "only the others, in full band"},
     {"rd --svg curves.svg photos", "our model of pictures beside JPEG, WebP, AVIF and others"},
     {"rd --codecs residua,avif --effort 5,8 photos", "what searching for a smaller file gains"},
+    {"rd --codecs residua,avif --tune ms-ssim --effort 5 -m ms-ssim photos", "the model made for MS-SSIM, and a search that follows it"},
     {"rd --codecs residua,avif --effort 8 --trials night.jsonl photos", "stopped and run again, it goes on where it was"},
     {"rd --codecs webp,avif,jpeg --anchor jpeg,avif photos", "two comparisons of three codecs"},
     {NULL, NULL},
@@ -254,18 +260,24 @@ fail:
 /* Ours at its efforts, if it is among the codecs asked for. */
 static RsdStatus add_ours(RdRun *run, RdCodec *codecs, Ours *ours, const BenchRequest *r, RsdError *err)
 {
+    bool follows_loss;
     RsdStatus status = RSD_OK;
 
     TRY(list_efforts(ours, r, run->kind, err));
     if (!is_named(r->codecs, RD_OURS))
         return RSD_OK;
-    TRY(rd_model_open(&run->model, run->kind->eval, r->model, err));
+    CHECK(!r->tune || run->kind == &rd_kind_picture, err, RSD_ERR_ARG, "--tune is for pictures, and these are recordings");
+    TRY(rd_model_open(&run->model, run->kind->eval, r->model, r->tune, err));
+    follows_loss = !run->model.loss || picture_is_twin(run->model.image, r->tune);
     for (size_t i = 0; i < ours->n_efforts; i++) {
+        follows_loss |= ours->efforts[i] >= SEARCH_FIRST_EFFORT;
         CHECK(ours->efforts[i] < SEARCH_FIRST_EFFORT || run->model.image->config.quantizer == IMAGE_SCALAR, err, RSD_ERR_ARG,
               "--effort %d: model %s codes vectors, which efforts from %d on cannot search", ours->efforts[i],
               run->model.image->config.name, SEARCH_FIRST_EFFORT);
         rd_describe_ours(&codecs[run->n_codecs++], &run->model, ours->efforts[i], ours->settings[i]);
     }
+    CHECK(follows_loss, err, RSD_ERR_ARG, "--tune %s: model %s was not made for it, and nothing searches: give --effort %d or more, too", r->tune,
+          run->model.image->config.name, SEARCH_FIRST_EFFORT);
 fail:
     return status;
 }

@@ -156,8 +156,7 @@ bool picture_is_twin(const ImageCodec *codec, const char *tune)
     return is_made_for(codec->config.name, tune);
 }
 
-/* NULL when there is none. */
-static const char *builtin_twin(const char *tune)
+const char *picture_builtin_twin(const char *tune)
 {
     for (size_t i = 0; image_codec_builtin_name(i); i++)
         if (is_made_for(image_codec_builtin_name(i), tune))
@@ -172,7 +171,7 @@ RsdStatus picture_job_open_model(PictureJob *job, const char *name, ImageCodecUs
     if (job->model)
         return RSD_OK;
     if (!name && !job->model_choice)
-        name = builtin_twin(job->tune);
+        name = picture_builtin_twin(job->tune);
     if (!job->codec)
         TRY(picture_choice_open(&job->codec, job->model_choice, name, use, err));
     TRY(picture_model_create(&job->model, job->codec, err));

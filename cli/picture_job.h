@@ -57,6 +57,8 @@ void picture_job_clear(PictureJob *job);
 bool picture_is_tuned(const char *tune);
 /* Whether a model was made for it, by its name: photo-msssim for ms-ssim. */
 bool picture_is_twin(const ImageCodec *codec, const char *tune);
+/* The built-in model made for it; NULL when there is none. */
+const char *picture_builtin_twin(const char *tune);
 
 /* Opens the model named, unless one is open: a job encodes or decodes. Errors: RSD_ERR_MODEL (none is built in), those of
  * image_codec_load. */

@@ -9,9 +9,9 @@
 
 #define NAME_SIZE 64
 
-static RsdStatus apply_loss(void *ctx, Tape *tape, Tensor *estimate, Tensor *target, Tensor **value, RsdError *err)
+RsdStatus picture_tune_apply(void *loss, Tape *tape, Tensor *estimate, Tensor *target, Tensor **value, RsdError *err)
 {
-    return image_loss_apply(tape, ctx, estimate, target, value, err);
+    return image_loss_apply(tape, loss, estimate, target, value, err);
 }
 
 static bool show_progress(void *ctx, const SearchProgress *progress)
@@ -30,17 +30,23 @@ static bool show_progress(void *ctx, const SearchProgress *progress)
     return !batch_was_interrupted();
 }
 
-/* "ms-ssim" as the list of losses has it. */
-static RsdStatus find_loss(PictureTune *tune, const char *name, RsdError *err)
+/* That of models/photo-msssim.ini; of other losses none is known. */
+static double share_of(const char *loss)
 {
-    char plain[NAME_SIZE];
+    return strcmp(loss, "ms_ssim") == 0 ? 0.02 : 0;
+}
+
+RsdStatus picture_tune_loss(ImageLoss **out, double *share, const char *name, RsdError *err)
+{
+    char plain[NAME_SIZE]; /* as the list of losses has it */
     RsdStatus status = RSD_OK;
 
     CHECK(strlen(name) < sizeof plain, err, RSD_ERR_ARG, "--tune %.80s: no loss has such a name", name);
     strcpy(plain, name);
     for (char *c = plain; *c; c++)
         *c = *c == '-' ? '_' : *c;
-    status = image_loss_create(&tune->loss, plain, NULL, err);
+    *share = share_of(plain);
+    status = image_loss_create(out, plain, NULL, err);
     if (status != RSD_OK)
         error_prefix(err, status, "--tune %s", name);
 fail:
@@ -54,13 +60,13 @@ RsdStatus picture_tune_open(PictureTune *tune, const PictureJob *job, const Pict
 
     *tune = (PictureTune){.console = job->console, .name = name, .began_s = console_clock()};
     if (picture_is_tuned(wish->tune))
-        TRY(find_loss(tune, wish->tune, err));
+        TRY(picture_tune_loss(&tune->loss, &options->loss_share, wish->tune, err));
     CHECK(!tune->loss || wish->effort >= SEARCH_FIRST_EFFORT || picture_is_twin(job->codec, wish->tune), err, RSD_ERR_ARG,
           "--tune %s: the model was not made for it, and --effort %d does not search: give --effort %d or more", wish->tune,
           wish->effort, SEARCH_FIRST_EFFORT);
     options->searches = wish->effort >= SEARCH_FIRST_EFFORT;
     if (tune->loss) {
-        options->loss = apply_loss;
+        options->loss = picture_tune_apply;
         options->loss_ctx = tune->loss;
     }
     options->on_progress = show_progress;

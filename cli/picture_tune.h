@@ -8,6 +8,11 @@
 #include "cli/picture_job.h"
 #include "losses/image_loss.h"
 
+/* A loss by the name that --tune has for it, "ms-ssim", and its share (codec/tile_objective.h). Errors: those of image_loss_create. */
+RsdStatus picture_tune_loss(ImageLoss **out, double *share, const char *name, RsdError *err);
+/* PictureLossFn of an ImageLoss. */
+RsdStatus picture_tune_apply(void *loss, Tape *tape, Tensor *estimate, Tensor *target, Tensor **value, RsdError *err);
+
 typedef struct PictureTune {
     ImageLoss *loss; /* NULL: the mean squared error */
     Console *console;

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "cli/model_choice.h"
-#include "cli/picture_job.h"
+#include "cli/picture_tune.h"
 
 static const PeerFormat opus = {.encoder = "libopus", .muxer = "opus", .options = "vbr=on:compression_level=10"};
 static const PeerFormat opus_speech = {.encoder = "libopus",
@@ -132,14 +132,18 @@ const RdCodec *rd_peer_at(size_t i)
 
 /* ---- ours ---- */
 
-RsdStatus rd_model_open(RdModel *model, const EvalKind *kind, const char *choice, RsdError *err)
+RsdStatus rd_model_open(RdModel *model, const EvalKind *kind, const char *choice, const char *tune, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
     if (kind == &eval_kind_audio)
         return model_choice_open(&model->sound, choice, AUDIO_USE_RUN, err);
-    TRY(picture_choice_open(&model->image, choice, NULL, IMAGE_USE_ALL, err));
+    TRY(picture_choice_open(&model->image, choice, picture_builtin_twin(tune), IMAGE_USE_ALL, err));
     TRY(picture_model_create(&model->picture, model->image, err));
+    if (picture_is_tuned(tune)) {
+        TRY(picture_tune_loss(&model->loss, &model->loss_share, tune, err));
+        model->tune = tune;
+    }
 fail:
     return status;
 }
@@ -149,6 +153,7 @@ void rd_model_close(RdModel *model)
     rsd_model_close(&model->sound);
     picture_model_destroy(&model->picture);
     image_codec_destroy(&model->image);
+    image_loss_destroy(&model->loss);
 }
 
 static void describe_sound(RdCodec *codec, const RsdModel *model, char settings[RD_SETTINGS_SIZE])
@@ -164,8 +169,10 @@ static void describe_sound(RdCodec *codec, const RsdModel *model, char settings[
             codec->ladder[codec->n_settings++].bitrate_bps = (int)(audio_codec_bitrate_bps(&model->codec->config, stages[i]) + 0.5);
 }
 
-static void describe_picture(RdCodec *codec, const ImageCodec *image, int effort, char settings[RD_SETTINGS_SIZE])
+static void describe_picture(RdCodec *codec, const RdModel *model, int effort, char settings[RD_SETTINGS_SIZE])
 {
+    const ImageCodec *image = model->image;
+    const bool searches = effort >= SEARCH_FIRST_EFFORT, is_tuned = searches && model->loss;
     static const char *const names[] = {
         RD_OURS " effort 1", RD_OURS,             RD_OURS " effort 3", RD_OURS " effort 4", RD_OURS " effort 5",
         RD_OURS " effort 6", RD_OURS " effort 7", RD_OURS " effort 8", RD_OURS " effort 9"};
@@ -174,8 +181,8 @@ static void describe_picture(RdCodec *codec, const ImageCodec *image, int effort
     codec->name = codec->title = names[effort - 1];
     codec->dial = "level";
     codec->effort = effort;
-    snprintf(settings, RD_SETTINGS_SIZE, "model %s, %s --effort %d; .rsd file", image->config.name,
-             effort < SEARCH_FIRST_EFFORT ? "quantiser of" : "search of", effort);
+    snprintf(settings, RD_SETTINGS_SIZE, "model %s, %s --effort %d%s%s; .rsd file", image->config.name,
+             searches ? "search of" : "quantiser of", effort, is_tuned ? " --tune " : "", is_tuned ? model->tune : "");
     for (int level = 0; level <= image_codec_level_max(&image->config) / 16; level++)
         codec->ladder[codec->n_settings++].quality = level;
 }
@@ -186,7 +193,7 @@ void rd_describe_ours(RdCodec *codec, const RdModel *model, int effort, char set
     if (model->sound)
         describe_sound(codec, model->sound, settings);
     else
-        describe_picture(codec, model->image, effort, settings);
+        describe_picture(codec, model, effort, settings);
 }
 
 const char *rd_setting_text(char text[RD_SETTING_SIZE], const RdCodec *codec, const RdSetting *setting)

@@ -8,6 +8,7 @@
 #include "cli/eval_kind.h"
 #include "codec/picture_net.h"
 #include "codec/residua.h"
+#include "losses/image_loss.h"
 #include "media/peer_file.h"
 
 #define RD_MAX_SETTINGS 16
@@ -39,13 +40,17 @@ typedef struct RdModel {
     RsdModel *sound;
     ImageCodec *image;
     PictureModel *picture; /* of image */
+    ImageLoss *loss;       /* that searches follow; NULL: the mean squared error */
+    double loss_share;
+    const char *tune; /* its name, borrowed */
 } RdModel;
 
 /* Peers as a table; ours is described by its model. NULL past the end. */
 const RdCodec *rd_peer_at(size_t i);
 
-/* Opens the model of this kind; choice as model_choice_open. Errors: RSD_ERR_MODEL, those of the files. */
-RsdStatus rd_model_open(RdModel *model, const EvalKind *kind, const char *choice, RsdError *err);
+/* Opens the model of this kind; choice as model_choice_open. tune: NULL, or as `residua encode --tune` for pictures; kept. Errors:
+ * RSD_ERR_MODEL, those of the files, those of picture_tune_loss. */
+RsdStatus rd_model_open(RdModel *model, const EvalKind *kind, const char *choice, const char *tune, RsdError *err);
 void rd_model_close(RdModel *model);
 /* Fills in ours: rates of 1, 2, 3, 4, 6, 8 .. stages of a model of sound, the whole levels of one of pictures. effort (1 .. 9) is for
  * pictures; other than the usual one it stands in name and title. */

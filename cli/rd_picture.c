@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/eval_image.h"
+#include "cli/picture_tune.h"
 #include "cli/rd_run.h"
 #include "codec/in_memory.h"
 #include "codec/picture.h"
@@ -116,6 +117,9 @@ static RsdStatus code_ours(RdTrial *t, Image **decoded, const RdCodec *codec, co
 {
     const PictureEncoderOptions options = {.model = run->model.picture,
                                            .searches = codec->effort >= SEARCH_FIRST_EFFORT,
+                                           .loss = run->model.loss ? picture_tune_apply : NULL,
+                                           .loss_ctx = run->model.loss,
+                                           .loss_share = run->model.loss_share,
                                            .source = {.width = thing->image->width,
                                                       .height = thing->image->height,
                                                       .channels = thing->image->channels,

@@ -42,6 +42,7 @@ typedef struct PictureEncoderOptions {
     bool searches;     /* efforts of SEARCH_FIRST_EFFORT and more will be asked for; what follows is for them */
     PictureLossFn loss; /* NULL: the mean squared error; kept, with loss_ctx */
     void *loss_ctx;
+    double loss_share; /* of the loss, see tile_objective.h; 0: unknown */
     SearchProgressFn on_progress; /* NULL: none */
     void *progress_ctx;
     uint64_t seed;

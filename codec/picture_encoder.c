@@ -135,7 +135,8 @@ static RsdStatus open_search(PictureEncoder *encoder, RsdError *err)
                                                     .read = options->source.read,
                                                     .read_ctx = options->source.ctx,
                                                     .loss = options->loss,
-                                                    .loss_ctx = options->loss_ctx},
+                                                    .loss_ctx = options->loss_ctx,
+                                                    .loss_share = options->loss_share},
                                       .on_progress = options->on_progress,
                                       .progress_ctx = options->progress_ctx,
                                       .seed = options->seed};

@@ -20,6 +20,9 @@
 #define LEAST_LOSS 1e-6 /* a weight is not made of less: flat tiles are coded without any */
 #define LANE_BITS 26.6 /* what a stream has for each lane beside its symbols: most of a state */
 #define PROBE_SEED 1
+#define PROBE_STEPS 0.25 /* half of the way between the two points of the probe */
+#define LEAST_PLACE 0.1  /* of a place's curvature, where the mean is 1 */
+#define MOST_PLACE 8.0
 
 static int64_t channels_of(const TileObjective *o)
 {
@@ -252,7 +255,7 @@ static void set_weight(TileObjective *o, const TileValue *value)
 {
     o->weight = image_codec_lambda(o->level) * WHITE_SQUARED;
     if (o->options.loss)
-        o->weight *= value->mse / fmax(value->loss, LEAST_LOSS);
+        o->weight *= o->options.loss_share > 0 ? o->options.loss_share : value->mse / fmax(value->loss, LEAST_LOSS);
 }
 
 RsdStatus tile_objective_look(TileObjective *o, TileValue *value, RsdError *err)
@@ -419,32 +422,71 @@ fail:
 
 /* ---- curvature ---- */
 
-/* With random signs s on all pixels, the square of (J^T s) at a latent is, in the mean, the sum over pixels of (d pixel / d latent)^2. */
-RsdStatus tile_objective_curvature(TileObjective *o, double *curvature, RsdError *err)
+/* Slope of the loss by y^ where the choice coded last is moved by `by` steps, up or down as the probe says. */
+static RsdStatus slope_beside(TileObjective *o, double by, float *dy, RsdError *err)
 {
-    const int64_t n = o->n_y / channels_of(o);
-    const double scale = 2.0 * image_codec_lambda(o->level) * WHITE_SQUARED / (3.0 * (double)o->n_pixels);
     Rng rng = rng_at(PROBE_SEED, RNG_MODEL, 0, 0);
-    Tensor *coded, *pixels;
-    float *signs;
+    Tensor *coded, *pixels, *loss;
+    double mse;
     RsdStatus status = RSD_OK;
 
     begin_record(o);
     TRY(input_coded(o, &coded, err));
+    for (int64_t i = 0; i < o->n_y; i++)
+        coded->data[i] += (float)((rng_u32(&rng) & 1 ? by : -by) * o->step[i] / PRIOR_STEP_UNIT);
     coded->needs_grad = true;
     TRY(make_pixels(o, coded, &pixels, err));
-    TRY(arena_alloc(o->tape->arena, &signs, (size_t)tensor_count(pixels), sizeof *signs, err));
-    for (int64_t i = 0; i < tensor_count(pixels); i++)
-        signs[i] = rng_u32(&rng) & 1 ? 1.0f : -1.0f;
-    TRY(tape_backward_from(o->tape, pixels, signs, err));
-    for (int64_t c = 0; c < channels_of(o); c++) {
-        double sum = 0;
-
-        for (int64_t i = c * n; i < (c + 1) * n && coded->grad; i++)
-            sum += (double)coded->grad[i] * (double)coded->grad[i];
-        curvature[c] = scale * sum / (double)n;
-    }
+    TRY(apply_loss(o, pixels, &loss, &mse, err));
+    TRY(tape_backward(o->tape, loss, err));
+    take_gradient(coded, dy);
 fail:
     o->tape->recording = false;
+    return status;
+}
+
+/* d: what the slopes differ by, signed as the probe; into channels and places whose products come near it. */
+static void split_curvature(const double *d, int64_t m, int64_t n, double *channel, double *place)
+{
+    double sum = 0;
+
+    memset(place, 0, (size_t)n * sizeof *place);
+    for (int64_t c = 0; c < m; c++) {
+        channel[c] = 0;
+        for (int64_t i = 0; i < n; i++) {
+            channel[c] += d[c * n + i] / (double)n;
+            place[i] += d[c * n + i];
+        }
+        channel[c] = fmax(channel[c], 0.0);
+        sum += channel[c];
+    }
+    for (int64_t i = 0; i < n; i++)
+        place[i] = sum > 0 ? fmax(LEAST_PLACE, fmin(MOST_PLACE, place[i] / sum)) : 1.0;
+}
+
+/* H is that of weight * loss. With random signs s the mean of s_i (H s)_i is H_ii; H s is what the slope changes by along s, here between
+ * two points as far apart as rounding moves latents, so that it is the curvature that rounding meets. */
+RsdStatus tile_objective_curvature(TileObjective *o, double *channel, double *place, RsdError *err)
+{
+    const int64_t m = channels_of(o);
+    Rng rng = rng_at(PROBE_SEED, RNG_MODEL, 0, 0);
+    float *up = NULL, *down = NULL;
+    double *d = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_alloc(&up, (size_t)o->n_y, sizeof *up, err));
+    TRY(mem_alloc(&down, (size_t)o->n_y, sizeof *down, err));
+    TRY(mem_alloc(&d, (size_t)o->n_y, sizeof *d, err));
+    TRY(slope_beside(o, PROBE_STEPS, up, err));
+    TRY(slope_beside(o, -PROBE_STEPS, down, err));
+    for (int64_t i = 0; i < o->n_y; i++) {
+        const double apart = 2 * PROBE_STEPS * o->step[i] / PRIOR_STEP_UNIT;
+
+        d[i] = o->weight * ((double)up[i] - (double)down[i]) * (rng_u32(&rng) & 1 ? 1 : -1) / apart;
+    }
+    split_curvature(d, m, o->n_y / m, channel, place);
+fail:
+    mem_free(&up);
+    mem_free(&down);
+    mem_free(&d);
     return status;
 }

@@ -6,8 +6,9 @@
  * The loss is that of the tile's own pixels. Beyond its edges stand the encoder's latents of the neighbours, not rounded, TILE_RING
  * wide: what the neighbours become in the end is not known yet. So tiles can be searched one by one, in memory for one.
  *
- * weight is that of the level, lambda 255^2, for the mean squared error. Another loss counts as much in the beginning: its weight is
- * that times the squared error of the first coded choice over its loss.
+ * weight is that of the level, lambda 255^2, for the mean squared error. That of another loss is loss_share of it; where no share is
+ * known, the loss counts as much as the squared error in the beginning: the share is the squared error of the first coded choice over its
+ * loss. A share of its own weighs all pictures alike, which gives the best mean for the bytes of all.
  *
  * [1] image.md 9.
  *
@@ -33,6 +34,7 @@ typedef struct TileObjectiveOptions {
     void *read_ctx;
     PictureLossFn loss; /* NULL: the mean squared error */
     void *loss_ctx;
+    double loss_share; /* 0: see above */
 } TileObjectiveOptions;
 
 typedef struct TileValue {
@@ -84,7 +86,8 @@ typedef struct TileRelaxation {
 } TileRelaxation;
 RsdStatus tile_objective_relaxed(TileObjective *objective, const TileRelaxation *how, const float *z, const float *y, float *dz,
                                  float *dy, TileValue *value, RsdError *err);
-/* curvature [M] = second derivative of weight * squared error for a step, mean over the channel, at the choice coded last: by one random
- * probe. */
-RsdStatus tile_objective_curvature(TileObjective *objective, double *curvature, RsdError *err);
+/* channel [M], place [h w], none negative: channel[c] * place[p] is near the second derivative of weight * loss by the y^ of channel c at
+ * place p, around the choice coded last, by one random probe. The places are what a loss other than the squared error needs: MS-SSIM
+ * counts an error in a flat part many times. */
+RsdStatus tile_objective_curvature(TileObjective *objective, double *channel, double *place, RsdError *err);
 #endif

@@ -233,6 +233,14 @@ static int64_t step_weight(int64_t weight, int row)
     return weight * step * step / (PRIOR_STEP_UNIT * PRIOR_STEP_UNIT);
 }
 
+/* That of a latent of channel c at a place. */
+static int64_t weight_at(const TileRounding *rounding, int64_t c, int64_t place, int row)
+{
+    const int64_t weight = (int64_t)rounding->weight[c] * rounding->place[place] / TILE_WEIGHT_UNIT;
+
+    return step_weight(weight < TILE_MAX_WEIGHT ? weight : TILE_MAX_WEIGHT, row);
+}
+
 /* Fills k of a pass; `before` latents were coded before it. */
 static void choose_all(ScalarCoder *coder, int pass, const TileRounding *rounding, int64_t before, const int32_t *y, int64_t h,
                        int64_t w, Cost *cost)
@@ -245,7 +253,7 @@ static void choose_all(ScalarCoder *coder, int pass, const TileRounding *roundin
         int index = guess->index[i_], row = guess->row[i_], strength = rounding->strength + (before + i_ < rounding->from);
 
         coder->k[pass][i_] = choose(model, index, in_steps(y[at_] - guess->mean[i_] * (TILE_FRACTION / PRIOR_FRACTION), row), strength,
-                                    rounding->weight ? step_weight(rounding->weight[c_], row) : TILE_WEIGHT_UNIT);
+                                    rounding->weight ? weight_at(rounding, c_, at_ % (h * w), row) : TILE_WEIGHT_UNIT);
         if (index > 0) {
             cost->sum += cost_at(model, index, coder->k[pass][i_]);
             cost->n_symbols++;

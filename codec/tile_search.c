@@ -1,8 +1,7 @@
 /* tile_search.c - stages that follow each other, each from where the one before it ended: sweeps, then relaxed descents.
  *
  * Each latent has an aim, a real number. A sweep codes the aims rounded, bits against errors weighed by the curvature, takes the slope
- * of J there as if nothing had been rounded, and moves each aim towards where a parabola through the loss would be lowest. All move at
- * once, so the curvature counts more than it is. In long searches noise that fades shakes the aims, which leads out of choices that no
+ * of J there as if nothing had been rounded, and moves each aim towards where a parabola through the loss would be lowest. In long searches noise that fades shakes the aims, which leads out of choices that no
  * latent alone can better. Relaxed descents (tile_relax.h) move aims and hyper latents together.
  *
  * An effort runs all stages up to its own, in the same way as the efforts below it, and what is kept is the best choice of all: so no
@@ -22,7 +21,7 @@
 
 #define PER_CODED (TILE_FRACTION / PRIOR_FRACTION)   /* units of tile_encode in those of y^ */
 #define BITS_PER_SQUARE (6.0 / 0.69314718055994531)  /* the balance behind TILE_WEIGHT_UNIT */
-#define CARE 1.5     /* the curvature counts so many times */
+#define CARE 0.9     /* the curvature counts so many times: as if it were a little flatter */
 #define FARTHEST 2.0 /* steps that a latent may want to move */
 #define FAST_PACE 0.5
 #define SLOW_PACE 0.3
@@ -58,8 +57,8 @@ struct TileSearch {
     TileRelax relax; /* its y and z are the aims, its dy is the slope */
     int32_t *choice; /* what is given to tile_encode */
     int16_t *choice_z;
-    int32_t *weight; /* [M] */
-    double *curvature; /* [M] */
+    int32_t *weight, *place_weight;    /* [M], [h, w]: as tile_encode wants them */
+    double *curvature, *place;         /* of tile_objective_curvature */
     int32_t *best_coded; /* y^ of the best */
     int16_t *best_z;
     TileFound found;
@@ -73,6 +72,7 @@ RsdStatus tile_search_create(TileSearch **out, const TileSearchOptions *options,
     const ImageCodecConfig *config = &options->objective.model->codec->config;
     const PictureTile largest = picture_tile(options->objective.info, 0);
     const size_t n_y = (size_t)(config->latent * largest.latent_h * largest.latent_w);
+    const size_t n_places = (size_t)(largest.latent_h * largest.latent_w);
     const size_t n_z = (size_t)(config->hyper * picture_hypers(largest.latent_h) * picture_hypers(largest.latent_w));
     TileSearch *search = NULL;
     RsdStatus status = RSD_OK;
@@ -87,7 +87,9 @@ RsdStatus tile_search_create(TileSearch **out, const TileSearchOptions *options,
     TRY(mem_alloc(&search->best_coded, n_y, sizeof *search->best_coded, err));
     TRY(mem_alloc(&search->best_z, n_z, sizeof *search->best_z, err));
     TRY(mem_alloc(&search->weight, (size_t)config->latent, sizeof *search->weight, err));
+    TRY(mem_alloc(&search->place_weight, n_places, sizeof *search->place_weight, err));
     TRY(mem_alloc(&search->curvature, (size_t)config->latent, sizeof *search->curvature, err));
+    TRY(mem_alloc(&search->place, n_places, sizeof *search->place, err));
     *out = search;
     return RSD_OK;
 fail:
@@ -108,7 +110,9 @@ void tile_search_destroy(TileSearch **search)
     mem_free(&old->best_coded);
     mem_free(&old->best_z);
     mem_free(&old->weight);
+    mem_free(&old->place_weight);
     mem_free(&old->curvature);
+    mem_free(&old->place);
     mem_free(search);
 }
 
@@ -170,16 +174,19 @@ fail:
 
 /* ---- sweeps ---- */
 
-/* An error of a channel counts by its curvature. */
+/* An error of a channel counts by its curvature, one at a place by how much more it is there. */
 static void weigh(TileSearch *search)
 {
     const TileObjective *o = search->objective;
+    const int m = o->options.model->codec->config.latent;
 
-    for (int c = 0; c < o->options.model->codec->config.latent; c++) {
+    for (int c = 0; c < m; c++) {
         const double weight = 0.5 * CARE * search->curvature[c] * (double)o->n_pixels / BITS_PER_SQUARE * TILE_WEIGHT_UNIT;
 
         search->weight[c] = (int32_t)lrint(fmin(weight, TILE_MAX_WEIGHT));
     }
+    for (int64_t i = 0; i < o->n_y / m; i++)
+        search->place_weight[i] = (int32_t)lrint(search->place[i] * TILE_WEIGHT_UNIT);
 }
 
 static double step_of(const TileObjective *o, int64_t i)
@@ -194,7 +201,7 @@ static void move_aims(TileSearch *search, double pace)
     const int64_t n = o->n_y / o->options.model->codec->config.latent;
 
     for (int64_t i = 0; i < o->n_y; i++) {
-        const double curvature = CARE * search->curvature[i / n];
+        const double curvature = CARE * search->curvature[i / n] * search->place[i % n];
         const double move = curvature > 0 ? -(double)search->relax.dy[i] / curvature : 0.0;
         const double farthest = FARTHEST * step_of(o, i);
         const double lowest = (double)o->coded[i] / PRIOR_FRACTION + fmax(-farthest, fmin(farthest, move));
@@ -215,7 +222,8 @@ static void shake_aims(TileSearch *search, int step, double width)
 static RsdStatus look(TileSearch *search, RsdError *err)
 {
     choose_near(search);
-    return consider(search, &(TileRounding){.strength = TILE_STRENGTH_UNIT, .weight = search->weight}, err);
+    return consider(search, &(TileRounding){.strength = TILE_STRENGTH_UNIT, .weight = search->weight, .place = search->place_weight},
+                    err);
 }
 
 static RsdStatus sweep(TileSearch *search, double pace, RsdError *err)
@@ -292,7 +300,7 @@ static RsdStatus run_stages(TileSearch *search, int effort, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    TRY(tile_objective_curvature(search->objective, search->curvature, err));
+    TRY(tile_objective_curvature(search->objective, search->curvature, search->place, err));
     weigh(search);
     for (int i = 0; i < N_STAGES && !search->found.stopped; i++)
         if (STAGES[i].effort <= effort)

@@ -19,6 +19,10 @@ rd --codecs jpeg --kind image both | grep -c '^JPEG  *quality'
 rd --codecs residua,jpeg --effort 1,2,3 --anchor 'residua effort 1' pictures/1.ppm >table
 sed -n 's/^\(residua effort .\) level.*/\1/p; s/^\(residua\)  *level.*/\1/p' table | uniq -c
 sed -n '/^residua /{ /--effort/p; }' table
+rd --codecs residua --tune ms-ssim --effort 3 pictures/1.ppm >table
+sed -n '/^residua /{ /--effort/p; }' table
+try rd --codecs residua --tune l1 pictures
+try residua bench rd --tune ms-ssim both/1.wav
 try rd --effort 0 pictures
 try rd --effort 3, pictures
 try rd --effort 1,3,4,5 pictures

@@ -389,6 +389,86 @@ Test(picture_search, another_loss_is_followed)
     free(stream.bytes);
 }
 
+/* J = bits + share * that of the squared error, for every picture. */
+Test(picture_search, a_loss_with_a_share_weighs_all_pictures_alike)
+{
+    for (uint32_t number = 0; number < 2; number++) {
+        const Scene scene = {.width = 120, .height = 100, .number = number};
+        PictureEncoderOptions options = options_for(&scene);
+        const double weight = 0.03 * image_codec_lambda(70) * 255 * 255;
+        TinyStream stream;
+        PictureFound found;
+
+        options.loss = absolute;
+        options.loss_share = 0.03;
+        found = encode(&options, (PictureSetting){.level = 70, .effort = 4}, &stream);
+        cr_assert_lt(found.best.objective, found.rounded.objective);
+        cr_assert_float_eq(found.best.objective, found.best.bpp + weight * found.best.loss, 1e-9);
+        free(stream.bytes);
+    }
+}
+
+/* ---- curvature ---- */
+
+/* The loss of the last choice with latent `i` `by` farther, from decoded pixels. */
+static double loss_beside(TileObjective *o, int64_t i, int by)
+{
+    TileValue value;
+    RsdError err;
+
+    o->coded[i] += by;
+    ASSERT_OK(tile_objective_look(o, &value, &err), err);
+    o->coded[i] -= by;
+    return value.loss;
+}
+
+/* Second differences of single latents against what one probe of all says: their sum over many places of a channel, of the channels that
+ * matter. */
+Test(picture_search, curvature_is_that_of_the_loss)
+{
+    static const Scene scene = {.width = 128, .height = 128, .number = 2};
+    PictureEncoderOptions options = options_for(&scene);
+    PictureInfo info = {.width = 128, .height = 128, .channels = 3, .bits = 8, .tile_exponent = 7, .model_name = "tiny"};
+    TileSearchOptions how = {.objective = {.model = model, .info = &info, .read = read_scene, .read_ctx = options.source.ctx}};
+    TileSearch *search;
+    TileObjective *o;
+    TileFound found;
+    int16_t *z;
+    int32_t *y;
+    double *channel, *place, told = 0, seen = 0;
+    RsdError err;
+    int64_t m, n;
+
+    ASSERT_OK(picture_info_complete(&info, RSD_ERR_ARG, &err), err);
+    ASSERT_OK(rsd_threads_create(&how.objective.threads, 1, &err), err);
+    ASSERT_OK(tile_search_create(&search, &how, &err), err);
+    o = tile_search_objective(search);
+    m = codec->config.latent;
+    y = calloc((size_t)m * 64, sizeof *y);
+    z = calloc((size_t)codec->config.hyper * 4, sizeof *z);
+    ASSERT_OK(tile_search_run(search, 0, 70, 1, z, y, &found, &err), err);
+    n = o->n_y / m;
+    cr_assert_eq(n, 64);
+    channel = calloc((size_t)m, sizeof *channel);
+    place = calloc((size_t)n, sizeof *place);
+    ASSERT_OK(tile_objective_curvature(o, channel, place, &err), err);
+    for (int64_t i = 0; i < o->n_y; i += 5) {
+        const int by = PRIOR_FRACTION / 4;
+        const double here = loss_beside(o, i, 0), second = loss_beside(o, i, by) + loss_beside(o, i, -by) - 2 * here;
+
+        seen += o->weight * second * 16;
+        told += channel[i / n] * place[i % n];
+    }
+    cr_expect_gt(seen, 0);
+    cr_expect_float_eq(told / seen, 1, 0.2, "%g told, %g seen", told, seen);
+    free(y);
+    free(z);
+    free(channel);
+    free(place);
+    tile_search_destroy(&search);
+    rsd_threads_destroy(&how.objective.threads);
+}
+
 /* ---- sizes ---- */
 
 static void meet_sizes(int n, int effort)

@@ -129,6 +129,32 @@ Test(picture_tile, strength_trades_nearness_for_bytes)
     teardown(f);
 }
 
+/* Left of the middle errors weigh all that they can, right of it nothing. What is right of it is the context of some on the left. */
+Test(picture_tile, an_error_counts_by_channel_and_place)
+{
+    Fixture *f = setup();
+    int32_t weight[M], place[H * W];
+    const TileRounding rounding = {.strength = TILE_STRENGTH_UNIT, .weight = weight, .place = place};
+    int n_near[2] = {0, 0};
+    TileCode code;
+
+    for (int c = 0; c < M; c++)
+        weight[c] = c % 2 ? TILE_WEIGHT_UNIT : TILE_MAX_WEIGHT;
+    for (int i = 0; i < H * W; i++)
+        place[i] = i % W < W / 2 ? TILE_MAX_WEIGHT : 0;
+    cr_assert_eq(tile_encode(f->coder, 50, &(TileRounding){0}, f->z, f->y, H, W, &code, NULL), RSD_OK);
+    cr_assert_eq(tile_decode(f->coder, 50, &code, H, W, f->decoded, NULL), RSD_OK);
+    for (int i = 0; i < M * H * W; i++)
+        n_near[i % W < W / 2] += abs(f->y[i] - 16 * f->decoded[i]) <= TILE_FRACTION / 2;
+    cr_assert_eq(tile_encode(f->coder, 50, &rounding, f->z, f->y, H, W, &code, NULL), RSD_OK);
+    cr_assert_eq(tile_decode(f->coder, 50, &code, H, W, f->decoded, NULL), RSD_OK);
+    for (int i = 0; i < M * H * W; i++)
+        n_near[i % W < W / 2] -= abs(f->y[i] - 16 * f->decoded[i]) <= TILE_FRACTION / 2;
+    cr_expect_leq(abs(n_near[1]), M * H * W / 32, "%d fewer are near on the left", n_near[1]);
+    cr_expect_gt(n_near[0], M * H * W / 8, "%d fewer are near on the right", n_near[0]);
+    teardown(f);
+}
+
 /* A step for each channel, twice as wide at level 112 as at 0: rows of the scale grid, of which 8 and some double a step. */
 Test(picture_tile, latents_come_back_within_half_a_step_of_their_own)
 {
