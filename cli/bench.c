@@ -91,7 +91,7 @@ static const Option OPTIONS[] = {
      .min = 0.01,
      .max = 24,
      .offset = offsetof(BenchRequest, max_bpp),
-     .help = "pictures: leave out settings that take more bits per pixel in the mean"},
+     .help = "pictures: leave out settings that take more bits per pixel in the mean; searches of settings that are far above are not begun"},
     THREADS_OPTION(BenchRequest,
                    "codecs at work at once, each on one thread; 0, the default, takes one per processor"),
     {.name = "report",

@@ -132,6 +132,11 @@ const RdCodec *rd_peer_at(size_t i)
 
 /* ---- ours ---- */
 
+bool rd_codec_searches(const RdCodec *codec)
+{
+    return codec->effort >= SEARCH_FIRST_EFFORT;
+}
+
 RsdStatus rd_model_open(RdModel *model, const EvalKind *kind, const char *choice, const char *tune, RsdError *err)
 {
     RsdStatus status = RSD_OK;
@@ -172,7 +177,7 @@ static void describe_sound(RdCodec *codec, const RsdModel *model, char settings[
 static void describe_picture(RdCodec *codec, const RdModel *model, int effort, char settings[RD_SETTINGS_SIZE])
 {
     const ImageCodec *image = model->image;
-    const bool searches = effort >= SEARCH_FIRST_EFFORT, is_tuned = searches && model->loss;
+    const bool searches = rd_codec_searches(codec), is_tuned = searches && model->loss;
     static const char *const names[] = {
         RD_OURS " effort 1", RD_OURS,             RD_OURS " effort 3", RD_OURS " effort 4", RD_OURS " effort 5",
         RD_OURS " effort 6", RD_OURS " effort 7", RD_OURS " effort 8", RD_OURS " effort 9"};
@@ -180,7 +185,6 @@ static void describe_picture(RdCodec *codec, const RdModel *model, int effort, c
     codec->kind = &eval_kind_image;
     codec->name = codec->title = names[effort - 1];
     codec->dial = "level";
-    codec->effort = effort;
     snprintf(settings, RD_SETTINGS_SIZE, "model %s, %s --effort %d%s%s; .rsd file", image->config.name,
              searches ? "search of" : "quantiser of", effort, is_tuned ? " --tune " : "", is_tuned ? model->tune : "");
     for (int level = 0; level <= image_codec_level_max(&image->config) / 16; level++)
@@ -189,7 +193,7 @@ static void describe_picture(RdCodec *codec, const RdModel *model, int effort, c
 
 void rd_describe_ours(RdCodec *codec, const RdModel *model, int effort, char settings[RD_SETTINGS_SIZE])
 {
-    *codec = (RdCodec){.name = RD_OURS, .title = RD_OURS, .settings = settings, .ending = "rsd"};
+    *codec = (RdCodec){.name = RD_OURS, .title = RD_OURS, .settings = settings, .ending = "rsd", .effort = model->sound ? 0 : effort};
     if (model->sound)
         describe_sound(codec, model->sound, settings);
     else

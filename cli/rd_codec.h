@@ -48,6 +48,9 @@ typedef struct RdModel {
 /* Peers as a table; ours is described by its model. NULL past the end. */
 const RdCodec *rd_peer_at(size_t i);
 
+/* Whether it is ours with a search for smaller files. */
+bool rd_codec_searches(const RdCodec *codec);
+
 /* Opens the model of this kind; choice as model_choice_open. tune: NULL, or as `residua encode --tune` for pictures; kept. Errors:
  * RSD_ERR_MODEL, those of the files, those of picture_tune_loss. */
 RsdStatus rd_model_open(RdModel *model, const EvalKind *kind, const char *choice, const char *tune, RsdError *err);

@@ -107,7 +107,7 @@ static PictureSetting setting_of(const RdCodec *codec, const RdSetting *setting)
 {
     const int level = (int)(16 * setting->quality);
 
-    if (codec->effort >= SEARCH_FIRST_EFFORT)
+    if (rd_codec_searches(codec))
         return (PictureSetting){.level = level, .effort = codec->effort};
     return (PictureSetting){.level = level, .strength = codec->effort == 1 ? 0 : SEARCH_ROUNDING};
 }
@@ -116,7 +116,7 @@ static RsdStatus code_ours(RdTrial *t, Image **decoded, const RdCodec *codec, co
                            const RdThing *thing, RsdError *err)
 {
     const PictureEncoderOptions options = {.model = run->model.picture,
-                                           .searches = codec->effort >= SEARCH_FIRST_EFFORT,
+                                           .searches = rd_codec_searches(codec),
                                            .loss = run->model.loss ? picture_tune_apply : NULL,
                                            .loss_ctx = run->model.loss,
                                            .loss_share = run->model.loss_share,

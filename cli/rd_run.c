@@ -12,6 +12,8 @@
 #include "cli/rd_trials.h"
 #include "engine/base/mem.h"
 
+#define WAIVED_ABOVE 1.25 /* times the limit of rates */
+
 typedef struct Desk {
     RsdThreads *threads; /* of one */
     Tape *tape;
@@ -26,6 +28,8 @@ typedef struct Work {
     pthread_mutex_t saying, large;
     double began_s;
     size_t n_done; /* trials */
+    bool *is_waived; /* [n_points] not tried: see waive_dear */
+    bool is_searching; /* it is the turn of codecs that search, and not of the others */
     atomic_bool out_of_memory; /* the run has failed */
     atomic_bool has_complained; /* that trials cannot be kept */
 } Work;
@@ -116,6 +120,10 @@ static void try_points(Work *work, size_t file, const RdCodec *codec, const RdTh
 
         if (run->points[p].codec != codec)
             continue;
+        if (work->is_waived[p]) {
+            tell_progress(work);
+            continue;
+        }
         t->is_missing = opened != RSD_OK;
         t->amount = thing->amount;
         if (t->is_missing) {
@@ -141,7 +149,7 @@ static void codec_task(void *ctx, int64_t i, int worker)
     RsdStatus opened;
     bool is_alone = false;
 
-    if (atomic_load(&work->out_of_memory))
+    if (atomic_load(&work->out_of_memory) || rd_codec_searches(&run->codecs[(size_t)i % run->n_codecs]) != work->is_searching)
         return;
     opened = run->kind->open(&thing, run->paths[file], run, false, &err);
     if (opened == RSD_ERR_MEMORY || opened == RSD_ERR_CORRUPT) { /* not every reader can tell large from damaged */
@@ -156,6 +164,37 @@ static void codec_task(void *ctx, int64_t i, int worker)
     clear_thing(&thing);
     if (is_alone)
         pthread_mutex_unlock(&work->large);
+}
+
+static double rate_of(const RdRun *run, const RdTrial *t)
+{
+    return 8.0 * (double)t->n_bytes / t->amount * run->kind->rate_scale;
+}
+
+/* A search takes minutes, and comes to about the rate of the same setting without one: where that is far above the limit, it is not
+ * begun. */
+static bool is_dear_without_search(const Work *work, const RdPoint *searched)
+{
+    const RdRun *run = work->run;
+
+    for (size_t p = 0; p < run->n_points; p++) {
+        double sum = 0;
+
+        if (run->points[p].codec->peer || rd_codec_searches(run->points[p].codec) || run->points[p].setting->quality != searched->setting->quality)
+            continue;
+        for (size_t f = 0; f < run->n_files; f++)
+            sum += work->trials[f * run->n_points + p].n_bytes ? rate_of(run, &work->trials[f * run->n_points + p]) : 0;
+        return sum > WAIVED_ABOVE * run->max_rate * (double)run->n_files;
+    }
+    return false;
+}
+
+static void waive_dear(Work *work)
+{
+    const RdRun *run = work->run;
+
+    for (size_t p = 0; p < run->n_points; p++)
+        work->is_waived[p] = run->max_rate > 0 && rd_codec_searches(run->points[p].codec) && is_dear_without_search(work, &run->points[p]);
 }
 
 static RsdStatus open_desks(Work *work, RsdThreads *threads, RsdError *err)
@@ -184,11 +223,6 @@ static void close_desks(Work *work)
 
 /* ---- means ---- */
 
-static double rate_of(const RdRun *run, const RdTrial *t)
-{
-    return 8.0 * (double)t->n_bytes / t->amount * run->kind->rate_scale;
-}
-
 static bool is_value(const MetricValue *value)
 {
     return !value->flags && isfinite(value->value);
@@ -215,6 +249,11 @@ static void sum_point(const Work *work, size_t p, double *scratch)
     const double n = (double)(run->n_files - run->n_missing);
     double bytes = 0, amount = 0, encode_s = 0, decode_s = 0, rates = 0;
 
+    if (work->is_waived[p]) {
+        error_set(&point->err, RSD_ERR_ARG, "without a search it is already far above %.*f %s", run->kind->rate_digits, run->max_rate,
+                  run->kind->rate_unit);
+        return;
+    }
     for (size_t f = 0; f < run->n_files; f++) {
         const RdTrial *t = &work->trials[f * run->n_points + p];
 
@@ -512,6 +551,10 @@ RsdStatus rd_run(RdRun *run, RsdThreads *threads, RsdError *err)
     TRY(open_desks(&work, threads, err));
     for (size_t i = 0; i < n_trials; i++)
         work.trials[i].values = work.values + i * run->set->n;
+    TRY(mem_calloc(&work.is_waived, run->n_points, sizeof *work.is_waived, err));
+    threads_for(threads, (int64_t)(run->n_files * run->n_codecs), codec_task, &work);
+    waive_dear(&work);
+    work.is_searching = true;
     threads_for(threads, (int64_t)(run->n_files * run->n_codecs), codec_task, &work);
     console_clear_line(run->console);
     TRY(check_memory(&work, err));
@@ -525,6 +568,7 @@ fail:
     close_desks(&work);
     mem_free(&work.trials);
     mem_free(&work.values);
+    mem_free(&work.is_waived);
     mem_free(&scratch);
     return status;
 }

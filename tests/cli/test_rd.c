@@ -239,6 +239,32 @@ Test(rd, an_effort_is_a_codec_of_its_own_and_no_worse_at_any_level, .fini = fixt
     rd_run_clear(&b.run);
 }
 
+/* The limit is below what all levels but the first take. */
+Test(rd, a_search_that_would_be_far_above_the_limit_is_not_begun, .fini = fixture_close)
+{
+    static RdRig b;
+    static char settings[RD_SETTINGS_SIZE];
+    const RdPoint *usual, *searched;
+    RsdError err = {0};
+
+    rd_rig_open(&b);
+    b.codecs[1] = b.codecs[0];
+    rd_describe_ours(&b.codecs[1], &b.run.model, 3, settings);
+    ASSERT_OK(rd_run(&b.run, NULL, &err), err);
+    b.run.max_rate = b.run.points[2].rate / 1.3;
+    rd_run_clear(&b.run);
+    b.run.n_points = 0;
+    ASSERT_OK(rd_run(&b.run, NULL, &err), err);
+    usual = b.run.points;
+    searched = usual + IMAGE_LEVELS;
+    for (int i = 0; i < IMAGE_LEVELS; i++) {
+        cr_expect_eq(searched[i].encode_s > 0, usual[i].rate <= 1.25 * b.run.max_rate, "level %d: %g s", i, searched[i].encode_s);
+        cr_expect(usual[i].encode_s > 0 && !(searched[i].usable && i >= 2));
+    }
+    cr_expect(strstr(searched[2].err.text, "without a search"), "%s", searched[2].err.text);
+    rd_run_clear(&b.run);
+}
+
 /* ---- things that cannot be read, and large ones ---- */
 
 /* The kind of pictures with an open that fails when told to, and that counts. */
