@@ -264,9 +264,10 @@ static RsdStatus add_ours(RdRun *run, RdCodec *codecs, Ours *ours, const BenchRe
     RsdStatus status = RSD_OK;
 
     TRY(list_efforts(ours, r, run->kind, err));
+    CHECK(!r->tune || run->kind == &rd_kind_picture, err, RSD_ERR_ARG, "--tune is for pictures, and these are recordings");
+    CHECK(!r->tune || is_named(r->codecs, RD_OURS), err, RSD_ERR_ARG, "--tune is of %s, which is not among --codecs", RD_OURS);
     if (!is_named(r->codecs, RD_OURS))
         return RSD_OK;
-    CHECK(!r->tune || run->kind == &rd_kind_picture, err, RSD_ERR_ARG, "--tune is for pictures, and these are recordings");
     TRY(rd_model_open(&run->model, run->kind->eval, r->model, r->tune, err));
     follows_loss = !run->model.loss || picture_is_twin(run->model.image, r->tune);
     for (size_t i = 0; i < ours->n_efforts; i++) {

@@ -4,7 +4,7 @@
  *   {"trial": codec, its settings, dial and model, and a checksum of the samples; "file", "bytes", "encode_s", "decode_s", "values": {"psnr": ..}}
  *
  * Lines are added whole, so that processes may share a file. One that makes no sense, as the last one of a run that was killed, is passed
- * over. Values have nine digits. Versions of other codecs are not in it: after an update of theirs a new file is due.
+ * over. Values have nine digits. Versions of codecs, ours among them, are not in it: after an update of one a new file is due.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -48,14 +48,14 @@ typedef struct TileCode {
 } TileCode;
 
 /* How latents become whole numbers. strength 0: the nearest. Up to TILE_MAX_STRENGTH a value goes towards the mean where the bits this
- * saves, times strength / TILE_STRENGTH_UNIT, are worth more than the squared error it makes; an error of channel c
- * at a place counts weight[c] * place[place] / TILE_WEIGHT_UNIT^2. Below `from`, counted in latents in the order of coding, the strength is one more: that makes sizes
- * that lie between those of two strengths. */
+ * saves, times strength / TILE_STRENGTH_UNIT, are worth more than the squared error it makes; an error of channel c at a place counts
+ * weight[c] * place[place] / TILE_WEIGHT_UNIT^2. Below `from`, counted in latents in the order of coding, the strength is one more: that
+ * makes sizes that lie between those of two strengths. */
 typedef struct TileRounding {
     int strength;
     int64_t from;          /* 0: the same strength everywhere */
     const int32_t *weight; /* [M], 0 .. TILE_MAX_WEIGHT; NULL: TILE_WEIGHT_UNIT for all, and all places alike */
-    const int32_t *place;  /* [h, w], 0 .. TILE_MAX_WEIGHT */
+    const int32_t *place;  /* [h, w], 0 .. TILE_MAX_WEIGHT; with weight only */
 } TileRounding;
 
 /* z [H, ceil(h / 4), ceil(w / 4)] within IMAGE_Z_LIMIT, not looked at with IMAGE_RVQ; y [M, h, w] in 1/1024, scaled for the level.

@@ -422,6 +422,12 @@ fail:
 
 /* ---- curvature ---- */
 
+/* Which way the probe moves the next latent. */
+static int next_sign(Rng *rng)
+{
+    return rng_u32(rng) & 1 ? 1 : -1;
+}
+
 /* Slope of the loss by y^ where the choice coded last is moved by `by` steps, up or down as the probe says. */
 static RsdStatus slope_beside(TileObjective *o, double by, float *dy, RsdError *err)
 {
@@ -433,7 +439,7 @@ static RsdStatus slope_beside(TileObjective *o, double by, float *dy, RsdError *
     begin_record(o);
     TRY(input_coded(o, &coded, err));
     for (int64_t i = 0; i < o->n_y; i++)
-        coded->data[i] += (float)((rng_u32(&rng) & 1 ? by : -by) * o->step[i] / PRIOR_STEP_UNIT);
+        coded->data[i] += (float)(next_sign(&rng) * by * o->step[i] / PRIOR_STEP_UNIT);
     coded->needs_grad = true;
     TRY(make_pixels(o, coded, &pixels, err));
     TRY(apply_loss(o, pixels, &loss, &mse, err));
@@ -481,7 +487,7 @@ RsdStatus tile_objective_curvature(TileObjective *o, double *channel, double *pl
     for (int64_t i = 0; i < o->n_y; i++) {
         const double apart = 2 * PROBE_STEPS * o->step[i] / PRIOR_STEP_UNIT;
 
-        d[i] = o->weight * ((double)up[i] - (double)down[i]) * (rng_u32(&rng) & 1 ? 1 : -1) / apart;
+        d[i] = o->weight * ((double)up[i] - (double)down[i]) * next_sign(&rng) / apart;
     }
     split_curvature(d, m, o->n_y / m, channel, place);
 fail:

@@ -1,8 +1,9 @@
 /* tile_search.c - stages that follow each other, each from where the one before it ended: sweeps, then relaxed descents.
  *
  * Each latent has an aim, a real number. A sweep codes the aims rounded, bits against errors weighed by the curvature, takes the slope
- * of J there as if nothing had been rounded, and moves each aim towards where a parabola through the loss would be lowest. In long searches noise that fades shakes the aims, which leads out of choices that no
- * latent alone can better. Relaxed descents (tile_relax.h) move aims and hyper latents together.
+ * of J there as if nothing had been rounded, and moves each aim towards where a parabola through the loss would be lowest. In long
+ * searches noise that fades shakes the aims, which leads out of choices that no latent alone can better. Relaxed descents (tile_relax.h)
+ * move aims and hyper latents together.
  *
  * An effort runs all stages up to its own, in the same way as the efforts below it, and what is kept is the best choice of all: so no
  * effort is worse than one below it.
@@ -57,8 +58,8 @@ struct TileSearch {
     TileRelax relax; /* its y and z are the aims, its dy is the slope */
     int32_t *choice; /* what is given to tile_encode */
     int16_t *choice_z;
-    int32_t *weight, *place_weight;    /* [M], [h, w]: as tile_encode wants them */
-    double *curvature, *place;         /* of tile_objective_curvature */
+    int32_t *weight, *place_weight; /* [M], [h, w]: of TileRounding */
+    double *curvature, *place;      /* [M], [h, w]: of tile_objective_curvature */
     int32_t *best_coded; /* y^ of the best */
     int16_t *best_z;
     TileFound found;

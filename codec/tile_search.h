@@ -6,7 +6,7 @@
  *   1      the nearest whole numbers
  *   2      each value's bits against its squared error among the latents
  *   3      2 sweeps (RDOQ): the slope of the loss at the pixels says where each latent wants to go, the curvature how much that is worth
- *          against its bits; all are rounded anew                                              one backward pass for each sweep
+ *          against its bits; all are rounded anew                       one backward pass for each sweep, and two before them
  *   4      8 more, straight-through rounding, with noise that fades
  *   5 .. 7 20, 40 and 100 steps of Adam on softly rounded latents and hyper latents
  *   8      200 of stochastic Gumbel annealing (SGA)

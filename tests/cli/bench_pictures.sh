@@ -23,6 +23,7 @@ rd --codecs residua --tune ms-ssim --effort 3 pictures/1.ppm >table
 sed -n '/^residua /{ /--effort/p; }' table
 try rd --codecs residua --tune l1 pictures
 try residua bench rd --tune ms-ssim both/1.wav
+try rd --codecs webp --tune ms-ssim pictures
 try rd --effort 0 pictures
 try rd --effort 3, pictures
 try rd --effort 1,3,4,5 pictures

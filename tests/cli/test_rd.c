@@ -239,7 +239,7 @@ Test(rd, an_effort_is_a_codec_of_its_own_and_no_worse_at_any_level, .fini = fixt
     rd_run_clear(&b.run);
 }
 
-/* The limit is below what all levels but the first take. */
+/* The third level takes 1.3 times the limit. */
 Test(rd, a_search_that_would_be_far_above_the_limit_is_not_begun, .fini = fixture_close)
 {
     static RdRig b;
