@@ -90,7 +90,8 @@ static void print_option(FILE *file, const Option *option)
 void manual_print_overview(FILE *file)
 {
     fputs("usage: residua COMMAND [options] inputs...\n\n"
-          "A neural codec for sound: encodes recordings into small .rsd streams and decodes them.\n\ncommands\n",
+          "A neural codec for sound and pictures: encodes them into small .rsd streams, decodes and\n"
+          "measures them, and trains its models.\n\ncommands\n",
           file);
     for (size_t i = 0; COMMANDS[i]; i++)
         print_row(file, COMMANDS[i]->name, COMMANDS[i]->summary);
@@ -186,7 +187,7 @@ void manual_print_page(FILE *file)
     fprintf(file,
             ".\\\" made by `residua help --man` from the tables in cli/\n"
             ".TH RESIDUA 1 \"\" \"residua %s\" \"User Commands\"\n"
-            ".SH NAME\nresidua \\- a neural codec for sound\n"
+            ".SH NAME\nresidua \\- a neural codec for sound and pictures\n"
             ".SH SYNOPSIS\n.B residua\nCOMMAND [options] inputs...\n"
             ".SH DESCRIPTION\n",
             RSD_VERSION);
