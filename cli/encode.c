@@ -97,7 +97,8 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "NAME=VALUE",
      .offset = offsetof(EncodeRequest, picture.target),
-     .help = "of pictures: as few bytes as reach this, ms-ssim=0.97, psnr=35, or an image loss by its name"},
+     .help = "of pictures: as few bytes as reach this, ms-ssim=0.97, psnr=35, or another metric as `residua eval` prints it, or an image loss by its name; without --model and --tune the built-in "
+             "model that is better by this measure"},
     {.name = "effort",
      .kind = OPTION_COUNT,
      .value = "N",
@@ -110,14 +111,15 @@ static const Option OPTIONS[] = {
              "that make fewer bits of the same picture, each after all that the one before it does: 3 by 2 sweeps (RDOQ), "
              "4 and 5 by 8 and 20 with noise (straight-through), 6 by 60 steps on softly rounded values, 7 to 9 by 100, 200 and 300 of "
              "stochastic annealing; 9 also adapts the decoder's last layer to the picture, of up to 40 Mpx. 3 gains most for its time, 8 "
-             "three times as much. "
+             "twice as much. "
              "With a model that codes vectors (picture.quantizer = rvq, fsq or bsq) 1 and 2 alone"},
     {.name = "tune",
      .kind = OPTION_TEXT,
      .value = "LOSS",
      .offset = offsetof(EncodeRequest, picture.tune),
      .help = "of pictures: what errors are measured by: mse (default), ms-ssim, or another image loss that `residua losses` lists; a "
-             "built-in model made for it is taken, and from --effort 3 on the search follows it"},
+             "built-in model made for it is taken (photo-msssim for ms-ssim, ssim, ssimulacra2 and others of structure), and from --effort 3 on the "
+             "search follows it"},
     {.name = "drop-profile",
      .offset = offsetof(EncodeRequest, picture.drop_profile),
      .help = "of pictures: leave out the colour profile"},
@@ -455,6 +457,10 @@ static int choose_format(EncodeRequest *r)
         r->format = names_ecdc ? RSD_CONTAINER_ECDC : RSD_CONTAINER_RSD;
     if (picture_wish_problem(&r->picture))
         return command_misused(&cli_encode, "%s", picture_wish_problem(&r->picture));
+    if (r->picture.target && !r->picture.tune && !r->model) {
+        r->picture.tune = picture_tune_of_target(r->picture.target);
+        r->picture.tune_of_target = r->picture.tune != NULL;
+    }
     if (r->lm && r->format != RSD_CONTAINER_ECDC)
         return command_misused(&cli_encode, "--lm is for .ecdc files: use -o NAME.ecdc or --format ecdc");
     return EXIT_DONE;

@@ -36,6 +36,9 @@ typedef struct Encoding {
     MemoryStream reached;  /* the stream that reached it, in the end */
     PictureFound found;
     PictureTune tune;
+    bool target_missed;
+    PictureJob first; /* job and wish without the tune that a target named */
+    PictureWish first_wish;
 } Encoding;
 
 /* --- the picture as a source ---------------------------------------------------------------------------------------- */
@@ -227,7 +230,8 @@ static RsdStatus reach_target(Encoding *e, RsdError *err)
     TRY(find_level(e, measure, &level, &value, err));
     if (e->wish->effort >= SEARCH_FIRST_EFFORT)
         TRY(search_level(e, measure, level, &value, err));
-    CHECK(e->reached.bytes, err, RSD_ERR_ARG, "--target %s cannot be reached: the best possible is %.4f, in %lld bytes",
+    e->target_missed = !e->reached.bytes;
+    CHECK(!e->target_missed, err, RSD_ERR_ARG, "--target %s cannot be reached: the best possible is %.4f, in %lld bytes",
           e->wish->target, value, (long long)e->size);
 fail:
     picture_measure_destroy(&measure);
@@ -349,6 +353,24 @@ fail:
     return status;
 }
 
+/* encode_image without the tune, by the first model. */
+static RsdStatus encode_with_first_model(Encoding *e, const BatchItem *item, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    picture_encoder_close(&e->encoder);
+    picture_tune_close(&e->tune);
+    e->first = (PictureJob){.threads = e->job->threads, .console = e->job->console, .force = e->job->force};
+    e->first_wish = *e->wish;
+    e->first_wish.tune = NULL;
+    e->job = &e->first;
+    e->wish = &e->first_wish;
+    TRY(picture_job_open_model(e->job, NULL, IMAGE_USE_ALL, err));
+    TRY(encode_image(e, item, err));
+fail:
+    return status;
+}
+
 /* Whether the pixels are looked at but once. */
 static bool is_coded_once(const PictureWish *wish)
 {
@@ -383,6 +405,8 @@ RsdStatus picture_job_encode(PictureJob *job, const PictureWish *wish, const Bat
     }
     note_input(&e);
     status = encode_image(&e, item, err);
+    if (status == RSD_ERR_ARG && e.target_missed && wish->tune_of_target)
+        status = encode_with_first_model(&e, item, err);
     if (status == RSD_ERR_ARG || status == RSD_ERR_UNSUPPORTED)
         error_prefix(err, status, "%s", e.name);
     TRY(status);
@@ -400,6 +424,7 @@ fail:
     picture_window_close(&e.window);
     image_lines_close(&lines);
     picture_tune_close(&e.tune);
+    picture_job_clear(&e.first);
     mem_free(&e.reached.bytes);
     image_destroy(&image);
     return status;

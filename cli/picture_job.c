@@ -138,17 +138,50 @@ bool picture_is_stream_file(const char *path)
 
 /* --- models --------------------------------------------------------------------------------------------------------- */
 
-/* "photo-msssim" was made for "ms-ssim": what follows the last dash of a name, without dashes. */
+/* Losses by which photo-msssim takes fewer bits than photo for the same value: those of structure, and of colour differences; those of
+ * pixels, of the worst places and of networks are photo's (models/photo.md). */
+static const char *const TWIN_LOSSES[] = {"ms_ssim", "ms_ssim_4", "ms_ssim_3", "ms_ssim_l1", "ssim",        "iw_ssim", "ssimulacra2", "gmsd", "ms_gmsd",
+                                          "mdsi",    "fsim",      "fsimc",     "vsi",        "haarpsi",     "dss",     "nlpd",        "psnr_hvs_m"};
+
+/* Whether the first len bytes of a are the name b; dashes do not count. */
+static bool is_same_name(const char *a, size_t len, const char *b)
+{
+    const char *end = a + len;
+
+    for (; a < end || *b; a++, b++) {
+        while (a < end && (*a == '-' || *a == '_'))
+            a++;
+        while (*b == '-' || *b == '_')
+            b++;
+        if (a == end || *a != *b)
+            return a == end && !*b;
+    }
+    return true;
+}
+
+/* The name of the list, NULL when it has none such. */
+static const char *find_twin_loss(const char *name, size_t len)
+{
+    for (size_t i = 0; i < sizeof TWIN_LOSSES / sizeof *TWIN_LOSSES; i++)
+        if (is_same_name(name, len, TWIN_LOSSES[i]))
+            return TWIN_LOSSES[i];
+    return NULL;
+}
+
+const char *picture_tune_of_target(const char *target)
+{
+    return find_twin_loss(target, strcspn(target, "="));
+}
+
+/* "photo-msssim" was made for "ms-ssim", which is what follows the last dash, and goes with all losses of the list. */
 static bool is_made_for(const char *name, const char *tune)
 {
     const char *ending = strrchr(name, '-');
 
     if (!ending || !picture_is_tuned(tune))
         return false;
-    for (ending++; *tune; tune++)
-        if (*tune != '-' && *tune != '_' && *ending++ != *tune)
-            return false;
-    return !*ending;
+    return is_same_name(tune, strlen(tune), ending + 1) ||
+           (is_same_name(TWIN_LOSSES[0], strlen(TWIN_LOSSES[0]), ending + 1) && find_twin_loss(tune, strlen(tune)));
 }
 
 bool picture_is_twin(const ImageCodec *codec, const char *tune)

@@ -19,6 +19,7 @@ typedef struct PictureWish {
     const char *target; /* "ms-ssim=0.97", NULL for none */
     int effort;         /* 1 .. 9 (codec/tile_search.h) */
     const char *tune;   /* name of an image loss, NULL for the squared error */
+    bool tune_of_target; /* only the target named it: where the model made for it does not reach the target, the first may */
     bool drop_profile, drop_alpha;
     int metadata;               /* index into PICTURE_METADATA */
 } PictureWish;
@@ -55,10 +56,12 @@ void picture_job_clear(PictureJob *job);
 
 /* Whether the tune of a wish is another than the squared error. */
 bool picture_is_tuned(const char *tune);
-/* Whether a model was made for it, by its name: photo-msssim for ms-ssim. */
+/* Whether a model was made for it, by its name: photo-msssim for ms-ssim, and for the other losses of structure. */
 bool picture_is_twin(const ImageCodec *codec, const char *tune);
 /* The built-in model made for it; NULL when there is none. */
 const char *picture_builtin_twin(const char *tune);
+/* The tune of a wish that has a target, "ssimulacra2=70", and no tune: the measure, when a built-in model was made for it, else NULL. */
+const char *picture_tune_of_target(const char *target);
 
 /* Opens the model named, unless one is open: a job encodes or decodes. Errors: RSD_ERR_MODEL (none is built in), those of
  * image_codec_load. */

@@ -1,4 +1,4 @@
-/* picture_measure.c - similarities grow and losses shrink as a picture gets better; psnr is in dB.
+/* picture_measure.c - metrics have the values and the units of residua eval; losses that are no metric shrink as a picture gets better.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,29 +11,19 @@
 
 #include "engine/base/mem.h"
 #include "losses/image_loss.h"
+#include "losses/image_metric.h"
 
 #define NAME_SIZE 64
 
 struct PictureMeasure {
     char name[NAME_SIZE];
     double wanted;
-    double sign, offset; /* value = offset + sign loss; larger is better when sign is negative */
+    const ImageMetric *metric; /* one of the two */
     ImageLoss *loss;
     Tape *tape;
     const PictureSource *source;
     Tensor *original, *decoded; /* [1, 3, h, w] */
 };
-
-/* Measures whose customary form grows with the quality. */
-static void choose_form(PictureMeasure *measure)
-{
-    bool is_similarity = strncmp(measure->name, "ssim", 4) == 0 || strncmp(measure->name, "ms_ssim", 7) == 0 ||
-                         strcmp(measure->name, "haarpsi") == 0 || strcmp(measure->name, "vif") == 0 ||
-                         strcmp(measure->name, "dss") == 0;
-
-    measure->sign = is_similarity || strcmp(measure->name, "psnr") == 0 ? -1.0 : 1.0;
-    measure->offset = is_similarity ? 1.0 : 0.0;
-}
 
 static RsdStatus parse(PictureMeasure *measure, const char *target, RsdError *err)
 {
@@ -50,9 +40,22 @@ static RsdStatus parse(PictureMeasure *measure, const char *target, RsdError *er
     measure->wanted = strtod(equals + 1, &end);
     CHECK(end != equals + 1 && !*end && isfinite(measure->wanted), err, RSD_ERR_ARG,
           "--target %.60s: '%.40s' is no number", target, equals + 1);
-    choose_form(measure);
 fail:
     return status;
+}
+
+/* The metric of that name, else the loss. */
+static RsdStatus find(PictureMeasure *measure, RsdError *err)
+{
+    const ImageLossInfo *loss = image_loss_find(measure->name);
+    const char *needs;
+
+    measure->metric = image_metric_find(measure->name);
+    needs = measure->metric ? measure->metric->needs : loss ? loss->needs : "";
+    if (needs[0])
+        return error_set(err, RSD_ERR_ARG, "--target %s: it looks through a network (%s), which does not come with residua", measure->name,
+                         needs);
+    return measure->metric ? RSD_OK : image_loss_create(&measure->loss, measure->name, NULL, err);
 }
 
 RsdStatus picture_measure_create(PictureMeasure **out, const char *target, const PictureSource *source,
@@ -65,7 +68,7 @@ RsdStatus picture_measure_create(PictureMeasure **out, const char *target, const
     *out = NULL;
     TRY(mem_calloc(&measure, 1, sizeof *measure, err));
     TRY(parse(measure, target, err));
-    TRY(image_loss_create(&measure->loss, measure->name, NULL, err));
+    TRY(find(measure, err));
     TRY(tape_create(&measure->tape, threads, 0, err));
     TRY(tensor_create(&measure->original, 4, shape, err));
     TRY(tensor_create(&measure->decoded, 4, shape, err));
@@ -99,21 +102,38 @@ static void round_samples(const PictureMeasure *measure)
         measure->decoded->data[i] = roundf(measure->decoded->data[i] * white) / white;
 }
 
+static RsdStatus apply(PictureMeasure *measure, double *value, RsdError *err)
+{
+    const PictureSource *source = measure->source;
+    const ImagePair pair = {measure->original->data, measure->decoded->data, source->height, source->width, measure->tape->threads};
+    MetricValue of_metric;
+    Tensor *of_loss;
+    RsdStatus status = RSD_OK;
+
+    if (measure->metric) {
+        TRY(image_metric_apply(&of_metric, measure->metric, &pair, NULL, measure->tape, err));
+        *value = of_metric.value;
+    } else {
+        tape_reset(measure->tape);
+        TRY(image_loss_apply(measure->tape, measure->loss, measure->decoded, measure->original, &of_loss, err));
+        *value = (double)of_loss->data[0];
+    }
+fail:
+    return status;
+}
+
 RsdStatus picture_measure_stream(PictureMeasure *measure, const PictureModel *model, RsdReadFn read, void *read_ctx,
                                  double *value, RsdError *err)
 {
     PictureDecoderOptions options = {.read = read, .read_ctx = read_ctx, .threads = measure->tape->threads};
     PictureDecoder *decoder = NULL;
-    Tensor *loss;
     RsdStatus status = RSD_OK;
 
     TRY(picture_decoder_open(&decoder, &options, err));
     TRY(picture_decoder_use(decoder, model, err));
     TRY(picture_decoder_planes(decoder, 3, measure->decoded->data, NULL, err));
     round_samples(measure);
-    tape_reset(measure->tape);
-    TRY(image_loss_apply(measure->tape, measure->loss, measure->decoded, measure->original, &loss, err));
-    *value = measure->offset + measure->sign * (double)loss->data[0];
+    TRY(apply(measure, value, err));
 fail:
     picture_decoder_close(&decoder);
     return status;
@@ -121,5 +141,5 @@ fail:
 
 bool picture_measure_reached(const PictureMeasure *measure, double value)
 {
-    return measure->sign < 0 ? value >= measure->wanted : value <= measure->wanted;
+    return measure->metric && measure->metric->higher_is_better ? value >= measure->wanted : value <= measure->wanted;
 }

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,6 +187,53 @@ Test(pictures, searches_are_reported_and_meet_limits_too)
     EXPECT_SAYS(2, "encode -f -m m.safetensors --effort 3 --tune beauty a.png", "--tune beauty");
     EXPECT_SAYS(0, "encode -f -m m.safetensors --effort 3 --target psnr=5 -o t.rsd a.png", "psnr=5 is");
     output_of(0, "decode -q -f -m m.safetensors t.rsd");
+    image_destroy(&image);
+}
+
+/* The number after a key of one-line JSON. */
+static double number_after(const char *json, const char *key)
+{
+    const char *at = strstr(json, key);
+
+    cr_assert(at, "'%s' is not in: %s", key, json);
+    return strtod(at + strlen(key), NULL);
+}
+
+Test(pictures, a_target_has_the_value_that_eval_prints)
+{
+    static const char *const targets[] = {"ssimulacra2=40", "psnr=26", "nlpd=0.2", "fsim=0.9"};
+    Image *image = make_picture("a.png", 150, 120, 3, 8, false);
+
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        const int len = (int)strcspn(targets[i], "=");
+        const double wanted = strtod(targets[i] + len + 1, NULL);
+        char command[128];
+        double measured, evaluated;
+
+        snprintf(command, sizeof command, "encode --json -q -f --target %s a.png", targets[i]);
+        measured = number_after(output_of(0, command), "\"measured\": ");
+        output_of(0, "decode -q -f -o back.png a.rsd");
+        snprintf(command, sizeof command, "eval --json --kind image -m %.*s a.png back.png", len, targets[i]);
+        evaluated = number_after(output_of(0, command), "\"value\": ");
+        cr_assert_float_eq(measured, evaluated, 1e-6 * fabs(evaluated), "%s: %.9g, eval %.9g", targets[i], measured, evaluated);
+        cr_assert(strcmp(targets[i], "nlpd=0.2") == 0 ? measured <= wanted : measured >= wanted, "%s is %g", targets[i], measured);
+    }
+    EXPECT_SAYS(2, "encode -f --target lpips=0.1 a.png", "looks through a network");
+    EXPECT_SAYS(2, "encode -f --target ssimulacra2=101 a.png", "cannot be reached");
+    image_destroy(&image);
+}
+
+Test(pictures, the_measure_of_a_target_or_a_tune_chooses_between_the_built_in_models)
+{
+    Image *image = make_picture("a.png", 150, 120, 3, 8, false);
+
+    EXPECT_SAYS(0, "encode --json -q -f --target psnr=26 a.png", "\"model\": \"photo\"");
+    EXPECT_SAYS(0, "encode --json -q -f --target nlpd=0.2 a.png", "\"model\": \"photo-msssim\"");
+    EXPECT_SAYS(0, "encode --json -q -f --target nlpd=0.2 --tune mse a.png", "\"model\": \"photo\"");
+    EXPECT_SAYS(0, "encode --json -q -f --target nlpd=0.2 -m photo a.png", "\"model\": \"photo\"");
+    EXPECT_SAYS(0, "encode --json -q -f --target nlpd=0.09 a.png", "\"model\": \"photo\""); /* its twin does not come as near */
+    EXPECT_SAYS(0, "encode --json -q -f --tune ssimulacra2 a.png", "\"model\": \"photo-msssim\"");
+    EXPECT_SAYS(2, "encode -f --tune butteraugli a.png", "give --effort 3 or more");
     image_destroy(&image);
 }
 
