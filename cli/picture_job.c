@@ -138,10 +138,10 @@ bool picture_is_stream_file(const char *path)
 
 /* --- models --------------------------------------------------------------------------------------------------------- */
 
-/* Losses by which photo-msssim takes fewer bits than photo for the same value: those of structure, and of colour differences; those of
- * pixels, of the worst places and of networks are photo's (models/photo.md). */
-static const char *const TWIN_LOSSES[] = {"ms_ssim", "ms_ssim_4", "ms_ssim_3", "ms_ssim_l1", "ssim",        "iw_ssim", "ssimulacra2", "gmsd", "ms_gmsd",
-                                          "mdsi",    "fsim",      "fsimc",     "vsi",        "haarpsi",     "dss",     "nlpd",        "psnr_hvs_m"};
+/* Losses by which photo-msssim takes clearly fewer bits than photo for the same value (models/photo.md); not those of pixels, of the worst
+ * places, and of networks. */
+static const char *const TWIN_LOSSES[] = {"ms_ssim", "ms_ssim_4", "ms_ssim_3", "ms_ssim_l1", "ssim", "iw_ssim", "ssimulacra2", "gmsd",       "ms_gmsd",
+                                          "mdsi",    "fsim",      "fsimc",     "vsi",        "haarpsi", "dss",    "nlpd",        "psnr_hvs_m", "ciede2000"};
 
 /* Whether the first len bytes of a are the name b; dashes do not count. */
 static bool is_same_name(const char *a, size_t len, const char *b)

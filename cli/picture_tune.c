@@ -30,10 +30,11 @@ static bool show_progress(void *ctx, const SearchProgress *progress)
     return !batch_was_interrupted();
 }
 
-/* That of models/photo-msssim.ini; of other losses none is known. */
+/* Of the shares 0.012, 0.02 (that of models/photo-msssim.ini), 0.03 and 0.05 the one that took the fewest bits for the same MS-SSIM in crops of
+ * seven pictures at --effort 4; of other losses none is known. */
 static double share_of(const char *loss)
 {
-    return strcmp(loss, "ms_ssim") == 0 ? 0.02 : 0;
+    return strcmp(loss, "ms_ssim") == 0 ? 0.03 : 0;
 }
 
 RsdStatus picture_tune_loss(ImageLoss **out, double *share, const char *name, RsdError *err)
