@@ -8,13 +8,22 @@
 #include "cli/picture_job.h"
 #include "losses/image_loss.h"
 
-/* A loss by the name that --tune has for it, "ms-ssim", and its share (codec/tile_objective.h). Errors: those of image_loss_create. */
-RsdStatus picture_tune_loss(ImageLoss **out, double *share, const char *name, RsdError *err);
-/* PictureLossFn of an ImageLoss. */
-RsdStatus picture_tune_apply(void *loss, Tape *tape, Tensor *estimate, Tensor *target, Tensor **value, RsdError *err);
+/* What a search minimises: an image loss, and some of the squared error beside it, for what the loss does not see. */
+typedef struct TuneLoss {
+    ImageLoss *loss; /* NULL: none but the mean squared error */
+    ImageLoss *mse;
+    float mse_weight; /* beside the loss */
+    double share;     /* codec/tile_objective.h; 0: unknown */
+} TuneLoss;
+
+/* By the name that --tune has for it, "ms-ssim". Errors: those of image_loss_create. */
+RsdStatus tune_loss_create(TuneLoss *tune, const char *name, RsdError *err);
+void tune_loss_clear(TuneLoss *tune);
+/* PictureLossFn of a TuneLoss. */
+RsdStatus tune_loss_apply(void *tune, Tape *tape, Tensor *estimate, Tensor *target, Tensor **value, RsdError *err);
 
 typedef struct PictureTune {
-    ImageLoss *loss; /* NULL: the mean squared error */
+    TuneLoss loss;
     Console *console;
     const char *name; /* of the picture */
     double began_s;

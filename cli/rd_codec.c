@@ -146,7 +146,7 @@ RsdStatus rd_model_open(RdModel *model, const EvalKind *kind, const char *choice
     TRY(picture_choice_open(&model->image, choice, picture_builtin_twin(tune), IMAGE_USE_ALL, err));
     TRY(picture_model_create(&model->picture, model->image, err));
     if (picture_is_tuned(tune)) {
-        TRY(picture_tune_loss(&model->loss, &model->loss_share, tune, err));
+        TRY(tune_loss_create(&model->loss, tune, err));
         model->tune = tune;
     }
 fail:
@@ -158,7 +158,7 @@ void rd_model_close(RdModel *model)
     rsd_model_close(&model->sound);
     picture_model_destroy(&model->picture);
     image_codec_destroy(&model->image);
-    image_loss_destroy(&model->loss);
+    tune_loss_clear(&model->loss);
 }
 
 static void describe_sound(RdCodec *codec, const RsdModel *model, char settings[RD_SETTINGS_SIZE])
@@ -177,7 +177,7 @@ static void describe_sound(RdCodec *codec, const RsdModel *model, char settings[
 static void describe_picture(RdCodec *codec, const RdModel *model, int effort, char settings[RD_SETTINGS_SIZE])
 {
     const ImageCodec *image = model->image;
-    const bool searches = rd_codec_searches(codec), is_tuned = searches && model->loss;
+    const bool searches = rd_codec_searches(codec), is_tuned = searches && model->loss.loss;
     static const char *const names[] = {
         RD_OURS " effort 1", RD_OURS,             RD_OURS " effort 3", RD_OURS " effort 4", RD_OURS " effort 5",
         RD_OURS " effort 6", RD_OURS " effort 7", RD_OURS " effort 8", RD_OURS " effort 9"};

@@ -6,9 +6,9 @@
 #define RESIDUA_CLI_RD_CODEC_H
 
 #include "cli/eval_kind.h"
+#include "cli/picture_tune.h"
 #include "codec/picture_net.h"
 #include "codec/residua.h"
-#include "losses/image_loss.h"
 #include "media/peer_file.h"
 
 #define RD_MAX_SETTINGS 16
@@ -40,8 +40,7 @@ typedef struct RdModel {
     RsdModel *sound;
     ImageCodec *image;
     PictureModel *picture; /* of image */
-    ImageLoss *loss;       /* that searches follow; NULL: the mean squared error */
-    double loss_share;
+    TuneLoss loss;         /* that searches follow */
     const char *tune; /* its name, borrowed */
 } RdModel;
 
@@ -52,7 +51,7 @@ const RdCodec *rd_peer_at(size_t i);
 bool rd_codec_searches(const RdCodec *codec);
 
 /* Opens the model of this kind; choice as model_choice_open. tune: NULL, or as `residua encode --tune` for pictures; kept. Errors:
- * RSD_ERR_MODEL, those of the files, those of picture_tune_loss. */
+ * RSD_ERR_MODEL, those of the files, those of tune_loss_create. */
 RsdStatus rd_model_open(RdModel *model, const EvalKind *kind, const char *choice, const char *tune, RsdError *err);
 void rd_model_close(RdModel *model);
 /* Fills in ours: rates of 1, 2, 3, 4, 6, 8 .. stages of a model of sound, the whole levels of one of pictures. effort (1 .. 9) is for

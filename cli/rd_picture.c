@@ -117,9 +117,9 @@ static RsdStatus code_ours(RdTrial *t, Image **decoded, const RdCodec *codec, co
 {
     const PictureEncoderOptions options = {.model = run->model.picture,
                                            .searches = rd_codec_searches(codec),
-                                           .loss = run->model.loss ? picture_tune_apply : NULL,
-                                           .loss_ctx = run->model.loss,
-                                           .loss_share = run->model.loss_share,
+                                           .loss = run->model.loss.loss ? tune_loss_apply : NULL,
+                                           .loss_ctx = (void *)(uintptr_t)&run->model.loss,
+                                           .loss_share = run->model.loss.share,
                                            .source = {.width = thing->image->width,
                                                       .height = thing->image->height,
                                                       .channels = thing->image->channels,
