@@ -269,7 +269,7 @@ static RsdStatus add_ours(RdRun *run, RdCodec *codecs, Ours *ours, const BenchRe
     if (!is_named(r->codecs, RD_OURS))
         return RSD_OK;
     TRY(rd_model_open(&run->model, run->kind->eval, r->model, r->tune, err));
-    follows_loss = !run->model.loss.loss || picture_is_twin(run->model.image, r->tune);
+    follows_loss = !run->model.loss.named || picture_is_twin(run->model.image, r->tune);
     for (size_t i = 0; i < ours->n_efforts; i++) {
         follows_loss |= ours->efforts[i] >= SEARCH_FIRST_EFFORT;
         CHECK(ours->efforts[i] < SEARCH_FIRST_EFFORT || run->model.image->config.quantizer == IMAGE_SCALAR, err, RSD_ERR_ARG,

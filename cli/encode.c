@@ -97,8 +97,8 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "NAME=VALUE",
      .offset = offsetof(EncodeRequest, picture.target),
-     .help = "of pictures: as few bytes as reach this, ms-ssim=0.97, psnr=35, or another metric as `residua eval` prints it, or an image loss by its name; without --model and --tune the built-in "
-             "model that is better by this measure"},
+     .help = "of pictures: as few bytes as reach this, ms-ssim=0.97, psnr=35, or another metric as `residua eval` prints it, or an image "
+             "loss by its name; without --model and --tune the built-in model that is better by this measure"},
     {.name = "effort",
      .kind = OPTION_COUNT,
      .value = "N",
@@ -457,10 +457,6 @@ static int choose_format(EncodeRequest *r)
         r->format = names_ecdc ? RSD_CONTAINER_ECDC : RSD_CONTAINER_RSD;
     if (picture_wish_problem(&r->picture))
         return command_misused(&cli_encode, "%s", picture_wish_problem(&r->picture));
-    if (r->picture.target && !r->picture.tune && !r->model) {
-        r->picture.tune = picture_tune_of_target(r->picture.target);
-        r->picture.tune_of_target = r->picture.tune != NULL;
-    }
     if (r->lm && r->format != RSD_CONTAINER_ECDC)
         return command_misused(&cli_encode, "--lm is for .ecdc files: use -o NAME.ecdc or --format ecdc");
     return EXIT_DONE;
@@ -487,6 +483,8 @@ static int run(int argc, char **argv)
     }
     if (r.model)
         plan.accepts = model_choice_is_picture(r.model) ? picture_is_name : media_list_is_recording;
+    else
+        picture_wish_tune_by_target(&r.picture);
     r.picture.effort = r.effort ? r.effort : PICTURE_EFFORT_USUAL;
     plan.suffix = SUFFIXES[r.format];
     plan.output = r.output;

@@ -37,7 +37,7 @@ typedef struct Encoding {
     PictureFound found;
     PictureTune tune;
     bool target_missed;
-    PictureJob first; /* job and wish without the tune that a target named */
+    PictureJob first; /* of encode_with_first_model, with its wish */
     PictureWish first_wish;
 } Encoding;
 
@@ -353,7 +353,7 @@ fail:
     return status;
 }
 
-/* encode_image without the tune, by the first model. */
+/* The target named the tune, and the model made for it does not reach the target: without the tune, by the first built-in model. */
 static RsdStatus encode_with_first_model(Encoding *e, const BatchItem *item, RsdError *err)
 {
     RsdStatus status = RSD_OK;
@@ -405,7 +405,7 @@ RsdStatus picture_job_encode(PictureJob *job, const PictureWish *wish, const Bat
     }
     note_input(&e);
     status = encode_image(&e, item, err);
-    if (status == RSD_ERR_ARG && e.target_missed && wish->tune_of_target)
+    if (e.target_missed && wish->tune_of_target && !batch_was_interrupted())
         status = encode_with_first_model(&e, item, err);
     if (status == RSD_ERR_ARG || status == RSD_ERR_UNSUPPORTED)
         error_prefix(err, status, "%s", e.name);

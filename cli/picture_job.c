@@ -138,39 +138,48 @@ bool picture_is_stream_file(const char *path)
 
 /* --- models --------------------------------------------------------------------------------------------------------- */
 
-/* Losses by which photo-msssim takes clearly fewer bits than photo for the same value (models/photo.md); not those of pixels, of the worst
- * places, and of networks. */
-static const char *const TWIN_LOSSES[] = {"ms_ssim", "ms_ssim_4", "ms_ssim_3", "ms_ssim_l1", "ssim", "iw_ssim", "ssimulacra2", "gmsd",       "ms_gmsd",
-                                          "mdsi",    "fsim",      "fsimc",     "vsi",        "haarpsi", "dss",    "nlpd",        "psnr_hvs_m", "ciede2000"};
+/* Losses by which a model made for MS-SSIM, photo-msssim, takes fewer bits than photo for the same value (models/photo.md), and relatives of
+ * those; not those of pixels, of the worst places, and of networks. */
+#define TWIN_LOSS "ms_ssim"
+static const char *const TWIN_LOSSES[] = {TWIN_LOSS, "ms_ssim_4", "ms_ssim_3", "ms_ssim_l1", "ssim", "iw_ssim", "ssimulacra2", "gmsd",       "ms_gmsd",
+                                          "mdsi",    "fsim",      "fsimc",     "vsi",        "haarpsi", "dss",  "nlpd",        "psnr_hvs_m", "ciede2000"};
 
-/* Whether the first len bytes of a are the name b; dashes do not count. */
-static bool is_same_name(const char *a, size_t len, const char *b)
+/* Of a name that ends with the text or with a value, "ms-ssim=0.97"; 0: it has ended. */
+static char next_letter(const char **name)
 {
-    const char *end = a + len;
+    while (**name == '-' || **name == '_')
+        (*name)++;
+    return **name && **name != '=' ? *(*name)++ : '\0';
+}
 
-    for (; a < end || *b; a++, b++) {
-        while (a < end && (*a == '-' || *a == '_'))
-            a++;
-        while (*b == '-' || *b == '_')
-            b++;
-        if (a == end || *a != *b)
-            return a == end && !*b;
+/* "msssim", "ms-ssim" and "ms_ssim" are one. */
+static bool is_same_name(const char *a, const char *b)
+{
+    for (;;) {
+        const char letter = next_letter(&a);
+
+        if (letter != next_letter(&b))
+            return false;
+        if (!letter)
+            return true;
     }
-    return true;
 }
 
 /* The name of the list, NULL when it has none such. */
-static const char *find_twin_loss(const char *name, size_t len)
+static const char *find_twin_loss(const char *name)
 {
     for (size_t i = 0; i < sizeof TWIN_LOSSES / sizeof *TWIN_LOSSES; i++)
-        if (is_same_name(name, len, TWIN_LOSSES[i]))
+        if (is_same_name(name, TWIN_LOSSES[i]))
             return TWIN_LOSSES[i];
     return NULL;
 }
 
-const char *picture_tune_of_target(const char *target)
+void picture_wish_tune_by_target(PictureWish *wish)
 {
-    return find_twin_loss(target, strcspn(target, "="));
+    if (!wish->target || wish->tune)
+        return;
+    wish->tune = find_twin_loss(wish->target);
+    wish->tune_of_target = wish->tune != NULL;
 }
 
 /* "photo-msssim" was made for "ms-ssim", which is what follows the last dash, and goes with all losses of the list. */
@@ -180,8 +189,7 @@ static bool is_made_for(const char *name, const char *tune)
 
     if (!ending || !picture_is_tuned(tune))
         return false;
-    return is_same_name(tune, strlen(tune), ending + 1) ||
-           (is_same_name(TWIN_LOSSES[0], strlen(TWIN_LOSSES[0]), ending + 1) && find_twin_loss(tune, strlen(tune)));
+    return is_same_name(tune, ending + 1) || (is_same_name(TWIN_LOSS, ending + 1) && find_twin_loss(tune));
 }
 
 bool picture_is_twin(const ImageCodec *codec, const char *tune)

@@ -30,6 +30,8 @@ extern const char *const PICTURE_METADATA[];
 
 /* NULL when the wish is one, else a sentence. */
 const char *picture_wish_problem(const PictureWish *wish);
+/* A target without a tune, "ssimulacra2=70", is its tune where a built-in model was made for it. */
+void picture_wish_tune_by_target(PictureWish *wish);
 /* Whether anything is asked for that sound does not have. */
 bool picture_wish_is_empty(const PictureWish *wish);
 
@@ -60,8 +62,6 @@ bool picture_is_tuned(const char *tune);
 bool picture_is_twin(const ImageCodec *codec, const char *tune);
 /* The built-in model made for it; NULL when there is none. */
 const char *picture_builtin_twin(const char *tune);
-/* The tune of a wish that has a target, "ssimulacra2=70", and no tune: the measure, when a built-in model was made for it, else NULL. */
-const char *picture_tune_of_target(const char *target);
 
 /* Opens the model named, unless one is open: a job encodes or decodes. Errors: RSD_ERR_MODEL (none is built in), those of
  * image_codec_load. */

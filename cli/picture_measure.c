@@ -45,7 +45,7 @@ fail:
 }
 
 /* The metric of that name, else the loss. */
-static RsdStatus find(PictureMeasure *measure, RsdError *err)
+static RsdStatus find_measure(PictureMeasure *measure, RsdError *err)
 {
     const ImageLossInfo *loss = image_loss_find(measure->name);
     const char *needs;
@@ -68,7 +68,7 @@ RsdStatus picture_measure_create(PictureMeasure **out, const char *target, const
     *out = NULL;
     TRY(mem_calloc(&measure, 1, sizeof *measure, err));
     TRY(parse(measure, target, err));
-    TRY(find(measure, err));
+    TRY(find_measure(measure, err));
     TRY(tape_create(&measure->tape, threads, 0, err));
     TRY(tensor_create(&measure->original, 4, shape, err));
     TRY(tensor_create(&measure->decoded, 4, shape, err));
@@ -102,7 +102,7 @@ static void round_samples(const PictureMeasure *measure)
         measure->decoded->data[i] = roundf(measure->decoded->data[i] * white) / white;
 }
 
-static RsdStatus apply(PictureMeasure *measure, double *value, RsdError *err)
+static RsdStatus apply_measure(PictureMeasure *measure, double *value, RsdError *err)
 {
     const PictureSource *source = measure->source;
     const ImagePair pair = {measure->original->data, measure->decoded->data, source->height, source->width, measure->tape->threads};
@@ -133,7 +133,7 @@ RsdStatus picture_measure_stream(PictureMeasure *measure, const PictureModel *mo
     TRY(picture_decoder_use(decoder, model, err));
     TRY(picture_decoder_planes(decoder, 3, measure->decoded->data, NULL, err));
     round_samples(measure);
-    TRY(apply(measure, value, err));
+    TRY(apply_measure(measure, value, err));
 fail:
     picture_decoder_close(&decoder);
     return status;

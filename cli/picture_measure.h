@@ -10,7 +10,8 @@
 typedef struct PictureMeasure PictureMeasure;
 
 /* target: "psnr=35", "ssimulacra2=70" or another metric of losses/image_metric.h, with its value as residua eval prints it, or a loss of
- * losses/image_loss.h, where less is better; none that needs a network. source is kept. Errors: RSD_ERR_ARG naming what is known, RSD_ERR_MEMORY. */
+ * losses/image_loss.h, where less is better. source is kept. Errors: RSD_ERR_ARG naming what is known, or the network that it needs,
+ * RSD_ERR_MEMORY. */
 RsdStatus picture_measure_create(PictureMeasure **out, const char *target, const PictureSource *source,
                                  RsdThreads *threads, RsdError *err);
 void picture_measure_destroy(PictureMeasure **measure);

@@ -8,15 +8,15 @@
 #include "cli/picture_job.h"
 #include "losses/image_loss.h"
 
-/* What a search minimises: an image loss, and some of the squared error beside it, for what the loss does not see. */
+/* What a search minimises: an image loss, and for some the squared error beside it, for what they overlook. */
 typedef struct TuneLoss {
-    ImageLoss *loss; /* NULL: none but the mean squared error */
-    ImageLoss *mse;
-    float mse_weight; /* beside the loss */
-    double share;     /* codec/tile_objective.h; 0: unknown */
+    ImageLoss *named; /* NULL: none, searches follow the mean squared error alone */
+    ImageLoss *mse;   /* NULL: none beside it */
+    float mse_weight; /* of mse, where named counts 1 */
+    double share;     /* loss_share of codec/tile_objective.h; 0: unknown */
 } TuneLoss;
 
-/* By the name that --tune has for it, "ms-ssim". Errors: those of image_loss_create. */
+/* By the name that --tune has for it, "ms-ssim"; tune_loss_clear gives back what it holds. Errors: those of image_loss_create, and *tune is empty. */
 RsdStatus tune_loss_create(TuneLoss *tune, const char *name, RsdError *err);
 void tune_loss_clear(TuneLoss *tune);
 /* PictureLossFn of a TuneLoss. */

@@ -177,7 +177,7 @@ static void describe_sound(RdCodec *codec, const RsdModel *model, char settings[
 static void describe_picture(RdCodec *codec, const RdModel *model, int effort, char settings[RD_SETTINGS_SIZE])
 {
     const ImageCodec *image = model->image;
-    const bool searches = rd_codec_searches(codec), is_tuned = searches && model->loss.loss;
+    const bool searches = rd_codec_searches(codec), is_tuned = searches && model->loss.named;
     static const char *const names[] = {
         RD_OURS " effort 1", RD_OURS,             RD_OURS " effort 3", RD_OURS " effort 4", RD_OURS " effort 5",
         RD_OURS " effort 6", RD_OURS " effort 7", RD_OURS " effort 8", RD_OURS " effort 9"};

@@ -117,7 +117,7 @@ static RsdStatus code_ours(RdTrial *t, Image **decoded, const RdCodec *codec, co
 {
     const PictureEncoderOptions options = {.model = run->model.picture,
                                            .searches = rd_codec_searches(codec),
-                                           .loss = run->model.loss.loss ? tune_loss_apply : NULL,
+                                           .loss = run->model.loss.named ? tune_loss_apply : NULL,
                                            .loss_ctx = (void *)(uintptr_t)&run->model.loss,
                                            .loss_share = run->model.loss.share,
                                            .source = {.width = thing->image->width,

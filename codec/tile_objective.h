@@ -87,7 +87,7 @@ typedef struct TileRelaxation {
 RsdStatus tile_objective_relaxed(TileObjective *objective, const TileRelaxation *how, const float *z, const float *y, float *dz,
                                  float *dy, TileValue *value, RsdError *err);
 /* channel [M], place [h w], none negative: channel[c] * place[p] is near the second derivative of weight * loss by the y^ of channel c at
- * place p, around the choice coded last, by one random probe. Errors: RSD_ERR_MEMORY, those of the loss. The places are what a loss other than the squared error needs: MS-SSIM
- * counts an error in a flat part many times. */
+ * place p, around the choice coded last, by one random probe. The places are what a loss other than the squared error needs: MS-SSIM
+ * counts an error in a flat part many times. Errors: RSD_ERR_MEMORY, those of the loss. */
 RsdStatus tile_objective_curvature(TileObjective *objective, double *channel, double *place, RsdError *err);
 #endif

@@ -150,7 +150,7 @@ static Scaling measure_scaling(const Bench *bench, const BenchCodec *c, BenchRun
     run_at_once(&both); /* takes its memory */
     bench_fastest_two(bench, direction, &both.runs[0], direction, two_threads, &s.one_s, &s.two_s);
     bench_fastest_two(bench, direction, &both.runs[0], run_at_once, &both, &again_s, &s.at_once_s);
-    s.one_s = again_s < s.one_s ? again_s : s.one_s;
+    s.one_s = fmin(s.one_s, again_s);
     close_run(&both.runs[0]);
     close_run(&both.runs[1]);
     rsd_threads_destroy(&both.threads);
