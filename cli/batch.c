@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/stop_signals.h"
 #include "engine/base/atomic_file.h"
 #include "engine/base/make_folders.h"
 
@@ -37,14 +38,14 @@ bool batch_was_interrupted(void)
     return is_interrupted;
 }
 
-static RsdStatus check_not_itself(const BatchItem *item, RsdError *err)
+RsdStatus batch_check_not_itself(const char *input, const char *output, RsdError *err)
 {
     struct stat in, out;
 
-    if (!strcmp(item->input, "-") || !strcmp(item->output, "-") || stat(item->input, &in) != 0 ||
-        stat(item->output, &out) != 0 || !S_ISREG(in.st_mode) || in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+    if (!strcmp(input, "-") || !strcmp(output, "-") || stat(input, &in) != 0 || stat(output, &out) != 0 || !S_ISREG(in.st_mode) ||
+        in.st_dev != out.st_dev || in.st_ino != out.st_ino)
         return RSD_OK;
-    return error_set(err, RSD_ERR_ARG, "%s: is both input and output", item->input);
+    return error_set(err, RSD_ERR_ARG, "%s: is both input and output; name another output with -o", input);
 }
 
 static RsdStatus run_item(const BatchItem *item, BatchWork work, void *ctx, BatchResult *result, JsonLine *json,
@@ -54,7 +55,7 @@ static RsdStatus run_item(const BatchItem *item, BatchWork work, void *ctx, Batc
 
     if (item->problem)
         return error_set(err, item->status, "%s", item->problem);
-    TRY(check_not_itself(item, err));
+    TRY(batch_check_not_itself(item->input, item->output, err));
     if (strcmp(item->output, "-") != 0)
         TRY(make_folders_above(item->output, err));
     TRY(work(ctx, item, result, json, err));
@@ -111,9 +112,7 @@ int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console 
     BatchResult sound = {0}, pictures = {0};
     RsdStatus status = RSD_OK;
 
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
-    signal(SIGHUP, on_signal);
+    stop_signals_catch(on_signal);
     for (size_t i = 0; i < batch->n_items && !is_interrupted; i++) {
         const BatchItem *item = &batch->items[i];
         BatchResult result = {0};

@@ -73,6 +73,9 @@ int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console 
 void batch_defer_interrupt(bool deferred);
 bool batch_was_interrupted(void);
 
+/* RSD_ERR_ARG when both are the same file: what is read is not replaced, with -f neither. */
+RsdStatus batch_check_not_itself(const char *input, const char *output, RsdError *err);
+
 /* "12%  3:04 of 25:00  85 times real time  0:20 left" for the item in work; total_s below 0 when unknown. */
 void batch_progress(Console *console, const BatchItem *item, double done_s, double total_s, double started_s);
 

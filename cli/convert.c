@@ -6,8 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/commands.h"
-#include "cli/json_line.h"
+#include "cli/batch.h"
 #include "cli/words.h"
 #include "engine/base/mem.h"
 #include "models/adapter.h"
@@ -156,6 +155,7 @@ static RsdStatus convert(const ConvertRequest *r, const char *input, const char 
     Notes notes;
     RsdStatus status = RSD_OK;
 
+    TRY(batch_check_not_itself(input, output, err));
     CHECK(r->force || access(output, F_OK) != 0, err, RSD_ERR_EXISTS, "%s: exists; -f overwrites it", output);
     TRY(checkpoint_open(&file, input, err));
     TRY(write_notes(&notes, r, input, file, err));

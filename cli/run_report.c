@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/report.h"
 #include "cli/report_run.h"
+#include "cli/stop_signals.h"
 #include "engine/base/mem.h"
 #include "trainer/event_file.h"
 
@@ -204,8 +205,7 @@ static RsdStatus watch(Runs *runs, const ReportRequest *r, const char *path, Con
     size_t n_lines = count_lines(runs);
     RsdStatus status = RSD_OK;
 
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
+    stop_signals_catch(on_signal);
     while (!have_ended(runs) && !stopped) {
         double until = console_clock() + WATCH_PERIOD_S;
 

@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/batch.h"
 #include "cli/byte_source.h"
-#include "cli/commands.h"
-#include "cli/json_line.h"
 #include "cli/model_choice.h"
 #include "cli/segment_tokens.h"
 #include "cli/token_file.h"
@@ -455,6 +454,7 @@ static RsdStatus convert(Work *w, Console *console, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
+    TRY(batch_check_not_itself(w->input, w->request->output, err));
     TRY(model_choice_open(&w->model, w->request->model, w->request->from_tokens ? AUDIO_USE_DECODE : AUDIO_USE_ENCODE, err));
     TRY(rsd_threads_create(&w->threads, w->request->n_threads, err));
     TRY((rsd_model_info(w->model)->can_stream ? convert_frames : convert_segments)(w, console, err));

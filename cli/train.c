@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/stop_signals.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/base/text.h"
@@ -312,8 +313,7 @@ static int train(const TrainConfig *cfg, const TrainRequest *r, Screen *screen)
         print_plan(cfg, plan);
     } else {
         TRY(mem_calloc(&summary, 1, sizeof *summary, &err));
-        signal(SIGINT, on_signal);
-        signal(SIGTERM, on_signal);
+        stop_signals_catch(on_signal);
         TRY((cfg->kind == TRAIN_PICTURE ? train_image : train_audio)(cfg, &options, summary, &err));
         console_clear_line(&screen->console);
         if (!group_rank(options.group))

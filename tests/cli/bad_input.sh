@@ -49,3 +49,6 @@ mkdir folder && encode folder
 encode -r folder
 cp talk.wav self.rsd && encode -f self.rsd
 cmp talk.wav self.rsd && echo kept
+cp "$MODEL" own.safetensors && try residua convert -f own.safetensors
+cmp own.safetensors "$MODEL" && echo kept
+try residua tokens -fm "$MODEL" --format npy -o talk.wav talk.wav

@@ -37,3 +37,14 @@ for signal in INT TERM HUP KILL; do
     rm pipe error
 done
 ls -A
+echo '# what whoever started it has it ignore'
+mkfifo pipe
+(trap '' HUP && exec residua encode -qfm "$MODEL" -o kept.rsd - <pipe) &
+pid=$!
+exec 3>pipe
+cat long.wav >&3
+sleep 0.3
+kill -HUP $pid
+exec 3>&-
+code=0; wait $pid || code=$?
+residua info --test kept.rsd >/dev/null && echo "SIGHUP -> $code, done"
