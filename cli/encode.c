@@ -15,6 +15,7 @@
 #include "engine/base/atomic_file.h"
 #include "engine/base/mem.h"
 #include "media/audio_reader.h"
+#include "media/image_reader.h"
 #include "trainer/media_list.h"
 
 #define BLOCK_LEN ((size_t)16384) /* samples per channel between two looks at the clock */
@@ -464,7 +465,7 @@ static int choose_format(EncodeRequest *r)
 
 static bool is_sound_or_picture(const char *path)
 {
-    return media_list_is_recording(path) || picture_is_name(path);
+    return media_list_is_recording(path) || image_is_picture_name(path);
 }
 
 static int run(int argc, char **argv)
@@ -482,7 +483,7 @@ static int run(int argc, char **argv)
         return code;
     }
     if (r.model)
-        plan.accepts = model_choice_is_picture(r.model) ? picture_is_name : media_list_is_recording;
+        plan.accepts = model_choice_is_picture(r.model) ? image_is_picture_name : media_list_is_recording;
     else
         picture_wish_tune_by_target(&r.picture);
     r.picture.effort = r.effort ? r.effort : PICTURE_EFFORT_USUAL;

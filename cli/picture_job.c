@@ -5,8 +5,10 @@
 #include "cli/picture_job.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/model_choice.h"
@@ -39,31 +41,19 @@ bool picture_is_tuned(const char *tune)
 
 /* --- which files ---------------------------------------------------------------------------------------------------- */
 
-bool picture_is_name(const char *path)
+/* Of what is read from, without taking them from it: of a pipe as many as are written within a moment. */
+static ssize_t look_at(int fd, uint8_t *bytes, size_t size)
 {
-    static const char *const endings[] = {"png",  "jpg", "jpeg", "webp", "avif", "jxl", "tif",
-                                          "tiff", "bmp", "ppm",  "pgm",  "pnm",  "gif", "jp2"};
-    const char *dot = strrchr(path, '.');
-
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (strcasecmp(dot + 1, endings[i]) == 0)
-            return true;
-    return false;
-}
-
-/* Of standard input, without taking them from it: of a pipe as many as are written within a moment. */
-static ssize_t look_at_input(uint8_t *bytes, size_t size)
-{
-    const off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
+    const off_t at = lseek(fd, 0, SEEK_CUR);
     ssize_t n = 0;
 
     if (at >= 0)
-        return pread(STDIN_FILENO, bytes, size, at);
+        return pread(fd, bytes, size, at);
 #if defined(__linux__)
     for (int i = 0, copy[2]; i < LOOKS && n >= 0 && (size_t)n < size && pipe2(copy, O_CLOEXEC) == 0; i++) {
         if (i > 0)
             usleep(LOOK_US);
-        n = tee(STDIN_FILENO, copy[1], size, 0);
+        n = tee(fd, copy[1], size, 0);
         if (n > 0)
             n = read(copy[0], bytes, (size_t)n);
         close(copy[0]);
@@ -75,15 +65,34 @@ static ssize_t look_at_input(uint8_t *bytes, size_t size)
     return n;
 }
 
-/* Up to `size` first bytes of a file. */
+/* The descriptor that a path names: "-" and names that the shell gives pipes, /dev/fd/63. -1 for others. */
+static int descriptor_of(const char *path)
+{
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+
+    if (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdin") == 0)
+        return STDIN_FILENO;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        const size_t n = strlen(folders[i]);
+        const char *digits = path + n;
+
+        if (strncmp(path, folders[i], n) == 0 && *digits && strspn(digits, "0123456789") == strlen(digits) && strlen(digits) < 7)
+            return atoi(digits);
+    }
+    return -1;
+}
+
+/* Up to `size` first bytes of a file. Of a pipe that has to be opened none: what is read from it, or only opens it, is lost to the
+ * real reader. */
 static size_t first_bytes(const char *path, uint8_t *bytes, size_t size)
 {
-    ssize_t n;
-    int fd;
+    int fd = descriptor_of(path);
+    struct stat info;
+    ssize_t n = 0;
 
-    if (strcmp(path, "-") == 0) {
-        n = look_at_input(bytes, size);
-    } else {
+    if (fd >= 0) {
+        n = look_at(fd, bytes, size);
+    } else if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) {
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         n = fd >= 0 ? read(fd, bytes, size) : 0;
         if (fd >= 0)

@@ -35,8 +35,7 @@ void picture_wish_tune_by_target(PictureWish *wish);
 /* Whether anything is asked for that sound does not have. */
 bool picture_wish_is_empty(const PictureWish *wish);
 
-/* By the ending of its name alone; by its first bytes (false for what cannot be read). */
-bool picture_is_name(const char *path);
+/* By its first bytes; false for what cannot be read, or only once (a named pipe). */
 bool picture_is_file(const char *path);
 bool picture_is_empty_file(const char *path); /* nothing could be read */
 bool picture_is_stream_head(const uint8_t *bytes, size_t n); /* five bytes are enough */
