@@ -89,21 +89,6 @@ static RsdStatus write_counted(void *ctx, const void *data, size_t size, RsdErro
     return atomic_file_write(sink->file, data, size, err);
 }
 
-/* The length of the signal when the header does not tell it: the finished file is read once more. */
-static int64_t count_samples(const char *path)
-{
-    RsdStreamInfo info;
-    RsdStreamReport report = {0};
-    ByteSource source;
-
-    if (!strcmp(path, "-") || byte_source_open(&source, path, NULL) != RSD_OK)
-        return 0;
-    if (rsd_stream_scan(&info, &report, byte_source_read, &source, path, NULL) != RSD_OK)
-        report.n_samples = 0;
-    byte_source_close(&source);
-    return report.n_samples;
-}
-
 static RsdStatus cut_picture(const CutRequest *r, ByteSource *source, CountingSink *sink, BatchResult *result, JsonLine *json, RsdError *err)
 {
     const PictureCutOptions options = {.read = byte_source_read,
@@ -136,7 +121,7 @@ fail:
     return status;
 }
 
-static RsdStatus cut_sound(const CutRequest *r, const char *output, ByteSource *source, CountingSink *sink, BatchResult *result,
+static RsdStatus cut_sound(const CutRequest *r, ByteSource *source, CountingSink *sink, BatchResult *result,
                            JsonLine *json, RsdError *err)
 {
     const RsdCutOptions options = {.read = byte_source_read,
@@ -147,21 +132,19 @@ static RsdStatus cut_sound(const CutRequest *r, const char *output, ByteSource *
                                    .n_layers = r->n_layers,
                                    .bitrate_bps = r->bitrate_bps};
     RsdStreamInfo info;
-    int64_t n_samples;
     RsdStatus status = RSD_OK;
 
     TRY(rsd_stream_cut(&info, &options, err));
     TRY(atomic_file_commit(sink->file, err));
-    n_samples = info.n_samples >= 0 ? info.n_samples : count_samples(output);
-    result->seconds = (double)n_samples / info.rate_hz;
+    result->seconds = (double)info.n_samples / info.rate_hz;
     result->n_bytes = sink->n_bytes;
-    result->bitrate_bps = n_samples ? 8.0 * (double)sink->n_bytes / result->seconds : 0.0;
+    result->bitrate_bps = info.n_samples ? 8.0 * (double)sink->n_bytes / result->seconds : 0.0;
     snprintf(result->details, sizeof result->details, ", %d %s left of %lld bytes", info.n_layers,
              info.n_layers == 1 ? "layer" : "layers", (long long)source->n_read);
     if (json) {
         json_line_integer(json, "layers", info.n_layers);
         json_line_integer(json, "stages", info.n_stages);
-        json_line_integer(json, "samples", n_samples);
+        json_line_integer(json, "samples", info.n_samples);
         json_line_number(json, "seconds", result->seconds, 4);
         json_line_integer(json, "bytes_in", source->n_read);
         json_line_integer(json, "bytes", sink->n_bytes);
@@ -185,7 +168,7 @@ static RsdStatus cut_item(void *ctx, const BatchItem *item, BatchResult *result,
     if (is_picture)
         TRY(cut_picture(r, &source, &sink, result, json, err));
     else
-        TRY(cut_sound(r, item->output, &source, &sink, result, json, err));
+        TRY(cut_sound(r, &source, &sink, result, json, err));
 fail:
     atomic_file_close(&sink.file);
     byte_source_close(&source);

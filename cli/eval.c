@@ -356,19 +356,37 @@ fail:
     return status;
 }
 
-/* One run for each kind that is there and that a metric was asked for. */
-static RsdStatus plan_runs(Comparison *c, const EvalRequest *r, Console *console, RsdError *err)
+static size_t list_kinds(const EvalKind *kinds[EVAL_N_KINDS], const PairList *pairs)
 {
-    const EvalKind *kinds[EVAL_N_KINDS] = {NULL};
-    size_t n_kinds = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < pairs->n_items; i++)
+        if (!n || kinds[n - 1] != pairs->items[i].kind)
+            kinds[n++] = pairs->items[i].kind;
+    return n;
+}
+
+/* Of all pairs, also those of other parts: every part is refused or none. */
+static RsdStatus check_wishes(const PairList *pairs, const EvalRequest *r, RsdError *err)
+{
+    const EvalKind *kinds[EVAL_N_KINDS];
+    size_t n_kinds = list_kinds(kinds, pairs);
     RsdStatus status = RSD_OK;
 
-    for (size_t i = 0; i < c->pairs->n_items; i++)
-        if (!n_kinds || kinds[n_kinds - 1] != c->pairs->items[i].kind)
-            kinds[n_kinds++] = c->pairs->items[i].kind;
     TRY(eval_wishes_check(&r->wishes, kinds, n_kinds, err));
     CHECK(n_kinds == 1 || !r->csv, err, RSD_ERR_ARG,
           "--csv is a table of one kind, and there are recordings and pictures: choose with --kind audio or --kind image");
+fail:
+    return status;
+}
+
+/* One run for each kind that is there and that a metric was asked for. */
+static RsdStatus plan_runs(Comparison *c, const EvalRequest *r, Console *console, RsdError *err)
+{
+    const EvalKind *kinds[EVAL_N_KINDS];
+    size_t n_kinds = list_kinds(kinds, c->pairs);
+    RsdStatus status = RSD_OK;
+
     for (size_t k = 0, from = 0, n; k < n_kinds; k++, from += n) {
         EvalRun *run = &c->runs[c->n_runs];
 
@@ -451,6 +469,7 @@ static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *consol
     if (r->visqol_model)
         TRY(svr_open(&visqol, r->visqol_model, err));
     TRY(shard_parse(&shard, r->shard, err));
+    TRY(check_wishes(c.pairs, r, err));
     pairs_keep_shard(c.pairs, &shard);
     if (!c.pairs->n_items) {
         console_say(console, LOG_INFO, "--shard %s: there are fewer pairs than parts, and none is in this one", shard.text);
@@ -462,6 +481,8 @@ static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *consol
     c.options.aids.visqol = visqol;
     c.options.nets = nets;
     TRY(plan_runs(&c, r, console, err));
+    if (!c.n_runs)
+        goto fail; /* of this part */
     TRY(check_outputs(&mine, c.pairs, err));
     TRY(rsd_threads_create(&threads, r->n_threads, err));
     TRY(run_all(&c, threads, console, err));

@@ -416,6 +416,8 @@ static RsdStatus inspect(const Inspection *in, RsdError *err)
 
     if (is_builtin_name(in->input))
         return inspect_codec(in, NULL, err);
+    if (model_choice_is_builtin_picture(in->input))
+        return picture_info_model(in->input, in->json, err);
     TRY(byte_source_open(&source, in->input, err));
     do {
         TRY(byte_source_read(&source, first + n, sizeof first - n, &got, err));

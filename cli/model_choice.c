@@ -29,7 +29,7 @@ RsdStatus model_choice_open(RsdModel **out, const char *choice, AudioCodecUse us
 
 /* --- pictures ------------------------------------------------------------------------------------------------------- */
 
-static bool is_builtin_picture(const char *choice)
+bool model_choice_is_builtin_picture(const char *choice)
 {
     for (size_t i = 0; image_codec_builtin_name(i); i++)
         if (!strcmp(image_codec_builtin_name(i), choice))
@@ -43,7 +43,7 @@ bool model_choice_is_picture(const char *choice)
     const char *kind;
     bool is;
 
-    if (is_builtin_picture(choice))
+    if (model_choice_is_builtin_picture(choice))
         return true;
     if (safetensors_open(&file, choice, NULL) != RSD_OK)
         return false;
@@ -55,7 +55,7 @@ bool model_choice_is_picture(const char *choice)
 
 RsdStatus picture_choice_open(ImageCodec **out, const char *choice, const char *name, ImageCodecUse use, RsdError *err)
 {
-    if (choice && is_builtin_picture(choice))
+    if (choice && model_choice_is_builtin_picture(choice))
         return image_codec_load_builtin(out, choice, use, err);
     if (choice)
         return image_codec_load_for(out, choice, use, err);

@@ -15,6 +15,7 @@ RsdStatus model_choice_open(RsdModel **out, const char *choice, AudioCodecUse us
 /* Whether the choice is a model of pictures: by the name of a built-in one, or by what the file says. False for what cannot be
  * opened. */
 bool model_choice_is_picture(const char *choice);
+bool model_choice_is_builtin_picture(const char *choice);
 /* The same for pictures: the choice, or with NULL the built-in model called name (NULL: the first). Errors: RSD_ERR_MODEL, those of
  * image_codec_load. */
 RsdStatus picture_choice_open(ImageCodec **out, const char *choice, const char *name, ImageCodecUse use, RsdError *err);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "cli/model_choice.h"
 #include "cli/words.h"
 #include "codec/picture.h"
 #include "media/image_reader.h"
@@ -129,7 +130,7 @@ fail:
 
 /* --- models and pictures -------------------------------------------------------------------------------------------- */
 
-RsdStatus picture_info_model(const char *path, JsonLine *json, RsdError *err)
+RsdStatus picture_info_model(const char *choice, JsonLine *json, RsdError *err)
 {
     ImageCodec *codec = NULL;
     ImageCodecMacs macs;
@@ -137,7 +138,7 @@ RsdStatus picture_info_model(const char *path, JsonLine *json, RsdError *err)
     char hash[HASH_TEXT_SIZE];
     RsdStatus status = RSD_OK;
 
-    TRY(image_codec_load(&codec, path, err));
+    TRY(picture_choice_open(&codec, choice, NULL, IMAGE_USE_ALL, err));
     macs = image_codec_macs(&codec->config);
     n_parameters = image_codec_count_parameters(&codec->config);
     if (json) {
@@ -153,7 +154,7 @@ RsdStatus picture_info_model(const char *path, JsonLine *json, RsdError *err)
             json_line_bool(json, "own_steps", codec->config.steps);
         }
     } else {
-        printf("%s\n  model    %s, hash %s, %.2f M parameters, of pictures\n", path, codec->config.name,
+        printf("%s\n  model    %s, hash %s, %.2f M parameters, of pictures\n", choice, codec->config.name,
                hash_text(hash, codec->hash), (double)n_parameters / 1e6);
         if (codec->config.quantizer != IMAGE_SCALAR)
             printf("  codes    %d stages of %d codes of %d numbers\n", codec->config.codebooks, codec->config.codebook_size,

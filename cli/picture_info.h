@@ -10,7 +10,7 @@
 
 /* json NULL: text for people, on standard output. */
 RsdStatus picture_info_stream(ByteSource *source, bool test, JsonLine *json, RsdError *err);
-RsdStatus picture_info_model(const char *path, JsonLine *json, RsdError *err);
+RsdStatus picture_info_model(const char *choice, JsonLine *json, RsdError *err);
 RsdStatus picture_info_image(const char *path, JsonLine *json, RsdError *err);
 
 #endif

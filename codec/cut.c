@@ -71,6 +71,8 @@ RsdStatus rsd_stream_cut(RsdStreamInfo *info, const RsdCutOptions *options, RsdE
         TRY(packet_reader_next(cut.reader, &item, err));
         TRY(copy_packet(&cut, &item, err));
     } while (item.event != READER_END);
+    if (info)
+        info->n_samples = packet_reader_report(cut.reader)->n_samples; /* a header may not know it */
 fail:
     packet_reader_close(&cut.reader);
     mem_free(&cut.bytes);

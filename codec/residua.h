@@ -195,7 +195,7 @@ typedef struct RsdCutOptions {
 } RsdCutOptions;
 
 /* Copies a stream without its upper layers, decoding nothing; the result is, byte for byte, what the encoder writes for
- * those layers. *info (may be NULL) describes the result. Asking for more layers than there are copies all.
+ * those layers. *info (may be NULL) describes the result, with its length even when its header does not know it. Asking for more layers than there are copies all.
  * Errors: RSD_ERR_ARG (neither layers nor rate given), those of rsd_stream_scan (what was written is then incomplete:
  * throw it away), those of read and write. */
 RSD_API RsdStatus rsd_stream_cut(RsdStreamInfo *info, const RsdCutOptions *options, RsdError *err);

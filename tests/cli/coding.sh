@@ -14,6 +14,10 @@ residua encode -q -m "$MODEL" -t 1 -o one.rsd talk.wav && residua encode -q -m "
 cmp one.rsd three.rsd && cmp one.rsd talk.rsd && echo same
 residua encode -q -m "$MODEL" - <talk.wav | residua decode -q -m "$MODEL" - >piped.wav
 residua decode -q -m "$MODEL" - <talk.rsd | cmp - piped.wav && echo same
+cat talk.wav | residua encode -q -m "$MODEL" - >piped.rsd
+cat talk.wav | residua encode -q -m "$MODEL" -o named.rsd /dev/stdin && cmp named.rsd piped.rsd && echo same
+ppm 64 48 255 "$scene" >scene.ppm && residua encode -q scene.ppm
+cat scene.ppm | residua encode -q -o named-picture.rsd /dev/fd/0 && cmp named-picture.rsd scene.rsd && echo same
 try residua info - <talk.rsd
 echo '# formats'
 residua decode -q -m "$MODEL" --format flac --bits 24 talk.rsd && try residua info --test talk.flac
@@ -40,3 +44,8 @@ try residua decode -m "$MODEL" --json -q -f talk.rsd -o json.wav
 try residua info --json talk.rsd stereo.wav "$MODEL"
 echo '# names that begin with a dash'
 cp talk.wav ./-t.wav && try residua encode -qm "$MODEL" -- -t.wav && ls ./-t.rsd
+echo '# the length of a stream that does not say it'
+residua cut --json -l 1 -o cut-unknown.rsd piped.rsd | grep -o '"samples": [0-9]*'
+residua cut -q -l 1 -o /dev/stdout piped.rsd | cmp - cut-unknown.rsd && echo same
+echo '# a built-in model of pictures'
+residua info photo | sed -n 's/hash.*of/hash .. of/p'

@@ -24,3 +24,12 @@ echo "exit $?"
 mkdir out.v1 && OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=3 $rate --svg curves.svg --csv-file out.v1/curves in >/dev/null && ls curves* out.v1
 residua eval -q --fmd --shard 1/2 in dist 2>&1 | head -n 1
 for wrong in 0/3 4/3 x 1/2/3 ' 1/2' +1/2 1/ 99999999999999999999/3; do residua encode -q --shard "$wrong" in/1.wav 2>&1 | head -n 1; done
+# Only the last part has the picture, and what may be asked for is the same in all.
+printf 'P5\n16 16\n255\n%256s' | tee in/z.pgm >dist/z.pgm
+for metrics in snr,psnr psnr; do
+    for part in 1/6 6/6; do
+        code=0; residua eval -q -m $metrics --json --shard $part in dist >values 2>error || code=$?
+        echo "$metrics $part: $(grep -c '"pair"' values) pair, $(cat error) -> $code"
+    done
+done
+for part in 1/6 6/6; do residua eval -q --csv --shard $part in dist 2>&1; done
