@@ -5,6 +5,7 @@
  *            system cannot, ".<name>.<pid>-<n>.part" beside the target, entered in the list of pending temporaries
  *   commit   fsync; a nameless file gets a temporary name by linkat; rename to the target, because linkat cannot replace a
  *            file; fsync of the folder, so that the new name survives a power cut
+ *            a target that is a mount point is written over
  *   close    without a commit the temporary name, if there is one, is removed
  *
  * The list is a fixed array of slots, because a handler may interrupt any instruction: a slot is claimed by one atomic
@@ -28,7 +29,7 @@
 #include "engine/base/mem.h"
 
 #define N_SLOTS 64
-#define DEFAULT_MODE 0666 /* less the umask */
+#define NEW_MODE 0666 /* less the umask */
 #define DESCRIPTOR_PATH_SIZE 32
 #define N_TRIES 100 /* names of temporaries that are taken, left behind by killed processes */
 
@@ -164,8 +165,10 @@ fail:
     return status;
 }
 
-static RsdStatus create_file(AtomicFile *file, mode_t mode, RsdError *err)
+/* older: what stands in the target's place, NULL if nothing does. */
+static RsdStatus create_file(AtomicFile *file, const struct stat *older, RsdError *err)
 {
+    const mode_t mode = older ? older->st_mode & 0777 : NEW_MODE;
     char *folder = NULL;
     RsdStatus status = RSD_OK;
 
@@ -174,7 +177,7 @@ static RsdStatus create_file(AtomicFile *file, mode_t mode, RsdError *err)
     file->nameless = open_nameless(file, folder, mode);
     if (!file->nameless)
         TRY(take_temporary_name(file, mode, err));
-    if (mode != DEFAULT_MODE && fchmod(file->fd, mode) != 0)
+    if (older && fchmod(file->fd, mode) != 0)
         CHECK(errno == EPERM || errno == ENOTSUP, err, RSD_ERR_IO, "%s: %s", file->name, strerror(errno));
 fail:
     mem_free(&folder);
@@ -197,7 +200,6 @@ RsdStatus atomic_file_open(AtomicFile **out, const char *path, bool overwrite, R
     RsdStatus status = RSD_OK;
     AtomicFile *file = NULL;
     struct stat info;
-    mode_t mode = DEFAULT_MODE;
     bool exists, is_stdout = strcmp(path, "-") == 0;
 
     *out = NULL;
@@ -214,10 +216,8 @@ RsdStatus atomic_file_open(AtomicFile **out, const char *path, bool overwrite, R
     } else {
         CHECK(!exists || overwrite, err, RSD_ERR_EXISTS, "%s: exists already; -f overwrites it", path);
         CHECK(!exists || access(path, W_OK) == 0, err, RSD_ERR_IO, "%s: cannot overwrite: %s", path, strerror(errno));
-        if (exists)
-            mode = info.st_mode & 0777;
         TRY(follow_links(file, path, err));
-        TRY(create_file(file, mode, err));
+        TRY(create_file(file, exists ? &info : NULL, err));
     }
     *out = file;
     return RSD_OK;
@@ -335,6 +335,41 @@ static RsdStatus settle(AtomicFile *file, RsdError *err)
     return RSD_OK;
 }
 
+/* All of `from` to `to`, on the disk. Returns 0 or errno. */
+static int copy_all(int from, int to)
+{
+    char block[1 << 16];
+    ssize_t n;
+
+    while ((n = read(from, block, sizeof block)) > 0)
+        for (ssize_t at = 0, done; at < n; at += done)
+            if ((done = write(to, block + at, (size_t)(n - at))) < 0)
+                return errno;
+    return n < 0 || (fsync(to) != 0 && errno != EINVAL) ? errno : 0;
+}
+
+/* For a target that is a mount point, as containers get single files: it can only be written over. When that fails, the finished
+ * file stays under its temporary name. */
+static RsdStatus copy_into_place(AtomicFile *file, RsdError *err)
+{
+    const int from = open(file->temporary, O_RDONLY | O_CLOEXEC), to = open(file->target, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    int problem = from < 0 || to < 0 ? errno : copy_all(from, to);
+
+    if (from >= 0)
+        close(from);
+    if (to >= 0 && close(to) != 0 && problem == 0)
+        problem = errno;
+    if (problem == 0) {
+        remove_temporary(file);
+        return RSD_OK;
+    }
+    error_set(err, RSD_ERR_IO, "%s: cannot write over the mounted file: %s; what was made is kept as %s", file->name, strerror(problem),
+              file->temporary);
+    release_slot(&file->slot);
+    mem_free(&file->temporary);
+    return RSD_ERR_IO;
+}
+
 RsdStatus atomic_file_commit(AtomicFile *file, RsdError *err)
 {
     int result, problem;
@@ -349,6 +384,8 @@ RsdStatus atomic_file_commit(AtomicFile *file, RsdError *err)
     problem = result == 0 ? 0 : errno;
     CHECK(problem != EEXIST, err, RSD_ERR_EXISTS, "%s: another program made this file meanwhile; it is kept",
           file->name);
+    if (problem == EBUSY)
+        return copy_into_place(file, err);
     CHECK(problem == 0, err, RSD_ERR_IO, "%s: cannot rename the finished file: %s", file->name, strerror(problem));
     release_slot(&file->slot);
     mem_free(&file->temporary);

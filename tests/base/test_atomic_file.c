@@ -107,21 +107,28 @@ Test(atomic_file, without_commit_nothing_remains_and_the_old_file_stays)
     cr_assert_eq(count_files(), 1);
 }
 
-Test(atomic_file, replaces_whole_and_keeps_the_permissions)
+static void assert_permissions_are_kept(mode_t mode)
 {
     AtomicFile *file;
     RsdError err;
     struct stat info;
 
     write_text("old and longer");
-    cr_assert_eq(chmod(path, 0640), 0);
+    cr_assert_eq(chmod(path, mode), 0);
     ASSERT_OK(atomic_file_open(&file, path, true, &err), err);
     ASSERT_OK(atomic_file_write(file, "new", 3, &err), err);
     assert_text("old and longer");
     ASSERT_OK(atomic_file_commit(file, &err), err);
     atomic_file_close(&file);
     assert_text("new");
-    cr_assert(stat(path, &info) == 0 && (info.st_mode & 0777) == 0640);
+    cr_assert(stat(path, &info) == 0 && (info.st_mode & 0777) == mode);
+}
+
+Test(atomic_file, replaces_whole_and_keeps_the_permissions)
+{
+    umask(022);
+    assert_permissions_are_kept(0640);
+    assert_permissions_are_kept(0666); /* which a new file would get without the umask */
 }
 
 Test(atomic_file, refuses_an_existing_file_at_open_and_one_that_appears_meanwhile)

@@ -48,3 +48,8 @@ kill -HUP $pid
 exec 3>&-
 code=0; wait $pid || code=$?
 residua info --test kept.rsd >/dev/null && echo "SIGHUP -> $code, done"
+echo '# a file mounted by itself, as containers have it, where mounting is allowed'
+echo old >mounted.rsd && echo old >real.rsd
+unshare -m sh -c 'mount --bind real.rsd mounted.rsd' 2>/dev/null || cp talk.rsd real.rsd
+unshare -m sh -c 'mount --bind real.rsd mounted.rsd && residua encode -qfm "$1" -o mounted.rsd talk.wav' - "$MODEL" 2>error || grep -v 'unshare\|mount:' error
+residua info --test real.rsd >/dev/null && cmp real.rsd talk.rsd && echo written
