@@ -61,8 +61,8 @@ RSD_API const char *rsd_version(void);
 
 typedef struct RsdThreads RsdThreads;
 
-/* A pool to share the work of one call. n_threads >= 1 counts the calling thread; 0 asks for one per processor.
- * Errors: RSD_ERR_ARG. Destroy after everything that was opened with it. */
+/* A pool to share the work of one call. n_threads >= 1 counts the calling thread; 0 asks for one per processor that
+ * the process may use, or as many of these as can be started. Errors: RSD_ERR_ARG. Destroy after everything that was opened with it. */
 RSD_API RsdStatus rsd_threads_create(RsdThreads **out, int n_threads, RsdError *err);
 RSD_API void rsd_threads_destroy(RsdThreads **threads);
 RSD_API int rsd_threads_count(const RsdThreads *threads); /* 1 for NULL */

@@ -11,6 +11,7 @@
 #include "engine/base/threads.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <unistd.h>
@@ -99,17 +100,24 @@ static void announce(RsdThreads *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* Those that this process may run on. */
+static int count_processors(void)
+{
+    cpu_set_t set;
+    const int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n < 1 ? 1 : n > N_THREADS_MAX ? N_THREADS_MAX : n;
+}
+
 RsdStatus rsd_threads_create(RsdThreads **out, int n_threads, RsdError *err)
 {
+    const bool is_asked_for = n_threads > 0;
     RsdThreads *pool = NULL;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    if (n_threads == 0) {
-        long n_online = sysconf(_SC_NPROCESSORS_ONLN);
-
-        n_threads = n_online < 1 ? 1 : n_online > N_THREADS_MAX ? N_THREADS_MAX : (int)n_online;
-    }
+    if (n_threads == 0)
+        n_threads = count_processors();
     CHECK(n_threads >= 1 && n_threads <= N_THREADS_MAX, err, RSD_ERR_ARG, "%d threads asked for; 1 to %d are possible",
           n_threads, N_THREADS_MAX);
     TRY(mem_calloc(&pool, 1, sizeof *pool, err));
@@ -121,10 +129,12 @@ RsdStatus rsd_threads_create(RsdThreads **out, int n_threads, RsdError *err)
     for (int i = 1; i < n_threads; i++) {
         pool->workers[i].pool = pool;
         pool->workers[i].number = i;
-        CHECK(pthread_create(&pool->workers[i].thread, NULL, worker_main, &pool->workers[i]) == 0, err, RSD_ERR_MEMORY,
-              "cannot start thread %d of %d", i + 1, n_threads);
+        if (pthread_create(&pool->workers[i].thread, NULL, worker_main, &pool->workers[i]) != 0)
+            break;
         pool->n_started++;
     }
+    CHECK(pool->n_started == n_threads || !is_asked_for, err, RSD_ERR_MEMORY, "cannot start thread %d of %d", pool->n_started + 1, n_threads);
+    pool->n_threads = pool->n_started;
     *out = pool;
     return RSD_OK;
 fail:

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <math.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
@@ -133,13 +134,24 @@ Test(threads, scratch_belongs_to_one_worker_and_grows)
     rsd_threads_destroy(&threads);
 }
 
-Test(threads, zero_asks_for_one_thread_per_processor)
+Test(threads, zero_asks_for_one_thread_per_processor_that_may_be_used)
 {
     RsdThreads *threads;
     RsdError err;
 
+    cpu_set_t first, all;
+
+    cr_assert_eq(sched_getaffinity(0, sizeof all, &all), 0);
     ASSERT_OK(rsd_threads_create(&threads, 0, &err), err);
-    cr_assert_geq(rsd_threads_count(threads), 1);
+    cr_assert_eq(rsd_threads_count(threads), CPU_COUNT(&all));
+    rsd_threads_destroy(&threads);
+    CPU_ZERO(&first);
+    for (size_t i = 0; CPU_COUNT(&first) == 0; i++)
+        if (CPU_ISSET(i, &all))
+            CPU_SET(i, &first);
+    cr_assert_eq(sched_setaffinity(0, sizeof first, &first), 0); /* as taskset and containers do */
+    ASSERT_OK(rsd_threads_create(&threads, 0, &err), err);
+    cr_assert_eq(rsd_threads_count(threads), 1);
     rsd_threads_destroy(&threads);
     rsd_threads_destroy(&threads); /* accepts NULL */
     cr_assert_eq(rsd_threads_count(NULL), 1);
