@@ -27,6 +27,7 @@
 #define MAX_LAYERS 64
 #define MAX_PAST 65536
 #define MAX_CODES 65536
+#define CODE_LM_MAX_PARAMETERS (1 << 28) /* arrays of a torch file may share what they take up there */
 #define ROWS_PER_TASK 64
 
 typedef struct Layer {
@@ -178,6 +179,8 @@ static RsdStatus read_config(CodeLmConfig *c, const Checkpoint *file, RsdError *
           c->hidden, c->n_layers);
     CHECK(c->n_heads >= 1 && c->dim % c->n_heads == 0 && c->dim % 2 == 0, err, RSD_ERR_CORRUPT,
           "%d heads do not divide a width of %d", c->n_heads, c->dim);
+    CHECK(count_numbers(c) <= CODE_LM_MAX_PARAMETERS, err, RSD_ERR_UNSUPPORTED, "%lld parameters; %d are possible",
+          (long long)count_numbers(c), CODE_LM_MAX_PARAMETERS);
     CHECK(c->past_frames >= 0 && c->past_frames <= MAX_PAST, err, RSD_ERR_CORRUPT,
           "looks back %d frames; %d are possible", c->past_frames, MAX_PAST);
 fail:

@@ -36,6 +36,8 @@ RsdStatus metadata_set(MetadataList *list, const char *key, const char *value, R
         old->value = pair.value;
         return RSD_OK;
     }
+    CHECK(list->n_items < METADATA_MAX_ITEMS, err, RSD_ERR_UNSUPPORTED, "more than %d values besides the arrays, which no model has",
+          METADATA_MAX_ITEMS);
     if (list->n_items == list->capacity) {
         size_t capacity = list->capacity * 2 + 16;
 

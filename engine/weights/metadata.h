@@ -19,7 +19,10 @@ typedef struct MetadataList {
     size_t n_items, capacity;
 } MetadataList;
 
-/* key and value are copied; a key that is there gets the new value. Errors: RSD_ERR_MEMORY. */
+/* Keys are looked for one after another, and no file of weights needs many. */
+#define METADATA_MAX_ITEMS 16384
+
+/* key and value are copied; a key that is there gets the new value. Errors: RSD_ERR_UNSUPPORTED (too many), RSD_ERR_MEMORY. */
 RsdStatus metadata_set(MetadataList *list, const char *key, const char *value, RsdError *err);
 const char *metadata_find(const MetadataList *list, const char *key); /* NULL if absent */
 void metadata_clear(MetadataList *list);

@@ -167,6 +167,8 @@ static RsdStatus parse_metadata(SafetensorsHeader *header, json_t *object, const
     RsdStatus status = RSD_OK;
 
     CHECK(json_is_object(object), err, RSD_ERR_CORRUPT, "%s: %s is not an object", place, METADATA_KEY);
+    CHECK(json_object_size(object) <= METADATA_MAX_ITEMS, err, RSD_ERR_UNSUPPORTED, "%s: %zu values in %s; %d are possible", place,
+          json_object_size(object), METADATA_KEY, METADATA_MAX_ITEMS);
     TRY(mem_calloc(&header->metadata, json_object_size(object), sizeof *header->metadata, err));
     json_object_foreach (object, key, value) {
         MetadataPair *pair = &header->metadata[header->n_metadata];

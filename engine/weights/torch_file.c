@@ -2,7 +2,7 @@
  *
  * The tree is untrusted: the walk has a bound on depth (a tree may contain itself) and on steps (a few shared nodes may stand
  * for billions). A tensor must lie inside its storage and must not have more elements than it, so that no shape can ask for
- * more memory than the file has bytes.
+ * more memory than the file has bytes; but several may share a storage, and what a network takes is bounded where it is made.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -201,7 +201,7 @@ static bool add_list(char text[VALUE_SIZE], const PickleValue *list)
     for (size_t i = 0; i < list->n_items; i++) {
         if (i > 0 && strlen(text) + 2 < VALUE_SIZE)
             strcat(text, ",");
-        if (!add_scalar(text, list->items[i]))
+        if (i == VALUE_SIZE || !add_scalar(text, list->items[i])) /* empty texts always fit */
             return false;
     }
     return true;

@@ -18,6 +18,9 @@
 #define MAX_DIRECTORY (46u * MAX_ENTRIES) /* bytes: for so many of the shortest entries, whatever their number is said to be */
 #define END_SIZE 22        /* of the record at the end of a zip */
 #define MAX_COMMENT 65535  /* behind it */
+#define END64_SIZE 56      /* of the record of zip64, and of what says where it is */
+#define LOCATOR64_SIZE 20
+#define MAX_ENDS 8
 
 /* Loaded with the first archive: with libcrypto behind it, libzip would cost every start of the program 5 ms. */
 #define ZIP_FUNCTIONS(X) \
@@ -55,21 +58,44 @@ static RsdStatus refuse(const char *place, zip_error_t *reason, RsdError *err)
     return status;
 }
 
+/* What a record at the end says of the directory. */
+static RsdStatus check_directory(uint64_t n_entries, uint64_t n_bytes, const char *place, RsdError *err)
+{
+    if (n_entries > MAX_ENTRIES)
+        return error_set(err, RSD_ERR_UNSUPPORTED, "%s: more than %d entries, which no model has", place, MAX_ENTRIES);
+    if (n_bytes > MAX_DIRECTORY)
+        return error_set(err, RSD_ERR_UNSUPPORTED, "%s: a directory of %llu bytes, which no model has", place, (unsigned long long)n_bytes);
+    return RSD_OK;
+}
+
+/* The record of 64 bits that a locator before the other one names, if there is one; it counts instead. */
+static RsdStatus check_end64(const uint8_t *data, size_t size, const uint8_t *locator, const char *place, RsdError *err)
+{
+    uint64_t at = get_u64le(locator + 8);
+
+    if (memcmp(locator, "PK\6\7", 4) != 0 || size < END64_SIZE || at > size - END64_SIZE)
+        return RSD_OK;
+    return check_directory(get_u64le(data + at + 32), get_u64le(data + at + 40), place, err);
+}
+
 /* Before libzip takes memory and time for each: whether a record at the end says that there are too many entries, or that their
- * directory is long enough for too many. */
+ * directory is long enough for too many. It reads the directory of each record that it finds. */
 static RsdStatus check_end(const uint8_t *data, size_t size, const char *place, RsdError *err)
 {
     size_t first = size > END_SIZE + MAX_COMMENT ? size - END_SIZE - MAX_COMMENT : 0;
+    int n_ends = 0;
+    RsdStatus status = RSD_OK;
 
-    for (size_t at = first; at + END_SIZE <= size; at++)
-        if (memcmp(data + at, "PK\5\6", 4) == 0) {
-            if (get_u16le(data + at + 10) > MAX_ENTRIES)
-                return error_set(err, RSD_ERR_UNSUPPORTED, "%s: more than %d entries, which no model has", place, MAX_ENTRIES);
-            if (get_u32le(data + at + 12) > MAX_DIRECTORY)
-                return error_set(err, RSD_ERR_UNSUPPORTED, "%s: a directory of %u bytes, which no model has", place,
-                                 get_u32le(data + at + 12));
-        }
-    return RSD_OK;
+    for (size_t at = first; at + END_SIZE <= size; at++) {
+        if (memcmp(data + at, "PK\5\6", 4) != 0)
+            continue;
+        CHECK(++n_ends <= MAX_ENDS, err, RSD_ERR_CORRUPT, "%s: more than %d ends of a zip archive", place, MAX_ENDS);
+        TRY(check_directory(get_u16le(data + at + 10), get_u32le(data + at + 12), place, err));
+        if (at >= LOCATOR64_SIZE)
+            TRY(check_end64(data, size, data + at - LOCATOR64_SIZE, place, err));
+    }
+fail:
+    return status;
 }
 
 static RsdStatus check_end_of_file(const char *path, RsdError *err)

@@ -134,3 +134,29 @@ Test(code_lm, saved_and_loaded_it_is_the_same_model)
     code_lm_destroy(&again);
     unlink(path);
 }
+
+/* Shapes of a few small arrays ask for a network of gigabytes. */
+Test(code_lm, a_network_beyond_every_model_is_refused)
+{
+    enum { DIM = 4096, LAYERS = 64 };
+    static float zeros[4 * DIM];
+    char path[] = "/tmp/residua-lm-XXXXXX", name[64];
+    SafetensorsWriter *writer;
+    Checkpoint *file;
+    CodeLm *lm;
+    RsdError err;
+
+    close(mkstemp(path));
+    ASSERT_OK(safetensors_writer_create(&writer, &err), err);
+    ASSERT_OK(safetensors_writer_f32(writer, "emb.0.weight", 2, (const int64_t[]){3, DIM}, zeros, DTYPE_F32, &err), err);
+    for (int i = 0; i < LAYERS; i++) {
+        snprintf(name, sizeof name, "transformer.layers.%d.linear1.weight", i);
+        ASSERT_OK(safetensors_writer_f32(writer, name, 2, (const int64_t[]){4 * DIM, 1}, zeros, DTYPE_F32, &err), err);
+    }
+    ASSERT_OK(safetensors_writer_finish(writer, path, &err), err);
+    safetensors_writer_destroy(&writer);
+    ASSERT_OK(checkpoint_open(&file, path, &err), err);
+    ASSERT_FAILS(code_lm_import(&lm, file, &err), RSD_ERR_UNSUPPORTED, err, "are possible");
+    checkpoint_close(&file);
+    unlink(path);
+}

@@ -91,8 +91,29 @@ Test(oversized, a_place_of_the_memo_beyond_the_pickle_is_out_of_reach)
     ASSERT_FAILS(open_pickle(pickle, sizeof pickle - 1), RSD_ERR_CORRUPT, err, "out of reach");
 }
 
-/* More entries than any model has: the directory of a zip64 says how many. */
-Test(oversized, a_zip_of_too_many_entries_is_refused)
+/* A list that is short in the file and stands behind many names, and names without end. */
+Test(oversized, values_besides_the_arrays_are_bounded)
+{
+    enum { N = 16385, KEY = 11 };
+    uint8_t *pickle = malloc(N * (size_t)(KEY + 2) + 8), *at = pickle;
+
+    memcpy(at, "\x80\x02}(", 4);
+    at += 4;
+    for (int i = 0; i < N; i++, at += KEY + 1) {
+        char key[16];
+
+        snprintf(key, sizeof key, "k%05d", i);
+        memcpy(at, "X\6\0\0\0", 5);
+        memcpy(at + 5, key, 6);
+        at[11] = 0x88; /* true */
+    }
+    memcpy(at, "u.", 2);
+    ASSERT_FAILS(open_pickle(pickle, (size_t)(at + 2 - pickle)), RSD_ERR_UNSUPPORTED, err, "more than 16384 values");
+    free(pickle);
+}
+
+/* More entries than any model has: the directory of a zip64 says how many, and the other record something else. */
+static void assert_many_are_refused(const char *end_record)
 {
     enum { N = 100001, LOCAL = 31, ENTRY = 47 };
     uint8_t *bytes = calloc((size_t)N * (LOCAL + ENTRY) + 256, 1), *at = bytes, *directory, *end;
@@ -124,11 +145,28 @@ Test(oversized, a_zip_of_too_many_entries_is_refused)
     put_u32le(at + 8, (uint32_t)(end - bytes));
     put_u32le(at + 16, 1);
     at += 20;
-    memcpy(at, "PK\5\6\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20);
+    memcpy(at, end_record, 20);
     at += 22;
     ASSERT_FAILS(checkpoint_open_memory(&c, bytes, (size_t)(at - bytes), "many.th", &err), RSD_ERR_UNSUPPORTED, err,
                  "more than 65534 entries");
     free(bytes);
+}
+
+Test(oversized, a_zip_of_too_many_entries_is_refused)
+{
+    assert_many_are_refused("PK\5\6\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+    assert_many_are_refused("PK\5\6\0\0\0\0\1\0\1\0\57\0\0\0\0\0\0\0");
+}
+
+/* libzip reads the directory of each. */
+Test(oversized, a_zip_of_many_ends_is_refused)
+{
+    uint8_t zip[4 + 22 * 9] = "PK\3\4";
+    Checkpoint *c;
+
+    for (size_t at = 4; at < sizeof zip; at += 22)
+        memcpy(zip + at, "PK\5\6", 4);
+    ASSERT_FAILS(checkpoint_open_memory(&c, zip, sizeof zip, "ends.th", &err), RSD_ERR_CORRUPT, err, "more than 8 ends");
 }
 
 Test(oversized, a_directory_for_too_many_entries_is_refused_whatever_their_number_is_said_to_be)

@@ -251,6 +251,24 @@ Test(safetensors, bounds_the_number_of_objects_before_parsing)
     free(file);
 }
 
+Test(safetensors, bounds_the_number_of_notes)
+{
+    enum { N = 16385, PAIR = 11 };
+    const size_t size = 8 + 17 + N * PAIR + 1;
+    char *file = malloc(size + 1);
+    Safetensors *st;
+    RsdError err;
+
+    cr_assert_not_null(file);
+    put_u64le((uint8_t *)file, size - 8);
+    memcpy(file + 8, "{\"__metadata__\":{", 17);
+    for (int i = 0; i < N; i++)
+        sprintf(file + 25 + PAIR * i, "\"%05d\":\"\"%c", i, i < N - 1 ? ',' : '}');
+    file[size - 1] = '}';
+    ASSERT_FAILS(safetensors_open_memory(&st, file, size, "file", &err), RSD_ERR_UNSUPPORTED, err, "16385 values");
+    free(file);
+}
+
 static const char SMALL[] = "{\"__metadata__\":{\"k\":\"v\"},"
                             "\"w\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]},"
                             "\"b\":{\"dtype\":\"F16\",\"shape\":[3],\"data_offsets\":[16,22]}}";
