@@ -15,11 +15,13 @@
 #include "cli/picture_job.h"
 #include "cli/words.h"
 #include "engine/base/mem.h"
+#include "engine/base/text.h"
 #include "media/audio_reader.h"
 #include "media/image_reader.h"
 #include "models/code_lm.h"
 
 #define BLOCK_LEN ((size_t)16384)
+#define NOTE_SIZE 1024
 
 typedef struct InfoRequest {
     CommonRequest common;
@@ -241,17 +243,23 @@ fail:
 
 /* ---- models ---- */
 
+static void print_note(const char *name, const char *note, const char *after)
+{
+    char text[NOTE_SIZE];
+
+    if (note && snprintf(text, sizeof text, "%s", note) >= 0)
+        printf("  %-8s %s%s\n", name, text_make_printable(text), after);
+}
+
 /* Notes that a model file carries. */
 static void print_notes(const Checkpoint *file)
 {
-    const char *const keys[] = {"licence", "origin", "origin_sha256", "base_sha256", "trained_on"};
+    static const char *const notes[][2] = {{"licence", "licence"},     {"origin", "origin"},    {"  sha256", "origin_sha256"},
+                                           {"copy of", "copy_of_sha256"}, {"made of", "base_sha256"}, {"trained_on", "trained_on"}};
 
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (checkpoint_metadata(file, keys[i]))
-            printf("  %-8s %s\n", strstr(keys[i], "sha256") ? "  sha256" : keys[i],
-                   checkpoint_metadata(file, keys[i]));
-    if (checkpoint_metadata(file, "residua.bases"))
-        printf("  merged   decodes streams of the models with hash %s, too\n", checkpoint_metadata(file, "residua.bases"));
+    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
+        print_note(notes[i][0], checkpoint_metadata(file, notes[i][1]), "");
+    print_note("merged   decodes streams of the models with hash", checkpoint_metadata(file, "residua.bases"), ", too");
 }
 
 static RsdStatus inspect_lm(const Inspection *in, Checkpoint *file, RsdError *err)

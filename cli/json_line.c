@@ -39,6 +39,8 @@ static void print_string(FILE *file, const char *text)
             fputs("\\ufffd", file);
         else if (*c == '"' || *c == '\\')
             fprintf(file, "\\%c", *c);
+        else if (len == 2 && c[0] == 0xc2 && c[1] < 0xa0) /* control characters of terminals */
+            fprintf(file, "\\u%04x", c[1]);
         else if (*c < 0x20 || *c == 0x7f || *c == '<') /* "</script>" must not end the page that holds the line */
             fprintf(file, "\\u%04x", *c);
         else

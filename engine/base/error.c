@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/text.h"
+
 const char *rsd_status_name(RsdStatus status)
 {
     switch (status) {
@@ -37,15 +39,11 @@ const char *rsd_status_name(RsdStatus status)
     return "unknown status";
 }
 
-/* Names and values inside a sentence may come from a hostile file: what could steer a terminal becomes '?', and a sentence
- * that was cut does not end inside a UTF-8 character. */
+/* Names and values inside a sentence may come from a hostile file. A sentence that was cut does not end inside a UTF-8 character. */
 static void store_text(RsdError *err, char *text)
 {
-    size_t len = strlen(text), last = len;
+    size_t len = strlen(text_make_printable(text)), last = len;
 
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-            text[i] = '?';
     if (len == sizeof err->text - 1) {
         while (last > 0 && ((unsigned char)text[last - 1] & 0xc0) == 0x80)
             last--;

@@ -167,3 +167,16 @@ const char *text_nearest(const char *word, const char *const *names, size_t n_na
     }
     return best;
 }
+
+char *text_make_printable(char *text)
+{
+    for (char *c = text; *c; c++) {
+        const unsigned char first = (unsigned char)c[0], second = (unsigned char)c[1];
+
+        if (first < ' ' || first == 0x7f)
+            *c = '?';
+        else if (first == 0xc2 && second >= 0x80 && second <= 0x9f)
+            *c++ = '?', *c = '?';
+    }
+    return text;
+}

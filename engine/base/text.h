@@ -1,4 +1,4 @@
-/* text.h - what people type: numbers with units, and the nearest known name for a misspelt one.
+/* text.h - what people type and read: numbers with units, the nearest known name for a misspelt one, text made safe to print.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,6 +26,10 @@ RsdStatus text_parse_quantity(double *out, const char *text, Unit unit, RsdError
  * "90m"). Returns `text`. */
 #define QUANTITY_TEXT_SIZE 48
 const char *text_print_quantity(char text[QUANTITY_TEXT_SIZE], double value, Unit unit);
+
+/* Text that may come from a hostile file, in place: what could steer a terminal (control characters, also those of two bytes in
+ * UTF-8) becomes '?'. Returns `text`. */
+char *text_make_printable(char *text);
 
 /* The name closest to `word` by insertions, deletions, exchanges and swaps of neighbours, NULL when none is close
  * enough to be what was meant. names: n_names strings; entries may be NULL. */

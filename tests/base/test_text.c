@@ -82,3 +82,10 @@ Test(text, suggests_the_nearest_name_or_nothing)
     cr_expect_null(text_nearest("colour", names, n));
     cr_expect_null(text_nearest("", names, 4));
 }
+
+Test(text, from_a_hostile_file_does_not_steer_a_terminal)
+{
+    char text[] = "a\x1b[2Jb\x7f\n \xc2\x9b" "2J \xc3\xa4 \xc2\xa0 \xc2";
+
+    cr_assert_str_eq(text_make_printable(text), "a?[2Jb?? ??2J \xc3\xa4 \xc2\xa0 \xc2");
+}
