@@ -11,9 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "codec/container.h"
+#include "codec/ecdc.h"
 #include "engine/base/atomic_file.h"
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
+
+_Static_assert(BYTE_SOURCE_REPLAY_SIZE >= HEADER_MAX_SIZE && BYTE_SOURCE_REPLAY_SIZE >= ECDC_PREFIX_SIZE + ECDC_MAX_JSON,
+               "a header is read again");
 
 #define READ_STEP ((size_t)1 << 16)
 

@@ -9,8 +9,8 @@
 
 #include "codec/residua.h"
 
-/* A header of a .rsd stream has at most this many bytes (docs/format.md). */
-#define BYTE_SOURCE_REPLAY_SIZE 4096
+/* The longest header of a stream, which is looked at and then read again: that of .ecdc (codec/ecdc.h), longer than of .rsd. */
+#define BYTE_SOURCE_REPLAY_SIZE 4160
 
 typedef struct ByteSource {
     int fd;
