@@ -14,6 +14,7 @@
 
 #define HEX_SIZE (2 * 32 + 1)
 #define SUFFIX ".safetensors"
+#define BASE_NOTE "base_sha256"
 
 typedef struct ConvertRequest {
     CommonRequest common;
@@ -46,12 +47,12 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "TEXT",
      .offset = offsetof(ConvertRequest, licence),
-     .help = "licence of the weights, kept in the file"},
+     .help = "licence of the weights, kept in the file; without it that of INPUT, if it says one"},
     {.name = "origin",
      .kind = OPTION_TEXT,
      .value = "TEXT",
      .offset = offsetof(ConvertRequest, origin),
-     .help = "where they come from, kept in the file; without it the name of INPUT"},
+     .help = "where they come from, kept in the file; without it what INPUT says, or its name"},
     {.name = "half",
      .offset = offsetof(ConvertRequest, half),
      .help = "store 16-bit numbers: half the size, and codes that may differ here and there"},
@@ -78,30 +79,62 @@ static const Explained JSON_FIELDS[] = {
 };
 
 typedef struct Notes {
-    char hash[HEX_SIZE];
-    const char *pairs[8]; /* key, value..., NULL */
+    char hash[HEX_SIZE], digest[HEX_SIZE];
+    const char **pairs; /* key, value..., NULL; of the request and the checkpoint */
+    size_t n;
 } Notes;
+
+static void print_hex(char text[HEX_SIZE], const uint8_t digest[32])
+{
+    for (size_t i = 0; i < 32; i++)
+        snprintf(text + 2 * i, 3, "%02x", digest[i]);
+}
+
+static void add_note(Notes *notes, const char *key, const char *value)
+{
+    notes->pairs[notes->n++] = key;
+    notes->pairs[notes->n++] = value;
+}
+
+/* Of a file of ours, a note that holds for what is made of it, too, and that no option replaces. */
+static bool is_kept(const char *key, const ConvertRequest *r)
+{
+    if (strncmp(key, "residua.", 8) == 0 || strcmp(key, AUDIO_CODEC_COPY_NOTE) == 0)
+        return false;
+    if (r->adapter && (strcmp(key, AUDIO_CODEC_ORIGIN_NOTE) == 0 || strcmp(key, BASE_NOTE) == 0))
+        return false;
+    return !(r->licence && strcmp(key, "licence") == 0) && !(r->origin && strcmp(key, "origin") == 0);
+}
 
 static RsdStatus write_notes(Notes *notes, const ConvertRequest *r, const char *input, const Checkpoint *file,
                              RsdError *err)
 {
+    const bool is_ours = checkpoint_metadata(file, "residua.kind") != NULL;
     const char *slash = strrchr(input, '/');
     uint8_t digest[32];
-    size_t n = 0;
     RsdStatus status = RSD_OK;
 
+    TRY(mem_alloc(&notes->pairs, 2 * (checkpoint_metadata_count(file) + 3) + 1, sizeof *notes->pairs, err));
     TRY(checkpoint_hash(file, digest, err));
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(notes->hash + 2 * i, 3, "%02x", digest[i]);
-    notes->pairs[n++] = "origin";
-    notes->pairs[n++] = r->origin ? r->origin : slash ? slash + 1 : input;
-    notes->pairs[n++] = r->adapter ? "base_sha256" : "origin_sha256"; /* the origin's hash is for the same numbers */
-    notes->pairs[n++] = notes->hash;
-    if (r->licence) {
-        notes->pairs[n++] = "licence";
-        notes->pairs[n++] = r->licence;
+    print_hex(notes->hash, digest);
+    TRY(audio_codec_digest(digest, file, err));
+    print_hex(notes->digest, digest);
+    for (size_t i = 0; is_ours && i < checkpoint_metadata_count(file); i++) {
+        const char *key, *value;
+
+        checkpoint_metadata_at(file, i, &key, &value);
+        if (is_kept(key, r))
+            add_note(notes, key, value);
     }
-    notes->pairs[n] = NULL;
+    if (r->origin || !is_ours || !checkpoint_metadata(file, "origin"))
+        add_note(notes, "origin", r->origin ? r->origin : slash ? slash + 1 : input);
+    if (r->licence)
+        add_note(notes, "licence", r->licence);
+    if (r->adapter)
+        add_note(notes, BASE_NOTE, notes->hash);
+    else
+        add_note(notes, is_ours ? AUDIO_CODEC_COPY_NOTE : AUDIO_CODEC_ORIGIN_NOTE, is_ours ? notes->digest : notes->hash);
+    notes->pairs[notes->n] = NULL;
 fail:
     return status;
 }
@@ -152,19 +185,23 @@ static RsdStatus convert(const ConvertRequest *r, const char *input, const char 
 {
     Checkpoint *file = NULL;
     AudioCodec *codec = NULL;
-    Notes notes;
+    Notes notes = {0};
+    bool is_lm;
     RsdStatus status = RSD_OK;
 
     TRY(batch_check_not_itself(input, output, err));
     CHECK(r->force || access(output, F_OK) != 0, err, RSD_ERR_EXISTS, "%s: exists; -f overwrites it", output);
     TRY(checkpoint_open(&file, input, err));
+    is_lm = code_lm_is_model(file);
+    if (is_lm && r->config)
+        TRY(checkpoint_add_config(file, r->config, err));
     TRY(write_notes(&notes, r, input, file, err));
     if (json)
         json_line_text(json, "origin_hash", notes.hash);
-    if (code_lm_is_model(file)) {
+    if (is_lm) {
         CHECK(!r->adapter, err, RSD_ERR_ARG, "%s: a language model has no decoder that %s could add to", input, r->adapter);
-        if (r->config)
-            TRY(checkpoint_add_config(file, r->config, err));
+        CHECK(!r->half, err, RSD_ERR_ARG, "%s: files coded with a language model are read with the same numbers only: leave out --half",
+              input);
         TRY(convert_lm(file, output, &notes, json, console, err));
     } else {
         TRY(audio_codec_load_with_config(&codec, input, r->config, err));
@@ -174,6 +211,7 @@ static RsdStatus convert(const ConvertRequest *r, const char *input, const char 
         tell_codec(json, console, output, codec);
     }
 fail:
+    mem_free(&notes.pairs);
     audio_codec_destroy(&codec);
     checkpoint_close(&file);
     return status;

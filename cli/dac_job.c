@@ -387,6 +387,14 @@ fail:
     return status;
 }
 
+static int used_stages(const DacFile *file, const RsdModelInfo *info, double max_bitrate_bps)
+{
+    const double stage_bps = file->channels * log2(info->codebook_size) * info->rate_hz / info->hop_samples;
+    const double n = max_bitrate_bps > 0 ? floor(max_bitrate_bps / stage_bps + 1e-6) : file->n_stages;
+
+    return n >= file->n_stages ? file->n_stages : n < 1 ? 1 : (int)n;
+}
+
 RsdStatus dac_job_decode(const DacFile *file, const DacJob *job, DacWrite write, void *ctx, RsdError *err)
 {
     const RsdModelInfo *info = &job->model->info;
@@ -397,7 +405,7 @@ RsdStatus dac_job_decode(const DacFile *file, const DacJob *job, DacWrite write,
     int64_t n, n_out;
     RsdStatus status = RSD_OK;
 
-    TRY(dac_window_open(&coder, job->model, job->threads, file->n_stages, padding, err));
+    TRY(dac_window_open(&coder, job->model, job->threads, used_stages(file, info, job->max_bitrate_bps), padding, err));
     TRY(check_codes(file, job->model, job->name, err));
     n = decoded_len(file, &job->model->codec->config.dac, padding);
     n_out = resampler_out_len(n, info->rate_hz, file->sample_rate_hz);

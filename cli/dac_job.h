@@ -27,6 +27,8 @@ typedef struct DacJob {
     int n_stages, channels, rate_hz; /* the recording's */
     double window_s;                 /* DAC_WINDOW_SECONDS, or what a test wants; 0: everything at once, in memory */
     const double *input_db;          /* the loudness; NULL: measured (codec/dac_loudness.h) */
+    /* Decoding. */
+    double max_bitrate_bps; /* the first stages that need no more than this, one at least; 0: all */
 } DacJob;
 
 /* file: dac_file_clear. Errors: RSD_ERR_ARG (the model is no DAC), RSD_ERR_UNSUPPORTED (no samples), RSD_ERR_IO (temporary file),

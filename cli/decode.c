@@ -272,7 +272,8 @@ static RsdStatus decode_dac_item(const DecodeWork *w, ByteSource *source, const 
     AudioWriter *writer = NULL;
     uint8_t *data = NULL;
     DacFile dac = {0};
-    DacJob job = {.model = w->model, .threads = w->threads, .name = source->name};
+    DacJob job = {.model = w->model, .threads = w->threads, .name = source->name,
+                  .max_bitrate_bps = w->request->max_bitrate_bps};
     size_t size;
     RsdStatus status = RSD_OK;
 

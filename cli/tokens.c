@@ -480,6 +480,10 @@ static int check_usage(const TokensRequest *r, size_t n_operands, char **operand
         return command_misused(&cli_tokens, "--json and the output cannot both go to standard output; use -o");
     if (r->bitrate_bps > 0 && r->n_stages > 0)
         return command_misused(&cli_tokens, "give --bitrate or --stages, not both");
+    if (r->from_tokens && r->bitrate_bps > 0)
+        return command_misused(&cli_tokens, "--bitrate is for making tokens; --from-tokens takes all that there are");
+    if (!r->from_tokens && r->samples != 0)
+        return command_misused(&cli_tokens, "--bits is for the sound of --from-tokens");
     by_name = token_format_of(r->from_tokens ? operands[0] : r->output);
     if (r->format == FORMAT_BY_NAME && by_name < 0)
         return command_misused(&cli_tokens, "the name of the tokens ends neither in .npy nor .jsonl nor .u16: give --format");

@@ -9,6 +9,7 @@
 #ifndef RESIDUA_AUDIO_CODEC_H
 #define RESIDUA_AUDIO_CODEC_H
 
+#include "engine/weights/checkpoint.h"
 #include "models/dac.h"
 #include "models/model_bases.h"
 #include "models/projected_rvq.h"
@@ -72,6 +73,11 @@ RsdStatus audio_codec_load(AudioCodec **out, const char *path, RsdError *err);
 RsdStatus audio_codec_load_with_config(AudioCodec **out, const char *path, const char *config_path, RsdError *err);
 /* The same for one use: a model that may not be saved, and may be a quarter as large. */
 RsdStatus audio_codec_load_for(AudioCodec **out, const char *path, AudioCodecUse use, RsdError *err);
+/* SHA-256 that a checkpoint's numbers go by: of the file that it was made of with all of them as they were, by these notes (the first
+ * counts), else its own. A model's hash is its beginning. Errors: those of checkpoint_hash. */
+#define AUDIO_CODEC_COPY_NOTE "copy_of_sha256"
+#define AUDIO_CODEC_ORIGIN_NOTE "origin_sha256" /* of a published file; also where the numbers are no longer the same */
+RsdStatus audio_codec_digest(uint8_t digest[32], const Checkpoint *file, RsdError *err);
 /* The hash of such a file, as a model that is loaded from it has it, when it is one of ours. Errors: those of checkpoint_open. */
 RsdStatus audio_codec_hash_file(uint8_t hash[MODEL_HASH_SIZE], const char *path, RsdError *err);
 /* Whether a stream that names its model by this hash holds codes of this one: its own hash, or that of a base. */

@@ -479,13 +479,16 @@ fail:
     return status;
 }
 
-/* The hash of a model: that of its file. A file that residua convert made with all numbers as they were goes by the hash of the
- * file that it was made of, its note: streams made with either are decoded with either. */
-static RsdStatus hash_of(uint8_t digest[32], const Checkpoint *file, RsdError *err)
+/* A file made of another with all numbers as they were goes by the hash of that one, its note: streams made with either are decoded
+ * with either. */
+RsdStatus audio_codec_digest(uint8_t digest[32], const Checkpoint *file, RsdError *err)
 {
-    const char *note = checkpoint_metadata(file, "origin_sha256");
-    bool same = note && strlen(note) == 64 && strspn(note, "0123456789abcdef") == 64;
+    const char *note = checkpoint_metadata(file, AUDIO_CODEC_COPY_NOTE);
+    bool same;
 
+    if (!note)
+        note = checkpoint_metadata(file, AUDIO_CODEC_ORIGIN_NOTE);
+    same = note && strlen(note) == 64 && strspn(note, "0123456789abcdef") == 64;
     for (size_t i = 0; same && i < checkpoint_count(file); i++)
         same = checkpoint_array(file, i)->dtype == DTYPE_F32;
     if (!same)
@@ -505,7 +508,7 @@ RsdStatus audio_codec_hash_file(uint8_t hash[MODEL_HASH_SIZE], const char *path,
     RsdStatus status = RSD_OK;
 
     TRY(checkpoint_open(&file, path, err));
-    TRY(hash_of(digest, file, err));
+    TRY(audio_codec_digest(digest, file, err));
     memcpy(hash, digest, MODEL_HASH_SIZE);
 fail:
     checkpoint_close(&file);
@@ -519,7 +522,7 @@ static RsdStatus from_checkpoint(AudioCodec **out, Checkpoint *file, AudioCodecU
     RsdStatus status = RSD_OK;
 
     if (checkpoint_safetensors(file) && checkpoint_metadata(file, KEY_KIND)) {
-        TRY(hash_of(digest, file, err));
+        TRY(audio_codec_digest(digest, file, err));
         return audio_codec_from_safetensors(out, checkpoint_safetensors(file), digest, use, err);
     }
     if (encodec_is_model(file))
@@ -542,11 +545,11 @@ static RsdStatus load(AudioCodec **out, const char *path, const char *config_pat
     TRY(checkpoint_open(&file, path, err));
     if (config_path)
         TRY(checkpoint_add_config(file, config_path, err));
-    else
+    else if (!checkpoint_metadata(file, KEY_KIND)) /* a file of ours says everything itself */
         TRY(checkpoint_add_config_beside(file, path, err));
     status = from_checkpoint(out, file, use, err);
     if (status == RSD_OK)
-        (*out)->is_foreign = !checkpoint_metadata(file, KEY_KIND) || checkpoint_metadata(file, "origin_sha256");
+        (*out)->is_foreign = !checkpoint_metadata(file, KEY_KIND) || checkpoint_metadata(file, AUDIO_CODEC_ORIGIN_NOTE);
     if (status != RSD_OK && err && strncmp(err->text, path, strlen(path)) != 0)
         error_prefix(err, status, "%s", path);
 fail:

@@ -52,3 +52,9 @@ cmp talk.wav self.rsd && echo kept
 cp "$MODEL" own.safetensors && try residua convert -f own.safetensors
 cmp own.safetensors "$MODEL" && echo kept
 try residua tokens -fm "$MODEL" --format npy -o talk.wav talk.wav
+echo '# a header that is as long as it may be, read twice'
+{ printf 'ECDC\0\0\0\020\0'; printf '%-4096s' '{"m": "encodec_24khz", "al": 1, "nc": 1, "lm": false}'; } >header.ecdc
+try residua decode -b 3k header.ecdc
+echo '# notes that would steer a terminal'
+residua convert -q --licence "$(printf 'x\033[2J\302\2331mx')" "$MODEL" -o evil.safetensors && residua info evil.safetensors | grep licence
+residua info --json evil.safetensors | grep -c "$(printf '\033')"

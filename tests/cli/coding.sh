@@ -49,3 +49,11 @@ residua cut --json -l 1 -o cut-unknown.rsd piped.rsd | grep -o '"samples": [0-9]
 residua cut -q -l 1 -o /dev/stdout piped.rsd | cmp - cut-unknown.rsd && echo same
 echo '# a built-in model of pictures'
 residua info photo | sed -n 's/hash.*of/hash .. of/p'
+echo '# a model made of a model: its notes and its hash stay'
+residua convert -q --licence CC0-1.0 --origin here "$MODEL" -o a.safetensors && residua convert -q a.safetensors -o b.safetensors
+residua convert -q --licence MIT --half b.safetensors -o c.safetensors && residua convert -q c.safetensors -o d.safetensors
+for file in b d; do residua info $file.safetensors | sed -n 's/[0-9a-f]\{64\}/SHA/; /licence\|origin\|copy/p'; done
+echo '[ no configuration ]' >config.json
+residua decode -q -m b.safetensors -o of-b.wav talk.rsd && cmp of-b.wav back.wav && echo same
+residua decode -q -m d.safetensors -o of-d.wav talk.rsd 2>/dev/null || echo "rounded: another model"
+rm config.json

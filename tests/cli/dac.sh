@@ -19,6 +19,9 @@ try residua info --json stereo.dac
 try residua decode -q -m "$dac" -o song2.wav song.dac
 try residua decode -q -m "$dac" -o stereo2.wav stereo.dac
 try residua info song2.wav stereo2.wav
+residua encode -q -m "$dac" -b 1.7k -o low.dac song.wav && residua decode -q -m "$dac" -o low.wav low.dac
+residua info low.dac | grep -o '[0-9]* stages'
+residua decode -q -m "$dac" -b 1.8k -o limited.wav song.dac && cmp low.wav limited.wav && echo same
 try residua decode -q -m "$dac" -o golden.wav "$golden/dacfile/chunked.dac"
 try residua decode -q song.dac
 try residua decode -q -m "$MODEL" -o x.wav song.dac

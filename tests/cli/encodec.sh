@@ -63,3 +63,4 @@ head -c 90 mono.ecdc >cut.ecdc && try residua decode -m mono.th cut.ecdc
 try residua decode -m mono.th -k cut.ecdc
 head -c 100000 mono.th >cut.th && try residua info cut.th
 try residua convert mono.wav -o x.safetensors
+try residua convert --half lm.th -o x.safetensors

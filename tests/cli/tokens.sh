@@ -46,3 +46,5 @@ try residua tokens -m "$MODEL" --from-tokens --stages 3 talk.npy -o x.wav
 try residua tokens -m "$MODEL" --from-tokens talk.wav --format npy -o x.wav
 try residua tokens -m "$MODEL" --from-tokens missing.npy -o x.wav
 test -e x.wav || echo nothing was written
+residua tokens --from-tokens -b 3k codes.npy -o x.wav 2>&1 | head -n 1
+residua tokens --bits 24 talk.wav -o x.npy 2>&1 | head -n 1
