@@ -57,4 +57,4 @@ echo '# a header that is as long as it may be, read twice'
 try residua decode -b 3k header.ecdc
 echo '# notes that would steer a terminal'
 residua convert -q --licence "$(printf 'x\033[2J\302\2331mx')" "$MODEL" -o evil.safetensors && residua info evil.safetensors | grep licence
-residua info --json evil.safetensors | grep -c "$(printf '\033')"
+residua info --json evil.safetensors | grep -q "$(printf '\033')" || echo none

@@ -45,7 +45,7 @@ try residua info --json talk.rsd stereo.wav "$MODEL"
 echo '# names that begin with a dash'
 cp talk.wav ./-t.wav && try residua encode -qm "$MODEL" -- -t.wav && ls ./-t.rsd
 echo '# the length of a stream that does not say it'
-residua cut --json -l 1 -o cut-unknown.rsd piped.rsd | grep -o '"samples": [0-9]*'
+residua cut -q --json -l 1 -o cut-unknown.rsd piped.rsd | grep -o '"samples": [0-9]*'
 residua cut -q -l 1 -o /dev/stdout piped.rsd | cmp - cut-unknown.rsd && echo same
 echo '# a built-in model of pictures'
 residua info photo | sed -n 's/hash.*of/hash .. of/p'

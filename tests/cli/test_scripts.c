@@ -24,6 +24,7 @@
 #define NAME_SIZE 128
 #define OUTPUT_SIZE ((size_t)1 << 20)
 #define EXIT_SKIP 77
+#define EXIT_TIMEOUT 124 /* of timeout */
 
 typedef struct Script {
     char name[NAME_SIZE];
@@ -157,6 +158,7 @@ ParameterizedTest(Script *script, tool, scripts_print_what_is_expected, .timeout
         return;
     cr_assert_not_null(mkdtemp(folder));
     code = run_script(script, folder);
+    cr_assert_neq(code, EXIT_TIMEOUT, "tests/cli/%s.sh: took more than 300 seconds", script->name);
     if (code != EXIT_SKIP) {
         check_output(script, folder, "stdout");
         check_output(script, folder, "stderr");
