@@ -1,7 +1,7 @@
 /* picture.h - pictures to .rsd streams and back, tile by tile: memory depends on the width of a picture, not on its height.
  *
  *   encoder   source ─ analysis ─> latents of a tile ─ level, rounding ─> packet          rows of tiles, threads over tiles
- *   decoder   packets ─> latents of three rows of tiles ─ synthesis with margins ─> pixels of a tile
+ *   decoder   packets ─> latents of the rows in sight ─ synthesis with margins ─> pixels of a tile
  *
  * Streams are the same bytes for any number of threads and any kernels that give the same latents; what a decoder makes of a
  * stream's symbols is the same on every machine.

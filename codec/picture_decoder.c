@@ -1,7 +1,7 @@
-/* picture_decoder.c - packets to latents, a row of tiles ahead; latents to pixels, a tile at a time.
+/* picture_decoder.c - packets to latents, ahead of what is seen; latents to pixels, a tile at a time.
  *
- *   rows of latents   [ margin above | row in work | row below ]      the row below is read and decoded before the row in work is
- * synthesised; then its last lines become the margin above, and it becomes the row in work
+ *   rows of latents   [ margin above | row in work | rows below ]      as many rows below as the network sees, one unless tiles are
+ * small, are read and decoded before the row in work is synthesised; then its last lines join the margin above, and all move up
  *
  * SPDX-License-Identifier: MIT
  */
@@ -51,11 +51,11 @@ struct PictureDecoder {
     int n_workers;   /* as many as threads; 1 when rows have one tile, on which they work together */
     AlphaCoder *alpha_coder;
     int64_t latent_w;
-    TileRow rows[2]; /* in work; below */
-    int64_t n_rows_read;
-    int32_t *above; /* [M, margin, latent_w] */
-    int64_t above_first, n_above;
-    int64_t next; /* number of the next tile */
+    TileRow *rows; /* [n_rows] in work; below */
+    int64_t n_rows, n_rows_read;
+    int32_t *above;    /* [M, margin, latent_w] the latents above the row in work */
+    LatentRows *parts; /* [1 + n_rows] all of these */
+    int64_t next;      /* number of the next tile */
     uint16_t *alpha;
 };
 
@@ -146,7 +146,7 @@ void picture_decoder_close(PictureDecoder **decoder)
         tile_coder_destroy(&old->workers[i].coder);
         mem_free(&old->workers[i].y);
     }
-    for (int i = 0; i < 2; i++) {
+    for (int64_t i = 0; old->rows && i < old->n_rows; i++) {
         mem_free(&old->rows[i].y);
         mem_free(&old->rows[i].colour);
         mem_free(&old->rows[i].alpha);
@@ -157,6 +157,8 @@ void picture_decoder_close(PictureDecoder **decoder)
     picture_reader_close(&old->reader);
     rsd_threads_destroy(&old->own_threads);
     mem_free(&old->workers);
+    mem_free(&old->rows);
+    mem_free(&old->parts);
     for (int kind = 0; kind < PICTURE_N_CHUNKS; kind++)
         mem_free(&old->chunks[kind]);
     mem_free(&old->above);
@@ -206,11 +208,19 @@ fail:
     return status;
 }
 
+/* Below the row in work are so many that the network sees. */
+static int64_t rows_seen(const PictureInfo *info, int64_t margin)
+{
+    const int64_t latent_h = picture_tile(info, 0).latent_h, below = (margin + latent_h - 1) / latent_h;
+
+    return 1 + (below < info->n_down ? below : info->n_down - 1);
+}
+
 RsdStatus picture_decoder_use(PictureDecoder *decoder, const PictureModel *model, RsdError *err)
 {
     PictureTile largest = picture_tile(decoder->info, 0);
     size_t m = (size_t)model->codec->config.latent, n_across = (size_t)decoder->info->n_across;
-    size_t n_pixels = (size_t)(largest.w * largest.h), n_rows = decoder->info->n_down > 1 ? 2 : 1, row_size;
+    size_t n_pixels = (size_t)(largest.w * largest.h), row_size;
     RsdStatus status = RSD_OK;
 
     TRY(check_model(decoder, model, err));
@@ -227,7 +237,10 @@ RsdStatus picture_decoder_use(PictureDecoder *decoder, const PictureModel *model
         else
             tile_coder_share(decoder->workers[i].coder, decoder->options.threads);
     }
-    for (size_t i = 0; i < n_rows; i++) {
+    decoder->n_rows = rows_seen(decoder->info, model->synthesis_margin);
+    TRY(mem_calloc(&decoder->rows, (size_t)decoder->n_rows, sizeof *decoder->rows, err));
+    TRY(mem_calloc(&decoder->parts, (size_t)decoder->n_rows + 1, sizeof *decoder->parts, err));
+    for (int64_t i = 0; i < decoder->n_rows; i++) {
         TRY(mem_alloc(&decoder->rows[i].y, row_size, sizeof(int32_t), err));
         TRY(mem_alloc(&decoder->rows[i].colour, n_across, sizeof(Payload), err));
         TRY(mem_alloc(&decoder->rows[i].alpha, n_across, sizeof(Payload), err));
@@ -370,33 +383,38 @@ fail:
     return status;
 }
 
-/* The row in work goes, its last lines stay as the margin; the row below comes up. */
+/* The row in work goes, its last lines stay in the margin; the rows below come up. */
 static void move_up(PictureDecoder *decoder)
 {
-    TileRow *row = &decoder->rows[0], old = *row;
-    int64_t m = decoder->model->codec->config.latent, w = decoder->latent_w;
+    TileRow row = decoder->rows[0];
+    int64_t m = decoder->model->codec->config.latent, w = decoder->latent_w, margin = decoder->model->synthesis_margin;
+    int64_t n_new = row.n < margin ? row.n : margin, n_old = margin - n_new;
 
-    decoder->n_above = row->n < decoder->model->synthesis_margin ? row->n : decoder->model->synthesis_margin;
-    decoder->above_first = row->first + row->n - decoder->n_above;
-    for (int64_t c = 0; c < m; c++)
-        memcpy(decoder->above + c * decoder->n_above * w, row->y + ((c + 1) * row->n - decoder->n_above) * w,
-               (size_t)(decoder->n_above * w) * sizeof *row->y);
-    decoder->rows[0] = decoder->rows[1];
-    decoder->rows[1] = old;
-    decoder->rows[1].n = 0;
+    for (int64_t c = 0; c < m; c++) {
+        int32_t *above = decoder->above + c * margin * w;
+
+        memmove(above, above + n_new * w, (size_t)(n_old * w) * sizeof *above);
+        memcpy(above + n_old * w, row.y + ((c + 1) * row.n - n_new) * w, (size_t)(n_new * w) * sizeof *above);
+    }
+    memmove(decoder->rows, decoder->rows + 1, (size_t)(decoder->n_rows - 1) * sizeof *decoder->rows);
+    row.n = 0;
+    decoder->rows[decoder->n_rows - 1] = row;
 }
 
-/* Has the row of the next tile in work, and the one below it ready. */
+/* Has the row of the next tile in work, and those below it ready. */
 static RsdStatus have_rows(PictureDecoder *decoder, RsdError *err)
 {
+    const int64_t in_work = decoder->next / decoder->info->n_across;
     RsdStatus status = RSD_OK;
 
-    if (decoder->n_rows_read == 0)
-        TRY(read_row(decoder, &decoder->rows[0], err));
-    else
+    if (in_work > 0)
         move_up(decoder);
-    if (decoder->n_rows_read < decoder->info->n_down)
-        TRY(read_row(decoder, &decoder->rows[1], err));
+    while (decoder->n_rows_read < decoder->info->n_down && decoder->n_rows_read < in_work + decoder->n_rows)
+        TRY(read_row(decoder, &decoder->rows[decoder->n_rows_read - in_work], err));
+    decoder->parts[0] = (LatentRows){decoder->rows[0].first - decoder->model->synthesis_margin, decoder->model->synthesis_margin,
+                                     decoder->latent_w, decoder->above};
+    for (int64_t i = 0; i < decoder->n_rows; i++)
+        decoder->parts[i + 1] = (LatentRows){decoder->rows[i].first, decoder->rows[i].n, decoder->latent_w, decoder->rows[i].y};
 fail:
     return status;
 }
@@ -451,7 +469,6 @@ static void shrink_tile(PictureTile *tile, int n)
 RsdStatus picture_decoder_next(PictureDecoder *decoder, PicturePixels *pixels, bool *found, RsdError *err)
 {
     const int shrink = decoder->options.shrink;
-    LatentRows parts[3];
     RsdStatus status = RSD_OK;
 
     *found = false;
@@ -459,11 +476,9 @@ RsdStatus picture_decoder_next(PictureDecoder *decoder, PicturePixels *pixels, b
         return RSD_OK;
     if (decoder->next % decoder->info->n_across == 0)
         TRY(have_rows(decoder, err));
-    parts[0] = (LatentRows){decoder->above_first, decoder->n_above, decoder->latent_w, decoder->above};
-    for (int i = 0; i < 2; i++)
-        parts[i + 1] = (LatentRows){decoder->rows[i].first, decoder->rows[i].n, decoder->latent_w, decoder->rows[i].y};
     *pixels = (PicturePixels){.tile = picture_tile(decoder->info, decoder->next)};
-    TRY(picture_synthesise(decoder->model, decoder->tape, decoder->info, &pixels->tile, parts, 3, shrink, &pixels->rgb, err));
+    TRY(picture_synthesise(decoder->model, decoder->tape, decoder->info, &pixels->tile, decoder->parts, (int)decoder->n_rows + 1, shrink,
+                           &pixels->rgb, err));
     TRY(decode_alpha(decoder, &pixels->tile, &pixels->alpha, err));
     if (pixels->alpha && shrink > 1)
         shrink_alpha(decoder->alpha, pixels->tile.h, pixels->tile.w, shrink);

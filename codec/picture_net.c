@@ -4,6 +4,7 @@
  */
 #include "codec/picture_net.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -145,8 +146,8 @@ fail:
 
 /* --- synthesis ------------------------------------------------------------------------------------------------------ */
 
-/* Rows of latents in steps of 1 into y [M, h, w]. */
-static void take_latents(Tensor *y, Span rows, Span cols, const LatentRows *part)
+/* Rows of latents in steps of 1 into y [M, h, w]. Returns how many. */
+static int64_t take_latents(Tensor *y, Span rows, Span cols, const LatentRows *part)
 {
     int64_t first = rows.first > part->first ? rows.first : part->first;
     int64_t end = rows.end < part->first + part->n ? rows.end : part->first + part->n;
@@ -159,6 +160,7 @@ static void take_latents(Tensor *y, Span rows, Span cols, const LatentRows *part
             for (int64_t i = 0; i < cols.end - cols.first; i++)
                 to[i] = (float)from[i] * (1.0f / PRIOR_FRACTION);
         }
+    return end > first ? end - first : 0;
 }
 
 static float in_range(float v)
@@ -251,6 +253,7 @@ RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const Pictur
     const bool by_head = shrink > 1 && model->codec->config.heads;
     const int64_t stride = by_head ? IMAGE_STRIDE / shrink : IMAGE_STRIDE; /* samples of a latent in x */
     Canvas canvas = {.n = by_head ? 1 : shrink, .is_grey = info->channels == 1};
+    int64_t n_taken = 0;
     ImageDeltas deltas;
     Tensor *y, *x;
     RsdStatus status = RSD_OK;
@@ -260,7 +263,8 @@ RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const Pictur
     TRY(tape_tensor(tape, &y, 4,
                     (int64_t[]){1, model->codec->config.latent, rows.end - rows.first, cols.end - cols.first}, err));
     for (int i = 0; i < n_parts; i++)
-        take_latents(y, rows, cols, &parts[i]);
+        n_taken += take_latents(y, rows, cols, &parts[i]);
+    assert(n_taken == rows.end - rows.first);
     if (by_head)
         TRY(image_codec_synthesise_small(tape, model->codec, shrink / 4, &info->level, y, &x, err));
     else

@@ -45,8 +45,8 @@ typedef struct LatentRows {
     const int32_t *data;
 } LatentRows;
 
-/* rgb [channels, h, w] of a tile in 0 .. 1 (the tape's, until it is reset), from rows that together hold its latents and their margins
- * (parts [n_parts]). shrink:
+/* rgb [channels, h, w] of a tile in 0 .. 1 (the tape's, until it is reset), from rows that together hold its latents and their margins,
+ * each once (parts [n_parts]). shrink:
  * 1, or 2 or 4 for [channels, ceil(h / shrink), ceil(w / shrink)], by a head of the model or, where it has none, by means over
  * squares of the whole. */
 RsdStatus picture_synthesise(const PictureModel *model, Tape *tape, const PictureInfo *info, const PictureTile *tile,

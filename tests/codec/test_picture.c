@@ -34,7 +34,7 @@ static void count_note(void *ctx, const char *text)
         strcpy(d->first_note, text);
 }
 
-static Decoded decode(const uint8_t *bytes, size_t size, bool keep_going, RsdThreads *threads)
+static Decoded decode_by(const PictureModel *model, const uint8_t *bytes, size_t size, bool keep_going, RsdThreads *threads)
 {
     TinyStream stream = {(uint8_t *)(uintptr_t)bytes, size, 0};
     Decoded d = {.status = RSD_OK};
@@ -50,7 +50,7 @@ static Decoded decode(const uint8_t *bytes, size_t size, bool keep_going, RsdThr
     d.status = picture_decoder_open(&decoder, &options, &d.err);
     if (d.status == RSD_OK) {
         d.info = *picture_decoder_info(decoder);
-        d.status = picture_decoder_use(decoder, tiny_picture_model(), &d.err);
+        d.status = picture_decoder_use(decoder, model, &d.err);
     }
     if (d.status == RSD_OK && d.info.width * d.info.height < 1 << 22) {
         d.rgb = calloc((size_t)(3 * d.info.width * d.info.height), sizeof *d.rgb);
@@ -62,6 +62,11 @@ static Decoded decode(const uint8_t *bytes, size_t size, bool keep_going, RsdThr
         d.report = *picture_decoder_report(decoder);
     picture_decoder_close(&decoder);
     return d;
+}
+
+static Decoded decode(const uint8_t *bytes, size_t size, bool keep_going, RsdThreads *threads)
+{
+    return decode_by(tiny_picture_model(), bytes, size, keep_going, threads);
 }
 
 static void clear(Decoded *d)
@@ -170,18 +175,94 @@ Test(picture, tiles_have_no_seams)
     free(part);
 }
 
-/* A model whose heads are random, as small as the others. */
-static PictureModel *model_with_heads(ImageCodec **codec)
+/* A model that differs from the others by its config. */
+static PictureModel *model_of(ImageCodec **codec, const ImageCodecConfig *config)
 {
-    ImageCodecConfig config = tiny_picture_model()->codec->config;
     PictureModel *model;
 
-    config.heads = 1;
-    cr_assert_eq(image_codec_create(codec, &config, 7, NULL), RSD_OK);
+    cr_assert_eq(image_codec_create(codec, config, 7, NULL), RSD_OK);
     cr_assert_eq(image_codec_make_prior(*codec, NULL), RSD_OK);
     cr_assert_eq(image_codec_freeze(*codec, NULL), RSD_OK);
     cr_assert_eq(picture_model_create(&model, *codec, NULL), RSD_OK);
     return model;
+}
+
+/* Random heads, as small as the rest. */
+static PictureModel *model_with_heads(ImageCodec **codec)
+{
+    ImageCodecConfig config = tiny_picture_model()->codec->config;
+
+    config.heads = 1;
+    return model_of(codec, &config);
+}
+
+/* y [M, latents of the picture] of a sound stream without opacity. */
+static void read_latents(const PictureModel *model, TinyStream *stream, int32_t *y)
+{
+    const PictureReaderOptions options = {.read = tiny_stream_read, .read_ctx = stream};
+    const int64_t m = model->codec->config.latent;
+    PictureReader *reader;
+    PicturePacket packet;
+    TileCoder *coder;
+    bool found;
+
+    cr_assert_eq(picture_reader_open(&reader, &options, NULL), RSD_OK);
+    cr_assert_eq(tile_coder_create(&coder, model->tiles, 64, 64, kernels_pick(), NULL), RSD_OK);
+    while (picture_reader_next(reader, &packet, &found, NULL) == RSD_OK && found) {
+        const PictureInfo *info = picture_reader_info(reader);
+        const PictureTile t = picture_tile(info, packet.number);
+        const int64_t h = picture_latents(info->height), w = picture_latents(info->width);
+        const TileCode code = {.data = packet.payload, .size = packet.payload_size, .n_lanes = packet.n_lanes};
+        int32_t *of_tile = malloc((size_t)(m * t.latent_h * t.latent_w) * sizeof *of_tile);
+
+        cr_assert_eq(tile_decode(coder, info->level, &code, t.latent_h, t.latent_w, of_tile, NULL), RSD_OK);
+        for (int64_t row = 0; row < m * t.latent_h; row++)
+            memcpy(y + (row / t.latent_h * h + t.latent_y + row % t.latent_h) * w + t.latent_x, of_tile + row * t.latent_w,
+                   (size_t)t.latent_w * sizeof *y);
+        free(of_tile);
+    }
+    tile_coder_destroy(&coder);
+    picture_reader_close(&reader);
+}
+
+/* Tiles of 4 x 4 latents of a network that sees 9 around each: several rows of tiles are in sight. */
+Test(picture, tiles_smaller_than_the_window_have_no_seams)
+{
+    enum { W = 100, H = 440, LW = 7, LH = 28 };
+    const TinyPicture picture = {.width = W, .height = H, .bits = 8};
+    const PictureTile all = {0, 0, W, H, 0, 0, LW, LH};
+    ImageCodecConfig config = tiny_picture_model()->codec->config;
+    ImageCodec *codec;
+    PictureModel *model;
+    TinyStream stream = {0};
+    int32_t *y;
+    float *whole = malloc(3 * W * H * sizeof *whole), worst = 0;
+    RsdThreads *threads;
+    Tape *tape;
+    Decoded d;
+
+    memcpy(config.decoder_blocks, (int[]){1, 2, 3}, sizeof config.decoder_blocks);
+    model = model_of(&codec, &config);
+    cr_assert_eq(model->synthesis_margin, 9);
+    cr_assert_eq(tiny_picture_encode_by(&stream, model, &picture, 6, SETTING, NULL, NULL), RSD_OK);
+    d = decode_by(model, stream.bytes, stream.size, false, NULL);
+    cr_assert_eq(d.status, RSD_OK, "%s", d.err.text);
+    y = malloc((size_t)(config.latent * LH * LW) * sizeof *y);
+    read_latents(model, &stream, y);
+    cr_assert_eq(rsd_threads_create(&threads, 1, NULL), RSD_OK);
+    cr_assert_eq(tape_create(&tape, threads, 0, NULL), RSD_OK);
+    synthesise(model, tape, &d.info, &all, &(LatentRows){0, LH, LW, y}, 1, whole);
+    for (int64_t i = 0; i < 3 * W * H; i++)
+        worst = fmaxf(worst, fabsf(whole[i] - d.rgb[i]));
+    cr_assert_lt(worst, 1e-5f, "tiles differ from the whole by %g", (double)worst);
+    tape_destroy(&tape);
+    rsd_threads_destroy(&threads);
+    picture_model_destroy(&model);
+    image_codec_destroy(&codec);
+    clear(&d);
+    free(stream.bytes);
+    free(whole);
+    free(y);
 }
 
 /* Thumbnails by heads: tiles fit together; without heads they are means over squares of the whole. */
