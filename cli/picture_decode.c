@@ -149,7 +149,7 @@ RsdStatus picture_job_decode(PictureJob *job, ByteSource *source, const PictureO
                                  .note = note_damage,
                                  .note_ctx = job->console};
     PictureDecoder *decoder = NULL;
-    const PictureReport *report;
+    PictureReport report;
     const PictureInfo *info;
     ImageWriter *writer = NULL;
     Image shape;
@@ -171,12 +171,12 @@ RsdStatus picture_job_decode(PictureJob *job, ByteSource *source, const PictureO
     TRY(image_writer_finish(writer, err));
     report = picture_decoder_report(decoder);
     result->n_pixels = info->width * info->height;
-    result->n_bytes = report->n_bytes;
-    if (report->n_lost || report->n_alpha_lost)
+    result->n_bytes = report.n_bytes;
+    if (report.n_lost || report.n_alpha_lost)
         snprintf(result->details, sizeof result->details, ", %lld of %lld tiles lost, %lld without opacity",
-                 (long long)report->n_lost, (long long)info->n_tiles, (long long)report->n_alpha_lost);
+                 (long long)report.n_lost, (long long)info->n_tiles, (long long)report.n_alpha_lost);
     if (json)
-        describe(json, info, report);
+        describe(json, info, &report);
 fail:
     image_writer_close(&writer);
     picture_decoder_close(&decoder);

@@ -104,7 +104,8 @@ typedef struct PictureDecoder PictureDecoder;
 RsdStatus picture_decoder_open(PictureDecoder **out, const PictureDecoderOptions *options, RsdError *err);
 void picture_decoder_close(PictureDecoder **decoder);
 const PictureInfo *picture_decoder_info(const PictureDecoder *decoder);
-const PictureReport *picture_decoder_report(const PictureDecoder *decoder);
+/* As far as it has been read; tiles whose packets are sound and whose symbols are not are lost too. */
+PictureReport picture_decoder_report(const PictureDecoder *decoder);
 /* The decoder's. Of chunks that are there twice the first counts. */
 PictureChunk picture_decoder_chunk(const PictureDecoder *decoder, PictureChunkKind kind);
 

@@ -292,7 +292,9 @@ const RsdPictureInfo *rsd_picture_decoder_info(const RsdPictureDecoder *decoder)
 
 const RsdPictureReport *rsd_picture_decoder_report(RsdPictureDecoder *decoder)
 {
-    fill_report(&decoder->report, picture_decoder_report(decoder->decoder));
+    const PictureReport report = picture_decoder_report(decoder->decoder);
+
+    fill_report(&decoder->report, &report);
     return &decoder->report;
 }
 

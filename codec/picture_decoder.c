@@ -31,8 +31,6 @@ typedef struct TileRow {
 typedef struct Worker {
     TileCoder *coder;
     int32_t *y; /* of a tile; NULL when rows have one tile, whose place is the row */
-    RsdStatus status;
-    RsdError err;
 } Worker;
 
 struct PictureDecoder {
@@ -53,9 +51,11 @@ struct PictureDecoder {
     int64_t latent_w;
     TileRow *rows; /* [n_rows] in work; below */
     int64_t n_rows, n_rows_read;
-    int32_t *above;    /* [M, margin, latent_w] the latents above the row in work */
-    LatentRows *parts; /* [1 + n_rows] all of these */
-    int64_t next;      /* number of the next tile */
+    int32_t *above;     /* [M, margin, latent_w] the latents above the row in work */
+    LatentRows *parts;  /* [1 + n_rows] all of these */
+    RsdError *problems; /* [n_across] of the tiles of the row read last */
+    int64_t n_unsound, n_alpha_unsound; /* lost in sound packets, which the reader cannot know */
+    int64_t next; /* number of the next tile */
     uint16_t *alpha;
 };
 
@@ -159,6 +159,7 @@ void picture_decoder_close(PictureDecoder **decoder)
     mem_free(&old->workers);
     mem_free(&old->rows);
     mem_free(&old->parts);
+    mem_free(&old->problems);
     for (int kind = 0; kind < PICTURE_N_CHUNKS; kind++)
         mem_free(&old->chunks[kind]);
     mem_free(&old->above);
@@ -171,9 +172,14 @@ const PictureInfo *picture_decoder_info(const PictureDecoder *decoder)
     return decoder->info;
 }
 
-const PictureReport *picture_decoder_report(const PictureDecoder *decoder)
+PictureReport picture_decoder_report(const PictureDecoder *decoder)
 {
-    return picture_reader_report(decoder->reader);
+    PictureReport report = *picture_reader_report(decoder->reader);
+
+    report.n_tiles -= decoder->n_unsound;
+    report.n_lost += decoder->n_unsound;
+    report.n_alpha_lost += decoder->n_alpha_unsound;
+    return report;
 }
 
 PictureChunk picture_decoder_chunk(const PictureDecoder *decoder, PictureChunkKind kind)
@@ -237,6 +243,7 @@ RsdStatus picture_decoder_use(PictureDecoder *decoder, const PictureModel *model
         else
             tile_coder_share(decoder->workers[i].coder, decoder->options.threads);
     }
+    TRY(mem_alloc(&decoder->problems, n_across, sizeof *decoder->problems, err));
     decoder->n_rows = rows_seen(decoder->info, model->synthesis_margin);
     TRY(mem_calloc(&decoder->rows, (size_t)decoder->n_rows, sizeof *decoder->rows, err));
     TRY(mem_calloc(&decoder->parts, (size_t)decoder->n_rows + 1, sizeof *decoder->parts, err));
@@ -329,19 +336,17 @@ static void decode_task(void *ctx, int64_t i, int index)
     int64_t m = decoder->model->codec->config.latent;
     TileCode code = code_of(task->row, &task->row->colour[i]);
     int32_t *y = worker->y ? worker->y : task->row->y;
-    RsdError err = {RSD_OK, ""};
+    RsdError *problem = &decoder->problems[i];
     RsdStatus status = RSD_ERR_CORRUPT;
 
+    problem->status = RSD_OK;
     if (task->row->colour[i].is_cut) {
         tile_decode_part(worker->coder, decoder->info->level, &code, tile.latent_h, tile.latent_w, y);
         status = RSD_OK;
     } else if (code.size > 0) {
-        status = tile_decode(worker->coder, decoder->info->level, &code, tile.latent_h, tile.latent_w, y, &err);
-        if (status != RSD_OK && worker->status == RSD_OK) {
-            name_tile(decoder, task->first + i, &err);
-            worker->status = status;
-            worker->err = err;
-        }
+        status = tile_decode(worker->coder, decoder->info->level, &code, tile.latent_h, tile.latent_w, y, problem);
+        if (status != RSD_OK)
+            name_tile(decoder, task->first + i, problem);
     }
     if (status != RSD_OK)
         tile_conceal(worker->coder, decoder->info->level, tile.latent_h, tile.latent_w, y);
@@ -351,7 +356,8 @@ static void decode_task(void *ctx, int64_t i, int index)
                    y + (c * tile.latent_h + row) * tile.latent_w, (size_t)tile.latent_w * sizeof *y);
 }
 
-static RsdStatus tell(PictureDecoder *decoder, const RsdError *problem, const char *consequence, RsdError *err)
+/* Of a loss: an error, or it is told and counted. */
+static RsdStatus tell(PictureDecoder *decoder, const RsdError *problem, const char *consequence, int64_t *n_lost, RsdError *err)
 {
     RsdError text;
 
@@ -360,6 +366,7 @@ static RsdStatus tell(PictureDecoder *decoder, const RsdError *problem, const ch
     error_set(&text, problem->status, "%s; %s", problem->text, consequence);
     if (decoder->options.on_damage)
         decoder->options.on_damage(decoder->options.damage_ctx, text.text);
+    ++*n_lost;
     return RSD_OK;
 }
 
@@ -372,12 +379,10 @@ static RsdStatus read_row(PictureDecoder *decoder, TileRow *row, RsdError *err)
     TRY(gather(decoder, row, task.first, err));
     row->first = tile.latent_y;
     row->n = tile.latent_h;
-    for (int i = 0; i < decoder->n_workers; i++)
-        decoder->workers[i].status = RSD_OK;
     threads_for(decoder->options.threads, decoder->info->n_across, decode_task, &task);
-    for (int i = 0; i < decoder->n_workers; i++)
-        if (decoder->workers[i].status != RSD_OK)
-            TRY(tell(decoder, &decoder->workers[i].err, "filled with a guess", err));
+    for (int64_t i = 0; i < decoder->info->n_across; i++)
+        if (decoder->problems[i].status != RSD_OK)
+            TRY(tell(decoder, &decoder->problems[i], "filled with a guess", &decoder->n_unsound, err));
     decoder->n_rows_read++;
 fail:
     return status;
@@ -439,7 +444,7 @@ static RsdStatus decode_alpha(PictureDecoder *decoder, const PictureTile *tile, 
         return RSD_OK;
     }
     name_tile(decoder, decoder->next, &problem);
-    return tell(decoder, &problem, "filled as opaque", err);
+    return tell(decoder, &problem, "filled as opaque", &decoder->n_alpha_unsound, err);
 }
 
 /* Means over squares of n x n values, in place. */

@@ -23,14 +23,14 @@ typedef struct Worker {
     int16_t *z;
     int32_t *y;
     uint16_t *alpha;
-    RsdStatus status; /* the first error of its tasks */
-    RsdError err;
 } Worker;
 
 /* A tile of the row in work, coded. */
 typedef struct CodedTile {
     uint8_t *bytes; /* packets */
     size_t size, capacity;
+    RsdStatus status;
+    RsdError err;
 } CodedTile;
 
 struct PictureEncoder {
@@ -315,20 +315,17 @@ fail:
 static void code_task(void *ctx, int64_t i, int index)
 {
     PictureEncoder *encoder = ctx;
-    Worker *worker = &encoder->workers[index];
+    CodedTile *coded = &encoder->row[i];
 
-    if (worker->status == RSD_OK)
-        worker->status = code_tile(encoder, worker, i, &worker->err);
+    coded->status = code_tile(encoder, &encoder->workers[index], i, &coded->err);
 }
 
 static RsdStatus code_row(PictureEncoder *encoder, RsdError *err)
 {
-    for (int i = 0; i < n_workers(encoder); i++)
-        encoder->workers[i].status = RSD_OK;
     threads_for(encoder->options.threads, encoder->info.n_across, code_task, encoder);
-    for (int i = 0; i < n_workers(encoder); i++)
-        if (encoder->workers[i].status != RSD_OK)
-            return error_set(err, encoder->workers[i].status, "%s", encoder->workers[i].err.text);
+    for (int64_t i = 0; i < encoder->info.n_across; i++)
+        if (encoder->row[i].status != RSD_OK)
+            return error_set(err, encoder->row[i].status, "%s", encoder->row[i].err.text);
     return RSD_OK;
 }
 

@@ -4,6 +4,7 @@
  */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ typedef struct Decoded {
     float *rgb; /* [3, height, width] */
     uint16_t *alpha;
     int n_notes;
-    char first_note[RSD_ERROR_TEXT_SIZE];
+    char first_note[RSD_ERROR_TEXT_SIZE], notes[4096]; /* notes: as many as fit, line by line */
 } Decoded;
 
 static void count_note(void *ctx, const char *text)
@@ -32,6 +33,8 @@ static void count_note(void *ctx, const char *text)
 
     if (d->n_notes++ == 0)
         strcpy(d->first_note, text);
+    if (strlen(d->notes) + strlen(text) + 2 <= sizeof d->notes)
+        strcat(strcat(d->notes, text), "\n");
 }
 
 static Decoded decode_by(const PictureModel *model, const uint8_t *bytes, size_t size, bool keep_going, RsdThreads *threads)
@@ -59,7 +62,7 @@ static Decoded decode_by(const PictureModel *model, const uint8_t *bytes, size_t
     if (d.rgb && d.status == RSD_OK)
         d.status = picture_decoder_planes(decoder, d.info.channels, d.rgb, d.alpha, &d.err);
     if (decoder)
-        d.report = *picture_decoder_report(decoder);
+        d.report = picture_decoder_report(decoder);
     picture_decoder_close(&decoder);
     return d;
 }
@@ -355,6 +358,93 @@ Test(picture, a_damaged_tile_is_named_and_the_others_stay)
     clear(&bad);
     free(bytes);
     free(stream.bytes);
+}
+
+/* Zeros `from` bytes into the payload of the packet at `at`, where the states of its coders are, under a right checksum. Returns where the
+ * next one begins. */
+static size_t forge(uint8_t *bytes, size_t at, size_t from)
+{
+    const size_t size = get_u16le(bytes + at + 6) | (size_t)bytes[at + 8] << 16;
+
+    memset(bytes + at + PICTURE_PACKET_HEAD + from, 0, 4);
+    put_u32le(bytes + at + 9, crc32_update(crc32_update(0, bytes + at, 9), bytes + at + PICTURE_PACKET_HEAD, size));
+    return at + PICTURE_PACKET_HEAD + size;
+}
+
+/* All tiles of the first row but one, and the opacity of one. */
+Test(picture, sound_packets_of_unsound_symbols_are_lost_in_order_for_any_number_of_threads)
+{
+    const TinyPicture picture = {.width = 400, .height = 100, .bits = 8, .has_alpha = true};
+    TinyStream stream = encode(&picture, 6, NULL);
+    char notes[4096] = "";
+    size_t at = get_u16le(stream.bytes + 6);
+
+    for (int tile = 0; tile < 7; tile++)
+        for (int is_alpha = 0; is_alpha < 2; is_alpha++) {
+            const bool is_forged = tile == 5 || (tile > 0 && !is_alpha);
+
+            at = is_forged ? forge(stream.bytes, at, is_alpha ? 8 : 0)
+                           : at + PICTURE_PACKET_HEAD + (get_u16le(stream.bytes + at + 6) | (size_t)stream.bytes[at + 8] << 16);
+        }
+    for (int n_threads = 1; n_threads < 6; n_threads++) {
+        RsdThreads *threads;
+        Decoded d;
+        const char *line;
+
+        cr_assert_eq(rsd_threads_create(&threads, n_threads, NULL), RSD_OK);
+        d = decode(stream.bytes, stream.size, false, threads);
+        cr_expect(d.status == RSD_ERR_CORRUPT && strstr(d.err.text, "x.rsd: tile 2 of 14"), "%d threads: %s", n_threads, d.err.text);
+        clear(&d);
+        d = decode(stream.bytes, stream.size, true, threads);
+        cr_assert(d.status == RSD_OK && d.n_notes == 7, "%d threads: %d notes, %s", n_threads, d.n_notes, d.err.text);
+        cr_expect(d.report.n_tiles == 8 && d.report.n_lost == 6 && d.report.n_alpha_lost == 1 && d.report.complete,
+                  "%d threads: %lld tiles, %lld lost, %lld without opacity", n_threads, (long long)d.report.n_tiles,
+                  (long long)d.report.n_lost, (long long)d.report.n_alpha_lost);
+        line = d.notes;
+        for (int i = 0; i < 7; i++, line = strchr(line, '\n') + 1) {
+            char name[32];
+
+            snprintf(name, sizeof name, "x.rsd: tile %d of 14: ", i < 6 ? i + 2 : 6);
+            cr_expect_eq(strncmp(line, name, strlen(name)), 0, "%d threads, note %d: %s", n_threads, i + 1, d.notes);
+        }
+        if (n_threads == 1)
+            strcpy(notes, d.notes);
+        cr_expect_str_eq(d.notes, notes);
+        clear(&d);
+        rsd_threads_destroy(&threads);
+    }
+    free(stream.bytes);
+}
+
+/* All but that of the first tile. */
+static RsdStatus refuse_alpha(void *ctx, int64_t x, int64_t y, int64_t w, int64_t h, uint16_t *alpha, RsdError *err)
+{
+    (void)ctx, (void)y;
+    memset(alpha, 0, (size_t)(w * h) * sizeof *alpha);
+    return x > 0 ? error_set(err, RSD_ERR_IO, "no opacity from %lld on", (long long)x) : RSD_OK;
+}
+
+Test(picture, an_encoder_tells_of_the_first_tile_that_fails_whichever_thread_is_first)
+{
+    const TinyPicture picture = {.width = 400, .height = 60, .bits = 8, .has_alpha = true};
+    PictureEncoderOptions options = {.model = tiny_picture_model(), .tile_exponent = 6};
+    PictureEncoder *encoder;
+    RsdThreads *threads;
+    int64_t size;
+
+    cr_assert_eq(rsd_threads_create(&threads, 4, NULL), RSD_OK);
+    tiny_picture_source(&options.source, &picture);
+    options.threads = threads;
+    options.source.read_alpha = refuse_alpha;
+    cr_assert_eq(picture_encoder_open(&encoder, &options, NULL), RSD_OK);
+    for (int i = 0; i < 40; i++) {
+        RsdError err = {RSD_OK, ""};
+
+        cr_assert_eq(picture_encoder_run(encoder, SETTING, NULL, NULL, &size, &err), RSD_ERR_IO);
+        cr_assert_str_eq(err.text, "no opacity from 64 on", "run %d: %s", i, err.text);
+    }
+    picture_encoder_close(&encoder);
+    rsd_threads_destroy(&threads);
 }
 
 /* A size that reaches beyond the end looks like a stream that was cut; the tiles behind it show that it was not. */

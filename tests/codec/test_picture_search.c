@@ -112,7 +112,7 @@ static double decoded_mse(TinyStream *stream, const Scene *scene)
     read_scene((void *)(uintptr_t)scene, 0, 0, w, h, original, w, w * h, NULL);
     for (int64_t i = 0; i < n; i++)
         sum += (double)(decoded[i] - original[i]) * (double)(decoded[i] - original[i]);
-    cr_assert(picture_decoder_report(decoder)->complete);
+    cr_assert(picture_decoder_report(decoder).complete);
     picture_decoder_close(&decoder);
     free(original);
     free(decoded);
