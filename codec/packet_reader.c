@@ -242,8 +242,6 @@ static RsdStatus check_end_order(const PacketReader *reader, const Packet *packe
           err, RSD_ERR_CORRUPT,
           "end mark: %" PRId64 " samples in %u packets; %" PRId64 " samples in %" PRId64 " packets were here",
           packet->n_samples, packet->number, reader->report.n_samples, reader->report.n_packets);
-    CHECK(reader->seen_damage || *n_gap > 0 || reader->crc == packet->stream_crc, err, RSD_ERR_CORRUPT,
-          "end mark: checksum of the whole stream %08x, expected %08x", packet->stream_crc, reader->crc);
 fail:
     return status;
 }
@@ -344,6 +342,21 @@ static RsdStatus accept_in_part(PacketReader *reader, const Packet *packet, cons
     return RSD_OK;
 }
 
+/* All packets were sound and in order: are they those that the end mark was made for? */
+static RsdStatus check_whole(PacketReader *reader, const Packet *end, RsdError *err)
+{
+    RsdError reason;
+
+    if (reader->seen_damage || reader->crc == end->stream_crc)
+        return RSD_OK;
+    error_set(&reason, RSD_ERR_CORRUPT, "end mark: checksum of the whole stream %08x, expected %08x", end->stream_crc, reader->crc);
+    if (!reader->options.keep_going)
+        return reject(reader, 0, &reason, err);
+    reader->reason = reason;
+    note(reader, "each packet is sound by itself");
+    return RSD_OK;
+}
+
 static RsdStatus look(PacketReader *reader, Packet *packet, PacketFind *find, RsdError *reason, RsdError *err)
 {
     size_t n_needed = 1;
@@ -396,6 +409,8 @@ RsdStatus packet_reader_next(PacketReader *reader, ReaderItem *item, RsdError *e
         }
         if (in_part)
             TRY(accept_in_part(reader, packet, &reason, err));
+        if (packet->type == PACKET_END)
+            TRY(check_whole(reader, packet, err));
         deliver(reader, item);
         return RSD_OK;
     }

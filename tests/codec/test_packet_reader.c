@@ -399,6 +399,10 @@ Test(packet_reader, checks_the_whole)
     cr_assert_eq(read_all(&bytes, false, &sum, &report, &err), RSD_ERR_CORRUPT);
     cr_assert_eq(sum.n_codes, 64000);
     cr_assert_not_null(strstr(err.text, "checksum of the whole stream"), "%s", err.text);
+    cr_assert_eq(read_all(&bytes, true, &sum, &report, &err), RSD_OK, "%s", err.text);
+    cr_assert(sum.end && report.has_end && sum.n_codes == 64000 && report.n_lost == 0 && report.n_bytes == (int64_t)bytes.size);
+    cr_assert_eq(sum.n_notes, 1);
+    cr_assert_not_null(strstr(sum.first_note, "checksum of the whole stream"), "%s", sum.first_note);
     bytes_clear(&bytes);
     bytes_clear(&other);
 }
