@@ -11,6 +11,8 @@
 #include "codec/residua.h"
 
 #define HEADER_PREFIX_SIZE 8 /* enough to know how long the header is */
+#define HEADER_MIN_SIZE 45         /* of sound */
+#define PICTURE_HEADER_MIN_SIZE 38 /* of a picture */
 #define HEADER_MAX_SIZE 4096
 #define STREAM_MAX_RATE_HZ 768000
 #define STREAM_MAX_CHANNELS 64

@@ -30,13 +30,14 @@ enum {
 };
 
 #define CRC_SIZE 4
-#define HEADER_MIN_SIZE (AT_TABLE + 2 + 1 + CRC_SIZE)
+_Static_assert(HEADER_MIN_SIZE == AT_TABLE + 2 + 1 + CRC_SIZE, "one layer and a name of one character");
 #define FIELD_NEEDED 0x8000 /* ids from here up must be understood */
 
 static const uint8_t MAGIC[3] = {'R', 'S', 'D'};
 
 RsdStatus header_probe_any(StreamKind *kind, size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], RsdError *err)
 {
+    const int min_size = prefix[AT_KIND] == KIND_PICTURE ? PICTURE_HEADER_MIN_SIZE : HEADER_MIN_SIZE;
     RsdStatus status = RSD_OK;
 
     CHECK(memcmp(prefix, MAGIC, sizeof MAGIC) == 0, err, RSD_ERR_CORRUPT,
@@ -51,8 +52,8 @@ RsdStatus header_probe_any(StreamKind *kind, size_t *size, const uint8_t prefix[
           "the stream needs features (bits %02x) that residua %s lacks", prefix[AT_FEATURES], RSD_VERSION);
     *kind = (StreamKind)prefix[AT_KIND];
     *size = get_u16le(prefix + AT_SIZE);
-    CHECK(*size >= HEADER_PREFIX_SIZE + CRC_SIZE && *size <= HEADER_MAX_SIZE, err, RSD_ERR_CORRUPT,
-          "header: %zu bytes long; %d to %d are possible", *size, HEADER_MIN_SIZE, HEADER_MAX_SIZE);
+    CHECK(*size >= (size_t)min_size && *size <= HEADER_MAX_SIZE, err, RSD_ERR_CORRUPT, "header: %zu bytes long; %d to %d are possible",
+          *size, min_size, HEADER_MAX_SIZE);
 fail:
     return status;
 }
@@ -64,8 +65,6 @@ RsdStatus header_probe(size_t *size, const uint8_t prefix[HEADER_PREFIX_SIZE], R
 
     TRY(header_probe_any(&kind, size, prefix, err));
     CHECK(kind == KIND_AUDIO, err, RSD_ERR_UNSUPPORTED, "the stream holds a picture, not sound");
-    CHECK(*size >= HEADER_MIN_SIZE, err, RSD_ERR_CORRUPT, "header: %zu bytes long; %d to %d are possible", *size,
-          HEADER_MIN_SIZE, HEADER_MAX_SIZE);
 fail:
     return status;
 }

@@ -36,6 +36,7 @@ enum {
 #define SYNC_0 0xE5
 #define SYNC_1 0x52
 #define ONE_LANE_BIT 1
+_Static_assert(PICTURE_HEADER_MIN_SIZE == AT_NAME + 1 + CRC_SIZE, "a name of one character");
 #define CRC_AT (PICTURE_PACKET_HEAD - CRC_SIZE)
 
 static uint32_t get_u24le(const uint8_t *p)
@@ -163,8 +164,6 @@ RsdStatus picture_header_parse(PictureInfo *info, const uint8_t *data, size_t si
     RsdStatus status = RSD_OK;
 
     memset(info, 0, sizeof *info);
-    CHECK(size >= AT_NAME + 1 + CRC_SIZE, err, RSD_ERR_CORRUPT, "header: %zu bytes long; %d to %d are possible", size,
-          AT_NAME + 1 + CRC_SIZE, HEADER_MAX_SIZE);
     found = get_u32le(data + size - CRC_SIZE);
     expected = crc32_update(0, data, size - CRC_SIZE);
     CHECK(found == expected, err, RSD_ERR_CORRUPT, "header: checksum %08x, expected %08x", found, expected);

@@ -86,7 +86,7 @@ int64_t picture_shrunk(int64_t n, int shrink);
 
 /* dst [HEADER_MAX_SIZE]. Returns the size. */
 size_t picture_header_write(const PictureInfo *info, uint8_t *dst);
-/* data [size] begins with a prefix that header_probe accepted. Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED. */
+/* data [size], size as header_probe_any said. Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED. */
 RsdStatus picture_header_parse(PictureInfo *info, const uint8_t *data, size_t size, RsdError *err);
 
 /* What stands before the payload. */

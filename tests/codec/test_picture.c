@@ -586,6 +586,15 @@ Test(picture, headers_that_promise_too_much_are_refused)
     cr_assert_eq(open_changed(&stream, 16, 0, &err), RSD_ERR_CORRUPT);
     cr_assert_eq(open_changed(&stream, 20, 40000, &err), RSD_ERR_CORRUPT); /* the tiles are not there */
     cr_assert_eq(open_changed(&stream, 8, 12345, &err), RSD_ERR_MODEL);
+    for (int i = 0; i < 2; i++) {
+        Decoded d;
+
+        put_u16le(stream.bytes + 6, i ? 4097 : 37);
+        d = decode(stream.bytes, stream.size, false, NULL);
+        cr_assert(d.status == RSD_ERR_CORRUPT && strstr(d.err.text, i ? "4097 bytes long; 38 to 4096" : "37 bytes long; 38 to 4096"), "%s",
+                  d.err.text);
+        clear(&d);
+    }
     free(stream.bytes);
 }
 
