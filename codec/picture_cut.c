@@ -68,9 +68,11 @@ fail:
     return status;
 }
 
+/* As it was, but for the level. */
 static RsdStatus write_header(Cut *cut, RsdError *err)
 {
     const int level = 16 * (cut->options->n_stages - 1);
+    const size_t size = (size_t)cut->info.header_size;
     uint8_t header[HEADER_MAX_SIZE];
     RsdStatus status = RSD_OK;
 
@@ -78,8 +80,9 @@ static RsdStatus write_header(Cut *cut, RsdError *err)
           picture_reader_name(cut->reader), cut->info.model_name);
     if (level < cut->info.level)
         cut->info.level = level;
-    TRY(picture_info_complete(&cut->info, RSD_ERR_ARG, err));
-    TRY(put(cut, header, picture_header_write(&cut->info, header), err));
+    memcpy(header, picture_reader_header(cut->reader), size);
+    picture_header_set_level(header, size, cut->info.level);
+    TRY(put(cut, header, size, err));
 fail:
     return status;
 }

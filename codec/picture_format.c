@@ -156,6 +156,12 @@ size_t picture_header_write(const PictureInfo *info, uint8_t *dst)
     return at + CRC_SIZE;
 }
 
+void picture_header_set_level(uint8_t *header, size_t size, int level)
+{
+    header[AT_LEVEL] = (uint8_t)level;
+    put_u32le(header + size - CRC_SIZE, crc32_update(0, header, size - CRC_SIZE));
+}
+
 RsdStatus picture_header_parse(PictureInfo *info, const uint8_t *data, size_t size, RsdError *err)
 {
     size_t name_len, at, field_size;

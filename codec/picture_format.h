@@ -86,6 +86,8 @@ int64_t picture_shrunk(int64_t n, int shrink);
 
 /* dst [HEADER_MAX_SIZE]. Returns the size. */
 size_t picture_header_write(const PictureInfo *info, uint8_t *dst);
+/* Changes the level of a header [size] that was parsed. */
+void picture_header_set_level(uint8_t *header, size_t size, int level);
 /* data [size], size as header_probe_any said. Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED. */
 RsdStatus picture_header_parse(PictureInfo *info, const uint8_t *data, size_t size, RsdError *err);
 

@@ -23,6 +23,7 @@
 struct PictureReader {
     PictureReaderOptions options;
     PictureInfo info;
+    uint8_t header[HEADER_MAX_SIZE]; /* as it is in the stream */
     PictureReport report;
     uint8_t *buffer;
     size_t capacity, begin, end, in_use; /* in_use: bytes at begin that the caller's packet borrows */
@@ -91,7 +92,8 @@ static RsdStatus read_header(PictureReader *reader, RsdError *err)
     CHECK(kind == KIND_PICTURE, err, RSD_ERR_UNSUPPORTED, "the stream holds sound, not a picture");
     TRY(fill(reader, size, err));
     CHECK(n_available(reader) >= size, err, RSD_ERR_CORRUPT, "the stream ends inside its header");
-    TRY(picture_header_parse(&reader->info, reader->buffer, size, err));
+    memcpy(reader->header, reader->buffer, size);
+    TRY(picture_header_parse(&reader->info, reader->header, size, err));
     consume(reader, size);
     reader->n_places = reader->info.n_tiles * (reader->info.has_alpha ? 2 : 1);
 fail:
@@ -373,6 +375,11 @@ fail:
 const PictureInfo *picture_reader_info(const PictureReader *reader)
 {
     return &reader->info;
+}
+
+const uint8_t *picture_reader_header(const PictureReader *reader)
+{
+    return reader->header;
 }
 
 const PictureReport *picture_reader_report(const PictureReader *reader)

@@ -41,6 +41,8 @@ void picture_reader_close(PictureReader **reader);
 RsdStatus picture_reader_next(PictureReader *reader, PicturePacket *packet, bool *found, RsdError *err);
 
 const PictureInfo *picture_reader_info(const PictureReader *reader);
+/* [info.header_size] as they are in the stream, with what this version does not know. */
+const uint8_t *picture_reader_header(const PictureReader *reader);
 const PictureReport *picture_reader_report(const PictureReader *reader);
 const char *picture_reader_name(const PictureReader *reader);
 

@@ -11,6 +11,8 @@
 
 #include "codec/picture_cut.h"
 #include "codec/tile_stages.h"
+#include "engine/base/bytes.h"
+#include "engine/base/checksum.h"
 #include "engine/base/mem.h"
 #include "models/stage_prior.h"
 #include "tests/codec/rvq_rig.h"
@@ -214,6 +216,37 @@ Test(picture_rvq, threads_make_the_same_stream_and_pixels_and_cutting_what_encod
     free(one.bytes);
     free(three.bytes);
     free(low.bytes);
+    free(cut.bytes);
+    rvq_rig_destroy(f);
+}
+
+Test(picture_rvq, cutting_keeps_fields_and_values_of_the_header_that_it_does_not_know)
+{
+    static const uint8_t FIELD[6] = {5, 0, 2, 0, 'a', 'b'};
+    const TinyPicture picture = {.width = 20, .height = 20, .bits = 8};
+    RvqRig *f = rvq_rig_create();
+    TinyStream stream = rvq_rig_encode(f->model, &picture, (PictureSetting){.level = 32, .strength = 768}, NULL), longer = {0}, cut = {0};
+    const size_t size = get_u16le(stream.bytes + 6), changed = size + sizeof FIELD;
+    PictureInfo info, back;
+    RsdError err = {0};
+
+    tiny_stream_write(&longer, stream.bytes, size - 4, NULL);
+    tiny_stream_write(&longer, FIELD, sizeof FIELD, NULL);
+    tiny_stream_write(&longer, stream.bytes + size - 4, stream.size - size + 4, NULL);
+    put_u16le(longer.bytes + 6, (uint16_t)changed);
+    longer.bytes[25] = 200; /* colours of the future */
+    put_u32le(longer.bytes + changed - 4, crc32_update(0, longer.bytes, changed - 4));
+    cr_assert_eq(picture_cut(&info,
+                             &(PictureCutOptions){.read = tiny_stream_read, .read_ctx = &longer, .name = "x.rsd", .write = tiny_stream_write,
+                                                  .write_ctx = &cut, .n_stages = 2},
+                             &err),
+                 RSD_OK, "%s", err.text);
+    cr_assert_eq(picture_header_parse(&back, cut.bytes, changed, &err), RSD_OK, "%s", err.text);
+    cr_assert(info.header_size == (int)changed && info.level == 16 && back.level == 16 && cut.size < longer.size);
+    for (size_t i = 0; i < changed - 4; i++)
+        cr_assert(i == 30 || cut.bytes[i] == longer.bytes[i], "byte %zu of the header", i);
+    free(stream.bytes);
+    free(longer.bytes);
     free(cut.bytes);
     rvq_rig_destroy(f);
 }
