@@ -12,6 +12,7 @@
 #include "engine/kernels/point.h"
 #include "engine/ops/arithmetic.h"
 #include "engine/ops/distance.h"
+#include "engine/ops/mix.h"
 #include "engine/ops/quantise.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/shape.h"
@@ -186,7 +187,12 @@ fail:
     return status;
 }
 
-/* y^ [1, M, h, w] in steps of 1 -> pixels of the tile [1, 3, tile.h, tile.w], not clamped. */
+#define THIRDS 1.0f / 3, 1.0f / 3, 1.0f / 3
+
+/* Of a grey picture, decoders deliver the mean of the three outputs. */
+static const Mix GREY = {.n_out = 3, .n_in = 3, .weights = {THIRDS, THIRDS, THIRDS}};
+
+/* y^ [1, M, h, w] in steps of 1 -> pixels of the tile [1, 3, tile.h, tile.w], not clamped; of a grey picture three times the same. */
 static RsdStatus make_changed_pixels(const TileObjective *o, Tensor *y, const ImageDeltas *deltas, Tensor **pixels, RsdError *err)
 {
     const int64_t top = o->tile.latent_y - o->region.latent_y, left = o->tile.latent_x - o->region.latent_x;
@@ -199,6 +205,8 @@ static RsdStatus make_changed_pixels(const TileObjective *o, Tensor *y, const Im
         TRY(op_slice(o->tape, x, 2, top * IMAGE_STRIDE, o->tile.h, &x, err));
     if (x->shape[3] != o->tile.w)
         TRY(op_slice(o->tape, x, 3, left * IMAGE_STRIDE, o->tile.w, &x, err));
+    if (o->options.info->channels == 1)
+        TRY(op_mix(o->tape, &GREY, x, &x, err));
     *pixels = x;
 fail:
     return status;
