@@ -63,9 +63,10 @@ typedef struct PictureSetting {
 } PictureSetting;
 #define PICTURE_SHARES 1024
 
-/* Codes everything and writes it (write NULL: only counts). *size gets the bytes of the stream. Of pictures up to 64 million pixels
- * the latents are kept, so that a second call need not analyse them again, and what was found for a level and an effort serves until
- * another is asked for. Errors: RSD_ERR_UNSUPPORTED (a tile too large for a packet), RSD_ERR_MEMORY, those of source and write. */
+/* Codes everything and writes it (write NULL: only counts). *size gets the bytes of the stream. Of pictures whose latents take
+ * 192 MiB or less (40 million pixels of 320 channels, more of fewer) they are kept, so that a second call need not analyse them again, and
+ * what was found for a level and an effort serves until another is asked for; only these get changes of the synthesis.
+ * Errors: RSD_ERR_UNSUPPORTED (a tile too large for a packet), RSD_ERR_MEMORY, those of source and write. */
 RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, RsdWriteFn write, void *write_ctx,
                               int64_t *size, RsdError *err);
 int picture_encoder_level_max(const PictureEncoder *encoder);

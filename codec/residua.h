@@ -318,7 +318,8 @@ RSD_API const RsdModelInfo *rsd_decoder_model(const RsdDecoder *decoder);
 
 /* A picture is coded in one call, from memory or from a function that is asked for rectangles, and decoded tile by tile or into
  * memory. Samples are sRGB values as they are, or whatever the colour profile that travels with them says. Both take memory for a few rows
- * of tiles of the picture's width, allocated when they begin, and the encoder keeps what it found of pictures up to 64 million pixels.
+ * of tiles of the picture's width, allocated when they begin, and the encoder keeps what it found of pictures whose latents take
+ * 192 MiB or less (40 million pixels of 320 channels).
  *
  *     RsdPictureModel *model = NULL;                       RsdPictureDecoder *dec = NULL;
  *     RsdPictureEncodeOptions options;                     RsdPictureDecoderOptions options;
