@@ -15,7 +15,7 @@ typedef struct RunFolder {
     bool writes;               /* false: of a process in a group that leaves files to the first */
     int lock;                  /* file descriptor, -1: none */
     char last_checkpoint[CHECKPOINT_PATH_SIZE];
-    int64_t first_step, last_saved_step;
+    int64_t first_step, last_saved_step; /* -1: nothing is saved, the run is new */
     double last_saved; /* step_clock */
     int n_bad_steps;   /* in a row */
 } RunFolder;

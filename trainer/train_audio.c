@@ -88,7 +88,7 @@ static RsdStatus begin_audio(TrainLoop *loop, RsdError *err)
     const TrainRunConfig *cfg = &loop->config->train;
     RsdStatus status = RSD_OK;
 
-    CHECK(cfg->adapter_rank == 0 || loop->options->init_path || loop->folder.first_step > 0, err, RSD_ERR_ARG,
+    CHECK(cfg->adapter_rank == 0 || loop->options->init_path || loop->folder.last_saved_step >= 0, err, RSD_ERR_ARG,
           "train.adapter_rank = %d adds to a trained model: name it with --init MODEL", cfg->adapter_rank);
 fail:
     return status;

@@ -143,7 +143,7 @@ static RsdStatus start_transforms(TrainLoop *loop, RsdError *err)
     float *pictures = NULL;
     RsdStatus status = RSD_OK;
 
-    if (cfg->picture.start_batches == 0 || loop->state->step > 0 || loop->options->init_path)
+    if (cfg->picture.start_batches == 0 || loop->folder.last_saved_step >= 0 || loop->options->init_path)
         return RSD_OK;
     TRY(train_loop_open_loader(loop, err));
     TRY(mem_calloc(&pictures, n * n_members * count, sizeof *pictures, err));
@@ -157,6 +157,7 @@ static RsdStatus start_transforms(TrainLoop *loop, RsdError *err)
     TRY(image_codec_init_transforms(loop->state->image, pictures, (int64_t)(n * n_members) * cfg->data.batch, cfg->picture.crop, err));
     if (cfg->picture.model.quantizer == IMAGE_RVQ)
         TRY(start_codes(loop, pictures, (int64_t)(n * n_members) * cfg->data.batch, err));
+    optimizer_restart_average(loop->state->optimizer);
 fail:
     mem_free(&pictures);
     loader_destroy(&loop->loader);

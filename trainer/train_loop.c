@@ -89,7 +89,7 @@ static void log_start(TrainLoop *loop)
 {
     RunLog *log = &loop->folder.log;
 
-    run_log_begin(log, loop->folder.first_step ? "resume" : "start");
+    run_log_begin(log, loop->folder.last_saved_step >= 0 ? "resume" : "start");
     run_log_int(log, "step", loop->folder.first_step);
     run_log_int(log, "steps", loop->config->train.steps);
     run_log_text(log, "model", loop->config->model.name);

@@ -60,8 +60,10 @@ typedef struct Outcome {
     double first_loss, last_loss; /* the first loss of the first and the last step */
 } Outcome;
 
+#define BEFORE_FIRST (-1)
+
 static volatile sig_atomic_t stop_flag;
-static int64_t stop_at, fill_disk_at;
+static int64_t stop_at, fill_disk_at; /* 0: never */
 
 static void watch(void *ctx, const TrainProgress *progress)
 {
@@ -94,7 +96,7 @@ static Outcome *train(const char *run, bool resume, int n_threads)
 
     memset(&outcome, 0, sizeof outcome);
     snprintf(run_dir, sizeof run_dir, "%s", runs_path(base_dir, run));
-    stop_flag = 0;
+    stop_flag = stop_at == BEFORE_FIRST;
     cr_assert_eq(rsd_threads_create(&options.threads, n_threads, NULL), RSD_OK);
     outcome.status = train_audio(&cfg, &options, &outcome.summary, &outcome.err);
     rsd_threads_destroy(&options.threads);
@@ -214,6 +216,13 @@ Test(train, an_adapter_learns_beside_a_model_that_stays_as_it_is)
     init_path = NULL;
     expect_ok(train("parts", true, 1));
     state_files_expect_same(checkpoint("whole", 40), checkpoint("parts", 40), 20);
+    stop_at = BEFORE_FIRST;
+    init_path = runs_path(base_dir, "base/model.safetensors");
+    expect_ok(train("late", false, 1));
+    stop_at = 0;
+    init_path = NULL;
+    expect_ok(train("late", true, 1));
+    state_files_expect_same(checkpoint("whole", 40), checkpoint("late", 40), 20);
     cr_expect(exists("whole", "adapter.safetensors") && !exists("whole", "model.safetensors"));
     outcome = train("nothing", false, 1);
     cr_expect(outcome->status == RSD_ERR_ARG && strstr(outcome->err.text, "name it with --init"), "%s", outcome->err.text);

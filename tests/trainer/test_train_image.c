@@ -10,6 +10,7 @@
 
 #include <criterion/criterion.h>
 
+#include "engine/base/checksum.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "models/image_prior.h"
@@ -199,8 +200,10 @@ typedef struct Outcome {
     bool saw_float, saw_integer;
 } Outcome;
 
+#define BEFORE_FIRST (-1)
+
 static volatile sig_atomic_t stop_flag;
-static int64_t stop_at, fill_disk_at;
+static int64_t stop_at, fill_disk_at; /* 0: never */
 
 static void watch(void *ctx, const TrainProgress *progress)
 {
@@ -229,7 +232,7 @@ static Outcome *train(const char *run, bool resume, int n_threads)
 
     memset(&outcome, 0, sizeof outcome);
     snprintf(run_dir, sizeof run_dir, "%s", runs_path(base_dir, run));
-    stop_flag = 0;
+    stop_flag = stop_at == BEFORE_FIRST;
     cr_assert_eq(rsd_threads_create(&options.threads, n_threads, NULL), RSD_OK);
     outcome.status = train_image(&cfg, &options, &outcome.summary, &outcome.err);
     rsd_threads_destroy(&options.threads);
@@ -343,6 +346,62 @@ Test(train_image, a_start_from_principal_components_is_a_good_one_and_resumes_al
     expect_ok(train("parts", true, 2));
     state_files_expect_same(runs_path(base_dir, "whole/checkpoint-000000006.safetensors"),
                             runs_path(base_dir, "parts/checkpoint-000000006.safetensors"), 40);
+}
+
+/* A model's own weights, or the start from principal components, which is no function of weights that have had it already. */
+Test(train_image, a_run_that_stopped_before_its_first_step_resumes_alike)
+{
+    char model[2 * RECORDINGS_PATH_SIZE];
+
+    train_config_set(&cfg, "picture.start_batches=3", NULL);
+    for (int i = 0; i < 2; i++) {
+        const char *whole = i ? "with-model" : "whole", *parts = i ? "with-model-parts" : "parts";
+        char path[2][4 * RECORDINGS_PATH_SIZE];
+
+        expect_ok(train(whole, false, 1));
+        stop_at = BEFORE_FIRST;
+        expect_ok(train(parts, false, 1));
+        stop_at = 0;
+        init_path = NULL;
+        expect_ok(train(parts, true, 1));
+        for (int k = 0; k < 2; k++)
+            snprintf(path[k], sizeof path[k], "%s/checkpoint-000000006.safetensors", runs_path(base_dir, k ? parts : whole));
+        state_files_expect_same(path[0], path[1], 40);
+        snprintf(model, sizeof model, "%s", runs_path(base_dir, "whole/model.safetensors"));
+        init_path = model;
+    }
+    init_path = NULL;
+}
+
+static uint32_t weights_crc(const TrainState *state)
+{
+    uint32_t crc = 0;
+
+    for (size_t i = 0; i < state->params->n_items; i++) {
+        const Tensor *tensor = state->params->items[i].tensor;
+
+        crc = crc32_update(crc, tensor->data, (size_t)tensor_count(tensor) * sizeof *tensor->data);
+    }
+    return crc;
+}
+
+Test(train_image, averages_begin_as_the_start_from_principal_components)
+{
+    static TrainConfig was;
+    uint32_t crc;
+    TrainState *state;
+    RsdError err = {0};
+
+    train_config_set(&cfg, "picture.start_batches=3", NULL);
+    stop_at = BEFORE_FIRST;
+    expect_ok(train("run", false, 1));
+    stop_at = 0;
+    cr_assert_eq(train_state_create(&state, &cfg, kernels_pick(), &err), RSD_OK, "%s", err.text);
+    cr_assert_eq(checkpoint_load(state, &cfg, runs_path(base_dir, "run/checkpoint-000000000.safetensors"), &was, &err), RSD_OK, "%s", err.text);
+    crc = weights_crc(state);
+    optimizer_swap_average(state->optimizer);
+    cr_assert_eq(weights_crc(state), crc);
+    train_state_destroy(&state);
 }
 
 Test(train_image, resuming_equals_never_having_stopped_for_any_number_of_threads)
