@@ -437,14 +437,14 @@ static bool is_one_of(const char *name, const char *const *names, size_t n)
     return false;
 }
 
-/* Keys that say nothing about what is trained are left out. */
+/* Keys that say nothing about what is trained are neither written nor compared. */
 static bool concerns(const TrainConfig *cfg, const ConfigKey *key)
 {
     static const char *const of_models[] = {"name", "kind"};
     static const char *const of_sound[] = {"periods", "period_channels", "scales", "scale_channels", "scale_max_channels", "stft",
                                            "stft_channels", "bands", "band_channels", "level"};
-    static const char *const of_pictures[] = {"patch", "patch_layers", "patch_context", "r3_widths", "r3_blocks",
-                                              "r3_group", "penalty"};
+    static const char *const of_pictures[] = {"patch", "patch_layers", "patch_context", "patch_kinds", "r3_widths",
+                                              "r3_blocks", "r3_group", "penalty"};
     const bool is_critic = !strcmp(key->section, "adversary");
 
     if (cfg->kind == TRAIN_AUDIO)
@@ -512,7 +512,7 @@ const char *train_config_difference(const TrainConfig *a, const TrainConfig *b, 
     for (size_t i = 0; i < CONFIG_N_KEYS; i++) {
         char text_a[CONFIG_VALUE_SIZE], text_b[CONFIG_VALUE_SIZE];
 
-        if (strcmp(CONFIG_KEYS[i].section, section))
+        if (strcmp(CONFIG_KEYS[i].section, section) || !concerns(a, &CONFIG_KEYS[i]))
             continue;
         config_value_print(text_a, a, &CONFIG_KEYS[i]);
         config_value_print(text_b, b, &CONFIG_KEYS[i]);

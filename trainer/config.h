@@ -130,7 +130,8 @@ RsdStatus train_config_check(const TrainConfig *cfg, RsdError *err);
  * each key's explanation before it. *text is the caller's (mem_free). Errors: RSD_ERR_MEMORY. */
 RsdStatus train_config_print(char **text, const TrainConfig *cfg, bool with_help, RsdError *err);
 
-/* First key of a section whose value differs between a and b, as "section.key"; NULL when the section is the same. */
+/* First key of a section whose value differs between a and b, as "section.key"; NULL when the section is the same. Keys that say nothing
+ * about what a trains, which a written configuration does not have, do not count. */
 const char *train_config_difference(const TrainConfig *a, const TrainConfig *b, const char *section, char key[64]);
 
 /* The terms that are combined for the generator: the losses of [loss] (of pictures without any: the squared error), then the

@@ -428,6 +428,18 @@ Test(train, changed_settings_are_told_on_resume)
     cr_expect_not_null(strstr(last_warning, "optim.lr"), "%s", last_warning);
 }
 
+Test(train, settings_of_pictures_are_no_change)
+{
+    stop_at = 2;
+    train_config_set(&cfg, "picture.crop=64", NULL);
+    train_config_set(&cfg, "adversary.patch_kinds=64", NULL);
+    expect_ok(train("run", false, 1));
+    stop_at = 0;
+    n_warnings = 0;
+    expect_ok(train("run", true, 1));
+    cr_expect_eq(n_warnings, 0, "%s", last_warning);
+}
+
 Test(train, a_gradient_that_stands_out_is_skipped_and_told)
 {
     char text[65536];

@@ -437,6 +437,18 @@ Test(train_image, a_written_configuration_reads_back_the_same)
     mem_free(&text);
 }
 
+Test(train_image, settings_of_sound_do_not_stand_in_the_way_of_going_on)
+{
+    train_config_set(&cfg, "model.base_channels=24", NULL);
+    train_config_set(&cfg, "adversary.period_channels=8", NULL);
+    stop_at = 2;
+    expect_ok(train("run", false, 1));
+    stop_at = 0;
+    n_warnings = 0;
+    expect_ok(train("run", true, 1));
+    cr_assert_eq(n_warnings, 0);
+}
+
 /* A checkpoint of one kind, read into a state of the other. */
 static void expect_other_kind(TrainConfig *of_state, const char *path, const char *found)
 {
