@@ -149,7 +149,7 @@ const ConfigKey CONFIG_KEYS[] = {
     NUMBER("data", "valid_every", INT, NONE, 0, 1e6, "50", data.valid_every,
            "every k-th file is held out for validation; 0 holds none out"),
     NUMBER("data", "valid_clips", INT, NONE, 1, 10000, "24", data.valid_clips, "clips or pictures in a validation"),
-    NUMBER("data", "valid_clip", DOUBLE, SECONDS, 0.1, 60, "3s", data.valid_clip_s, "length of these clips"),
+    NUMBER("data", "valid_clip", DOUBLE, SECONDS, VALID_SHORTEST_S, 60, "3s", data.valid_clip_s, "length of these clips"),
     NUMBER("data", "level_low", FLOAT, DB, -100, 0, "-30dB", data.augment.level_low_db,
            "crops are brought to a random level from here"),
     NUMBER("data", "level_high", FLOAT, DB, -100, 0, "-16dB", data.augment.level_high_db, "to here"),

@@ -22,7 +22,7 @@
 
 #define READ_BLOCK 4096
 #define N_TRIES 8       /* draws until a crop is loud enough */
-#define N_FILE_TRIES 64 /* draws until a file is sound */
+#define N_FILE_TRIES 64 /* draws until a file is sound; then the next one in order that is */
 
 typedef enum FileState { FILE_UNREAD, FILE_DECODING, FILE_CACHED, FILE_BROKEN } FileState;
 
@@ -277,38 +277,53 @@ static size_t draw_file(const Dataset *dataset, Rng *rng)
     return low;
 }
 
-static RsdStatus too_many_broken(const Dataset *dataset, RsdError *err)
+static RsdStatus check_broken(Dataset *dataset, RsdError *err)
 {
-    return error_set(err, RSD_ERR_CORRUPT,
-                     "%d of %zu recordings are broken, more than data.max_broken = %d; repair or remove them",
-                     dataset->n_broken, dataset->list->n_files, dataset->config.max_broken);
+    const size_t n_files = dataset->list->n_files;
+    int n_broken;
+    RsdStatus status = RSD_OK;
+
+    pthread_mutex_lock(&dataset->lock);
+    n_broken = dataset->n_broken;
+    pthread_mutex_unlock(&dataset->lock);
+    CHECK(n_broken <= dataset->config.max_broken, err, RSD_ERR_CORRUPT,
+          "%d of %zu recordings are broken, more than data.max_broken = %d; repair or remove them", n_broken, n_files,
+          dataset->config.max_broken);
+    CHECK((size_t)n_broken < n_files, err, RSD_ERR_CORRUPT, "none of %zu recordings can be read", n_files);
+fail:
+    return status;
 }
 
 /* A crop from a random place. A file shorter than the crop lies at a random place between zeros. */
+static RsdStatus crop_file(Dataset *dataset, size_t file, Rng *rng, size_t n, float *dst, RsdError *err)
+{
+    const int64_t n_file = dataset->list->files[file].n_samples;
+    const uint32_t draw = rng_u32(rng);
+    size_t n_present, n_before = 0;
+    int64_t start = 0;
+
+    if (n_file > (int64_t)n)
+        start = (int64_t)((double)draw * 0x1p-32 * (double)(n_file - (int64_t)n + 1));
+    else
+        n_before = (size_t)((double)draw * 0x1p-32 * (double)((int64_t)n - n_file + 1));
+    memset(dst, 0, n_before * sizeof *dst);
+    return dataset_read(dataset, file, start, n - n_before, dst + n_before, &n_present, err);
+}
+
 static RsdStatus draw_crop(Dataset *dataset, Rng *rng, size_t n, float *dst, RsdError *err)
 {
-    for (int attempt = 0; attempt < N_FILE_TRIES; attempt++) {
-        size_t file = draw_file(dataset, rng), n_present, n_before = 0;
-        int64_t n_file = dataset->list->files[file].n_samples, start = 0;
-        uint32_t draw = rng_u32(rng);
-        bool stop;
-        RsdStatus status;
+    size_t file = 0;
+    RsdStatus status;
 
-        if (n_file > (int64_t)n)
-            start = (int64_t)((double)draw * 0x1p-32 * (double)(n_file - (int64_t)n + 1));
-        else
-            n_before = (size_t)((double)draw * 0x1p-32 * (double)((int64_t)n - n_file + 1));
-        memset(dst, 0, n_before * sizeof *dst);
-        status = dataset_read(dataset, file, start, n - n_before, dst + n_before, &n_present, err);
+    for (size_t i = 0;; i++) {
+        file = i < N_FILE_TRIES ? draw_file(dataset, rng) : (file + 1) % dataset->list->n_files;
+        status = crop_file(dataset, file, rng, n, dst, err);
         if (status == RSD_OK || status == RSD_ERR_MEMORY)
             return status;
-        pthread_mutex_lock(&dataset->lock);
-        stop = dataset->n_broken > dataset->config.max_broken || (size_t)dataset->n_broken == dataset->list->n_files;
-        pthread_mutex_unlock(&dataset->lock);
-        if (stop)
-            break;
+        TRY(check_broken(dataset, err));
     }
-    return too_many_broken(dataset, err);
+fail:
+    return status;
 }
 
 static RsdStatus draw_loud_crop(Dataset *dataset, Rng *rng, size_t n, float *dst, RsdError *err)

@@ -11,6 +11,8 @@
 #include "trainer/augment.h"
 #include "trainer/media_list.h"
 
+#define VALID_SHORTEST_S 0.5 /* a clip in a validation */
+
 typedef struct DataConfig {
     int batch;             /* crops per step */
     double segment_s;      /* length of a crop */

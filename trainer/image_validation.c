@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "trainer/step_clock.h"
 
@@ -36,12 +37,15 @@ RsdStatus image_validation_create(ImageValidation **out, const PictureList *list
     TRY(mem_calloc(&v->pictures, n_wanted, sizeof *v->pictures, err));
     for (size_t i = 0; i < n_wanted; i++) {
         HeldOut *picture = &v->pictures[v->n_pictures];
+        RsdError reason = {0};
 
         status = pictures_middle(&list->files[i * list->n_files / n_wanted], cfg, &picture->pixels, &picture->h, &picture->w,
-                                 err);
-        if (status == RSD_ERR_MEMORY)
-            goto fail;
-        v->n_pictures += status == RSD_OK;
+                                 &reason);
+        CHECK(status != RSD_ERR_MEMORY, err, status, "%s", reason.text);
+        if (status == RSD_OK)
+            v->n_pictures++;
+        else
+            log_note(LOG_WARNING, "%s; the validation goes without it", reason.text);
         status = RSD_OK;
     }
     if (v->n_pictures) {

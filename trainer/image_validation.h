@@ -22,7 +22,7 @@ typedef struct ImageValidReport {
     int n_pictures;
 } ImageValidReport;
 
-/* The middles of up to data.valid_clips pictures, spread evenly over the list; broken and small ones are passed over. list
+/* The middles of up to data.valid_clips pictures, spread evenly over the list; broken and small ones are named and passed over. list
  * NULL or nothing usable: *out is NULL. Errors: RSD_ERR_MEMORY. */
 RsdStatus image_validation_create(ImageValidation **out, const PictureList *list, const TrainConfig *cfg, RsdError *err);
 void image_validation_destroy(ImageValidation **validation);

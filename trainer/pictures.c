@@ -15,13 +15,13 @@
 #include "engine/base/rng.h"
 #include "media/image_reader.h"
 
-#define MAX_TRIES 64
+#define N_FILE_TRIES 64 /* draws until a file can be used; then the next one in order that can */
 #define SYNTHETIC_BOXES 8
 
 typedef struct Picture {
     int64_t h, w;
-    uint8_t *planes; /* [3, h, w]; NULL: not read */
-    bool broken;
+    uint8_t *planes;   /* [3, h, w]; NULL: not read, or not kept */
+    bool read, broken; /* read: what is said here of the file is known */
 } Picture;
 
 struct Pictures {
@@ -29,6 +29,7 @@ struct Pictures {
     const TrainConfig *config;
     Picture *kept; /* [n_files] */
     int64_t kept_size;
+    size_t n_read, n_small; /* files; the broken ones count as read */
     int n_broken;
     pthread_mutex_t lock;
 };
@@ -247,6 +248,35 @@ static void draw_screen(Rng *rng, int64_t n, float *dst)
     }
 }
 
+static int64_t side_of(const Picture *picture)
+{
+    return picture->h < picture->w ? picture->h : picture->w;
+}
+
+static bool is_small(const Pictures *p, const Picture *picture)
+{
+    return picture->read && !picture->broken && side_of(picture) < p->config->picture.crop;
+}
+
+/* What is known of a file from now on, planes aside. Called with the lock held. */
+static void note_read(Pictures *p, size_t file, const Picture *picture)
+{
+    Picture *kept = &p->kept[file];
+    const bool first = !kept->read;
+
+    kept->h = picture->h;
+    kept->w = picture->w;
+    kept->read = true;
+    kept->broken = picture->broken;
+    if (!first)
+        return;
+    p->n_read++;
+    p->n_small += is_small(p, kept);
+    if (p->n_read == p->list->n_files && p->n_small)
+        log_note(LOG_WARNING, "%zu of %zu pictures are smaller than a crop of %d pixels (picture.crop); they are left out", p->n_small, p->n_read,
+                 p->config->picture.crop);
+}
+
 /* Makes sure that a file is read; *picture is a copy of what is known of it, *given a picture that the caller frees when it is
  * not kept. */
 static RsdStatus fetch(Pictures *p, size_t file, Picture *picture, uint8_t **given, RsdError *err)
@@ -259,7 +289,7 @@ static RsdStatus fetch(Pictures *p, size_t file, Picture *picture, uint8_t **giv
     pthread_mutex_lock(&p->lock);
     *picture = p->kept[file];
     pthread_mutex_unlock(&p->lock);
-    if (picture->planes || picture->broken)
+    if (picture->planes || picture->broken || is_small(p, picture))
         return RSD_OK;
     status = read_picture(picture, path, p->config->picture.max_megapixels, &reason);
     pthread_mutex_lock(&p->lock);
@@ -271,17 +301,23 @@ static RsdStatus fetch(Pictures *p, size_t file, Picture *picture, uint8_t **giv
             log_note(LOG_WARNING, "%s; the file is left out", reason.text);
             p->n_broken++;
         }
-        p->kept[file].broken = picture->broken = true;
+        picture->broken = true;
+        note_read(p, file, picture);
         status = p->n_broken > p->config->data.max_broken
                      ? error_set(err, RSD_ERR_CORRUPT,
                                  "%d pictures are broken, more than data.max_broken = %d, the last is %s; repair or remove them",
                                  p->n_broken, p->config->data.max_broken, path)
                      : RSD_OK;
-    } else if (!p->kept[file].planes && p->kept_size + 3 * picture->h * picture->w <= p->config->data.cache_size) {
-        p->kept[file] = *picture;
-        p->kept_size += 3 * picture->h * picture->w;
     } else {
-        *given = picture->planes;
+        const int64_t size = 3 * picture->h * picture->w;
+
+        note_read(p, file, picture);
+        if (!p->kept[file].planes && !is_small(p, &p->kept[file]) && p->kept_size + size <= p->config->data.cache_size) {
+            p->kept[file].planes = picture->planes;
+            p->kept_size += size;
+        } else {
+            *given = picture->planes;
+        }
     }
     pthread_mutex_unlock(&p->lock);
     return status;
@@ -290,7 +326,7 @@ static RsdStatus fetch(Pictures *p, size_t file, Picture *picture, uint8_t **giv
 /* The scale of a crop, 0 when the picture is smaller than one. */
 static double draw_scale(const PictureConfig *cfg, const Picture *picture, const PictureFile *file, Rng *rng)
 {
-    const int64_t side = picture->h < picture->w ? picture->h : picture->w;
+    const int64_t side = side_of(picture);
     const bool lossless = !strcmp(file->format, "png") || !strcmp(file->format, "bmp") || !strcmp(file->format, "pnm");
     const double low = (double)cfg->scale_low * (double)cfg->scale_low;
     double scale = sqrt(low + (1 - low) * (double)rng_uniform(rng));
@@ -331,33 +367,47 @@ fail:
     return status;
 }
 
+/* *found false: the file is broken or smaller than a crop. */
+static RsdStatus crop_file(Pictures *p, size_t file, Rng *rng, float *dst, bool *found, RsdError *err)
+{
+    const PictureConfig *cfg = &p->config->picture;
+    Picture picture;
+    uint8_t *given = NULL;
+    double scale;
+    RsdStatus status = RSD_OK;
+
+    *found = false;
+    TRY(fetch(p, file, &picture, &given, err));
+    if (picture.broken)
+        return RSD_OK;
+    scale = draw_scale(cfg, &picture, &p->list->files[file], rng);
+    *found = scale > 0;
+    if (*found)
+        TRY(cut(cfg, &picture, scale, rng, dst, err));
+fail:
+    mem_free(&given);
+    return status;
+}
+
 RsdStatus pictures_crop(Pictures *pictures, uint64_t step, uint32_t sample, float *dst, RsdError *err)
 {
     const TrainConfig *cfg = pictures->config;
+    const size_t n_files = pictures->list->n_files;
     Rng rng = rng_at((uint64_t)cfg->train.seed, RNG_DATA, step, sample);
+    size_t file = 0;
+    bool found = false;
     RsdStatus status = RSD_OK;
 
     if (rng_uniform(&rng) < cfg->picture.synthetic) {
         draw_screen(&rng, cfg->picture.crop, dst);
         return RSD_OK;
     }
-    for (int i = 0; i < MAX_TRIES; i++) {
-        const size_t file = rng_below(&rng, (uint32_t)pictures->list->n_files);
-        Picture picture;
-        uint8_t *given;
-        double scale;
-
-        TRY(fetch(pictures, file, &picture, &given, err));
-        if (picture.broken)
-            continue;
-        scale = draw_scale(&cfg->picture, &picture, &pictures->list->files[file], &rng);
-        status = scale > 0 ? cut(&cfg->picture, &picture, scale, &rng, dst, err) : RSD_OK;
-        mem_free(&given);
-        if (scale > 0 || status != RSD_OK)
-            return status;
+    for (size_t i = 0; i < N_FILE_TRIES + n_files && !found; i++) {
+        file = i < N_FILE_TRIES ? rng_below(&rng, (uint32_t)n_files) : (file + 1) % n_files;
+        TRY(crop_file(pictures, file, &rng, dst, &found, err));
     }
-    return error_set(err, RSD_ERR_CORRUPT, "%d pictures drawn at random were all broken or smaller than a crop of %d pixels",
-                     MAX_TRIES, cfg->picture.crop);
+    CHECK(found, err, RSD_ERR_CORRUPT, "none of %zu pictures can be used: all are broken or smaller than a crop of %d pixels (picture.crop)",
+          n_files, cfg->picture.crop);
 fail:
     return status;
 }

@@ -46,8 +46,9 @@ typedef struct Pictures Pictures;
 RsdStatus pictures_create(Pictures **out, const PictureList *list, const TrainConfig *cfg, RsdError *err);
 void pictures_destroy(Pictures **pictures);
 
-/* One crop [3, crop, crop] in 0 .. 1, augmented. A broken file is named once and another is drawn. Any thread.
- * Errors: RSD_ERR_CORRUPT (more than data.max_broken files are broken, or all are smaller than a crop), RSD_ERR_MEMORY. */
+/* One crop [3, crop, crop] in 0 .. 1, augmented. A broken file is named once and another is drawn; how many are smaller than a crop is
+ * told once, when all have been read. Any thread. Errors: RSD_ERR_CORRUPT (more than data.max_broken files are broken, or not one can be
+ * used), RSD_ERR_MEMORY. */
 RsdStatus pictures_crop(Pictures *pictures, uint64_t step, uint32_t sample, float *dst, RsdError *err);
 
 /* The middle of a file, in sides that are multiples of 64 and at most picture.valid_side: *pixels

@@ -42,6 +42,9 @@ static RsdStatus open_data(AudioRun *run, const TrainConfig *cfg, const TrainOpt
         media_list_hours(run->train_list) * 3600.0, cfg->data.segment_s);
     TRY(dataset_create(&run->data, run->train_list, &cfg->data, err));
     TRY(validation_create(&run->validation, run->valid_list, cfg, err));
+    CHECK(run->validation || !options->n_valid_dirs, err, RSD_ERR_CORRUPT, "none of the recordings of --valid that were looked at can be used");
+    if (run->valid_list && !run->validation)
+        log_note(LOG_WARNING, "none of the recordings held out can be used; there is no validation");
 fail:
     return status;
 }

@@ -50,6 +50,9 @@ static RsdStatus open_data(ImageRun *run, const TrainConfig *cfg, const TrainOpt
         TRY(picture_list_split(run->train_list, cfg->data.valid_every, &run->valid_list, err));
     TRY(pictures_create(&run->pictures, run->train_list, cfg, err));
     TRY(image_validation_create(&run->validation, run->valid_list, cfg, err));
+    CHECK(run->validation || !options->n_valid_dirs, err, RSD_ERR_CORRUPT, "none of the pictures of --valid that were looked at can be used");
+    if (run->valid_list && !run->validation)
+        log_note(LOG_WARNING, "none of the pictures held out can be used; there is no validation");
 fail:
     return status;
 }

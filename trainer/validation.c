@@ -7,10 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "trainer/samples.h"
-
-#define SHORTEST_S 0.5
 
 typedef struct Clip {
     float *samples;
@@ -31,22 +30,26 @@ static bool is_repeated(const TrainRunConfig *cfg, int i)
     return false;
 }
 
-/* Leaves *clip empty when the file is of no use. */
-static RsdStatus read_clip(Clip *clip, Dataset *files, size_t file, const TrainConfig *cfg, RsdError *err)
+/* Leaves *clip empty when the file is of no use; a broken one is named by files. */
+static RsdStatus read_clip(Clip *clip, Dataset *files, const MediaFile *file, size_t index, const TrainConfig *cfg, RsdError *err)
 {
     int64_t hop = seanet_hop(&cfg->model.seanet);
     int64_t n = (int64_t)(cfg->data.valid_clip_s * cfg->model.rate_hz);
-    size_t n_present;
+    size_t n_present = 0;
+    RsdError reason = {0};
     RsdStatus status = RSD_OK;
 
     TRY(mem_alloc(&clip->samples, (size_t)n, sizeof *clip->samples, err));
-    if (dataset_read(files, file, 0, (size_t)n, clip->samples, &n_present, NULL) == RSD_OK &&
-        n_present >= (size_t)(SHORTEST_S * cfg->model.rate_hz))
+    status = dataset_read(files, index, 0, (size_t)n, clip->samples, &n_present, &reason);
+    CHECK(status != RSD_ERR_MEMORY, err, status, "%s", reason.text);
+    if (status == RSD_OK && n_present >= (size_t)(VALID_SHORTEST_S * cfg->model.rate_hz))
         clip->n = (int64_t)n_present / hop * hop;
+    else if (status == RSD_OK)
+        log_note(LOG_WARNING, "%s: shorter than %g s; the validation goes without it", file->path, VALID_SHORTEST_S);
     if (!clip->n)
         mem_free(&clip->samples);
 fail:
-    return status;
+    return status == RSD_ERR_MEMORY ? status : RSD_OK;
 }
 
 RsdStatus validation_create(Validation **out, const MediaList *list, const TrainConfig *cfg, RsdError *err)
@@ -68,7 +71,9 @@ RsdStatus validation_create(Validation **out, const MediaList *list, const Train
     v->rate_hz = cfg->model.rate_hz;
     TRY(mem_calloc(&v->clips, n_wanted, sizeof *v->clips, err));
     for (size_t i = 0; i < n_wanted; i++) {
-        TRY(read_clip(&v->clips[v->n_clips], files, i * list->n_files / n_wanted, cfg, err));
+        const size_t file = i * list->n_files / n_wanted;
+
+        TRY(read_clip(&v->clips[v->n_clips], files, &list->files[file], file, cfg, err));
         v->n_clips += v->clips[v->n_clips].n > 0;
     }
     if (v->n_clips) {

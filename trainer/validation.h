@@ -19,7 +19,7 @@ typedef struct ValidReport {
 } ValidReport;
 
 /* Decodes the first cfg->data.valid_clip_s of up to valid_clips files, spread evenly over the list. Clips shorter than
- * half a second and broken files are passed over. list NULL or nothing usable: *out is NULL, there is no validation.
+ * half a second and broken files are named and passed over. list NULL or nothing usable: *out is NULL, there is no validation.
  * Errors: RSD_ERR_MEMORY. */
 RsdStatus validation_create(Validation **out, const MediaList *list, const TrainConfig *cfg, RsdError *err);
 void validation_destroy(Validation **validation);

@@ -14,7 +14,7 @@
 #include "media/image_writer.h"
 #include "tests/trainer/recordings.h"
 
-static void write_picture(const char *folder, const char *name, int64_t w, int64_t h, uint32_t sample)
+void painted_write(const char *folder, const char *name, int64_t w, int64_t h, uint32_t sample)
 {
     char path[2 * RECORDINGS_PATH_SIZE];
     Rng rng = rng_at(1, RNG_TEST, 0, sample);
@@ -41,7 +41,7 @@ void painted_write_all(const char *folder, uint32_t n)
         char name[16];
 
         snprintf(name, sizeof name, "p%u.png", i);
-        write_picture(folder, name, 100 + 10 * i, 90, i);
+        painted_write(folder, name, 100 + 10 * i, 90, i);
     }
 }
 

@@ -12,7 +12,9 @@
 #include "trainer/pictures.h"
 #include "trainer/train_state.h"
 
-/* p0.png, p1.png, ...: soft blobs of colour, something that a small network learns in a few steps. */
+/* folder/name: soft blobs of colour, something that a small network learns in a few steps. */
+void painted_write(const char *folder, const char *name, int64_t w, int64_t h, uint32_t sample);
+/* p0.png, p1.png, ...: such pictures of 90 lines. */
 void painted_write_all(const char *folder, uint32_t n);
 void painted_tiny_config(TrainConfig *cfg);
 

@@ -80,6 +80,8 @@ static void watch(void *ctx, const TrainProgress *progress)
 
 static const char *init_path; /* of the next runs */
 
+static const char *valid_dir;
+
 static Outcome *train(const char *run, bool resume, int n_threads)
 {
     static Outcome outcome;
@@ -96,6 +98,8 @@ static Outcome *train(const char *run, bool resume, int n_threads)
 
     memset(&outcome, 0, sizeof outcome);
     snprintf(run_dir, sizeof run_dir, "%s", runs_path(base_dir, run));
+    options.valid_dirs = &valid_dir;
+    options.n_valid_dirs = valid_dir != NULL;
     stop_flag = stop_at == BEFORE_FIRST;
     cr_assert_eq(rsd_threads_create(&options.threads, n_threads, NULL), RSD_OK);
     outcome.status = train_audio(&cfg, &options, &outcome.summary, &outcome.err);
@@ -426,6 +430,25 @@ Test(train, changed_settings_are_told_on_resume)
     n_warnings = 0;
     expect_ok(train("run", true, 1));
     cr_expect_not_null(strstr(last_warning, "optim.lr"), "%s", last_warning);
+}
+
+Test(train, held_out_recordings_that_cannot_be_used_are_named_and_without_any_there_is_no_run)
+{
+    Outcome *outcome;
+
+    valid_dir = base_dir;
+    recordings_write_tone(base_dir, "short.wav", 0.4, 440, 0.5);
+    outcome = train("run", false, 1);
+    cr_expect_eq(outcome->status, RSD_ERR_CORRUPT);
+    cr_expect(strstr(outcome->err.text, "none of the recordings of --valid"), "%s", outcome->err.text);
+    cr_expect(strstr(last_warning, "short.wav: shorter than 0.5 s"), "%s", last_warning);
+    recordings_write_tone(base_dir, "long.wav", 0.6, 440, 0.5);
+    n_warnings = 0;
+    outcome = train("run", false, 1);
+    valid_dir = NULL;
+    expect_ok(outcome);
+    cr_expect(n_warnings == 1 && isfinite(outcome->summary.best_score));
+    cr_expect_eq(train_config_set(&cfg, "data.valid_clip=0.4s", NULL), RSD_ERR_ARG, "no recording would be long enough");
 }
 
 Test(train, settings_of_pictures_are_no_change)

@@ -23,12 +23,15 @@
 static char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE];
 static TrainConfig cfg;
 static int n_warnings;
+static char last_warning[RSD_ERROR_TEXT_SIZE];
 
 static void count_warning(void *ctx, LogLevel level, const char *text)
 {
     (void)ctx;
-    (void)text;
-    n_warnings += level == LOG_WARNING;
+    if (level != LOG_WARNING)
+        return;
+    n_warnings++;
+    snprintf(last_warning, sizeof last_warning, "%s", text);
 }
 
 static void set_up(void)
@@ -164,6 +167,36 @@ Test(train_image, pictures_that_are_all_too_small_are_refused)
     picture_list_destroy(&list);
 }
 
+Test(train_image, the_one_picture_that_is_large_enough_is_found_and_the_others_are_told_once)
+{
+    enum { N = 3 * 128 * 128 };
+    static float first[N], other[N];
+    PictureList *list;
+    Pictures *pictures;
+    RsdError err = {0};
+
+    for (uint32_t i = 0; i < 60; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "small%u.png", i);
+        painted_write(data_dir, name, 40, 40, i);
+    }
+    painted_write(data_dir, "large.png", 150, 140, 0);
+    cfg.picture.crop = 128;
+    cfg.picture.synthetic = 0;
+    pictures = open_pictures(&list);
+    cr_assert_eq(pictures_crop(pictures, 99, 0, first, &err), RSD_OK, "%s", err.text);
+    for (uint32_t i = 0; i < 40; i++)
+        cr_assert_eq(pictures_crop(pictures, i, 0, other, &err), RSD_OK, "step %u: %s", i, err.text);
+    cr_expect_eq(n_warnings, 1);
+    cr_expect(strstr(last_warning, "64 of 65 pictures are smaller than a crop of 128 pixels"), "%s", last_warning);
+    cfg.data.cache_size = 0;
+    cr_assert_eq(pictures_crop(pictures, 99, 0, other, &err), RSD_OK, "%s", err.text);
+    cr_expect_arr_eq(first, other, sizeof first, "a crop is that of its step and sample");
+    pictures_destroy(&pictures);
+    picture_list_destroy(&list);
+}
+
 Test(train_image, a_folder_of_broken_pictures_names_each_once_and_ends_at_its_bound)
 {
     static float crop[3 * 64 * 64];
@@ -222,6 +255,8 @@ static void watch(void *ctx, const TrainProgress *progress)
 
 static const char *init_path;
 
+static const char *valid_dir;
+
 static Outcome *train(const char *run, bool resume, int n_threads)
 {
     static Outcome outcome;
@@ -232,6 +267,8 @@ static Outcome *train(const char *run, bool resume, int n_threads)
 
     memset(&outcome, 0, sizeof outcome);
     snprintf(run_dir, sizeof run_dir, "%s", runs_path(base_dir, run));
+    options.valid_dirs = &valid_dir;
+    options.n_valid_dirs = valid_dir != NULL;
     stop_flag = stop_at == BEFORE_FIRST;
     cr_assert_eq(rsd_threads_create(&options.threads, n_threads, NULL), RSD_OK);
     outcome.status = train_image(&cfg, &options, &outcome.summary, &outcome.err);
@@ -326,6 +363,25 @@ Test(train_image, a_small_run_learns_goes_through_its_phases_and_leaves_a_model)
     image_codec_destroy(&codec);
     cr_assert_eq(image_codec_load(&codec, runs_path(base_dir, "run/model-f16.safetensors"), &err), RSD_OK, "%s", err.text);
     image_codec_destroy(&codec);
+}
+
+Test(train_image, held_out_pictures_that_cannot_be_used_are_named_and_without_any_there_is_no_run)
+{
+    Outcome *outcome;
+
+    valid_dir = base_dir;
+    painted_write(base_dir, "small.png", 100, 40, 0);
+    outcome = train("run", false, 1);
+    cr_expect_eq(outcome->status, RSD_ERR_CORRUPT);
+    cr_expect(strstr(outcome->err.text, "none of the pictures of --valid"), "%s", outcome->err.text);
+    cr_expect(strstr(last_warning, "small.png: smaller than 64 pixels"), "%s", last_warning);
+    painted_write(base_dir, "large.png", 100, 80, 0);
+    cfg.data.valid_clips = 2;
+    n_warnings = 0;
+    outcome = train("run", false, 1);
+    valid_dir = NULL;
+    expect_ok(outcome);
+    cr_expect(n_warnings == 1 && isfinite(outcome->summary.best_score));
 }
 
 Test(train_image, a_start_from_principal_components_is_a_good_one_and_resumes_alike)
