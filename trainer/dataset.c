@@ -109,23 +109,20 @@ static RsdStatus decode(const char *path, int rate_hz, int64_t start, size_t n, 
     float block[READ_BLOCK];
     int64_t position = 0, end = start + (int64_t)n;
     size_t n_read = 1;
-    RsdStatus status = RSD_OK;
+    RsdStatus status = RSD_OK, of_read = RSD_OK;
 
     *n_kept = 0;
     *damaged = false;
     TRY(audio_reader_open(&reader, path, &options, err));
-    while (position < end && n_read) {
-        status = audio_reader_read(reader, block, READ_BLOCK, &n_read, err);
-        if (status != RSD_OK && position > 0) {
-            *damaged = true;
-            status = RSD_OK;
-            break;
-        }
-        TRY(status);
+    while (position < end && n_read && of_read == RSD_OK) {
+        of_read = audio_reader_read(reader, block, READ_BLOCK, &n_read, err); /* damage: n_read samples before it are sound */
         for (size_t i = 0; i < n_read; i++, position++)
             if (position >= start && position < end)
                 dst[(*n_kept)++] = round_sample(block[i]);
     }
+    *damaged = of_read != RSD_OK;
+    if (position == 0 || of_read == RSD_ERR_MEMORY)
+        TRY(of_read);
     CHECK(position > 0, err, RSD_ERR_CORRUPT, "%s: holds no samples", path);
 fail:
     audio_reader_close(&reader);
@@ -240,6 +237,8 @@ RsdStatus dataset_read(Dataset *dataset, size_t file, int64_t start, size_t n, f
                        RsdError *err)
 {
     const CachedFile *cached = &dataset->files[file];
+    const int64_t n_left = dataset->list->files[file].n_samples - start; /* a file may hold more than it states, the cache does not */
+    const size_t n_wanted = n_left <= 0 ? 0 : n_left < (int64_t)n ? (size_t)n_left : n;
     FileState state;
     RsdStatus status = RSD_OK;
 
@@ -248,10 +247,10 @@ RsdStatus dataset_read(Dataset *dataset, size_t file, int64_t start, size_t n, f
     CHECK(state != FILE_BROKEN, err, RSD_ERR_CORRUPT, "%s: was found to be broken", dataset->list->files[file].path);
     if (state == FILE_CACHED) {
         /* Once cached, a file never changes again: no lock is needed to read it. */
-        for (size_t i = 0; i < n && start + (int64_t)i < cached->n_samples; i++)
+        for (size_t i = 0; i < n_wanted && start + (int64_t)i < cached->n_samples; i++)
             dst[(*n_present)++] = (float)cached->samples[start + (int64_t)i] * (1.0f / 32768.0f);
-    } else {
-        TRY(read_uncached(dataset, file, start, n, dst, n_present, err));
+    } else if (n_wanted) {
+        TRY(read_uncached(dataset, file, start, n_wanted, dst, n_present, err));
     }
     memset(dst + *n_present, 0, (n - *n_present) * sizeof *dst);
 fail:

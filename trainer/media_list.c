@@ -65,12 +65,14 @@ static int compare_paths(const void *a, const void *b)
 static RsdStatus count_samples(AudioReader *reader, int64_t *n_samples, RsdError *err)
 {
     float block[COUNT_BLOCK];
-    size_t n_read;
-    RsdStatus status;
+    size_t n_read = 1;
+    RsdStatus status = RSD_OK;
 
     *n_samples = 0;
-    while ((status = audio_reader_read(reader, block, COUNT_BLOCK, &n_read, err)) == RSD_OK && n_read)
+    while (status == RSD_OK && n_read) {
+        status = audio_reader_read(reader, block, COUNT_BLOCK, &n_read, err);
         *n_samples += (int64_t)n_read;
+    }
     /* Damage later on: what comes before it can be used. */
     return *n_samples ? RSD_OK : status;
 }

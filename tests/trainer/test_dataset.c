@@ -324,6 +324,58 @@ Test(dataset, reading_returns_the_recording_itself)
     media_list_destroy(&list);
 }
 
+/* The same samples whether files are kept or not; *n_present of them exist. */
+static void read_both_ways(const MediaList *list, float *x, size_t *n_present)
+{
+    DataConfig uncached = PLAIN;
+    float y[2 * CROP];
+    size_t n;
+    Dataset *data;
+    RsdError err = {0};
+
+    uncached.cache_size = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        cr_assert_eq(dataset_create(&data, list, pass ? &uncached : &PLAIN, NULL), RSD_OK);
+        cr_assert_eq(dataset_read(data, 0, 2600, 2 * CROP, pass ? y : x, pass ? &n : n_present, &err), RSD_OK, "%s", err.text);
+        cr_expect(pass || dataset_cached_size(data) > 0);
+        dataset_destroy(&data);
+    }
+    cr_expect_eq(n, *n_present);
+    cr_expect_eq(memcmp(x, y, sizeof y), 0);
+}
+
+Test(dataset, a_recording_ends_where_its_length_was_stated)
+{
+    float x[2 * CROP];
+    size_t n_present;
+    MediaList *list;
+
+    recordings_write_tone(folder, "a.wav", 0.5, 440, 0.5);
+    list = scan();
+    list->files[0].n_samples = 3000; /* as of a format that has to guess */
+    read_both_ways(list, x, &n_present);
+    cr_expect_eq(n_present, 400);
+    cr_expect_eq(x[400], 0.0f);
+    media_list_destroy(&list);
+}
+
+Test(dataset, what_comes_before_damage_is_used_to_the_last_sample)
+{
+    char path[RECORDINGS_PATH_SIZE + 16];
+    float x[2 * CROP];
+    size_t n_present;
+    MediaList *list;
+
+    recordings_write_tone(folder, "a.wav", 0.5, 440, 0.5);
+    list = scan();
+    snprintf(path, sizeof path, "%s/a.wav", folder);
+    cr_assert_eq(truncate(path, 44 + 2 * 3000), 0);
+    read_both_ways(list, x, &n_present);
+    cr_expect_eq(n_present, 400);
+    cr_expect(strstr(last_warning, "the part before it is used"), "%s", last_warning);
+    media_list_destroy(&list);
+}
+
 Test(augment, level_is_set_and_treatments_keep_it_sound)
 {
     static float x[RATE_HZ], y[RATE_HZ];
