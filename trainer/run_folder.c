@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/atomic_file.h"
 #include "engine/base/log.h"
 #include "engine/base/make_folders.h"
 #include "engine/base/mem.h"
@@ -115,17 +116,16 @@ fail:
 static RsdStatus write_config(const RunFolder *folder, RsdError *err)
 {
     char path[CHECKPOINT_PATH_SIZE], *text = NULL;
-    FILE *file = NULL;
+    AtomicFile *file = NULL;
     RsdStatus status = RSD_OK;
 
     TRY(run_folder_path(path, folder, "config.ini", err));
     TRY(train_config_print(&text, folder->config, true, err));
-    file = fopen(path, "we");
-    CHECK(file, err, RSD_ERR_IO, "%s: %s", path, strerror(errno));
-    CHECK(fputs(text, file) >= 0 && fflush(file) == 0, err, RSD_ERR_IO, "%s: %s", path, strerror(errno));
+    TRY(atomic_file_open(&file, path, true, err));
+    TRY(atomic_file_write(file, text, strlen(text), err));
+    TRY(atomic_file_commit(file, err));
 fail:
-    if (file)
-        fclose(file);
+    atomic_file_close(&file);
     mem_free(&text);
     return status;
 }

@@ -13,11 +13,21 @@
 
 #define PATH_SIZE 4096
 
+/* A full disk or a kill may have left part of a line. */
+static bool ends_within_line(FILE *file)
+{
+    return fseek(file, -1, SEEK_END) == 0 && fgetc(file) != '\n';
+}
+
 RsdStatus run_log_open(RunLog *log, const char *path, RsdError *err)
 {
-    *log = (RunLog){.file = fopen(path, "ae")};
+    *log = (RunLog){.file = fopen(path, "a+e")};
     if (!log->file)
         return error_set(err, RSD_ERR_IO, "%s: %s", path, strerror(errno));
+    if (ends_within_line(log->file)) {
+        fseek(log->file, 0, SEEK_END); /* between reading and writing */
+        fputc('\n', log->file);
+    }
     return RSD_OK;
 }
 

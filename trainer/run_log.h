@@ -25,7 +25,7 @@ typedef struct RunLog {
     char tag[4][64]; /* of each depth: what the keys begin with */
 } RunLog;
 
-/* Opens for appending. Errors: RSD_ERR_IO. */
+/* Opens for appending, on a line of its own where the last one was cut off. Errors: RSD_ERR_IO. */
 RsdStatus run_log_open(RunLog *log, const char *path, RsdError *err);
 void run_log_close(RunLog *log);
 /* From now on RUN/events.out.tfevents.SECONDS.residua is written, too. Errors: RSD_ERR_IO, RSD_ERR_MEMORY. */

@@ -18,6 +18,7 @@
 #include "tests/trainer/recordings.h"
 #include "tests/trainer/runs.h"
 #include "tests/trainer/state_files.h"
+#include "trainer/run_history.h"
 #include "trainer/train_audio.h"
 
 static char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE];
@@ -419,6 +420,33 @@ Test(train, a_full_disk_costs_no_older_checkpoint)
     expect_ok(outcome);
     cr_expect_eq(outcome->summary.first_step, 2);
     cr_expect_eq(outcome->summary.step, 6);
+}
+
+Test(train, a_full_disk_at_the_start_leaves_the_configuration_and_the_log_can_be_read_on)
+{
+    char log[2 * RECORDINGS_PATH_SIZE], config[2 * RECORDINGS_PATH_SIZE];
+    struct stat before, after;
+    RunHistory history;
+    RsdError err = {0};
+
+    train_config_set(&cfg, "train.tensorboard=no", NULL);
+    stop_at = 2;
+    expect_ok(train("run", false, 1));
+    stop_at = 0;
+    snprintf(log, sizeof log, "%s", runs_path(base_dir, "run/log.jsonl"));
+    snprintf(config, sizeof config, "%s", runs_path(base_dir, "run/config.ini"));
+    cr_assert_eq(stat(config, &before), 0);
+    runs_limit_files(2048);
+    cr_expect_eq(train("run", true, 1)->status, RSD_ERR_IO);
+    runs_limit_files(RLIM_INFINITY);
+    cr_assert_eq(stat(config, &after), 0);
+    cr_expect_eq(before.st_size, after.st_size);
+    cr_assert(stat(log, &before) == 0 && truncate(log, before.st_size - 10) == 0);
+    expect_ok(train("run", true, 1));
+    cr_assert_eq(run_history_read(&history, runs_path(base_dir, "run"), &err), RSD_OK, "%s", err.text);
+    cr_expect_eq(history.n_damaged, 1);
+    cr_expect_str_eq(history.events[history.n_events - 2].type, "resume");
+    run_history_clear(&history);
 }
 
 Test(train, changed_settings_are_told_on_resume)
