@@ -12,7 +12,7 @@
 #include "engine/kernels/kernels.h"
 #include "trainer/step_clock.h"
 
-#define SAVE_RESERVE_S 2.0 /* a run with a time limit starts no step later than this before it */
+#define SAVE_RESERVE_S 2.0 /* before a time limit, for the last checkpoint */
 #define STALL_FACTOR 20.0  /* a step of so many usual ones and STALL_S more was none */
 #define STALL_S 60.0
 
@@ -215,6 +215,7 @@ static RsdStatus keep_validated(TrainLoop *loop, double score, bool best, bool i
 
 static RsdStatus validate(TrainLoop *loop, bool in_the_middle, RsdError *err)
 {
+    const double since = step_clock();
     double score;
     bool best;
     RsdStatus status = RSD_OK;
@@ -228,6 +229,7 @@ static RsdStatus validate(TrainLoop *loop, bool in_the_middle, RsdError *err)
     loop->kind->tell_validation(loop, best);
     loop->last_valid = step_clock();
     loop->last_valid_step = loop->state->step;
+    loop->valid_s = fmax(loop->valid_s, loop->last_valid - since);
 fail:
     return status;
 }
@@ -390,12 +392,12 @@ fail:
     return status;
 }
 
-/* A step that would not be saved in time is not begun. */
-static bool is_late(const TrainLoop *loop)
+/* What takes so long and would not be saved in time is not begun. */
+static bool is_late_for(const TrainLoop *loop, double seconds)
 {
     const double limit = loop->config->train.time_limit_s;
 
-    return limit > 0 && step_clock() - loop->started + loop->step_s + SAVE_RESERVE_S > limit;
+    return limit > 0 && step_clock() - loop->started + seconds + SAVE_RESERVE_S > limit;
 }
 
 static RsdStatus run_steps(TrainLoop *loop, TrainEnd *end, RsdError *err)
@@ -408,7 +410,7 @@ static RsdStatus run_steps(TrainLoop *loop, TrainEnd *end, RsdError *err)
             *end = TRAIN_STOPPED;
             break;
         }
-        if (any(loop, is_late(loop))) {
+        if (any(loop, is_late_for(loop, loop->step_s + loop->valid_s))) {
             *end = TRAIN_TIME_LIMIT;
             break;
         }
@@ -418,14 +420,19 @@ fail:
     return status;
 }
 
+/* A stop wants to be quick, and a time limit holds: who does not know how long a validation takes begins none. It comes on resume. */
+static bool validates_last(const TrainLoop *loop, TrainEnd end)
+{
+    return end == TRAIN_FINISHED || (end == TRAIN_TIME_LIMIT && loop->last_valid_step >= 0 && !is_late_for(loop, loop->valid_s));
+}
+
 static RsdStatus finish(TrainLoop *loop, TrainEnd end, RsdError *err)
 {
     static const char *const reasons[] = {"finished", "stopped", "time limit"};
     RunLog *log = &loop->folder.log;
     RsdStatus status = RSD_OK, kept;
 
-    /* A stop wants to be quick: what is validated then is validated on resume. */
-    if (end != TRAIN_STOPPED)
+    if (validates_last(loop, end))
         status = validate(loop, false, err);
     kept = save(loop, false, status == RSD_OK ? err : NULL); /* the state, even where there is no room for more */
     TRY(status);

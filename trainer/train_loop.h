@@ -112,7 +112,8 @@ struct TrainLoop {
     Loader *loader;
     RunFolder folder;
     double started, last_valid;
-    int64_t last_valid_step;
+    int64_t last_valid_step; /* -1: none yet */
+    double valid_s;          /* of the longest validation, with its files */
     /* since the last line of the log */
     int n_logged;
     double sum_grad_norm, sum_phase_s[LOOP_MAX_PHASES];

@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 
+#include "engine/base/log.h"
 #include "tests/trainer/recordings.h"
 #include "tests/trainer/runs.h"
 #include "trainer/step_clock.h"
@@ -122,6 +123,67 @@ Test(step_clock, a_run_keeps_its_periods_and_knows_what_is_left)
     for (int step = 2; step <= N_STEPS; step++) /* what is told after a step knows the steps before it */
         if (step != BACK_AT + 1)
             cr_expect_float_eq(left_s[step], N_STEPS - step, 1e-6, "%g s left at step %d", left_s[step], step);
+    recordings_remove(data_dir);
+    recordings_remove(base_dir);
+}
+
+/* Each step takes a second, each validation 50. */
+static void pass_second(void *ctx, const TrainProgress *progress)
+{
+    (void)ctx;
+    (void)progress;
+    jumping_now += 1.0;
+}
+
+static void pass_validation(void *ctx, LogLevel level, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    jumping_now += strstr(text, "mel distance") ? 50.0 : 0.0;
+}
+
+Test(step_clock, a_time_limit_leaves_room_for_a_validation_or_goes_without)
+{
+    static const struct {
+        const char *setting, *validated;
+        int64_t step;
+    } cases[] = {{"train.valid_steps=10", "10 20 30 ", 30}, {"train.valid_steps=60", "60 98 ", 98}, {"train.valid_steps=0", "", 198}};
+    char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE], run_dir[2 * RECORDINGS_PATH_SIZE], text[256];
+    const char *dirs[] = {data_dir};
+    TrainOptions options = {.dirs = dirs, .n_dirs = 1, .run_dir = run_dir, .progress = pass_second};
+    TrainSummary summary;
+    TrainConfig cfg;
+    RsdError err = {0};
+
+    recordings_make_folder(data_dir);
+    recordings_make_folder(base_dir);
+    recordings_write_tones(data_dir, 8);
+    recordings_tiny_config(&cfg);
+    runs_set(&cfg, "train.steps=1000");
+    runs_set(&cfg, "data.valid_every=4");
+    runs_set(&cfg, "train.samples=0");
+    runs_set(&cfg, "train.time_limit=200s");
+    log_set_sink(pass_validation, NULL);
+    cr_assert_eq(rsd_threads_create(&options.threads, 1, NULL), RSD_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        runs_set(&cfg, cases[i].setting);
+        snprintf(run_dir, sizeof run_dir, "%s/run%zu", base_dir, i);
+        jumping_now = 0.0;
+        step_clock_follow(jumping_clock);
+        cr_assert_eq(train_audio(&cfg, &options, &summary, &err), RSD_OK, "%s", err.text);
+        cr_expect_eq((int)summary.end, (int)TRAIN_TIME_LIMIT);
+        cr_expect_eq(summary.step, cases[i].step, "%s: %d steps", cases[i].setting, (int)summary.step);
+        cr_expect_leq(summary.seconds, 200.0, "%s: %g s", cases[i].setting, summary.seconds);
+        steps_of(text, sizeof text, run_dir, "valid");
+        cr_expect_str_eq(text, cases[i].validated, "%s: %s", cases[i].setting, text);
+    }
+    options.resume = true;
+    cfg.train.steps = summary.step;
+    cr_assert_eq(train_audio(&cfg, &options, &summary, &err), RSD_OK, "%s", err.text);
+    steps_of(text, sizeof text, run_dir, "valid");
+    cr_expect_str_eq(text, "198 ", "what was left is validated on resume: %s", text);
+    rsd_threads_destroy(&options.threads);
+    log_set_sink(NULL, NULL);
     recordings_remove(data_dir);
     recordings_remove(base_dir);
 }
