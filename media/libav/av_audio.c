@@ -101,6 +101,12 @@ static RsdStatus read_ahead(AvSource *s, RsdError *err)
     return RSD_OK;
 }
 
+/* An ID3v2 tag in mid-stream, where files were joined; the frame behind it in the same packet is the next file's own tag. */
+static bool is_tag(const AvSource *s)
+{
+    return s->is_bare && s->packet->size >= 3 && memcmp(s->packet->data, "ID3", 3) == 0;
+}
+
 /* Gives the decoder one packet, or the end. */
 static RsdStatus send_packet(AvSource *s, RsdError *err)
 {
@@ -116,7 +122,7 @@ static RsdStatus send_packet(AvSource *s, RsdError *err)
     if (status != RSD_OK)
         return status;
     av_length_add(&s->length, s->packet);
-    code = avcodec_send_packet(s->decoder, s->packet);
+    code = is_tag(s) ? 0 : avcodec_send_packet(s->decoder, s->packet);
     if (code == AVERROR(ENOMEM))
         return av_failure(code, NULL, "cannot decode", err);
     s->last_is_bad = false;
@@ -383,8 +389,8 @@ static void describe(AvSource *s, bool seekable)
     const char *name = is_mp4 ? "mp4" : s->format->iformat->name;
 
     s->base.n_frames = -1;
-    s->base.exact = s->length.limit >= 0;
-    if (s->base.exact)
+    s->base.exact = s->length.limit >= 0 && s->length.n_within == 0;
+    if (s->length.limit >= 0)
         s->base.n_frames = s->length.limit;
     else if (seekable && stream->duration > 0)
         s->base.n_frames = av_rescale_q(stream->duration, stream->time_base, (AVRational){1, s->base.rate_hz});

@@ -5,7 +5,8 @@
  *   - MP4 and MOV: a tag (iTunSMPB) with delay and length, else the edit list and the table of durations (av_mp4.h);
  *   - the same through a pipe, where the index cannot be read twice: libavformat's edit list, which is right to a
  *     millisecond, and the durations of its packets;
- *   - MP3: the same tag, read from the first bytes (av_mp3.h), because libavformat follows it only when it can seek.
+ *   - MP3: the same tag, read from the first bytes (av_mp3.h), because libavformat follows it only when it can seek. Files that
+ *     were joined have more behind what the first one's tag states.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,6 +23,7 @@
 #include "media/libav/av_parts.h"
 
 #define PIPE_SIZE_FROM 0x7fff0000 /* data sizes of WAV files written to a pipe, see media/chunk_probe.c */
+#define MP3_FRAMES_BEHIND 2       /* of the next file at a joint: its own tag, and the encoder's delay */
 #define OGG_HEADER_SIZE 27
 #define OGG_MAX_PAGE_SIZE 65307
 
@@ -66,6 +68,22 @@ static void use_track(AvLength *length, const AVFormatContext *format, const AVS
     }
 }
 
+/* Far more bytes than the tag states, as libavformat judges it, are further files joined to the first. A pipe tells by its packets. */
+static void use_mp3_tag(AvLength *length, const AvInput *input)
+{
+    struct stat info;
+    Mp3Stated stated;
+
+    if (!mp3_stated(&stated, input->head, input->head_size))
+        return;
+    if (input->seekable && stated.size > 0 && fstat(input->fd, &info) == 0 &&
+        info.st_size - input->head_from - stated.size > stated.size / 16)
+        return;
+    length->limit = stated.len;
+    if (!input->seekable)
+        length->n_within = stated.n_frames + MP3_FRAMES_BEHIND + 1;
+}
+
 void av_length_init(AvLength *length, const AVFormatContext *format, const AVStream *stream, const AvInput *input,
                     const Mp4Probe *mp4)
 {
@@ -91,7 +109,7 @@ void av_length_init(AvLength *length, const AVFormatContext *format, const AVStr
         length->edited = stated;
     }
     if (strcmp(format->iformat->name, "mp3") == 0)
-        length->limit = mp3_stated_len(input->head, input->head_size);
+        use_mp3_tag(length, input);
     length->promised = length->limit;
     if (input->seekable && strcmp(format->iformat->name, "ogg") == 0 &&
         format->duration_estimation_method != AVFMT_DURATION_FROM_BITRATE)
@@ -117,6 +135,8 @@ void av_length_add(AvLength *length, const AVPacket *packet)
             length->skip = av_rescale_q(-length->first_pts, length->time_base, (AVRational){1, length->rate_hz});
     }
     length->sum += packet->duration;
+    if (length->n_within > 0 && --length->n_within == 0)
+        length->limit = length->promised = -1;
 }
 
 int64_t av_length_limit(const AvLength *length, bool complete)

@@ -42,6 +42,7 @@ typedef struct AvLength {
     int64_t edited;         /* by_packets: libavformat's duration, -1 none */
     int64_t first_pts, sum; /* by_packets, in time_base */
     int64_t promised;       /* frames a complete file has by its header, -1 when it does not say */
+    int64_t n_within;       /* packets to come, of which the last lifts limit; 0: nothing does */
 } AvLength;
 /* Call after avformat_find_stream_info. mp4 is NULL unless mp4_probe succeeded and edit lists are switched off. */
 void av_length_init(AvLength *length, const AVFormatContext *format, const AVStream *stream, const AvInput *input,

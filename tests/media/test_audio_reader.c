@@ -162,6 +162,35 @@ Test(reader, delivers_pipes_with_their_exact_length)
         }
 }
 
+/* The second part begins behind at most its own delay; in a pipe that is left out. */
+Test(reader, delivers_mp3_files_that_were_joined_to_their_end)
+{
+    char command[512];
+
+    fixture_signal(x, 1, LEN, RATE);
+    fixture_encode("a.mp3", x, 1, LEN, RATE, "", "-c:a libmp3lame -b:a 128k");
+    fixture_must_run("cat a.mp3 a.mp3 > joined.mp3");
+    snprintf(command, sizeof command, "cat '%s'", fixture_path("joined.mp3"));
+    for (int is_pipe = 0; is_pipe < 2; is_pipe++) {
+        Sound sound;
+        Alignment found;
+        RsdError err = {0};
+
+        if (is_pipe)
+            read_piped(&sound, command, NULL);
+        else
+            sound_read(&sound, fixture_path("joined.mp3"), NULL, 5000);
+        cr_assert_eq(sound.status, RSD_OK, "%s", sound.err.text);
+        cr_assert(sound.n > 2 * LEN - 100 && sound.n < 2 * LEN + 4 * 1152, "%lld samples", (long long)sound.n);
+        cr_assert(!sound.info.exact);
+        cr_expect_geq(sound_snr_db(x, sound.samples, LEN), 20.0);
+        ASSERT_OK(align_find(&found, x, LEN, sound.samples + LEN, sound.n - LEN, RATE, 5000, &err), err);
+        cr_assert(found.lag_samples >= -100 && found.lag_samples < 4 * 1152, "%lld samples late", (long long)found.lag_samples);
+        cr_expect_geq(sound_snr_db(x + 4000, sound.samples + LEN + found.lag_samples + 4000, LEN - 8000), 20.0);
+        sound_clear(&sound);
+    }
+}
+
 Test(reader, takes_wav_of_unknown_length_from_a_pipe_and_from_a_file)
 {
     static const char *const commands[] = {
