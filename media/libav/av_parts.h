@@ -94,6 +94,11 @@ RsdStatus avif_file_encode(uint8_t **bytes, size_t *size, const AvPicture *pictu
  * them. */
 RsdStatus av_picture_to_planes(AVFrame **out, const AVFrame *in, int pixel_format, RsdError *err);
 RsdStatus av_picture_from_planes(AVFrame **out, const AVFrame *planes, int pixel_format, RsdError *err);
+/* tiff_file.c: RSD_ERR_UNSUPPORTED for what libavcodec does not read or takes for something else; a file's copy, left with the tags that
+ * its decoder needs; the decoded samples (GBRAP or GBRAP16; of grey the first plane) as RGB with alpha that is not multiplied in. */
+RsdStatus tiff_file_check(const uint8_t *data, size_t size, RsdError *err);
+void tiff_file_reduce(uint8_t *data, size_t size);
+void tiff_file_mend(AVFrame *planes, int channels, const uint8_t *data, size_t size);
 /* picture_whole.c: false when a JPEG, WebP or BMP file ends before its end. */
 bool av_picture_is_whole(const char *format, const uint8_t *data, size_t size);
 

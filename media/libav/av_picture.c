@@ -106,9 +106,7 @@ static RsdStatus open_decoder(Source *s, const AVCodec *codec, const AVCodecPara
         code = avcodec_parameters_to_context(s->decoder, par);
     s->decoder->max_pixels = max_pixels;
     s->decoder->thread_count = 1;
-    s->decoder->err_recognition |= AV_EF_CRCCHECK | AV_EF_BUFFER;
-    if (codec->id != AV_CODEC_ID_TIFF) /* whose decoder takes a tag it does not know for damage */
-        s->decoder->err_recognition |= AV_EF_EXPLODE;
+    s->decoder->err_recognition |= AV_EF_CRCCHECK | AV_EF_BUFFER | AV_EF_EXPLODE;
     if (code >= 0)
         code = avcodec_open2(s->decoder, codec, NULL);
     return code < 0 ? av_failure(code, NULL, "cannot start the decoder", err) : RSD_OK;
@@ -185,9 +183,12 @@ static int next_packet(Source *s)
             return AVERROR_EOF;
         s->was_sent = true;
         code = av_new_packet(s->packet, (int)s->bytes.size);
-        if (code >= 0)
-            memcpy(s->packet->data, s->bytes.data, (size_t)s->bytes.size);
-        return code;
+        if (code < 0)
+            return code;
+        memcpy(s->packet->data, s->bytes.data, (size_t)s->bytes.size);
+        if (s->decoder->codec_id == AV_CODEC_ID_TIFF)
+            tiff_file_reduce(s->packet->data, (size_t)s->packet->size);
+        return 0;
     }
     while ((code = av_read_frame(s->format, s->packet)) >= 0 && s->packet->stream_index != s->stream)
         av_packet_unref(s->packet);
@@ -216,7 +217,7 @@ static RsdStatus decode_first(Source *s, int64_t max_pixels, RsdError *err)
             const bool is_tiff = s->decoder->codec_id == AV_CODEC_ID_TIFF; /* of which libavcodec does not read all kinds */
 
             snprintf(doing, sizeof doing, "damaged, %sor more than the limit of %lld million pixels",
-                     is_tiff ? "a TIFF of floats or another kind that is not read, " : "", (long long)(max_pixels / 1000000));
+                     is_tiff ? "a TIFF of a kind that is not read, " : "", (long long)(max_pixels / 1000000));
             return av_failure(code, NULL, doing, err);
         }
     }
@@ -233,6 +234,8 @@ static RsdStatus describe(AvPicture *picture, const AVFrame *frame, bool no_alph
 
     if (!desc || desc->flags & AV_PIX_FMT_FLAG_HWACCEL)
         return error_set(err, RSD_ERR_UNSUPPORTED, "a pixel format that is not known here");
+    if (desc->flags & AV_PIX_FMT_FLAG_BAYER)
+        return error_set(err, RSD_ERR_UNSUPPORTED, "holds raw samples of a camera; develop it first");
     has_palette = desc->flags & AV_PIX_FMT_FLAG_PAL;
     has_alpha = (desc->flags & AV_PIX_FMT_FLAG_ALPHA || has_palette) && !no_alpha;
     picture->source_bits = has_palette ? 8 : desc->comp[0].depth;
@@ -358,6 +361,8 @@ RsdStatus av_picture_decode(AvPicture *out, const uint8_t *data, size_t size, co
         return decode_avif(out, data, size, max_pixels, err);
     if (id != AV_CODEC_ID_NONE && size < INT_MAX - AV_INPUT_BUFFER_PADDING_SIZE) {
         CHECK(av_picture_is_whole(format, data, size), err, RSD_ERR_CORRUPT, "cut short: the picture is not complete");
+        if (id == AV_CODEC_ID_TIFF)
+            TRY(tiff_file_check(data, size, err));
         TRY(open_still(&s, id, max_pixels, err));
     } else {
         TRY(open_container(&s, max_pixels, err));
@@ -367,6 +372,8 @@ RsdStatus av_picture_decode(AvPicture *out, const uint8_t *data, size_t size, co
     TRY(check_finite(s.frame, err));
     TRY(describe(out, s.frame, id == AV_CODEC_ID_MJPEG, &pixel_format, err));
     TRY(av_picture_to_planes(&planes, s.frame, pixel_format, err));
+    if (id == AV_CODEC_ID_TIFF)
+        tiff_file_mend(planes, out->channels, data, size);
     keep_profile(out, s.frame, planes);
     keep_colours(out, s.frame);
     set_planes(out, planes);
