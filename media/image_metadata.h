@@ -42,10 +42,14 @@ void image_metadata_make_upright(Image *image);
 const char *image_metadata_profile_problem(const uint8_t *icc, size_t size, int channels);
 /* True for profiles of RGB, which only pictures of three channels can have. */
 bool image_metadata_profile_is_rgb(const uint8_t *icc, size_t size);
+/* True for the plain kind: a white, of RGB three colours, and curves, all well formed, and no tables [ICC.1:2022, 8.3.3, 8.4.3]. */
+bool image_metadata_profile_is_plain(const uint8_t *icc, size_t size);
 
 /* Whether files of a format that image_writer knows can hold these. */
 typedef struct MetadataKept {
     bool profile, exif, xmp, cicp;
+    bool grey_profile;  /* pictures of one channel stay such, and have a profile of grey */
+    bool plain_profile; /* profiles of the plain kind alone */
 } MetadataKept;
 MetadataKept image_metadata_kept(const char *format);
 

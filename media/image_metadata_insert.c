@@ -19,6 +19,17 @@
 #define PROFILE_PART (SEGMENT_MAX - MARK_SIZE(PROFILE_MARK) - 2)
 #define PROFILE_MAX_PARTS 255
 
+#ifdef RESIDUA_HAVE_JPEG
+#define HAS_JPEG true
+#else
+#define HAS_JPEG false
+#endif
+#ifdef RESIDUA_HAVE_AVIF
+#define HAS_AVIF true
+#else
+#define HAS_AVIF false
+#endif
+
 /* The file under way; big enough from the start. */
 typedef struct Out {
     uint8_t *bytes;
@@ -175,13 +186,13 @@ fail:
 MetadataKept image_metadata_kept(const char *format)
 {
     if (strcmp(format, "png") == 0)
-        return (MetadataKept){.profile = true, .exif = true, .xmp = true, .cicp = true};
-    if (strcmp(format, "jpg") == 0 || strcmp(format, "webp") == 0 || strcmp(format, "jxl") == 0)
+        return (MetadataKept){.profile = true, .exif = true, .xmp = true, .cicp = true, .grey_profile = true};
+    if (strcmp(format, "jxl") == 0) /* libjxl ends the program when its colour engine does not understand a profile */
+        return (MetadataKept){.profile = true, .exif = true, .xmp = true, .grey_profile = true, .plain_profile = true};
+    if ((strcmp(format, "jpg") == 0 && HAS_JPEG) || (strcmp(format, "avif") == 0 && HAS_AVIF))
+        return (MetadataKept){.profile = true, .exif = true, .xmp = true, .grey_profile = true};
+    if (strcmp(format, "jpg") == 0 || strcmp(format, "webp") == 0)
         return (MetadataKept){.profile = true, .exif = true, .xmp = true};
-#ifdef RESIDUA_HAVE_AVIF
-    if (strcmp(format, "avif") == 0)
-        return (MetadataKept){.profile = true, .exif = true, .xmp = true};
-#endif
     return (MetadataKept){0};
 }
 

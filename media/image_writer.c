@@ -119,14 +119,33 @@ static void note_lost_profile(const ImageWriter *writer, const char *path)
         writer->options.note(writer->options.note_ctx, text);
 }
 
-static void note_left_out(const Image *shape, const char *path, const char *format, const ImageWriteOptions *o)
+/* The words for a profile that the format does not hold; NULL: it does. */
+static const char *lost_profile(const ImageColor *color, MetadataKept kept)
+{
+    if (!kept.profile)
+        return "the colour profile is";
+    if (!kept.grey_profile && !image_metadata_profile_is_rgb(color->icc, color->icc_size))
+        return "the colour profile, one of grey, is";
+    if (kept.plain_profile && !image_metadata_profile_is_plain(color->icc, color->icc_size))
+        return "the colour profile, which is more or less than colours and curves, is";
+    return NULL;
+}
+
+/* Tells what the format does not hold; of the profile alone the rest must know. */
+static void leave_out(const Image *shape, const char *path, const char *format, ImageWriteOptions *o)
 {
     const MetadataKept kept = image_metadata_kept(format);
+    const ImageColor *color = &shape->color;
+    const char *lost = NULL;
 
-    if (shape->color.icc && !o->drop_profile && !kept.profile)
-        note(o, path, "the colour profile is", format);
-    if (shape->color.has_cicp && !o->drop_profile && !kept.cicp)
+    if (color->icc && !o->drop_profile)
+        lost = lost_profile(color, kept);
+    if (color->has_cicp && !o->drop_profile && !kept.cicp)
         note(o, path, "the numbers of the colour space (cICP) are", format);
+    if (lost) {
+        note(o, path, lost, format);
+        o->drop_profile = true;
+    }
     if (shape->exif.data && !kept.exif)
         note(o, path, "EXIF is", format);
     if (shape->xmp.data && !kept.xmp)
@@ -156,7 +175,7 @@ RsdStatus image_writer_open(ImageWriter **out, const Image *shape, bool has_alph
     CHECK(o->quality >= 0 && o->quality <= 100, err, RSD_ERR_ARG, "%s: quality %d, expected 1 to 100", path, o->quality);
     TRY(choose_format(&writer->format, path, o, err));
     TRY(atomic_file_open(&writer->file, path, o->overwrite, err));
-    note_left_out(shape, path, writer->format, o);
+    leave_out(shape, path, writer->format, o);
     if (strcmp(writer->format, "png") == 0) {
         TRY(name_file(writer, png_writing_open(&writer->png, shape, has_alpha && !o->drop_alpha, writer->file, o->drop_profile, o->threads, err),
                       err));

@@ -69,6 +69,8 @@ void av_file_free(uint8_t *bytes);
 RsdStatus av_picture_decode(AvPicture *out, const uint8_t *data, size_t size, const char *format, int64_t max_pixels,
                             RsdError *err);
 void av_picture_free(AvPicture *picture);
+/* Planes of a frame as described below, in our order; picture->channels is set, the frame stays the caller's. */
+void av_picture_set_planes(AvPicture *picture, const AVFrame *frame);
 RsdStatus av_picture_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, const char *format, int quality,
                             bool reduce, RsdError *err);
 void av_bytes_free(uint8_t *bytes);
@@ -77,10 +79,10 @@ void av_bytes_free(uint8_t *bytes);
 RsdStatus av_picture_frame(AVFrame **out, const AvPicture *picture, RsdError *err);
 RsdStatus av_picture_bytes(uint8_t **bytes, size_t *size, AVCodecContext *encoder, AVFrame *frame, bool in_avif, RsdError *err);
 RsdStatus av_picture_file(uint8_t **bytes, size_t *size, const PeerFormat *format, const AvPicture *picture, RsdError *err);
-/* jpeg_file.c: by libjpeg, 4:2:0 (grey: one channel), tables of its quality scale, Huffman codes made for the picture. picture: 8 bits,
- * borrowed; alpha is not looked at. quality: 1 to 100. *bytes [*size] are the caller's (av_bytes_free). Any thread. Errors:
+/* jpeg_file.c: by libjpeg, 4:2:0 or 4:4:4 (grey: one channel), tables of its quality scale, Huffman codes made for the picture. picture:
+ * 8 bits, borrowed; alpha is not looked at. quality: 1 to 100. *bytes [*size] are the caller's (av_bytes_free). Any thread. Errors:
  * RSD_ERR_UNSUPPORTED (libjpeg refuses, saying why; a build without it), RSD_ERR_MEMORY. */
-RsdStatus jpeg_file_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, int quality, RsdError *err);
+RsdStatus jpeg_file_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, int quality, bool halve_colours, RsdError *err);
 /* jp2_file.c: by OpenJPEG, irreversible wavelet and colour transform, one layer of 1/ratio of the samples' size. picture: as above.
  * ratio: 1 and more. The rest as jpeg_file_encode. */
 RsdStatus jp2_file_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, double ratio, RsdError *err);

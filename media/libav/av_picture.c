@@ -273,8 +273,7 @@ static RsdStatus check_finite(const AVFrame *frame, RsdError *err)
     return RSD_OK;
 }
 
-/* Planes of the converted frame in our order; libav's is green, blue, red, alpha. */
-static void set_planes(AvPicture *picture, const AVFrame *frame)
+void av_picture_set_planes(AvPicture *picture, const AVFrame *frame)
 {
     static const int order[] = {2, 0, 1, 3};
     const bool is_grey = picture->channels == 1;
@@ -339,7 +338,7 @@ static RsdStatus decode_avif(AvPicture *out, const uint8_t *data, size_t size, i
         out->icc_size = profile->size;
     }
     keep_colours(out, planes);
-    set_planes(out, planes);
+    av_picture_set_planes(out, planes);
     snprintf(out->format, sizeof out->format, "avif");
     return RSD_OK;
 fail:
@@ -376,7 +375,7 @@ RsdStatus av_picture_decode(AvPicture *out, const uint8_t *data, size_t size, co
         tiff_file_mend(planes, out->channels, data, size);
     keep_profile(out, s.frame, planes);
     keep_colours(out, s.frame);
-    set_planes(out, planes);
+    av_picture_set_planes(out, planes);
     out->has_more = s.format && next_packet(&s) >= 0;
     out->lost_alpha = format && strcmp(format, "avif") == 0 && !out->plane[3] && names_alpha_plane(&s.bytes);
     snprintf(out->format, sizeof out->format, "%s", format ? format : avcodec_get_name(s.decoder->codec_id));

@@ -1,6 +1,6 @@
-/* av_picture_encode.c - one picture to the bytes of a file, by libavcodec.
+/* av_picture_encode.c - one picture to the bytes of a file, by libjpeg or libavif where the build has them, else by libavcodec.
  *
- * In all formats but AVIF a packet of the encoder is the file. Each format lists the pixel formats it can be given, best first
+ * In all formats but AVIF a packet of libavcodec's encoder is the file. Each format lists the pixel formats it can be given, best first
  * for colour, colour with alpha, grey, grey with alpha, each for 8 and 16 bits; NONE where it cannot hold that.
  *
  * SPDX-License-Identifier: MIT
@@ -23,7 +23,11 @@ typedef struct Format {
 
 #define NONE AV_PIX_FMT_NONE
 static const Format formats[] = {
+#ifdef RESIDUA_HAVE_JPEG
+    {"jpg", NULL, "JPEG", 65500, {AV_PIX_FMT_GBRP, NONE, AV_PIX_FMT_GRAY8, NONE}, {NONE, NONE, NONE, NONE}},
+#else
     {"jpg", "mjpeg", "JPEG", 65500, {AV_PIX_FMT_YUVJ444P, NONE, AV_PIX_FMT_YUVJ444P, NONE}, {NONE, NONE, NONE, NONE}},
+#endif
     {"webp", "libwebp", "WebP", 16383, {AV_PIX_FMT_BGRA, AV_PIX_FMT_BGRA, AV_PIX_FMT_BGRA, AV_PIX_FMT_BGRA}, {NONE, NONE, NONE, NONE}},
     {"avif", "libaom-av1", "AVIF", 65535, {AV_PIX_FMT_YUV444P, NONE, AV_PIX_FMT_YUV444P, NONE}, {NONE, NONE, NONE, NONE}},
     {"jxl", "libjxl", "JPEG XL", 1 << 30, {AV_PIX_FMT_RGB24, AV_PIX_FMT_RGBA, AV_PIX_FMT_GRAY8, AV_PIX_FMT_YA8},
@@ -272,6 +276,15 @@ RsdStatus av_picture_encode(uint8_t **bytes, size_t *size, const AvPicture *pict
     TRY(choose(f, picture, quality, reduce, &pixel_format, err));
     TRY(av_picture_frame(&planes, picture, err));
     TRY(av_picture_from_planes(&frame, planes, pixel_format, err));
+#ifdef RESIDUA_HAVE_JPEG
+    if (strcmp(format, "jpg") == 0) {
+        AvPicture eight = {.width = picture->width, .height = picture->height, .channels = picture->channels, .bits = 8};
+
+        av_picture_set_planes(&eight, frame);
+        TRY(jpeg_file_encode(bytes, size, &eight, quality, false, err));
+        goto fail;
+    }
+#endif
     TRY(attach_profile(frame, f, picture, err));
     TRY(open_encoder(&encoder, f, picture, frame, quality, err));
     if (encoder->flags & AV_CODEC_FLAG_QSCALE)

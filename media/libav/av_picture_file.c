@@ -65,7 +65,7 @@ RsdStatus av_picture_file(uint8_t **bytes, size_t *size, const PeerFormat *forma
 
     *bytes = NULL;
     if (strcmp(format->encoder, PEER_LIBJPEG) == 0)
-        return jpeg_file_encode(bytes, size, picture, (int)lrint(format->quality), err);
+        return jpeg_file_encode(bytes, size, picture, (int)lrint(format->quality), true, err);
     if (strcmp(format->encoder, PEER_OPENJPEG) == 0)
         return jp2_file_encode(bytes, size, picture, format->quality, err);
     TRY(av_picture_frame(&planes, picture, err));

@@ -87,7 +87,7 @@ static void write_lines(Job *job, const AvPicture *picture)
     }
 }
 
-static void encode(Job *job, const AvPicture *picture, int quality)
+static void encode(Job *job, const AvPicture *picture, int quality, bool halve_colours)
 {
     struct jpeg_compress_struct *encoder = &job->encoder;
 
@@ -99,6 +99,8 @@ static void encode(Job *job, const AvPicture *picture, int quality)
     encoder->input_components = picture->channels;
     encoder->in_color_space = picture->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
     jpeg_set_defaults(encoder); /* YCbCr with 4:2:0 */
+    if (!halve_colours)
+        encoder->comp_info[0].h_samp_factor = encoder->comp_info[0].v_samp_factor = 1;
     jpeg_set_quality(encoder, quality, TRUE);
     encoder->optimize_coding = TRUE;
     encoder->dct_method = JDCT_ISLOW;
@@ -107,7 +109,7 @@ static void encode(Job *job, const AvPicture *picture, int quality)
     jpeg_finish_compress(encoder);
 }
 
-RsdStatus jpeg_file_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, int quality, RsdError *err)
+RsdStatus jpeg_file_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, int quality, bool halve_colours, RsdError *err)
 {
     Job *job = calloc(1, sizeof *job);
     char why[JMSG_LENGTH_MAX];
@@ -124,7 +126,7 @@ RsdStatus jpeg_file_encode(uint8_t **bytes, size_t *size, const AvPicture *pictu
         status = error_set(err, RSD_ERR_UNSUPPORTED, "libjpeg: %s", why);
         goto fail;
     }
-    encode(job, picture, quality);
+    encode(job, picture, quality, halve_colours);
     *bytes = av_memdup(job->made, job->made_size);
     *size = job->made_size;
     CHECK(*bytes, err, RSD_ERR_MEMORY, "no memory for %zu bytes", job->made_size);
@@ -140,9 +142,9 @@ fail:
 
 #else
 
-RsdStatus jpeg_file_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, int quality, RsdError *err)
+RsdStatus jpeg_file_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, int quality, bool halve_colours, RsdError *err)
 {
-    (void)bytes, (void)size, (void)picture, (void)quality;
+    (void)bytes, (void)size, (void)picture, (void)quality, (void)halve_colours;
     return error_set(err, RSD_ERR_UNSUPPORTED, "this build has no libjpeg; install libjpeg-dev (Debian) and run ./configure again");
 }
 
