@@ -504,7 +504,7 @@ const Command cli_encode = {
         "with an EnCodec model, into an .ecdc file, or, with a DAC, into a .dac file. Other "
         "sampling rates and channels than the model's are converted. One input that fails does not stop the others.\n\n"
         "Pictures (PNG, JPEG, WebP, AVIF, JPEG XL, TIFF, BMP and others) are coded with a picture model, photo unless --model names another. "
-        "Opacity is coded without loss, grey as grey. Colour profile, EXIF and XMP (not those of HEIC) are kept, see --metadata, after the "
+        "Opacity is coded without loss, grey as grey. Colour profile, EXIF and XMP (not those of HEIC, nor EXIF of TIFF) are kept, see --metadata, after the "
         "orientation was applied; of a profile that is damaged or does not fit the colours, of all pictures of an animation or film "
         "but the first, and of samples of more than 16 bits the loss is told.\n\n"
         "A search (--effort 3 to 9) changes no decoder: it looks for values whose bits and errors together weigh less, which takes seconds "

@@ -46,7 +46,7 @@ typedef struct Image {
     bool lost_alpha;   /* the file has an alpha channel that could not be read: AVIF without libavif, HEIC */
     ImageBlob exif, xmp; /* EXIF from its byte order on ("II" or "MM"); XMP as it is */
     const char *lost_profile; /* why the file's colour profile was left out ("is damaged"; constant); NULL: it was not */
-    bool lost_metadata; /* EXIF or XMP were too large, or in a format where they are not read (HEIC; AVIF without libavif) */
+    bool lost_metadata; /* EXIF or XMP were too large, or in a format where they are not read (HEIC; AVIF without libavif; EXIF of TIFF) */
 } Image;
 
 /* A picture with zeroed samples. Errors: RSD_ERR_ARG (sides below 1 or above IMAGE_MAX_SIDE, channels not 1 or 3, bits not

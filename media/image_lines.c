@@ -22,7 +22,7 @@
 
 struct ImageLines {
     int fd;
-    bool owns_fd;
+    bool owns_fd, drops_metadata;
     char *name;
     uint8_t *head; /* bytes read ahead */
     size_t head_size, head_at;
@@ -151,6 +151,8 @@ RsdStatus image_lines_next(ImageLines *lines, Image *band, int64_t at, int64_t n
     RsdStatus status =
         lines->png ? png_lines_next(lines->png, band, at, n, err) : next_pnm(lines, band, at, n, err);
 
+    if (lines->drops_metadata)
+        lines->shape->lost_metadata = false;
     return status == RSD_OK ? RSD_OK : error_prefix(err, status, "%s", lines->name);
 }
 
@@ -258,6 +260,7 @@ RsdStatus image_open(Image **whole, ImageLines **out, const char *path, const Im
     *whole = NULL;
     *out = NULL;
     TRY(mem_calloc(&lines, 1, sizeof *lines, err));
+    lines->drops_metadata = o.drop_metadata;
     TRY(mem_alloc(&lines->name, strlen(name) + 1, 1, err));
     strcpy(lines->name, name);
     lines->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);

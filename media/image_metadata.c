@@ -9,8 +9,11 @@
 #include "engine/base/bytes.h"
 #include "engine/base/mem.h"
 #include "media/exif.h"
+#include "media/tiff.h"
 
 #define PROFILE_HEAD 128
+#define TAG_EXIF 34665 /* of TIFF files: directories of their own */
+#define TAG_GPS 34853
 #define CURVE_MAX_POINTS 32767 /* that colour engines take */
 
 static bool begins_with(const uint8_t *data, size_t size, const char *mark, size_t mark_size)
@@ -100,35 +103,87 @@ static void walk_png(MetadataPlaces *places, const uint8_t *data, size_t size)
     }
 }
 
-/* Boxes of size and name; size 1: 8 more bytes of it; size 0: up to the end [ISO/IEC 14496-12, 4.2]. */
+typedef struct Box {
+    const uint8_t *name, *data; /* name: 4 letters */
+    size_t size;
+} Box;
+
+/* The box at *at, and *at behind it: size, name; size 1: 8 more bytes of it; size 0: up to the end [ISO/IEC 14496-12, 4.2]. */
+static bool next_box(Box *box, const uint8_t *data, size_t size, size_t *at)
+{
+    const uint8_t *from = data + *at;
+    const size_t left = size - *at;
+    size_t head = 8;
+    uint64_t len;
+
+    if (left < 8)
+        return false;
+    len = get_u32be(from);
+    if (len == 1 && left >= 16) {
+        len = (uint64_t)get_u32be(from + 8) << 32 | get_u32be(from + 12);
+        head = 16;
+    } else if (len == 0) {
+        len = left;
+    }
+    if (len < head || len > left)
+        return false;
+    *box = (Box){from + 4, from + head, (size_t)len - head};
+    *at += (size_t)len;
+    return true;
+}
+
+static bool is_named(const Box *box, const char *name)
+{
+    return memcmp(box->name, name, 4) == 0;
+}
+
 static void walk_jxl(MetadataPlaces *places, const uint8_t *data, size_t size)
 {
     size_t at = 0;
+    Box box;
 
     if (size >= 2 && data[0] == 0xFF)
         return; /* without a container */
-    while (at + 8 <= size) {
-        uint64_t len = get_u32be(data + at);
-        size_t head = 8;
+    while (next_box(&box, data, size, &at)) {
+        if (is_named(&box, "Exif") && box.size > 4) {
+            const uint64_t skip = 4 + (uint64_t)get_u32be(box.data);
 
-        if (len == 1 && at + 16 <= size) {
-            len = (uint64_t)get_u32be(data + at + 8) << 32 | get_u32be(data + at + 12);
-            head = 16;
-        } else if (len == 0) {
-            len = size - at;
+            if (skip < box.size)
+                take_exif(places, box.data + skip, box.size - (size_t)skip);
+        } else if (is_named(&box, "xml ")) {
+            take_xmp(places, box.data, box.size);
         }
-        if (len < head || len > size - at)
-            return;
-        if (memcmp(data + at + 4, "Exif", 4) == 0 && len > head + 4) {
-            const uint64_t skip = 4 + (uint64_t)get_u32be(data + at + head);
-
-            if (skip < len - head)
-                take_exif(places, data + at + head + skip, (size_t)(len - head - skip));
-        } else if (memcmp(data + at + 4, "xml ", 4) == 0) {
-            take_xmp(places, data + at + head, (size_t)(len - head));
-        }
-        at += (size_t)len;
     }
+}
+
+/* The first box of colours in the header counts: method (2, 3: a profile), two numbers, the profile [ISO/IEC 15444-1, I.5.3.3]. */
+static void walk_jp2(MetadataPlaces *places, const uint8_t *data, size_t size)
+{
+    size_t at = 0;
+    Box box;
+
+    while (next_box(&box, data, size, &at)) {
+        if (is_named(&box, "jp2h")) {
+            data = box.data;
+            size = box.size;
+            at = 0;
+        } else if (is_named(&box, "colr")) {
+            if (box.size > 3 && (box.data[0] == 2 || box.data[0] == 3)) {
+                places->icc = box.data + 3;
+                places->icc_size = box.size - 3;
+            }
+            return;
+        }
+    }
+}
+
+static void walk_tiff(MetadataPlaces *places, const uint8_t *data, size_t size)
+{
+    TiffDir dir;
+    TiffEntry entry;
+
+    exif_find(data, size, EXIF_TAG_XMP, &places->xmp, &places->xmp_size);
+    places->not_read = tiff_open(&dir, data, size) && (tiff_find(&dir, TAG_EXIF, &entry) || tiff_find(&dir, TAG_GPS, &entry));
 }
 
 /* Names of items in the boxes at the start of the file. */
@@ -155,7 +210,9 @@ void image_metadata_find(MetadataPlaces *places, const char *format, const uint8
     else if (strcmp(format, "avif") == 0)
         places->not_read = names_items(data, size);
     else if (strcmp(format, "tiff") == 0)
-        exif_find(data, size, EXIF_TAG_XMP, &places->xmp, &places->xmp_size);
+        walk_tiff(places, data, size);
+    else if (strcmp(format, "jp2") == 0)
+        walk_jp2(places, data, size);
 }
 
 int image_metadata_orientation(const MetadataPlaces *places, const char *format, const uint8_t *data, size_t size)
@@ -192,6 +249,11 @@ RsdStatus image_metadata_take(Image *image, const MetadataPlaces *places, RsdErr
     image->lost_metadata |= places->not_read;
     TRY(copy_blob(&image->exif, places->exif, places->exif_size, &image->lost_metadata, err));
     TRY(copy_blob(&image->xmp, places->xmp, places->xmp_size, &image->lost_metadata, err));
+    if (places->icc && !image->color.icc) {
+        TRY(mem_alloc(&image->color.icc, places->icc_size, 1, err));
+        memcpy(image->color.icc, places->icc, places->icc_size);
+        image->color.icc_size = places->icc_size;
+    }
 fail:
     return status;
 }

@@ -2,7 +2,8 @@
  * picture that was turned, and put into files that were written without.
  *
  *   JPEG      APP1 segments; profiles in APP2     WebP      chunks EXIF, "XMP ", ICCP
- *   JPEG XL   boxes Exif and "xml "               TIFF      XMP in tag 700; its EXIF is the file itself and stays there
+ *   JPEG XL   boxes Exif and "xml "               TIFF      XMP in tag 700; its EXIF is the file itself, and is noted as not read
+ *   JPEG 2000 a profile in box colr
  *
  * PNG's are read and written by libpng (png_image.c, png_writing.c). XMP that goes on in further segments (JPEG) is cut to the first one.
  *
@@ -23,17 +24,17 @@
 
 /* Places in a file; NULL for what is not there. */
 typedef struct MetadataPlaces {
-    const uint8_t *exif, *xmp;
-    size_t exif_size, xmp_size;
+    const uint8_t *exif, *xmp, *icc; /* icc: JPEG 2000 alone, where the decoder does not hand it on */
+    size_t exif_size, xmp_size, icc_size;
     bool names_profile; /* JPEG: there is a profile, whole or not */
-    bool not_read;      /* HEIC, and AVIF without libavif: there seem to be EXIF or XMP, which are not looked for there */
+    bool not_read;      /* HEIC, AVIF without libavif, TIFF: there seem to be EXIF or XMP, which are not looked for there */
 } MetadataPlaces;
 
 /* format: as image_format_of names it. Any bytes are safe. */
 void image_metadata_find(MetadataPlaces *places, const char *format, const uint8_t *data, size_t size);
 /* Orientation in a file's EXIF, 1 to 8; 1 when nothing or nonsense is said. */
 int image_metadata_orientation(const MetadataPlaces *places, const char *format, const uint8_t *data, size_t size);
-/* Copies to image->exif and xmp; notes what is too large. Errors: RSD_ERR_MEMORY. */
+/* Copies to image->exif and xmp, and to its colours a profile if they have none; notes what is too large. Errors: RSD_ERR_MEMORY. */
 RsdStatus image_metadata_take(Image *image, const MetadataPlaces *places, RsdError *err);
 /* A picture that has been turned as its metadata ask for says so no more. */
 void image_metadata_make_upright(Image *image);

@@ -3,8 +3,8 @@
  * PNG is read by libpng, AVIF by libavif where the build has it, everything else (JPEG, WebP, JPEG XL, TIFF, BMP, GIF, the first
  * frame of a video) by libavformat and libavcodec; all but libpng are loaded on first use. EXIF orientation is applied, palettes
  * become colours, CMYK becomes RGB. Deeper than 8 bits gives 16, of floating-point samples (OpenEXR) those in [0, 1], as they are
- * stored. Profiles that are damaged or of other colours are left out and told (lost_profile); EXIF and XMP are kept (not those of HEIC,
- * and of AVIF without libavif), and say orientation 1 or none: EXIF's was applied, that of XMP counts for nothing by itself.
+ * stored. Profiles that are damaged or of other colours are left out and told (lost_profile); EXIF and XMP are kept (not those of HEIC
+ * and of AVIF without libavif, nor EXIF of TIFF), and say orientation 1 or none: EXIF's was applied, that of XMP counts for nothing by itself.
  *
  * SPDX-License-Identifier: MIT
  */

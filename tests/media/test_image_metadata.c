@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "config.h"
+#include "engine/base/bytes.h"
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
 #include "media/exif.h"
@@ -340,6 +341,45 @@ Test(image_metadata, profiles_that_are_damaged_or_of_other_colours_are_left_out_
     free(grey);
 }
 
+/* ffmpeg's files have a header with a box of colours of 15 bytes. */
+Test(image_metadata, a_profile_of_jpeg_2000_is_kept)
+{
+    uint8_t bytes[8192], *profile = make_profile("RGB "), *header, *colours;
+    size_t size, begins;
+    FILE *file;
+    Image *image;
+    RsdError err = {0};
+
+    fixture_must_run("ffmpeg -nostdin -v error -y -f lavfi -i color=s=16x16:d=0.1 -frames:v 1 -pix_fmt rgb24 a.jp2");
+    size = fixture_size("a.jp2");
+    file = fopen(fixture_path("a.jp2"), "rb");
+    cr_assert(size + PROFILE_SIZE <= sizeof bytes && fread(bytes, 1, size, file) == size);
+    fclose(file);
+    header = memmem(bytes, size, "jp2h", 4);
+    colours = memmem(bytes, size, "colr", 4);
+    cr_assert(header && colours && get_u32be(colours - 4) == 15);
+    begins = (size_t)(colours - bytes) + 7;
+    memmove(bytes + begins + PROFILE_SIZE, bytes + begins + 4, size - begins - 4);
+    memcpy(bytes + begins, profile, PROFILE_SIZE);
+    put_big(header - 4, get_u32be(header - 4) + PROFILE_SIZE - 4);
+    put_big(colours - 4, 15 + PROFILE_SIZE - 4);
+    colours[4] = 2;
+    size += PROFILE_SIZE - 4;
+    ASSERT_OK(image_read_bytes(&image, bytes, size, NULL, &err), err);
+    cr_expect(image->width == 16 && same(image->color.icc, image->color.icc_size, profile, PROFILE_SIZE), "%zu bytes", image->color.icc_size);
+    image_destroy(&image);
+    for (size_t n = 0; n < begins + PROFILE_SIZE; n++) { /* a read outside shows under ASan */
+        uint8_t *copy = malloc(n + 1);
+        MetadataPlaces places;
+
+        memcpy(copy, bytes, n);
+        image_metadata_find(&places, "jp2", copy, n);
+        cr_assert_null(places.icc);
+        free(copy);
+    }
+    free(profile);
+}
+
 Test(image_metadata, exif_of_avif_is_not_read_without_libavif_and_that_is_told)
 {
     static const uint8_t box[] = {0, 0, 0, 12, 'f', 'r', 'e', 'e', 'E', 'x', 'i', 'f'};
@@ -453,6 +493,28 @@ static void expect_lines(const char *name, const Image *expected)
     }
     image_destroy(&band);
     image_lines_close(&lines);
+}
+
+Test(image_metadata, metadata_that_are_dropped_are_not_told_as_lost)
+{
+    Image *image = make_picture(3), *whole, *band;
+    RsdError err = {0};
+
+    ASSERT_OK(image_write(image, fixture_path("a.png"), NULL, &err), err);
+    ASSERT_OK(image_create(&band, W, H, 3, 8, false, &err), err);
+    for (int drops = 0; drops < 2; drops++) {
+        const Image *shape;
+        ImageLines *lines;
+        bool has_alpha;
+
+        ASSERT_OK(image_open(&whole, &lines, fixture_path("a.png"), &(ImageReadOptions){.drop_metadata = drops}, 100, &err), err);
+        shape = image_lines_shape(lines, &has_alpha);
+        ASSERT_OK(image_lines_next(lines, band, 0, H, &err), err);
+        cr_expect(!shape->lost_metadata && (shape->exif.data == NULL) == drops && (shape->xmp.data == NULL) == drops);
+        image_lines_close(&lines);
+    }
+    image_destroy(&band);
+    image_destroy(&image);
 }
 
 Test(image_metadata, large_png_and_pnm_come_line_by_line_and_others_whole)

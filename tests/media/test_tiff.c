@@ -263,6 +263,27 @@ Test(tiff, colours_that_were_multiplied_by_their_opacity_are_divided_again)
     }
 }
 
+Test(tiff, exif_is_told_to_be_left_out)
+{
+    const uint8_t strip[SIDE * SIDE] = {0};
+
+    for (int i = 0; i < 3; i++) {
+        File file = begin(i & 1, 1, 8, 1, 1, sizeof strip);
+        Image *image;
+        RsdError err = {0};
+
+        if (i < 2)
+            add(&file, i == 0 ? 34665 : 34853, 8, 0);
+        finish(&file, strip, sizeof strip);
+        image = read_file(&file);
+        cr_expect_eq(image->lost_metadata, i < 2);
+        image_destroy(&image);
+        ASSERT_OK(image_read_bytes(&image, file.bytes, file.size, &(ImageReadOptions){.drop_metadata = true}, &err), err);
+        cr_expect(!image->lost_metadata);
+        image_destroy(&image);
+    }
+}
+
 /* A read outside shows under ASan. */
 Test(tiff, directories_are_not_followed_out_of_the_file)
 {
