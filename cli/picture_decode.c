@@ -7,8 +7,8 @@
 
 #include "cli/picture_job.h"
 #include "engine/base/mem.h"
+#include "media/color_profile.h"
 #include "media/image_writer.h"
-#include "media/image_metadata.h"
 
 /* Damage, and what a format cannot hold. */
 static void note_damage(void *ctx, const char *text)
@@ -60,10 +60,10 @@ static Image shape_of(const PictureDecoder *decoder, int shrink, bool keep_metad
     const PictureInfo *info = picture_decoder_info(decoder);
     const ImageBlob profile = blob_of(decoder, PICTURE_CHUNK_PROFILE);
     const PictureChunk cicp = picture_decoder_chunk(decoder, PICTURE_CHUNK_CICP);
-    const bool is_sound = profile.data && !image_metadata_profile_problem(profile.data, profile.size, info->channels);
+    const bool is_sound = profile.data && !color_profile_problem(profile.data, profile.size, info->channels);
     Image shape = {.width = picture_shrunk(info->width, shrink),
                    .height = picture_shrunk(info->height, shrink),
-                   .channels = is_sound && image_metadata_profile_is_rgb(profile.data, profile.size) ? 3 : info->channels,
+                   .channels = is_sound && color_profile_is_rgb(profile.data, profile.size) ? 3 : info->channels,
                    .bits = info->bits,
                    .source_bits = info->bits};
 

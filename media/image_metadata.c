@@ -11,10 +11,8 @@
 #include "media/exif.h"
 #include "media/tiff.h"
 
-#define PROFILE_HEAD 128
 #define TAG_EXIF 34665 /* of TIFF files: directories of their own */
 #define TAG_GPS 34853
-#define CURVE_MAX_POINTS 32767 /* that colour engines take */
 
 static bool begins_with(const uint8_t *data, size_t size, const char *mark, size_t mark_size)
 {
@@ -279,93 +277,4 @@ void image_metadata_make_upright(Image *image)
         exif_make_upright(image->exif.data, image->exif.size);
     if (image->xmp.data)
         make_xmp_upright(&image->xmp);
-}
-
-/* --- profiles --------------------------------------------------------------------------------------------------------------- */
-
-bool image_metadata_profile_is_rgb(const uint8_t *icc, size_t size)
-{
-    return size >= PROFILE_HEAD && memcmp(icc + 16, "RGB ", 4) == 0;
-}
-
-/* Signature, size, and tags that lie inside. */
-static bool profile_is_sound(const uint8_t *icc, size_t size)
-{
-    uint32_t n_tags;
-
-    if (size < PROFILE_HEAD + 4 || memcmp(icc + 36, "acsp", 4) != 0 || get_u32be(icc) > size)
-        return false;
-    n_tags = get_u32be(icc + PROFILE_HEAD);
-    if (n_tags > (size - PROFILE_HEAD - 4) / 12)
-        return false;
-    for (uint32_t i = 0; i < n_tags; i++) {
-        const uint8_t *tag = icc + PROFILE_HEAD + 4 + 12 * i;
-
-        if (get_u32be(tag + 4) > size || get_u32be(tag + 8) > size - get_u32be(tag + 4))
-            return false;
-    }
-    return true;
-}
-
-/* The data of a tag that has `type` and at least `least` bytes; NULL: not there, or other. */
-static const uint8_t *find_tag(const uint8_t *icc, const char *name, const char *type, size_t least, size_t *size)
-{
-    for (uint32_t i = 0; i < get_u32be(icc + PROFILE_HEAD); i++) {
-        const uint8_t *tag = icc + PROFILE_HEAD + 4 + 12 * i, *data = icc + get_u32be(tag + 4);
-
-        *size = get_u32be(tag + 8);
-        if (memcmp(tag, name, 4) == 0)
-            return *size >= least && memcmp(data, type, 4) == 0 ? data : NULL;
-    }
-    return NULL;
-}
-
-/* Points of 16 bits (one: a gamma), or the numbers of a formula [ICC.1:2022, 10.6, 10.18]. */
-static bool has_curve(const uint8_t *icc, const char *name)
-{
-    static const uint8_t n_numbers[] = {1, 3, 4, 5, 7};
-    size_t size;
-    const uint8_t *curve = find_tag(icc, name, "curv", 12, &size);
-
-    if (curve)
-        return get_u32be(curve + 8) <= CURVE_MAX_POINTS && get_u32be(curve + 8) <= (size - 12) / 2;
-    curve = find_tag(icc, name, "para", 12, &size);
-    return curve && curve[8] == 0 && curve[9] < sizeof n_numbers && size >= 12 + 4u * n_numbers[curve[9]];
-}
-
-/* Tables, and the devices that have nothing but them, are of other kinds. */
-static bool has_plain_head(const uint8_t *icc)
-{
-    for (uint32_t i = 0; i < get_u32be(icc + PROFILE_HEAD); i++) {
-        const uint8_t *tag = icc + PROFILE_HEAD + 4 + 12 * i;
-
-        if (memcmp(tag, "A2B", 3) == 0 || memcmp(tag, "D2B", 3) == 0)
-            return false;
-    }
-    return icc[8] <= 4 && (memcmp(icc + 12, "mntr", 4) == 0 || memcmp(icc + 12, "scnr", 4) == 0) && memcmp(icc + 20, "XYZ ", 4) == 0 &&
-           get_u32be(icc + 64) <= 3; /* version, device, space between, intent */
-}
-
-bool image_metadata_profile_is_plain(const uint8_t *icc, size_t size)
-{
-    static const char *const colours[] = {"rXYZ", "gXYZ", "bXYZ", "wtpt"}, *const curves[] = {"rTRC", "gTRC", "bTRC"};
-    bool is_plain = profile_is_sound(icc, size) && has_plain_head(icc);
-    size_t tag_size;
-
-    if (!image_metadata_profile_is_rgb(icc, size))
-        return is_plain && has_curve(icc, "kTRC");
-    for (int i = 0; i < 4 && is_plain; i++)
-        is_plain = find_tag(icc, colours[i], "XYZ ", 20, &tag_size) && (i == 3 || has_curve(icc, curves[i]));
-    return is_plain;
-}
-
-const char *image_metadata_profile_problem(const uint8_t *icc, size_t size, int channels)
-{
-    if (size > METADATA_MAX_SIZE)
-        return "is too large";
-    if (!profile_is_sound(icc, size))
-        return "is damaged";
-    if (image_metadata_profile_is_rgb(icc, size) || (channels == 1 && memcmp(icc + 16, "GRAY", 4) == 0))
-        return NULL;
-    return memcmp(icc + 16, "CMYK", 4) == 0 ? "is of CMYK, and the colours became RGB" : "is of other colours than the picture";
 }

@@ -39,13 +39,6 @@ RsdStatus image_metadata_take(Image *image, const MetadataPlaces *places, RsdErr
 /* A picture that has been turned as its metadata ask for says so no more. */
 void image_metadata_make_upright(Image *image);
 
-/* Why a colour profile cannot be kept with a picture of `channels` (its own words, constant), or NULL: [ICC.1:2022, 7.2]. */
-const char *image_metadata_profile_problem(const uint8_t *icc, size_t size, int channels);
-/* True for profiles of RGB, which only pictures of three channels can have. */
-bool image_metadata_profile_is_rgb(const uint8_t *icc, size_t size);
-/* True for the plain kind: a white, of RGB three colours, and curves, all well formed, and no tables [ICC.1:2022, 8.3.3, 8.4.3]. */
-bool image_metadata_profile_is_plain(const uint8_t *icc, size_t size);
-
 /* Whether files of a format that image_writer knows can hold these. */
 typedef struct MetadataKept {
     bool profile, exif, xmp, cicp;

@@ -16,6 +16,7 @@
 #include "engine/base/file_map.h"
 #include "engine/base/mem.h"
 #include "media/av_module.h"
+#include "media/color_profile.h"
 #include "media/exif.h"
 #include "media/image_parts.h"
 #include "media/image_metadata.h"
@@ -154,7 +155,7 @@ void image_move_rest(Image *to, Image *from)
 RsdStatus image_finish_reading(Image *image, const ImageReadOptions *o, int orientation, RsdError *err)
 {
     const char *problem = image->color.icc
-                              ? image_metadata_profile_problem(image->color.icc, image->color.icc_size, image->channels)
+                              ? color_profile_problem(image->color.icc, image->color.icc_size, image->channels)
                               : NULL;
     RsdStatus status = RSD_OK;
 

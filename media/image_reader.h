@@ -23,7 +23,8 @@ typedef struct ImageReadOptions {
 /* path "-" is standard input; options NULL: all zero. Errors: RSD_ERR_IO (cannot open or read), RSD_ERR_CORRUPT (empty, not a
  * picture, damaged, cut short, claims more pixels than its bytes can hold), RSD_ERR_NUMERIC (a floating-point sample that is
  * not finite), RSD_ERR_MEMORY (more than max_pixels, out of memory), RSD_ERR_UNSUPPORTED (an animated WebP, PFM, TIFF in tiles or of
- * floats, raw samples of a camera, a codec that is not here), RSD_ERR_MODULE (media/av_module.h). Sentences start with the path, or "standard input". Any thread. */
+ * floats, raw samples of a camera, a codec that is not here), RSD_ERR_MODULE (media/av_module.h). Sentences start with the path, or
+ * "standard input". Any thread. */
 RsdStatus image_read(Image **out, const char *path, const ImageReadOptions *options, RsdError *err);
 /* The same from bytes; the sentence has no name. */
 RsdStatus image_read_bytes(Image **out, const uint8_t *data, size_t size, const ImageReadOptions *options, RsdError *err);

@@ -11,6 +11,7 @@
 #include "engine/base/atomic_file.h"
 #include "engine/base/mem.h"
 #include "media/av_module.h"
+#include "media/color_profile.h"
 #include "media/image_metadata.h"
 #include "media/png_writing.h"
 
@@ -124,9 +125,9 @@ static const char *lost_profile(const ImageColor *color, MetadataKept kept)
 {
     if (!kept.profile)
         return "the colour profile is";
-    if (!kept.grey_profile && !image_metadata_profile_is_rgb(color->icc, color->icc_size))
+    if (!kept.grey_profile && !color_profile_is_rgb(color->icc, color->icc_size))
         return "the colour profile, one of grey, is";
-    if (kept.plain_profile && !image_metadata_profile_is_plain(color->icc, color->icc_size))
+    if (kept.plain_profile && !color_profile_is_plain(color->icc, color->icc_size))
         return "the colour profile, which is more or less than colours and curves, is";
     return NULL;
 }

@@ -1,7 +1,8 @@
 /* image_writer.h - pictures to files and pipes, complete or not at all.
  *
- * PNG is written by libpng and zlib, lines by lines; everything else whole, AVIF and JPEG by libavif and libjpeg where the build
- * has them, the rest by libavcodec. Pixels that a format cannot hold are refused, colour profiles, EXIF and XMP that it cannot hold are left out and told.
+ * PNG is written by libpng and zlib, lines by lines; everything else whole, AVIF and JPEG by libavif and libjpeg where the build has them,
+ * the rest by libavcodec. Pixels that a format cannot hold are refused, colour profiles, EXIF and XMP that it cannot hold are left out
+ * and told.
  *
  * SPDX-License-Identifier: MIT
  */

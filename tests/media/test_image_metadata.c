@@ -9,6 +9,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
+#include "media/color_profile.h"
 #include "media/exif.h"
 #include "media/image_lines.h"
 #include "media/image_metadata.h"
@@ -265,13 +266,14 @@ Test(image_metadata, the_colours_of_a_profile_survive_jpeg_xl)
 /* libjxl 0.7 ends the program at a profile that its colour engine cannot use. */
 Test(image_metadata, profiles_without_what_their_colours_need_are_kept_from_jpeg_xl)
 {
-    static const int damage[] = {20, 67, 132 + 12 * 3, 240, 300, 300 + 11, 316, 132 + 12 * 6}; /* space, intent, tags and their types */
+    static const int damage[] = {20, 67, 132 + 12 * 3, 240, 249, 300, 311, 312, 316, 132 + 12 * 6};
+    /* space, intent, a tag; of a colour type and value, of a curve type, number and value, of the white type and tag */
     uint8_t *profile = make_adobe_profile(), *grey = make_profile("GRAY");
 
-    cr_assert(image_metadata_profile_is_plain(profile, ADOBE_SIZE));
+    cr_assert(color_profile_is_plain(profile, ADOBE_SIZE));
     for (size_t size = 0; size < ADOBE_SIZE; size++)
-        cr_assert(!image_metadata_profile_is_plain(profile, size));
-    cr_assert(!image_metadata_profile_is_plain(grey, PROFILE_SIZE));
+        cr_assert(!color_profile_is_plain(profile, size));
+    cr_assert(!color_profile_is_plain(grey, PROFILE_SIZE));
     for (size_t i = 0; i < sizeof damage / sizeof *damage; i++) {
         Image *image = make_picture(3);
         RsdError err = {0};
@@ -319,15 +321,15 @@ Test(image_metadata, profiles_that_are_damaged_or_of_other_colours_are_left_out_
     Image *image = make_picture(3), *back;
     RsdError err = {0};
 
-    cr_expect_null(image_metadata_profile_problem(profile, PROFILE_SIZE, 3));
-    cr_expect_null(image_metadata_profile_problem(profile, PROFILE_SIZE, 1));
-    cr_expect_null(image_metadata_profile_problem(grey, PROFILE_SIZE, 1));
-    cr_expect_not_null(image_metadata_profile_problem(grey, PROFILE_SIZE, 3));
-    cr_assert_not_null(strstr(image_metadata_profile_problem(cmyk, PROFILE_SIZE, 3), "CMYK"));
+    cr_expect_null(color_profile_problem(profile, PROFILE_SIZE, 3));
+    cr_expect_null(color_profile_problem(profile, PROFILE_SIZE, 1));
+    cr_expect_null(color_profile_problem(grey, PROFILE_SIZE, 1));
+    cr_expect_not_null(color_profile_problem(grey, PROFILE_SIZE, 3));
+    cr_assert_not_null(strstr(color_profile_problem(cmyk, PROFILE_SIZE, 3), "CMYK"));
     for (size_t n = 0; n < PROFILE_SIZE; n++)
-        cr_expect_not_null(image_metadata_profile_problem(profile, n, 3), "%zu bytes are no profile", n);
+        cr_expect_not_null(color_profile_problem(profile, n, 3), "%zu bytes are no profile", n);
     put_big(profile + 136, 0xFFFFFFF0);
-    cr_expect_not_null(image_metadata_profile_problem(profile, PROFILE_SIZE, 3));
+    cr_expect_not_null(color_profile_problem(profile, PROFILE_SIZE, 3));
 
     memcpy(image->color.icc + 36, "oops", 4);
     ASSERT_OK(image_write(image, fixture_path("a.jpg"), NULL, &err), err);
