@@ -16,13 +16,20 @@
 #include "engine/base/mem.h"
 #include "engine/weights/metadata.h"
 
-#define MAX_SIZE ((int64_t)64 << 20) /* of the file */
-#define LONGEST_LINE 16384           /* what is longer makes no sense */
+#define LONGEST_LINE 16384 /* what is longer makes no sense */
+#define FLAGGED "-"        /* for a value that is a convention */
+
+/* What a line says. */
+typedef struct Record {
+    MetadataList fields;
+    const char *key; /* of fields */
+    size_t number;   /* of the line */
+} Record;
 
 struct RdTrials {
     char *path;
     int file;
-    MetadataList *records; /* [n_records], of a line each */
+    Record *records; /* [n_records], by key, those of one key from the latest on */
     size_t n_records, capacity;
 };
 
@@ -33,8 +40,9 @@ static RsdStatus take_line(RdTrials *trials, const char *line, size_t size, RsdE
 {
     MetadataList fields = {0};
     RsdStatus status = metadata_parse_json(&fields, line, size, true, trials->path, "", NULL);
+    const char *key = metadata_find(&fields, "trial");
 
-    if (status != RSD_OK || !metadata_find(&fields, "trial")) {
+    if (status != RSD_OK || !key) {
         metadata_clear(&fields);
         return status == RSD_ERR_MEMORY ? error_set(err, status, "%s: no memory for its lines", trials->path) : RSD_OK;
     }
@@ -48,8 +56,22 @@ static RsdStatus take_line(RdTrials *trials, const char *line, size_t size, RsdE
         }
         trials->capacity = capacity;
     }
-    trials->records[trials->n_records++] = fields;
+    trials->records[trials->n_records] = (Record){fields, key, trials->n_records};
+    trials->n_records++;
     return RSD_OK;
+}
+
+static int compare_keys(const void *key, const void *record)
+{
+    return strcmp(key, ((const Record *)record)->key);
+}
+
+static int compare_records(const void *a, const void *b)
+{
+    const Record *x = a, *y = b;
+    const int order = strcmp(x->key, y->key);
+
+    return order ? order : (x->number < y->number) - (x->number > y->number);
 }
 
 static RsdStatus read_lines(RdTrials *trials, RsdError *err)
@@ -66,7 +88,9 @@ static RsdStatus read_lines(RdTrials *trials, RsdError *err)
         if (size <= LONGEST_LINE)
             TRY(take_line(trials, line, (size_t)size, err));
     }
+    CHECK(feof(file), err, RSD_ERR_IO, "%s: cannot read: %s", trials->path, strerror(errno));
     CHECK(n_lines == 0 || trials->n_records > 0, err, RSD_ERR_CORRUPT, "%s: no line of it is a trial; name another file", trials->path);
+    qsort(trials->records, trials->n_records, sizeof *trials->records, compare_records);
 fail:
     free(line);
     if (file)
@@ -97,8 +121,6 @@ RsdStatus rd_trials_open(RdTrials **out, const char *path, RsdError *err)
     trials->file = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     CHECK(trials->file >= 0 && fstat(trials->file, &about) == 0, err, RSD_ERR_IO, "%s: %s", path, strerror(errno));
     CHECK(S_ISREG(about.st_mode), err, RSD_ERR_IO, "%s: is no file", path);
-    CHECK(about.st_size <= MAX_SIZE, err, RSD_ERR_CORRUPT, "%s: %lld MiB are too many for trials; name another file", path,
-          (long long)(about.st_size >> 20));
     TRY(read_lines(trials, err));
     TRY(end_last_line(trials, about.st_size, err));
     *out = trials;
@@ -115,7 +137,7 @@ void rd_trials_close(RdTrials **trials)
     if (!old)
         return;
     for (size_t i = 0; i < old->n_records; i++)
-        metadata_clear(&old->records[i]);
+        metadata_clear(&old->records[i].fields);
     mem_free(&old->records);
     if (old->file >= 0)
         close(old->file);
@@ -156,6 +178,22 @@ static bool read_number(double *value, const MetadataList *fields, const char *k
     return *end == '\0' && isfinite(*value);
 }
 
+static bool read_value(MetricValue *value, const MetadataList *fields, const char *key)
+{
+    const char *text = metadata_find(fields, key);
+
+    *value = (MetricValue){0};
+    if (!text)
+        return false;
+    if (strcmp(text, FLAGGED) == 0)
+        value->flags = METRIC_NOT_APPLICABLE;
+    else if (strcmp(text, "inf") == 0 || strcmp(text, "-inf") == 0)
+        value->value = *text == '-' ? -INFINITY : INFINITY;
+    else
+        return read_number(&value->value, fields, key);
+    return true;
+}
+
 static bool read_record(RdTrial *trial, MetricValue *values, const MetadataList *fields, const EvalSet *set)
 {
     double bytes;
@@ -168,8 +206,7 @@ static bool read_record(RdTrial *trial, MetricValue *values, const MetadataList 
         char key[96];
 
         snprintf(key, sizeof key, "values.%s", set->items[m].name);
-        values[m] = (MetricValue){0};
-        if (!read_number(&values[m].value, fields, key))
+        if (!read_value(&values[m], fields, key))
             return false;
     }
     return true;
@@ -177,18 +214,33 @@ static bool read_record(RdTrial *trial, MetricValue *values, const MetadataList 
 
 bool rd_trials_find(const RdTrials *trials, const char *key, const EvalSet *set, RdTrial *trial)
 {
-    for (size_t i = trials->n_records; i-- > 0;) { /* the latest first */
-        const MetadataList *fields = &trials->records[i];
+    const Record *end = trials->records + trials->n_records;
+    const Record *at = bsearch(key, trials->records, trials->n_records, sizeof *at, compare_keys);
+
+    while (at && at > trials->records && compare_keys(key, at - 1) == 0)
+        at--;
+    for (; at && at < end && compare_keys(key, at) == 0; at++) {
         MetricValue values[EVAL_MAX_METRICS];
         RdTrial found = *trial;
 
-        if (strcmp(metadata_find(fields, "trial"), key) != 0 || !read_record(&found, values, fields, set))
+        if (!read_record(&found, values, &at->fields, set))
             continue;
         *trial = found;
         memcpy(trial->values, values, set->n * sizeof *values);
         return true;
     }
     return false;
+}
+
+/* Also what is no number in JSON. */
+static void write_value(JsonLine *line, const char *name, const MetricValue *value)
+{
+    if (value->flags || isnan(value->value))
+        json_line_text(line, name, FLAGGED);
+    else if (isinf(value->value))
+        json_line_text(line, name, value->value < 0 ? "-inf" : "inf");
+    else
+        json_line_real(line, name, value->value);
 }
 
 RsdStatus rd_trials_add(RdTrials *trials, const char *key, const char *file, const EvalSet *set, const RdTrial *trial, RsdError *err)
@@ -208,7 +260,7 @@ RsdStatus rd_trials_add(RdTrials *trials, const char *key, const char *file, con
     json_line_real(&line, "decode_s", trial->decode_s);
     json_line_open(&line, "values", '{');
     for (size_t m = 0; m < set->n; m++)
-        json_line_real(&line, set->items[m].name, trial->values[m].flags ? NAN : trial->values[m].value);
+        write_value(&line, set->items[m].name, &trial->values[m]);
     json_line_close(&line, '}');
     json_line_end(&line);
     CHECK(fclose(memory) == 0, err, RSD_ERR_MEMORY, "%s: no memory", trials->path);
