@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/outputs.h"
 #include "cli/picture_job.h"
 #include "cli/rd_run.h"
 #include "cli/rd_trials.h"
@@ -400,14 +400,16 @@ static void clear_files(Files *files)
 
 /* ---- results ---- */
 
-static RsdStatus check_output(const BenchRequest *r, RsdError *err)
+static RsdStatus check_outputs(const BenchRequest *r, RsdError *err)
 {
-    const char *const paths[] = {r->report, r->svg, r->csv_file};
+    const char *const paths[] = {r->report, r->svg, r->csv_file, r->trials};
+    const size_t n = sizeof paths / sizeof *paths;
+    RsdStatus status = RSD_OK;
 
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
-        if (paths[i] && !r->force && access(paths[i], F_OK) == 0)
-            return error_set(err, RSD_ERR_EXISTS, "%s: exists already; -f overwrites it", paths[i]);
-    return RSD_OK;
+    TRY(outputs_differ(paths, n, err));
+    TRY(outputs_check(paths, n - 1, r->force, err)); /* that of trials goes on */
+fail:
+    return status;
 }
 
 /* What `print` prints, at `path` (NULL: nowhere), complete or not at all. */
@@ -434,6 +436,17 @@ fail:
     return status;
 }
 
+static RsdStatus write_files(const BenchRequest *r, RdRun *run, Console *console, RsdError *err)
+{
+    RsdError why = {0};
+    RsdStatus status = save(r->svg, r->force, rd_print_svg, run, err);
+
+    outputs_add(&status, err, save(r->csv_file, r->force, rd_print_csv, run, &why), &why, console);
+    if (r->report)
+        outputs_add(&status, err, report_write(r->report, r->force, REPORT_RD, rd_fill_report, run, &why), &why, console);
+    return status;
+}
+
 static RsdStatus bench_rd(const BenchRequest *r, char **operands, size_t n_paths, Console *console, RsdError *err)
 {
     const char *const *paths = (const char *const *)operands;
@@ -456,7 +469,7 @@ static RsdStatus bench_rd(const BenchRequest *r, char **operands, size_t n_paths
     mine.report = shard_path(&shard, r->report, buffers[0]);
     mine.svg = shard_path(&shard, r->svg, buffers[1]);
     mine.csv_file = shard_path(&shard, r->csv_file, buffers[2]);
-    TRY(check_output(&mine, err));
+    TRY(check_outputs(&mine, err));
     TRY(choose_kind(&run.kind, r, paths, n_paths, err));
     if (!r->metrics)
         wishes.metrics = run.kind->metrics;
@@ -481,10 +494,7 @@ static RsdStatus bench_rd(const BenchRequest *r, char **operands, size_t n_paths
     TRY(rd_run(&run, threads, err));
     (r->json ? rd_print_json : r->csv ? rd_print_csv : rd_print_table)(&run, stdout);
     fflush(stdout);
-    TRY(save(mine.svg, r->force, rd_print_svg, &run, err));
-    TRY(save(mine.csv_file, r->force, rd_print_csv, &run, err));
-    if (mine.report)
-        TRY(report_write(mine.report, r->force, REPORT_RD, rd_fill_report, &run, err));
+    TRY(write_files(&mine, &run, console, err));
 fail:
     rd_trials_close(&run.trials);
     rd_run_clear(&run);

@@ -9,13 +9,13 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/eval_audio.h"
 #include "cli/eval_embeddings.h"
 #include "cli/eval_image.h"
 #include "cli/heatmap.h"
+#include "cli/outputs.h"
 #include "cli/report.h"
 #include "cli/spectrogram.h"
 #include "engine/base/atomic_file.h"
@@ -294,17 +294,13 @@ static size_t rank_of(const EvalRun *run, const EvalWishes *wishes)
 /* Before hours of work, not after them. */
 static RsdStatus check_outputs(const EvalRequest *r, const PairList *pairs, RsdError *err)
 {
-    const char *paths[] = {r->report, r->spectrogram, r->heatmap};
+    const char *const paths[] = {r->report, r->spectrogram, r->heatmap};
     const Pair *pair;
     RsdStatus status = RSD_OK;
 
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
-        if (paths[i]) {
-            CHECK(strcmp(paths[i], "-") != 0, err, RSD_ERR_ARG, "standard output is for the values; name a file");
-            CHECK(r->force || access(paths[i], F_OK) != 0, err, RSD_ERR_EXISTS, "%s: exists already; -f overwrites it",
-                  paths[i]);
-            TRY(png_is_available(err));
-        }
+    TRY(outputs_check(paths, sizeof paths / sizeof *paths, r->force, err));
+    if (r->report || r->spectrogram || r->heatmap)
+        TRY(png_is_available(err));
     if (r->spectrogram)
         TRY(only_pair(&pair, pairs, &eval_kind_audio, "--spectrogram", err));
     if (r->heatmap)
@@ -439,17 +435,17 @@ static RsdStatus write_files(const Comparison *c, const EvalRequest *r, char **o
         .ref = operands[0], .dist = operands[1], .shard = c->shard, .n_details = r->n_details, .threads = threads,
         .n_parts = c->n_runs};
     bool failed = c->runs[0].n_failed > 0;
+    RsdError why = {0};
     RsdStatus status = RSD_OK;
 
     for (size_t i = 0; i < c->n_runs; i++)
         report.parts[i] = (EvalReportPart){&c->runs[i], rank_of(&c->runs[i], &r->wishes)};
     if (r->report)
-        TRY(report_write(r->report, r->force, REPORT_EVAL, report_fill_eval, &report, err));
+        status = report_write(r->report, r->force, REPORT_EVAL, report_fill_eval, &report, err);
     if (r->spectrogram && !failed)
-        TRY(write_spectrogram(r, &c->pairs->items[0], &c->options, err));
+        outputs_add(&status, err, write_spectrogram(r, &c->pairs->items[0], &c->options, &why), &why, console);
     if (r->heatmap && !failed)
-        TRY(write_heatmap(r, &c->pairs->items[0], threads, console, err));
-fail:
+        outputs_add(&status, err, write_heatmap(r, &c->pairs->items[0], threads, console, &why), &why, console);
     return status;
 }
 

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "cli/commands.h"
+#include "cli/outputs.h"
 #include "cli/report.h"
 #include "cli/report_run.h"
 #include "cli/stop_signals.h"
@@ -288,6 +289,8 @@ static int run(int argc, char **argv)
     }
     CHECK(snprintf(path, sizeof path, r.out ? "%s" : "%s/report.html", r.out ? r.out : runs.dirs[0]) < PATH_SIZE, &err,
           RSD_ERR_ARG, "%.80s...: the path is too long", r.out ? r.out : runs.dirs[0]);
+    if (strcmp(path, "-") != 0 || r.watch)
+        TRY(outputs_check((const char *[]){path}, 1, r.force, &err));
     TRY(measure_landscapes(&runs, &r, &console, &err));
     goes_on = r.watch && !have_ended(&runs);
     TRY(write_page(&runs, &r, path, r.force, goes_on, &err));

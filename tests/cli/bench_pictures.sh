@@ -42,3 +42,11 @@ try rd --codecs webp --svg curves.svg pictures
 try residua bench rd -m estoi pictures
 head -c 200 pictures/1.ppm >cut.ppm
 try rd --codecs jpeg cut.ppm
+echo "- outputs are looked at before the work, and one that fails then does not take the others along"
+try rd --codecs webp --svg missing/curves.svg pictures
+try rd --codecs webp --svg - pictures
+try rd --codecs webp --svg new --csv-file ./new pictures
+try rd --codecs webp --svg curves.svg --trials pictures/../curves.svg -f pictures
+try rd --codecs webp --svg pictures pictures
+rd --codecs webp --svg /dev/full --csv-file kept.csv pictures >table 2>said || echo "exit $?: $(cat said)"
+cut -d, -f1,2 kept.csv | tr -d '\r' | head -2

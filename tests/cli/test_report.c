@@ -392,7 +392,10 @@ Test(report, of_runs_holds_their_curves_events_and_samples)
     cr_assert_neq(run_in_folder("residua report -q --tensorboard tb one 2>err"), 0);
     cr_assert_eq(run_in_folder("residua report -q one -o slice.html --landscape a --landscape-points 5 --landscape-plane 3 --landscape-crops 2 && "
                                "! residua report -q one -o even.html --landscape a --landscape-points 4 2>err && grep -q 'odd number' err && "
-                               "! residua report -q two -o none.html --landscape nowhere 2>err && test ! -e none.html"), 0);
+                               "! residua report -q two -o none.html --landscape nowhere 2>err && test ! -e none.html && "
+                               "! residua report one -o missing/page.html --landscape a 2>err && grep -q 'missing/page.html' err && "
+                               "! grep -q 'points of its loss' err && ! residua report one -wo - >out 2>err && test ! -s out && "
+                               "residua report -q one -o - >out && grep -q '</html>' out"), 0);
     expect_slice("slice.html");
     cr_assert_neq(run_in_folder("residua report -q a 2>err"), 0);
     cr_assert_eq(run_in_folder("grep -q 'a/log.jsonl.*residua train' err"), 0);
