@@ -61,6 +61,15 @@ static void print_value(FILE *out, int columns, int n_digits, double value)
         fprintf(out, " %*s", columns, "-");
 }
 
+static bool has_qualities(const RdRun *run)
+{
+    size_t m = 0;
+
+    while (m < run->set->n && !rd_is_quality(run, m))
+        m++;
+    return m < run->set->n;
+}
+
 static void print_marks(const RdRun *run, FILE *out)
 {
     fprintf(out, "\nQuality at equal rates\n  %-*s %-14s", codec_columns(run), "codec", run->kind->rate_unit);
@@ -68,7 +77,7 @@ static void print_marks(const RdRun *run, FILE *out)
         fprintf(out, " %9g", run->kind->marks[k]);
     fputc('\n', out);
     for (size_t m = 0; m < run->set->n; m++)
-        for (size_t c = 0; c < run->n_codecs; c++) {
+        for (size_t c = 0; c < run->n_codecs && rd_is_quality(run, m); c++) {
             fprintf(out, "  %-*s %-14s", codec_columns(run), run->codecs[c].title, run->set->items[m].title);
             for (size_t k = 0; k < RD_N_MARKS; k++)
                 print_value(out, 9, run->set->items[m].n_digits, rd_at_mark(run, c, m, k));
@@ -81,6 +90,8 @@ static void print_each_at_marks(const RdRun *run, FILE *out)
     fprintf(out, "\nQuality at equal rates, each %s by itself, over those (number) that every codec reaches there\n",
             run->kind->eval->thing);
     for (size_t m = 0; m < run->set->n; m++) {
+        if (!rd_is_quality(run, m))
+            continue;
         fprintf(out, "  %-*s %-14s", codec_columns(run), "codec", run->kind->rate_unit);
         for (size_t k = 0; k < RD_N_MARKS; k++) {
             char mark[32];
@@ -119,8 +130,10 @@ void rd_print_table(const RdRun *run, FILE *out)
         fprintf(out, " %8.*f %s %8.*f %s\n", kind->speed_digits, point->encode_speed, kind->speed_unit, kind->speed_digits,
                 point->decode_speed, kind->speed_unit);
     }
-    print_marks(run, out);
-    print_each_at_marks(run, out);
+    if (has_qualities(run)) {
+        print_marks(run, out);
+        print_each_at_marks(run, out);
+    }
     for (size_t a = 0; a < run->n_anchors; a++) {
         fprintf(out, "\nBits for the same quality, against %s\n", run->codecs[run->anchors[a]].title);
         for (size_t c = 0; c < run->n_codecs; c++)
@@ -250,7 +263,7 @@ void rd_print_json(const RdRun *run, FILE *out)
         json_point(&line, run, &run->points[p], out);
     for (size_t c = 0; c < run->n_codecs; c++)
         for (size_t m = 0; m < run->set->n; m++)
-            for (size_t k = 0; k < RD_N_MARKS; k++)
+            for (size_t k = 0; k < RD_N_MARKS && rd_is_quality(run, m); k++)
                 json_equal_rate(&line, run, c, m, k, out);
     for (size_t a = 0; a < run->n_anchors; a++)
         for (size_t c = 0; c < run->n_codecs; c++)

@@ -42,6 +42,11 @@ double rd_thread_time_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+bool rd_is_quality(const RdRun *run, size_t metric)
+{
+    return run->set->items[metric].better != METRIC_NEAR_ZERO;
+}
+
 const RdComparison *rd_comparison(const RdRun *run, size_t anchor, size_t codec, size_t metric)
 {
     return &run->comparisons[(anchor * run->n_codecs + codec) * run->set->n + metric];
@@ -410,7 +415,7 @@ static RsdStatus compare(RdComparison *out, const Work *work, const RdCodec *cod
     BdRate *bd = &out->curve;
     RsdStatus status = RSD_OK;
 
-    if (run->set->items[m].better == METRIC_NEAR_ZERO) {
+    if (!rd_is_quality(run, m)) {
         *bd = (BdRate){.why = "not a quality"};
         return RSD_OK;
     }
@@ -437,6 +442,9 @@ static RsdStatus read_marks(const RdRun *run, RsdError *err)
             const size_t n = curve_of(curve, run, &run->codecs[c], m);
 
             for (size_t k = 0; k < RD_N_MARKS; k++, at++) {
+                *at = NAN;
+                if (!rd_is_quality(run, m))
+                    continue;
                 TRY(bd_quality_at(at, curve, n, run->kind->marks[k], err));
                 *at *= sign_of(&run->set->items[m]);
             }
@@ -483,7 +491,7 @@ static RsdStatus read_marks_of_each(const Work *work, RsdError *err)
 
     TRY(mem_alloc(&values, run->n_codecs * run->n_files, sizeof *values, err));
     for (size_t m = 0; m < run->set->n; m++)
-        for (size_t k = 0; k < RD_N_MARKS; k++) {
+        for (size_t k = 0; k < RD_N_MARKS && rd_is_quality(run, m); k++) {
             size_t n = 0;
 
             for (size_t f = 0; f < run->n_files; f++)

@@ -121,8 +121,10 @@ struct RdRun {
 RsdStatus rd_run(RdRun *run, RsdThreads *threads, RsdError *err);
 void rd_run_clear(RdRun *run);
 
+/* Whether more of it is better, or less: of a metric that is best near 0 nothing is read off curves and no rates are compared. */
+bool rd_is_quality(const RdRun *run, size_t metric);
 const RdComparison *rd_comparison(const RdRun *run, size_t anchor, size_t codec, size_t metric);
-/* At one of the kind's marks. */
+/* At one of the kind's marks; NaN of what is no quality. */
 double rd_at_mark(const RdRun *run, size_t codec, size_t metric, size_t mark);
 /* Each file's own curve read off at the mark, over those files that every codec of the run reaches there (n is the same for all that
  * coded anything). A codec's dial may be a rate, which is then that of every file, or a quality, at which rates differ by file; of the
