@@ -3,11 +3,14 @@
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/outputs.h"
@@ -39,7 +42,7 @@ static const Option OPTIONS[] = {
      .value = "PAGE",
      .offset = offsetof(ReportRequest, out),
      .help = "the page to write (default: report.html in the first RUN)"},
-    {.letter = 'f', .name = "force", .offset = offsetof(ReportRequest, force), .help = "replace a page that exists"},
+    {.letter = 'f', .name = "force", .offset = offsetof(ReportRequest, force), .help = "replace a page or event files that exist"},
     {.letter = 'w',
      .name = "watch",
      .offset = offsetof(ReportRequest, watch),
@@ -49,7 +52,7 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "DIR",
      .offset = offsetof(ReportRequest, tensorboard),
-     .help = "write TensorBoard event files, DIR/RUN/events.out.tfevents..., instead of a page"},
+     .help = "write TensorBoard event files, DIR/RUN/events.out.tfevents..., instead of a page; RUN is the last part of its path"},
     {.name = "landscape",
      .kind = OPTION_LIST,
      .value = "DIR...",
@@ -223,8 +226,10 @@ fail:
     return status;
 }
 
+typedef char RunName[256];
+
 /* The last part of a path, without slashes at its end. */
-static void base_name(char name[256], const char *path)
+static void base_name(RunName name, const char *path)
 {
     size_t end = strlen(path), start;
 
@@ -232,7 +237,28 @@ static void base_name(char name[256], const char *path)
         end--;
     for (start = end; start && path[start - 1] != '/'; start--)
         ;
-    snprintf(name, 256, "%.*s", (int)(end - start < 255 ? end - start : 255), path + start);
+    snprintf(name, sizeof(RunName), "%.*s", (int)(end - start < 255 ? end - start : 255), path + start);
+}
+
+/* What the folder of each run is called under --tensorboard. */
+static RsdStatus name_runs(RunName *names, const Runs *runs, RsdError *err)
+{
+    char path[PATH_MAX];
+    RsdStatus status = RSD_OK;
+
+    for (size_t i = 0; i < runs->n; i++) {
+        base_name(names[i], runs->dirs[i]);
+        if (strcmp(names[i], ".") == 0 || strcmp(names[i], "..") == 0) {
+            CHECK(realpath(runs->dirs[i], path), err, RSD_ERR_IO, "%s: %s", runs->dirs[i], strerror(errno));
+            base_name(names[i], path);
+        }
+        CHECK(*names[i], err, RSD_ERR_ARG, "%s: has no name that its folder could have", runs->dirs[i]);
+        for (size_t k = 0; k < i; k++)
+            CHECK(strcmp(names[i], names[k]) != 0, err, RSD_ERR_ARG, "%s and %s would share the folder %s: give each a --tensorboard of its own",
+                  runs->dirs[k], runs->dirs[i], names[i]);
+    }
+fail:
+    return status;
 }
 
 static RsdStatus make_folder(const char *path, RsdError *err)
@@ -242,27 +268,51 @@ static RsdStatus make_folder(const char *path, RsdError *err)
     return error_set(err, RSD_ERR_IO, "%s: cannot make the folder: %s", path, strerror(errno));
 }
 
-static RsdStatus write_event_files(const Runs *runs, const char *dir, Console *console, RsdError *err)
+static RsdStatus write_event_file(const RunHistory *history, const ReportRequest *r, const char *name, Console *console, RsdError *err)
 {
+    char path[PATH_SIZE];
+    const size_t used = (size_t)snprintf(path, sizeof path, "%s/%s", r->tensorboard, name);
+    struct stat info;
     RsdStatus status = RSD_OK;
 
-    TRY(make_folder(dir, err));
-    for (size_t i = 0; i < runs->n; i++) {
-        char name[256], path[PATH_SIZE];
-        struct stat info;
-        size_t used;
-
-        base_name(name, runs->dirs[i]);
-        used = (size_t)snprintf(path, sizeof path, "%s/%s", dir, name);
-        CHECK(used + 64 < sizeof path, err, RSD_ERR_ARG, "%.80s...: the path is too long", dir);
-        TRY(make_folder(path, err));
-        snprintf(path + used, sizeof path - used, "/events.out." EVENT_FILE_WORD ".%.0f.residua", runs->histories[i].first_time);
-        CHECK(stat(path, &info) != 0, err, RSD_ERR_EXISTS, "%s: exists; remove it or choose another --tensorboard", path);
-        TRY(run_history_write_events(&runs->histories[i], path, err));
-        console_say(console, LOG_INFO, "%s", path);
+    CHECK(used + 64 < sizeof path, err, RSD_ERR_ARG, "%.80s...: the path is too long", r->tensorboard);
+    TRY(make_folder(path, err));
+    snprintf(path + used, sizeof path - used, "/events.out." EVENT_FILE_WORD ".%.0f.residua", history->first_time);
+    if (stat(path, &info) == 0) {
+        CHECK(r->force, err, RSD_ERR_EXISTS, "%s: exists already; -f overwrites it", path);
+        CHECK(unlink(path) == 0, err, RSD_ERR_IO, "%s: cannot overwrite: %s", path, strerror(errno));
     }
+    TRY(run_history_write_events(history, path, err));
+    console_say(console, LOG_INFO, "%s", path);
 fail:
     return status;
+}
+
+static RsdStatus write_event_files(const Runs *runs, const ReportRequest *r, Console *console, RsdError *err)
+{
+    RunName *names = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_alloc(&names, runs->n, sizeof *names, err));
+    TRY(name_runs(names, runs, err));
+    TRY(make_folder(r->tensorboard, err));
+    for (size_t i = 0; i < runs->n; i++)
+        TRY(write_event_file(&runs->histories[i], r, names[i], console, err));
+fail:
+    mem_free(&names);
+    return status;
+}
+
+/* What makes no sense together. */
+static const char *find_misuse(const ReportRequest *r)
+{
+    if (r->tensorboard && (r->out || r->watch || r->silent || r->landscape.n))
+        return "--tensorboard writes no page, which -o, --watch, --no-sound and --landscape are for";
+    if (!r->landscape.n && (r->n_points != DEFAULTS.n_points || r->n_grid || r->n_crops != DEFAULTS.n_crops || r->limit_s != DEFAULTS.limit_s))
+        return "the options --landscape-... are of --landscape, which names recordings";
+    if (r->watch && r->out && strcmp(r->out, "-") == 0)
+        return "--watch writes the page again and again: name a file";
+    return NULL;
 }
 
 static int run(int argc, char **argv)
@@ -271,6 +321,7 @@ static int run(int argc, char **argv)
     Runs runs = {0};
     Console console;
     char path[PATH_SIZE];
+    const char *misuse;
     bool goes_on;
     int code = EXIT_DONE;
     RsdError err = {0};
@@ -280,16 +331,18 @@ static int run(int argc, char **argv)
         return code;
     if (!runs.n)
         return command_misused(&cli_report, "no run was given: residua report %s", cli_report.usage);
+    if ((misuse = find_misuse(&r)) != NULL)
+        return command_misused(&cli_report, "%s", misuse);
     runs.dirs = (const char *const *)argv;
     TRY(mem_calloc(&runs.histories, runs.n, sizeof *runs.histories, &err));
     TRY(read_all(&runs, &err));
     if (r.tensorboard) {
-        TRY(write_event_files(&runs, r.tensorboard, &console, &err));
+        TRY(write_event_files(&runs, &r, &console, &err));
         goto done;
     }
     CHECK(snprintf(path, sizeof path, r.out ? "%s" : "%s/report.html", r.out ? r.out : runs.dirs[0]) < PATH_SIZE, &err,
           RSD_ERR_ARG, "%.80s...: the path is too long", r.out ? r.out : runs.dirs[0]);
-    if (strcmp(path, "-") != 0 || r.watch)
+    if (strcmp(path, "-") != 0)
         TRY(outputs_check((const char *[]){path}, 1, r.force, &err));
     TRY(measure_landscapes(&runs, &r, &console, &err));
     goes_on = r.watch && !have_ended(&runs);

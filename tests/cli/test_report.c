@@ -377,6 +377,27 @@ static void expect_slice(const char *name)
     free(page);
 }
 
+/* Each run has a folder under its own name, and -f writes it anew. */
+static void expect_event_files(void)
+{
+    static const char *const misplaced[] = {"-o page.html", "-w", "--no-sound", "--landscape a", "--landscape-plane 3"};
+
+    cr_expect_eq(run_in_folder("cat tb/one/*tfevents* >before && residua report -qf --tensorboard tb one && "
+                               "cat tb/one/*tfevents* | cmp - before"), 0);
+    cr_expect_eq(run_in_folder("mkdir -p other && cp -r two other/one && ! residua report -q --tensorboard pair one other/one 2>err && "
+                               "grep -q 'one and other/one would share' err && test ! -e pair"), 0);
+    cr_expect_eq(run_in_folder("(cd one && residua report -q --tensorboard ../dots . && mkdir -p below && cd below && "
+                               "residua report -q --tensorboard ../../dots ../../two/.) && "
+                               "test \"$(ls dots | xargs)\" = 'one two'"), 0);
+    for (size_t i = 0; i < sizeof misplaced / sizeof *misplaced; i++) {
+        char command[128];
+
+        snprintf(command, sizeof command, "residua report -q --tensorboard none %s -- one 2>err; test $? = 2 -a ! -e none", misplaced[i]);
+        cr_expect_eq(run_in_folder(command), 0, "%s", misplaced[i]);
+    }
+    cr_expect_eq(run_in_folder("residua report -qf --landscape-plane 3 one 2>err; test $? = 2 && grep -q 'are of --landscape' err"), 0);
+}
+
 Test(report, of_runs_holds_their_curves_events_and_samples)
 {
     const json_t *runs, *run, *series, *samples;
@@ -390,6 +411,7 @@ Test(report, of_runs_holds_their_curves_events_and_samples)
     cr_assert_eq(run_in_folder("grep -q 'one/report.html.*exists' err && residua report -qfw one two/"), 0);
     cr_assert_eq(run_in_folder("residua report -q --tensorboard tb one two && ls tb/one/*tfevents* tb/two/*tfevents* >out"), 0);
     cr_assert_neq(run_in_folder("residua report -q --tensorboard tb one 2>err"), 0);
+    expect_event_files();
     cr_assert_eq(run_in_folder("residua report -q one -o slice.html --landscape a --landscape-points 5 --landscape-plane 3 --landscape-crops 2 && "
                                "! residua report -q one -o even.html --landscape a --landscape-points 4 2>err && grep -q 'odd number' err && "
                                "! residua report -q two -o none.html --landscape nowhere 2>err && test ! -e none.html && "
