@@ -234,7 +234,7 @@ Test(report, keeps_files_that_exist_and_is_the_same_for_any_number_of_threads)
 #define CHROMIUM                                                                                                       \
     "timeout 500 chromium --headless --no-sandbox --no-zygote --disable-gpu --disable-dev-shm-usage --mute-audio "     \
     "--allow-file-access-from-files --autoplay-policy=no-user-gesture-required --window-size=1400,1800 "               \
-    "--user-data-dir=profile --virtual-time-budget=60000 --dump-dom"
+    "--user-data-dir=profile --virtual-time-budget=60000"
 
 static void need_chromium(void)
 {
@@ -249,7 +249,7 @@ static void drive(const char *page)
     char command[1024];
 
     snprintf(command, sizeof command,
-             CHROMIUM " \"file://$SOURCE/tests/cli/setup/drive-report.html#file://$PWD/%s\" >dom 2>chromium.log", page);
+             CHROMIUM " --dump-dom \"file://$SOURCE/tests/cli/setup/drive-report.html#file://$PWD/%s\" >dom 2>chromium.log", page);
     cr_assert_eq(run_in_folder(command), 0, "chromium does not run; see %s/chromium.log", folder);
 }
 
@@ -396,6 +396,17 @@ static void expect_event_files(void)
         cr_expect_eq(run_in_folder(command), 0, "%s", misplaced[i]);
     }
     cr_expect_eq(run_in_folder("residua report -qf --landscape-plane 3 one 2>err; test $? = 2 && grep -q 'are of --landscape' err"), 0);
+}
+
+Test(report, prints_tables_to_their_end, .timeout = 600)
+{
+    need_chromium();
+    make_pairs();
+    cr_assert_eq(run_in_folder("for i in $(seq 100); do printf 'P5\\n16 16\\n255\\n%256s' | tee a/$i.pgm >b/$i.pgm; done && "
+                               "residua eval -q -m psnr --kind image --report-details 0 --report r.html a b >out"), 0);
+    cr_assert_eq(run_in_folder(CHROMIUM " --print-to-pdf=r.pdf \"file://$PWD/r.html\" >dom 2>chromium.log"), 0);
+    cr_expect_eq(run_in_folder("test $(grep -ao '/Type */Page\\b' r.pdf | wc -l) -ge 3"), 0, "100 rows do not fit on fewer sheets");
+    remove_pairs();
 }
 
 Test(report, of_runs_holds_their_curves_events_and_samples)
