@@ -20,7 +20,7 @@
 /* ---- the original ---- */
 
 /* Opacity is laid on grey, 16 bits become 8. */
-static RsdStatus simplify(Image **image, const char *path, const RdRun *run, RsdError *err)
+static RsdStatus simplify(Image **image, const char **note, RsdError *err)
 {
     const size_t n = (size_t)((*image)->width * (*image)->height);
     const int channels = image_is_grey(*image) ? 1 : 3;
@@ -35,7 +35,7 @@ static RsdStatus simplify(Image **image, const char *path, const RdRun *run, Rsd
         return RSD_OK;
     }
     if (!image_is_opaque(*image))
-        console_say(run->console, LOG_WARNING, "%s: has opacity; it is laid on grey", path);
+        *note = "has opacity; it is laid on grey";
     TRY(mem_alloc(&samples, 3 * n, sizeof *samples, err));
     TRY(mem_alloc(&alpha, n, sizeof *alpha, err));
     image_to_float(*image, 3, samples);
@@ -55,11 +55,12 @@ static RsdStatus open_picture(RdThing *thing, const char *path, const RdRun *run
     const ImageReadOptions reading = {.max_pixels = is_alone ? EVAL_MAX_PIXELS : ONE_AT_A_TIME_PIXELS, .drop_profile = true};
     RsdStatus status = RSD_OK;
 
+    (void)run;
     TRY(image_read(&thing->image, path, &reading, err));
     CHECK(thing->image->width >= MIN_SIDE && thing->image->height >= MIN_SIDE, err, RSD_ERR_UNSUPPORTED,
           "%s: %lld x %lld pixels; pictures of %d or more a side are compared", path, (long long)thing->image->width,
           (long long)thing->image->height, MIN_SIDE);
-    TRY(simplify(&thing->image, path, run, err));
+    TRY(simplify(&thing->image, &thing->note, err));
     thing->n = thing->image->width * thing->image->height;
     thing->amount = (double)thing->n;
     TRY(mem_alloc(&thing->samples, 3 * (size_t)thing->n, sizeof *thing->samples, err));

@@ -91,6 +91,13 @@ static void tell_progress(Work *work)
     pthread_mutex_unlock(&work->saying);
 }
 
+static void say(Work *work, const char *about, const char *text)
+{
+    pthread_mutex_lock(&work->saying);
+    console_say(work->run->console, LOG_WARNING, "%s%s%s", about, *about ? ": " : "", text);
+    pthread_mutex_unlock(&work->saying);
+}
+
 static void clear_thing(RdThing *thing)
 {
     mem_free(&thing->samples);
@@ -112,7 +119,7 @@ static void try_or_recall(Work *work, RdTrial *t, size_t file, const RdCodec *co
     t->status = run->kind->try(t, run, codec, setting, thing, tape, &t->err);
     if (run->trials && t->status == RSD_OK && rd_trials_add(run->trials, key, run->paths[file], run->set, t, &err) != RSD_OK &&
         !atomic_exchange(&work->has_complained, true))
-        console_say(run->console, LOG_WARNING, "%s", err.text);
+        say(work, "", err.text);
 }
 
 static void try_points(Work *work, size_t file, const RdCodec *codec, const RdThing *thing, RsdStatus opened,
@@ -165,6 +172,8 @@ static void codec_task(void *ctx, int64_t i, int worker)
     }
     if (opened == RSD_ERR_MEMORY)
         atomic_store(&work->out_of_memory, true);
+    if (opened == RSD_OK && thing.note && (size_t)i % run->n_codecs == 0) /* the first codec's alone: all open it */
+        say(work, run->paths[file], thing.note);
     try_points(work, file, &run->codecs[(size_t)i % run->n_codecs], &thing, opened, &err, work->desks[worker].tape);
     clear_thing(&thing);
     if (is_alone)

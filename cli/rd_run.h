@@ -31,6 +31,7 @@ typedef struct RdThing {
     int64_t n;
     Image *image;  /* 8 bits, no alpha; NULL for sound */
     double amount; /* seconds, or pixels */
+    const char *note; /* what was done to it that people are told once; NULL: nothing */
 } RdThing;
 
 /* One thing at one setting. */

@@ -50,3 +50,7 @@ try rd --codecs webp --svg curves.svg --trials pictures/../curves.svg -f picture
 try rd --codecs webp --svg pictures pictures
 rd --codecs webp --svg /dev/full --csv-file kept.csv pictures >table 2>said || echo "exit $?: $(cat said)"
 cut -d, -f1,2 kept.csv | tr -d '\r' | head -2
+echo "- opacity is told once of each picture"
+# 16 x 16 pixels of one grey that lets light through
+echo iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAYAAAAf8/9hAAAAFklEQVR42mNIpBAwjBowasCoAcPFAABSPIQQ7DXuEAAAAABJRU5ErkJggg== | base64 -d >glass.png
+rd --codecs webp,jpeg -t 3 glass.png 2>&1 >table | grep opacity
