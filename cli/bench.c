@@ -170,6 +170,8 @@ static bool is_named(const char *list, const char *name)
     return false;
 }
 
+#define OURS_AT RD_OURS " effort "
+
 /* A name of a list must be that of a codec of this kind. */
 static RsdStatus check_name(const char *name, const char *option, const RdKind *kind, RsdError *err)
 {
@@ -177,7 +179,7 @@ static RsdStatus check_name(const char *name, const char *option, const RdKind *
     char all[160] = RD_OURS;
     size_t n = 1;
 
-    if (strcmp(name, RD_OURS) == 0 || strncmp(name, RD_OURS " effort ", sizeof RD_OURS + 7) == 0) /* are they among the codecs? */
+    if (strcmp(name, RD_OURS) == 0)
         return RSD_OK;
     for (size_t i = 0; rd_peer_at(i); i++) {
         const RdCodec *peer = rd_peer_at(i);
@@ -197,7 +199,7 @@ static RsdStatus check_name(const char *name, const char *option, const RdKind *
                      near ? "; did you mean " : "; there are ", near ? near : all, near ? "?" : "");
 }
 
-static RsdStatus check_names(const char *list, const char *option, const RdKind *kind, RsdError *err)
+static RsdStatus check_names(const char *list, const char *option, bool with_efforts, const RdKind *kind, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
@@ -206,7 +208,10 @@ static RsdStatus check_names(const char *list, const char *option, const RdKind 
         size_t len = strcspn(at, ",");
 
         snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), at);
-        TRY(check_name(name, option, kind, err));
+        if (strncmp(name, OURS_AT, strlen(OURS_AT)) != 0)
+            TRY(check_name(name, option, kind, err));
+        else
+            CHECK(with_efforts, err, RSD_ERR_ARG, "%s: '%s' is %s with --effort %s", option, name, RD_OURS, name + strlen(OURS_AT));
         at += len + (at[len] == ',');
     }
 fail:
@@ -309,8 +314,8 @@ static RsdStatus choose_codecs(RdRun *run, RdCodec *codecs, Ours *ours, const Be
 {
     RsdStatus status = RSD_OK;
 
-    TRY(check_names(r->codecs, "--codecs", run->kind, err));
-    TRY(check_names(r->anchor, "--anchor", run->kind, err));
+    TRY(check_names(r->codecs, "--codecs", false, run->kind, err));
+    TRY(check_names(r->anchor, "--anchor", true, run->kind, err)); /* are the efforts among the codecs? */
     run->codecs = codecs;
     TRY(add_ours(run, codecs, ours, r, err));
     for (size_t k = 0; rd_peer_at(k); k++)

@@ -33,6 +33,7 @@ try rd --codecs residua --anchor 'residua effort 3' pictures
 try rd both
 try rd --codecs opus pictures
 try rd --codecs webb pictures
+try rd --codecs 'residua effort 5,webp' pictures
 try rd --codecs webp both/1.wav
 try rd --kind film pictures
 try rd --rate 16k pictures
