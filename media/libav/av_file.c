@@ -1,6 +1,6 @@
 /* av_file.c - samples through an encoder and a muxer into memory.
  *
- *   samples -> frame in the encoder's sample format -> packets -> muxer -> Memory (may seek back, as MP4 does)
+ *   samples -> frame in the encoder's sample format -> packets -> muxer -> memory (may seek back, as MP4 does)
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,17 +9,10 @@
 #include <libavutil/mem.h>
 #include <libavutil/opt.h>
 #include <math.h>
-#include <string.h>
 
 #include "media/libav/av_parts.h"
 
-#define BUFFER_SIZE 16384
 #define FREE_FRAME_LEN 1024 /* for encoders that take any number of samples */
-
-typedef struct Memory {
-    uint8_t *bytes;
-    int64_t size, capacity, at;
-} Memory;
 
 typedef struct Job {
     AVCodecContext *encoder;
@@ -27,54 +20,29 @@ typedef struct Job {
     AVStream *stream;
     AVPacket *packet;
     AVFrame *frame;
-    Memory memory;
 } Job;
 
-/* ---- memory as a file ---- */
-
-static int write_memory(void *ctx, uint8_t *data, int size)
+/* Ends the file; what was written goes to *bytes (av_free). */
+static int close_file(Job *job, uint8_t **bytes)
 {
-    Memory *m = ctx;
+    const int size = avio_close_dyn_buf(job->muxer->pb, bytes);
 
-    if (m->at + size > m->capacity) {
-        int64_t capacity = 2 * (m->at + size) + BUFFER_SIZE;
-        uint8_t *bytes = av_realloc(m->bytes, (size_t)capacity);
-
-        if (!bytes)
-            return AVERROR(ENOMEM);
-        m->bytes = bytes;
-        m->capacity = capacity;
-    }
-    memcpy(m->bytes + m->at, data, (size_t)size);
-    m->at += size;
-    m->size = m->at > m->size ? m->at : m->size;
+    job->muxer->pb = NULL;
     return size;
-}
-
-static int64_t seek_memory(void *ctx, int64_t offset, int whence)
-{
-    Memory *m = ctx;
-
-    if (whence == AVSEEK_SIZE)
-        return m->size;
-    offset += whence == SEEK_CUR ? m->at : whence == SEEK_END ? m->size : 0;
-    if (offset < 0 || offset > m->size)
-        return AVERROR(EINVAL);
-    m->at = offset;
-    return offset;
 }
 
 static void clear(Job *job)
 {
+    uint8_t *bytes;
+
     if (job->muxer && job->muxer->pb) {
-        av_freep(&job->muxer->pb->buffer);
-        avio_context_free(&job->muxer->pb);
+        close_file(job, &bytes);
+        av_free(bytes);
     }
     avformat_free_context(job->muxer);
     av_packet_free(&job->packet);
     av_frame_free(&job->frame);
     avcodec_free_context(&job->encoder);
-    av_freep(&job->memory.bytes);
 }
 
 /* ---- opening ---- */
@@ -154,14 +122,10 @@ fail:
 
 static RsdStatus open_muxer(Job *job, const PeerFormat *format, RsdError *err)
 {
-    uint8_t *buffer = av_malloc(BUFFER_SIZE);
-
-    if (buffer && avformat_alloc_output_context2(&job->muxer, NULL, format->muxer, NULL) >= 0)
-        job->muxer->pb = avio_alloc_context(buffer, BUFFER_SIZE, 1, &job->memory, NULL, write_memory, seek_memory);
-    if (!job->muxer || !job->muxer->pb) {
-        av_free(buffer);
+    if (avformat_alloc_output_context2(&job->muxer, NULL, format->muxer, NULL) < 0)
         return error_set(err, RSD_ERR_UNSUPPORTED, "this build of libavformat cannot write %s", format->muxer);
-    }
+    if (avio_open_dyn_buf(&job->muxer->pb) < 0)
+        return error_set(err, RSD_ERR_MEMORY, "no memory for a file");
     job->muxer->flags |= AVFMT_FLAG_BITEXACT; /* no date, no version in the file */
     return RSD_OK;
 }
@@ -253,6 +217,9 @@ static RsdStatus encode_all(Job *job, const float *samples, int channels, int64_
     if (code < 0)
         return av_failure(code, NULL, "the file cannot be completed", err);
     avio_flush(job->muxer->pb);
+    code = job->muxer->pb->error;
+    if (code < 0)
+        return av_failure(code, NULL, "the file cannot be written", err);
 fail:
     return status;
 }
@@ -267,9 +234,7 @@ RsdStatus av_file_encode(uint8_t **bytes, size_t *size, const PeerFormat *format
     TRY(open_encoder(&job, format, channels, rate_hz, err));
     TRY(begin_file(&job, err));
     TRY(encode_all(&job, samples, channels, n, err));
-    *bytes = job.memory.bytes;
-    *size = (size_t)job.memory.size;
-    job.memory = (Memory){0};
+    *size = (size_t)close_file(&job, bytes);
 fail:
     clear(&job);
     return status;
