@@ -102,7 +102,8 @@ static bool is_missed(const EvalLimit *limit, double value)
     return limit->above ? value > limit->value : value < limit->value;
 }
 
-/* A mean that exists is compared; where all values are conventions, each of them is. */
+/* A mean that exists is compared, and so is each infinite value that is left out of it; where all values are conventions, each of
+ * them is. */
 static void check_limit(EvalRun *run, const EvalLimit *limit, double *scratch)
 {
     const EvalMetric *metric = &run->set->items[limit->metric];
@@ -113,11 +114,11 @@ static void check_limit(EvalRun *run, const EvalLimit *limit, double *scratch)
 
     if (mean.n)
         missed = is_missed(limit, mean.mean);
-    for (size_t i = 0; !mean.n && i < run->pairs.n_items; i++) {
+    for (size_t i = 0; i < run->pairs.n_items; i++) {
         const EvalResult *r = &run->results[i];
         const MetricValue *value = r->status == RSD_OK ? &r->values[limit->metric] : NULL;
 
-        if (!value || value->flags & METRIC_NOT_APPLICABLE)
+        if (!value || value->flags & METRIC_NOT_APPLICABLE || (mean.n && (value->flags || isfinite(value->value))))
             continue;
         n_seen++;
         if (is_missed(limit, magnitudes ? fabs(value->value) : value->value)) {

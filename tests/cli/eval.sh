@@ -27,6 +27,9 @@ try residua eval --csv -c -m level a b
 try residua eval -q --fail-below estoi=0.5 --fail-below snr=14 --fail-above mel=1 ref.wav dist.wav
 try residua eval -q -m snr --fail-below estoi=0.1 --fail-above loudness=1.5 ref.wav dist.wav
 try residua eval -q -m snr --fail-below snr=100 ref.wav ref.wav
+mkdir good silent && cp ref.wav good/1.wav && cp ref.wav good/2.wav && cp dist.wav silent/1.wav && cp silent.wav silent/2.wav
+try residua eval -q -m sisdr --fail-below sisdr=5 good silent
+try residua eval -q -m sisdr --fail-above sisdr=20 good silent
 try residua eval -m snr --fail-below estoy=0.5 ref.wav dist.wav
 try residua eval -m snr --fail-below estoi ref.wav dist.wav
 try residua eval -m snr --fail-above estoi=high ref.wav dist.wav
