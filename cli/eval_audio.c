@@ -62,7 +62,7 @@ RsdStatus eval_signals_load(EvalSignals *s, const Pair *pair, const EvalOptions 
     *s = (EvalSignals){0};
     TRY(read_both(s, pair, options->rate_hz, notes, err));
     if (!options->no_align)
-        TRY(align_find(&s->alignment, s->ref, s->n_ref, s->dist, s->n_dist, s->rate_hz,
+        TRY(align_find(&s->alignment, s->ref, s->n_ref, s->dist, s->n_dist, s->channels, s->rate_hz,
                        (int64_t)ceil(options->max_delay_s * s->rate_hz), err));
     align_overlap(s->alignment.lag_samples, s->n_ref, s->n_dist, &s->ref_from, &s->dist_from, &s->n_common);
     CHECK(s->n_common > 0, err, RSD_ERR_CORRUPT, "%s and %s have nothing in common at a delay of %lld samples",

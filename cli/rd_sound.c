@@ -179,7 +179,7 @@ static RsdStatus measure(RdTrial *t, const RdRun *run, const RdThing *thing, con
     MetricChannels both;
     RsdStatus status = RSD_OK;
 
-    TRY(align_find(&found, thing->samples, thing->n, decoded->samples, decoded->n, run->rate_hz,
+    TRY(align_find(&found, thing->samples, thing->n, decoded->samples, decoded->n, run->channels, run->rate_hz,
                    (int64_t)(MAX_DELAY_S * run->rate_hz), err));
     align_overlap(found.lag_samples, thing->n, decoded->n, &ref_from, &dist_from, &n_common);
     both = (MetricChannels){thing->samples + ref_from, decoded->samples + dist_from,

@@ -1,7 +1,7 @@
-/* align.c - cross-correlation by FFT, block by block.
+/* align.c - cross-correlation by FFT, block by block, summed over channels.
  *
  * A block of the reference, B samples, meets the B + 2 max_lag samples of the other signal that can belong to it. The
- * offset inside is the same for every block, so the cross spectra are added up and only the sum goes back to lags:
+ * offset inside is the same for every block and channel, so the cross spectra are added up and only the sum goes back to lags:
  *
  *   ref   |......|--- B ---|        zeros to N
  *   dist  |<lag>|--- B ---|<lag>|   N >= B + 2 max_lag, so no lag wraps around
@@ -144,7 +144,7 @@ static int64_t find_peak(const double *lags, int64_t max_lag, double energy)
     return best;
 }
 
-RsdStatus align_find(Alignment *out, const float *ref, int64_t n_ref, const float *dist, int64_t n_dist, int rate_hz,
+RsdStatus align_find(Alignment *out, const float *ref, int64_t n_ref, const float *dist, int64_t n_dist, int channels, int rate_hz,
                      int64_t max_lag, RsdError *err)
 {
     RsdStatus status = RSD_OK;
@@ -155,15 +155,17 @@ RsdStatus align_find(Alignment *out, const float *ref, int64_t n_ref, const floa
     *out = (Alignment){0};
     CHECK(n_ref >= 1 && n_dist >= 1, err, RSD_ERR_ARG, "signals of %lld and %lld samples cannot be aligned",
           (long long)n_ref, (long long)n_dist);
+    CHECK(channels >= 1, err, RSD_ERR_ARG, "signals of %d channels cannot be aligned", channels);
     CHECK(max_lag >= 0 && max_lag <= MAX_LAG && rate_hz >= 1, err, RSD_ERR_ARG,
           "largest delay of %lld samples at %d Hz: 0 to %lld are possible", (long long)max_lag, rate_hz,
           (long long)MAX_LAG);
-    energy = sqrt(energy_of(ref, n_ref) * energy_of(dist, n_dist));
+    energy = sqrt(energy_of(ref, channels * n_ref) * energy_of(dist, channels * n_dist));
     if (energy == 0)
         return RSD_OK;
     TRY(set_up(&c, rate_hz, max_lag, err));
     for (int64_t from = 0; from < n_ref; from += c.block_len)
-        add_block(&c, ref, n_ref, dist, n_dist, from);
+        for (int64_t channel = 0; channel < channels; channel++)
+            add_block(&c, ref + channel * n_ref, n_ref, dist + channel * n_dist, n_dist, from);
     fft_inverse_f64(c.fft, c.cross, c.cross, c.work);
     peak = find_peak(c.cross, max_lag, energy);
     out->lag_samples = peak - max_lag;

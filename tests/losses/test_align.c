@@ -18,7 +18,7 @@ static Alignment find(int64_t n_ref, int64_t n_dist, int rate_hz, int64_t max_la
     Alignment found;
     RsdError err = {0};
 
-    ASSERT_OK(align_find(&found, x, n_ref, y, n_dist, rate_hz, max_lag, &err), err);
+    ASSERT_OK(align_find(&found, x, n_ref, y, n_dist, 1, rate_hz, max_lag, &err), err);
     return found;
 }
 
@@ -95,14 +95,36 @@ Test(align, of_silence_and_single_samples_is_zero)
     cr_assert_eq(find(1, 1, 16000, 0).lag_samples, 0);
 }
 
+/* Planar, 8000 samples a channel: silence or dither first, and then what is late. */
+Test(align, hears_all_channels)
+{
+    const int64_t n = 8000, late = 700;
+    Alignment found;
+    RsdError err = {0};
+
+    for (int dither = 0; dither < 2; dither++) {
+        memset(x, 0, sizeof x);
+        memset(y, 0, sizeof y);
+        for (int64_t i = 0; dither && i < n; i++)
+            x[i] = (i * 7919 % 13 < 6 ? 1 : -1) / 32768.0f;
+        signal_speech_like(x + n, n, 16000, 5);
+        memcpy(y, x, (size_t)n * sizeof *x);
+        memcpy(y + n + late, x + n, (size_t)(n - late) * sizeof *x);
+        ASSERT_OK(align_find(&found, x, n, y, n, 2, 16000, 1600, &err), err);
+        cr_assert_eq(found.lag_samples, late, "dither %d: lag %lld", dither, (long long)found.lag_samples);
+        cr_assert_gt(found.correlation, 0.9);
+    }
+}
+
 Test(align, refuses_what_it_cannot_do)
 {
     Alignment found;
     RsdError err = {0};
 
-    ASSERT_FAILS(align_find(&found, x, 0, y, 5, 16000, 5, &err), RSD_ERR_ARG, err, "0 and 5 samples");
-    ASSERT_FAILS(align_find(&found, x, 5, y, 5, 16000, -1, &err), RSD_ERR_ARG, err, "-1");
-    ASSERT_FAILS(align_find(&found, x, 5, y, 5, 16000, (int64_t)1 << 40, &err), RSD_ERR_ARG, err, "possible");
+    ASSERT_FAILS(align_find(&found, x, 0, y, 5, 1, 16000, 5, &err), RSD_ERR_ARG, err, "0 and 5 samples");
+    ASSERT_FAILS(align_find(&found, x, 5, y, 5, 0, 16000, 5, &err), RSD_ERR_ARG, err, "0 channels");
+    ASSERT_FAILS(align_find(&found, x, 5, y, 5, 1, 16000, -1, &err), RSD_ERR_ARG, err, "-1");
+    ASSERT_FAILS(align_find(&found, x, 5, y, 5, 1, 16000, (int64_t)1 << 40, &err), RSD_ERR_ARG, err, "possible");
 }
 
 Test(align, overlap_is_what_both_have)

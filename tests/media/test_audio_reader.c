@@ -75,7 +75,7 @@ static void check_format(const Format *f, const char *path)
             ASSERT_SAME_BITS(f->name, decoded, original, LEN);
         cr_assert_geq(snr_db, f->snr_db == 1000 ? 200 : f->snr_db, "%s, channel %d: SNR of %.1f dB", f->name, c + 1,
                       snr_db);
-        ASSERT_OK(align_find(&found, original, LEN, decoded, sound.n, f->rate_hz, 3000, &err), err);
+        ASSERT_OK(align_find(&found, original, LEN, decoded, sound.n, 1, f->rate_hz, 3000, &err), err);
         cr_assert_eq(found.lag_samples, 0, "%s, channel %d: %lld samples late", f->name, c + 1,
                      (long long)found.lag_samples);
     }
@@ -95,7 +95,7 @@ Test(reader, a_format_without_a_header_is_known_by_its_ending)
     cr_assert_eq(sound.status, RSD_OK, "%s", sound.err.text);
     cr_assert_eq(sound.info.rate_hz, 16000);
     cr_assert_eq(sound.n, 16000);
-    ASSERT_OK(align_find(&found, x, 16000, sound.samples, sound.n, 16000, 200, &err), err);
+    ASSERT_OK(align_find(&found, x, 16000, sound.samples, sound.n, 1, 16000, 200, &err), err);
     cr_expect_eq(found.lag_samples, 22, "%lld samples late", (long long)found.lag_samples);
     cr_expect_geq(sound_snr_db(x, sound.samples + 22, 15900), 15.0);
     sound_clear(&sound);
@@ -184,7 +184,7 @@ Test(reader, delivers_mp3_files_that_were_joined_to_their_end)
         cr_assert(sound.n > 2 * LEN - 100 && sound.n < 2 * LEN + 4 * 1152, "%lld samples", (long long)sound.n);
         cr_assert(!sound.info.exact);
         cr_expect_geq(sound_snr_db(x, sound.samples, LEN), 20.0);
-        ASSERT_OK(align_find(&found, x, LEN, sound.samples + LEN, sound.n - LEN, RATE, 5000, &err), err);
+        ASSERT_OK(align_find(&found, x, LEN, sound.samples + LEN, sound.n - LEN, 1, RATE, 5000, &err), err);
         cr_assert(found.lag_samples >= -100 && found.lag_samples < 4 * 1152, "%lld samples late", (long long)found.lag_samples);
         cr_expect_geq(sound_snr_db(x + 4000, sound.samples + LEN + found.lag_samples + 4000, LEN - 8000), 20.0);
         sound_clear(&sound);

@@ -38,7 +38,7 @@ static void try_format(const PeerFormat *format, const char *name, int channels)
     cr_assert(file && fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
     ASSERT_OK(audio_read_all(path, &reading, 0, &y, &n, NULL, &err), err);
     cr_assert(n >= LEN - 1 && n <= LEN + 2000, "%s: %lld samples for %d", name, (long long)n, LEN);
-    ASSERT_OK(align_find(&found, x, LEN, y, n, RATE_HZ, 4000, &err), err);
+    ASSERT_OK(align_find(&found, x, LEN, y, n, 1, RATE_HZ, 4000, &err), err);
     cr_assert(found.lag_samples >= -2 && found.lag_samples <= 2000, "%s: %lld late", name,
               (long long)found.lag_samples);
     cr_assert_gt(found.correlation, 0.9, "%s: correlation %.3f", name, found.correlation);

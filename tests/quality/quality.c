@@ -51,7 +51,7 @@ static RsdStatus code(Result *r, const Run *run, size_t file, const QualitySyste
     int64_t n = run->lengths[file];
 
     TRY(system_code(&r->coded, system, run->model, run->signals[file], n, err));
-    TRY(align_find(&found, run->signals[file], n, r->coded.samples, r->coded.n, QUALITY_RATE_HZ, MAX_LAG_SAMPLES, err));
+    TRY(align_find(&found, run->signals[file], n, r->coded.samples, r->coded.n, 1, QUALITY_RATE_HZ, MAX_LAG_SAMPLES, err));
     r->kbps = (double)r->coded.n_bytes * 8 / ((double)n / QUALITY_RATE_HZ) / 1000;
     r->lag_samples = found.exact_lag;
 fail:
