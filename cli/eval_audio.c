@@ -130,32 +130,31 @@ fail:
     return status;
 }
 
-/* Of STOI, means over the channels. */
+static bool is_stoi(const EvalMetric *metric)
+{
+    return ((const AudioMetric *)metric->of_kind)->function == metric_stoi;
+}
+
+/* Of STOI, over the channels. */
 static RsdStatus measure_bands(EvalResult *r, const MetricChannels *both, const EvalSet *set, RsdError *err)
 {
+    MetricMean means[STOI_N_BANDS] = {0};
     MetricValue bands[STOI_N_BANDS];
     RsdStatus status = RSD_OK;
 
     TRY(eval_parts_open(&r->bands, STOI_N_BANDS, set, err));
+    for (int c = 0; c < both->channels; c++) {
+        const MetricSignals one = {both->ref + (size_t)c * both->ref_stride, both->dist + (size_t)c * both->dist_stride, both->n,
+                                   both->rate_hz, both->aids};
+
+        TRY(metric_stoi_bands(bands, &one, err));
+        for (int b = 0; b < STOI_N_BANDS; b++)
+            metric_mean_add(&means[b], &bands[b]);
+    }
     for (size_t m = 0; m < set->n; m++)
-        for (int c = 0; c < both->channels; c++) {
-            const MetricSignals one = {both->ref + (size_t)c * both->ref_stride, both->dist + (size_t)c * both->dist_stride, both->n,
-                                       both->rate_hz, both->aids};
-            const AudioMetric *metric = set->items[m].of_kind;
-
-            if (metric->function == metric_stoi)
-                TRY(metric_stoi_bands(bands, &one, err));
-            for (int b = 0; b < STOI_N_BANDS; b++) {
-                MetricValue *value = &r->bands.values[(size_t)b * set->n + m];
-
-                if (metric->function == metric_stoi) {
-                    value->value += bands[b].value / both->channels;
-                    value->flags |= bands[b].flags;
-                } else {
-                    value->flags = METRIC_NOT_APPLICABLE;
-                }
-            }
-        }
+        for (int b = 0; b < STOI_N_BANDS; b++)
+            r->bands.values[(size_t)b * set->n + m] =
+                is_stoi(&set->items[m]) ? metric_mean_value(&means[b]) : (MetricValue){.flags = METRIC_NOT_APPLICABLE};
 fail:
     return status;
 }
@@ -163,7 +162,7 @@ fail:
 static bool has_bands(const EvalSet *set)
 {
     for (size_t m = 0; m < set->n; m++)
-        if (((const AudioMetric *)set->items[m].of_kind)->function == metric_stoi)
+        if (is_stoi(&set->items[m]))
             return true;
     return false;
 }

@@ -99,11 +99,29 @@ fail:
     return status;
 }
 
+void metric_mean_add(MetricMean *mean, const MetricValue *value)
+{
+    const int flagged = value->flags != 0;
+
+    mean->sums[flagged] += value->value;
+    mean->n[flagged]++;
+    mean->flags |= value->flags;
+}
+
+MetricValue metric_mean_value(const MetricMean *mean)
+{
+    const int flagged = mean->n[0] == 0;
+    const double sum = mean->sums[flagged];
+
+    /* +inf of one channel and -inf of another */
+    return (MetricValue){isnan(sum) ? 0 : sum / mean->n[flagged], flagged ? mean->flags : 0};
+}
+
 RsdStatus audio_metric_measure(MetricValue *out, MetricValue *each, const AudioMetric *metric, const MetricChannels *s,
                                RsdError *err)
 {
     RsdStatus status = RSD_OK;
-    double sum = 0;
+    MetricMean mean = {0};
 
     *out = (MetricValue){0};
     TRY(check_signals(metric, s, err));
@@ -117,12 +135,11 @@ RsdStatus audio_metric_measure(MetricValue *out, MetricValue *each, const AudioM
         MetricValue one = {0};
 
         TRY(metric->function(&one, &signals, err));
-        sum += one.value;
-        out->flags |= one.flags;
+        metric_mean_add(&mean, &one);
         if (each)
             each[c] = one;
     }
-    out->value = isnan(sum) ? 0 : sum / s->channels; /* +inf of one channel and -inf of another */
+    *out = metric_mean_value(&mean);
 fail:
     return status;
 }

@@ -51,7 +51,7 @@ typedef struct AudioMetric {
     const char *summary; /* one sentence for help and manual */
     MetricBetter better;
     int n_digits;            /* after the point, when printed */
-    MetricFunction function; /* of each channel; the value is the mean */
+    MetricFunction function; /* of each channel; the value is their MetricMean */
     MetricWhole whole;       /* or of all channels together; one of the two is NULL */
     bool usual;              /* part of what is shown when no metrics were chosen */
 } AudioMetric;
@@ -60,9 +60,19 @@ typedef struct AudioMetric {
 const AudioMetric *audio_metric_at(size_t i);
 const AudioMetric *audio_metric_find(const char *name);
 
-/* Checks the signals. *out is the value of the whole: the mean over channels, its flags those of all, where the metric
- * looks at single channels. each [channels] (NULL: not wanted) are the values of single channels,
- * METRIC_NOT_APPLICABLE for metrics of the whole. Errors as MetricFunction. */
+/* The mean over channels whose value is no convention, so that a silent one (the unused low frequencies of 5.1) does not make one of
+ * all; where each is a convention, the mean of all with all their flags. Begin with zeros. */
+typedef struct MetricMean {
+    double sums[2]; /* of values without and with flags */
+    int n[2];
+    unsigned flags;
+} MetricMean;
+
+void metric_mean_add(MetricMean *mean, const MetricValue *value);
+MetricValue metric_mean_value(const MetricMean *mean);
+
+/* Checks the signals. *out is the value of the whole: a MetricMean over channels where the metric looks at single ones. each
+ * [channels] (NULL: not wanted) are the values of single channels, METRIC_NOT_APPLICABLE for metrics of the whole. Errors as MetricFunction. */
 RsdStatus audio_metric_measure(MetricValue *out, MetricValue *each, const AudioMetric *metric,
                                const MetricChannels *signals, RsdError *err);
 

@@ -7,6 +7,9 @@ wav 8000 2 12000 "t < 0.5 ? 0 : $speech + 0.03 * (c + 1) * sin(5000 * t)" >gap.w
 try residua eval -m snr,lsd,stoi --per-frame 0.5s ref.wav dist.wav
 try residua eval -m snr,l1 -c --per-frame 0.4s --csv stereo.wav gap.wav
 try residua eval -m stoi --per-frame 2s --json ref.wav dist.wav
+wav 8000 2 12000 "c ? 0 : $speech + 0.05 * sin(5000 * t)" >left.wav
+wav 8000 2 12000 "c ? 0 : $speech + (t < 1 ? 0.05 : 0.02) * sin(5000 * t)" >left-dist.wav
+try residua eval -m stoi --per-frame 2s --json left.wav left-dist.wav
 try residua eval -m mel --per-frame 100ms --json ref.wav dist.wav
 try residua eval -m snr --per-frame 0 ref.wav dist.wav
 ppm 100 70 255 "$scene" >ref.ppm

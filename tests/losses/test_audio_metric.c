@@ -169,6 +169,24 @@ Test(audio_metric, mean_over_channels_and_bad_input)
     cr_assert_null(audio_metric_find("pesq"));
 }
 
+Test(audio_metric, a_silent_channel_takes_none_of_the_others_out_of_the_mean)
+{
+    const AudioMetric *snr = audio_metric_find("snr");
+    MetricValue value;
+    RsdError err = {0};
+
+    for (int i = 0; i < 100; i++) {
+        x[i] = 1;
+        y[i] = 0.9f; /* 20 dB; the second channel is silent in both */
+        x[100 + i] = y[100 + i] = 0;
+    }
+    ASSERT_OK(audio_metric_apply(&value, snr, x, 100, y, 100, 2, 100, 16000, &err), err);
+    ASSERT_CLOSE("the loud one", value.value, 20, ((Tolerance){.abs = 1e-5}));
+    cr_assert_eq(value.flags, 0u);
+    ASSERT_OK(audio_metric_apply(&value, snr, x + 100, 50, y + 100, 50, 2, 50, 16000, &err), err);
+    cr_assert_eq(value.flags, (unsigned)(METRIC_SILENT_REFERENCE | METRIC_IDENTICAL), "both silent: %u", value.flags);
+}
+
 Test(audio_metric, mel_distance_is_the_published_dac_mel_loss)
 {
     SharedPath path;
