@@ -35,6 +35,8 @@ typedef struct EvalRequest {
     bool no_align, per_channel, json, csv, force, embeddings, fmd;
 } EvalRequest;
 
+static const EvalRequest DEFAULTS = {
+    .max_delay_s = DEFAULT_MAX_DELAY_S, .n_details = DEFAULT_DETAILS, .heatmap_top = HEATMAP_TOP};
 static const char *const HEATMAPS[] = {"ciede2000", "butteraugli", NULL}; /* as HeatmapOf */
 static const char *const KINDS[] = {"all", "audio", "image", NULL};
 
@@ -157,11 +159,12 @@ static const Option OPTIONS[] = {
     {.name = "embeddings",
      .offset = offsetof(EvalRequest, embeddings),
      .help = "REF and DIST are .npy files of embeddings, [rows, numbers] from a network of yours: print the Frechet distance (FID, FAD) "
-             "and the unbiased kernel distance (KID), which is better for fewer than 5000 rows"},
+             "and, of at most 10000 rows, the unbiased kernel distance (KID), which is better for fewer than 5000; it compares each row "
+             "with each, which takes minutes for 10000 of 2048 numbers; with --json, -t, -q and -v only"},
     {.name = "fmd",
      .offset = offsetof(EvalRequest, fmd),
      .help = "REF and DIST are recordings or folders of them, not paired: print the Frechet and the kernel distance of log mel "
-             "statistics of every 0.96 s (not the FAD of the literature, which needs a trained network)"},
+             "statistics of every 0.96 s, as --embeddings (not the FAD of the literature, which needs a trained network)"},
     {.letter = 'f', .name = "force", .offset = offsetof(EvalRequest, force), .help = "overwrite files that exist"},
     {.name = "json",
      .offset = offsetof(EvalRequest, json),
@@ -189,7 +192,7 @@ static const Explained EXAMPLES[] = {
 
 static const Explained JSON_FIELDS[] = {
     {"schema", "1; a field changes its meaning only together with this number"},
-    {"type", "pair or summary, or embeddings or fmd with ref_rows, dist_rows, dim, frechet and kernel"},
+    {"type", "pair or summary, or embeddings or fmd with ref_rows, dist_rows, dim, frechet and kernel (null of more than 10000 rows)"},
     {"kind", "audio or image; with both there are two summaries"},
     {"name, ref, dist", "of a pair"},
     {"rate_hz, channels, samples", "of recordings: of what was compared, samples per channel"},
@@ -494,9 +497,30 @@ fail:
     return status;
 }
 
+/* The first option that is neither at its default nor one of whole sets; NULL: none. */
+static const char *option_of_pairs(const EvalRequest *r)
+{
+    static const char *const of_sets[] = {"embeddings", "fmd", "json", "threads", "quiet", "verbose", "help"};
+    static const size_t sizes[] = {
+        [OPTION_SWITCH] = sizeof(bool), [OPTION_TEXT] = sizeof(char *),   [OPTION_LIST] = sizeof(TextList),
+        [OPTION_COUNT] = sizeof(int),   [OPTION_QUANTITY] = sizeof(double), [OPTION_CHOICE] = sizeof(int)};
+
+    for (size_t i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
+        const Option *o = &OPTIONS[i];
+        bool is_of_sets = false;
+
+        for (size_t k = 0; k < sizeof of_sets / sizeof *of_sets; k++)
+            is_of_sets = is_of_sets || !strcmp(o->name, of_sets[k]);
+        if (!is_of_sets && memcmp((const char *)r + o->offset, (const char *)&DEFAULTS + o->offset, sizes[o->kind]))
+            return o->name;
+    }
+    return NULL;
+}
+
 static int run(int argc, char **argv)
 {
-    EvalRequest r = {.max_delay_s = DEFAULT_MAX_DELAY_S, .n_details = DEFAULT_DETAILS, .heatmap_top = HEATMAP_TOP};
+    EvalRequest r = DEFAULTS;
+    const char *misplaced;
     Console console;
     size_t n_operands;
     int code = EXIT_DONE;
@@ -508,10 +532,12 @@ static int run(int argc, char **argv)
     if (n_operands != 2)
         code = command_misused(&cli_eval, "two names are needed, the original and the other: residua eval %s",
                                cli_eval.usage);
+    else if (r.fmd && r.embeddings)
+        code = command_misused(&cli_eval, "--fmd and --embeddings compare sets of different things: give one of them");
+    else if ((r.fmd || r.embeddings) && (misplaced = option_of_pairs(&r)) != NULL)
+        code = command_misused(&cli_eval, "--%s is for pairs; --fmd and --embeddings compare whole sets", misplaced);
     else if (r.json && r.csv)
         code = command_misused(&cli_eval, "--json and --csv both write to standard output: give one of them");
-    else if (r.shard && (r.fmd || r.embeddings))
-        code = command_misused(&cli_eval, "--shard divides pairs; --fmd and --embeddings compare whole sets");
     else if (r.fmd)
         status = eval_fmd(argv[0], argv[1], r.n_threads, r.json, &err);
     else if (r.embeddings)

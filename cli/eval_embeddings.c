@@ -4,6 +4,7 @@
  */
 #include "cli/eval_embeddings.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,8 +74,11 @@ static void print(const char *type, const Embeddings *a, const Embeddings *b, do
     JsonLine line;
 
     if (!json) {
-        printf("%-11s %lld and %lld of %lld numbers\nFrechet     %.6g\nkernel      %.6g\n", type, (long long)a->n, (long long)b->n,
-               (long long)a->dim, frechet, kernel);
+        printf("%-11s %lld and %lld of %lld numbers\nFrechet     %.6g\n", type, (long long)a->n, (long long)b->n, (long long)a->dim, frechet);
+        if (isnan(kernel))
+            printf("kernel      - (more than %d rows)\n", KERNEL_MAX_ROWS);
+        else
+            printf("kernel      %.6g\n", kernel);
         return;
     }
     json_line_begin(&line, stdout);
@@ -88,17 +92,28 @@ static void print(const char *type, const Embeddings *a, const Embeddings *b, do
     json_line_end(&line);
 }
 
+static RsdStatus compare(const char *type, const Embeddings *a, const Embeddings *b, bool json, RsdError *err)
+{
+    double frechet, kernel = NAN;
+    RsdStatus status = RSD_OK;
+
+    TRY(frechet_distance(&frechet, a, b, err));
+    if (a->n <= KERNEL_MAX_ROWS && b->n <= KERNEL_MAX_ROWS)
+        TRY(kernel_distance(&kernel, a, b, err));
+    print(type, a, b, frechet, kernel, json);
+fail:
+    return status;
+}
+
 RsdStatus eval_embeddings(const char *ref_path, const char *dist_path, bool json, RsdError *err)
 {
     Embeddings a, b;
-    double *ref = NULL, *dist = NULL, frechet, kernel;
+    double *ref = NULL, *dist = NULL;
     RsdStatus status = RSD_OK;
 
     TRY(open_embeddings(&a, &ref, ref_path, err));
     TRY(open_embeddings(&b, &dist, dist_path, err));
-    TRY(frechet_distance(&frechet, &a, &b, err));
-    TRY(kernel_distance(&kernel, &a, &b, err));
-    print("embeddings", &a, &b, frechet, kernel, json);
+    TRY(compare("embeddings", &a, &b, json, err));
 fail:
     mem_free(&ref);
     mem_free(&dist);
@@ -150,15 +165,13 @@ RsdStatus eval_fmd(const char *ref_path, const char *dist_path, int n_threads, b
 {
     Embeddings a, b;
     RsdThreads *threads = NULL;
-    double *ref = NULL, *dist = NULL, frechet, kernel;
+    double *ref = NULL, *dist = NULL;
     RsdStatus status = RSD_OK;
 
     TRY(rsd_threads_create(&threads, n_threads, err));
     TRY(read_statistics(&a, &ref, ref_path, threads, err));
     TRY(read_statistics(&b, &dist, dist_path, threads, err));
-    TRY(frechet_distance(&frechet, &a, &b, err));
-    TRY(kernel_distance(&kernel, &a, &b, err));
-    print("fmd", &a, &b, frechet, kernel, json);
+    TRY(compare("fmd", &a, &b, json, err));
 fail:
     rsd_threads_destroy(&threads);
     mem_free(&ref);

@@ -9,8 +9,10 @@
 
 #include "engine/base/error.h"
 
-/* Both files hold one row per embedding, [n, dim] of float32 or float64. Prints the Frechet and the kernel distance as a table
- * or as one JSON object. Errors: RSD_ERR_IO, RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED, RSD_ERR_ARG, RSD_ERR_NUMERIC, RSD_ERR_MEMORY;
+#define KERNEL_MAX_ROWS 10000 /* its time grows with their square */
+
+/* Both files hold one row per embedding, [n, dim] of float32 or float64. Prints the Frechet and, of at most KERNEL_MAX_ROWS
+ * rows, the kernel distance as a table or as one JSON object. Errors: RSD_ERR_IO, RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED, RSD_ERR_ARG, RSD_ERR_NUMERIC, RSD_ERR_MEMORY;
  * they name the file. */
 RsdStatus eval_embeddings(const char *ref_path, const char *dist_path, bool json, RsdError *err);
 

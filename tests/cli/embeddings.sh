@@ -13,6 +13,16 @@ header() { printf '\223NUMPY\001\000\166\000%-117s\n' "$1"; }
 try residua eval --embeddings a.npy a.npy
 try residua eval --embeddings a.npy b.npy
 try residua eval --embeddings --json a.npy b.npy
+echo '# too many rows for each with each'
+{ header "{'descr': '<f4', 'fortran_order': False, 'shape': (10001, 1), }"; head -c 40004 /dev/zero; } >many.npy
+{ header "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }"; head -c 8 /dev/zero; } >two.npy
+try residua eval --embeddings two.npy many.npy
+try residua eval --embeddings --json many.npy two.npy
+echo '# options of pairs'
+for option in "-m snr" --csv --no-align "--fail-below snr=10" "--fail-above snr=10" "--report page.html" "--rate 8k" "--kind audio" -f --fmd; do
+    try residua eval --embeddings $option a.npy b.npy 2>&1 | head -n 1
+done
+try residua eval --fmd -c a b
 echo '# what is no set of embeddings'
 { header "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"; head -c 24 /dev/zero; } >three.npy
 { header "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 2), }"; head -c 31 /dev/zero; } >short.npy
