@@ -264,7 +264,8 @@ fail:
     return status;
 }
 
-static RsdStatus write_heatmap(const EvalRequest *r, const Pair *pair, RsdThreads *threads, Console *console, RsdError *err)
+static RsdStatus write_heatmap(const EvalRequest *r, const Pair *pair, const EvalOptions *options, RsdThreads *threads,
+                               Console *console, RsdError *err)
 {
     EvalPictures p = {0};
     Heatmap map = {0};
@@ -272,7 +273,7 @@ static RsdStatus write_heatmap(const EvalRequest *r, const Pair *pair, RsdThread
     size_t size;
     RsdStatus status = RSD_OK;
 
-    TRY(eval_pictures_load(&p, pair, NULL, err));
+    TRY(eval_pictures_load(&p, pair, options, NULL, err));
     TRY(heatmap_create(&map, &(ImagePair){p.ref, p.dist, p.height, p.width, threads}, (HeatmapOf)r->heatmap_of, threads, err));
     TRY(heatmap_png(&bytes, &size, &map, 0, 0, p.width, p.height, r->heatmap_top, err));
     TRY(write_bytes(r->heatmap, r->force, bytes, size, err));
@@ -322,6 +323,7 @@ typedef struct Comparison {
     EvalRun runs[EVAL_N_KINDS];
     size_t n_runs;
     EvalOptions options;
+    EvalTurn turn;
     const char *shard; /* "2/4", or NULL */
 } Comparison;
 
@@ -448,7 +450,7 @@ static RsdStatus write_files(const Comparison *c, const EvalRequest *r, char **o
     if (r->spectrogram && !failed)
         outputs_add(&status, err, write_spectrogram(r, &c->pairs->items[0], &c->options, &why), &why, console);
     if (r->heatmap && !failed)
-        outputs_add(&status, err, write_heatmap(r, &c->pairs->items[0], threads, console, &why), &why, console);
+        outputs_add(&status, err, write_heatmap(r, &c->pairs->items[0], &c->options, threads, console, &why), &why, console);
     return status;
 }
 
@@ -479,6 +481,10 @@ static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *consol
     TRY(load_weights(&nets, &r->weights, err));
     c.options.aids.visqol = visqol;
     c.options.nets = nets;
+    if (c.pairs->n_items > 1) {
+        TRY(eval_turn_open(&c.turn, err));
+        c.options.turn = &c.turn;
+    }
     TRY(plan_runs(&c, r, console, err));
     if (!c.n_runs)
         goto fail; /* of this part */
@@ -490,6 +496,7 @@ static RsdStatus evaluate(const EvalRequest *r, char **operands, Console *consol
 fail:
     for (size_t i = 0; i < c.n_runs; i++)
         eval_run_clear(&c.runs[i]);
+    eval_turn_close(&c.turn);
     rsd_threads_destroy(&threads);
     pairs_destroy(&c.pairs);
     svr_close(&visqol);

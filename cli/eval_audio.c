@@ -14,7 +14,10 @@
 #include "losses/stoi.h"
 #include "media/audio_reader.h"
 
-#define MAX_SAMPLES ((int64_t)1 << 28) /* per channel: an hour and a half at 48 kHz; both signals are in memory */
+/* Of each signal, both of which are in memory. */
+#define MAX_SAMPLES ((int64_t)1 << 28) /* per channel: an hour and a half at 48 kHz */
+#define MAX_NUMBERS ((int64_t)1 << 30) /* of all channels: 46 minutes of eight */
+#define LARGE_NUMBERS ((int64_t)1 << 24) /* of more, one pair is in memory at a time */
 #define NOTED_DIFFERENCE_S 0.1
 
 static RsdStatus read_source_form(AudioInfo *info, const char *path, RsdError *err)
@@ -28,26 +31,50 @@ static RsdStatus read_source_form(AudioInfo *info, const char *path, RsdError *e
     return status;
 }
 
+static RsdStatus read_samples(EvalSignals *s, const Pair *pair, int64_t max_numbers, RsdError *err)
+{
+    const AudioReaderOptions form = {.rate_hz = s->rate_hz, .channels = s->channels};
+    const int64_t each = max_numbers / s->channels, most = each < MAX_SAMPLES ? each : MAX_SAMPLES;
+    RsdStatus status = RSD_OK;
+
+    TRY(audio_read_all(pair->ref, &form, most, &s->ref, &s->n_ref, NULL, err));
+    TRY(audio_read_all(pair->dist, &form, most, &s->dist, &s->n_dist, NULL, err));
+    return RSD_OK;
+fail:
+    mem_free(&s->ref);
+    return status;
+}
+
+/* What is too long to lie beside others is read anew when it is its turn: stated lengths may be wrong. */
+static RsdStatus read_in_turn(EvalSignals *s, const Pair *pair, EvalTurn *turn, RsdError *err)
+{
+    RsdStatus status = read_samples(s, pair, turn ? LARGE_NUMBERS : MAX_NUMBERS, err);
+
+    if (status != RSD_ERR_MEMORY || !turn)
+        return status;
+    pthread_mutex_lock(&turn->mutex);
+    s->turn = turn;
+    return read_samples(s, pair, MAX_NUMBERS, err);
+}
+
 /* Both at the rate asked for or that of the original, and in mono unless they have the same channels. */
-static RsdStatus read_both(EvalSignals *s, const Pair *pair, double rate_hz, char notes[EVAL_NOTES_SIZE], RsdError *err)
+static RsdStatus read_both(EvalSignals *s, const Pair *pair, const EvalOptions *options, char notes[EVAL_NOTES_SIZE], RsdError *err)
 {
     AudioInfo ref, dist;
-    AudioReaderOptions form = {0};
     char rates[3][RATE_TEXT_SIZE], channels[2][CHANNELS_TEXT_SIZE];
     RsdStatus status = RSD_OK;
 
     TRY(read_source_form(&ref, pair->ref, err));
     TRY(read_source_form(&dist, pair->dist, err));
-    form.rate_hz = s->rate_hz = rate_hz > 0 ? (int)rate_hz : ref.rate_hz;
-    form.channels = s->channels = ref.channels == dist.channels ? ref.channels : 1;
+    s->rate_hz = options->rate_hz > 0 ? (int)options->rate_hz : ref.rate_hz;
+    s->channels = ref.channels == dist.channels ? ref.channels : 1;
     if (ref.rate_hz != s->rate_hz || dist.rate_hz != s->rate_hz)
         eval_note(notes, "%s: %s against %s, compared at %s", pair->name, rate_text(rates[0], ref.rate_hz),
              rate_text(rates[1], dist.rate_hz), rate_text(rates[2], s->rate_hz));
     if (ref.channels != dist.channels)
         eval_note(notes, "%s: %s against %s, compared in mono", pair->name, channels_text(channels[0], ref.channels),
              channels_text(channels[1], dist.channels));
-    TRY(audio_read_all(pair->ref, &form, MAX_SAMPLES, &s->ref, &s->n_ref, NULL, err));
-    TRY(audio_read_all(pair->dist, &form, MAX_SAMPLES, &s->dist, &s->n_dist, NULL, err));
+    TRY(read_in_turn(s, pair, options->turn, err));
     CHECK(s->n_ref > 0, err, RSD_ERR_CORRUPT, "%s: holds no samples", pair->ref);
     CHECK(s->n_dist > 0, err, RSD_ERR_CORRUPT, "%s: holds no samples", pair->dist);
 fail:
@@ -60,7 +87,7 @@ RsdStatus eval_signals_load(EvalSignals *s, const Pair *pair, const EvalOptions 
     RsdStatus status = RSD_OK;
 
     *s = (EvalSignals){0};
-    TRY(read_both(s, pair, options->rate_hz, notes, err));
+    TRY(read_both(s, pair, options, notes, err));
     if (!options->no_align)
         TRY(align_find(&s->alignment, s->ref, s->n_ref, s->dist, s->n_dist, s->channels, s->rate_hz,
                        (int64_t)ceil(options->max_delay_s * s->rate_hz), err));
@@ -80,6 +107,9 @@ void eval_signals_clear(EvalSignals *s)
 {
     mem_free(&s->ref);
     mem_free(&s->dist);
+    if (s->turn)
+        pthread_mutex_unlock(&s->turn->mutex);
+    s->turn = NULL;
 }
 
 /* ---- metrics ---- */
@@ -304,7 +334,6 @@ const EvalKind eval_kind_audio = {
     .thing = "recording",
     .rank = "mel",
     .tiny = "too short",
-    .large_size = (int64_t)32 << 20,
     .metric_at = metric_at,
     .metric_check = metric_check,
     .measure = measure,

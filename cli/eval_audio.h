@@ -14,10 +14,11 @@ typedef struct EvalSignals {
     int rate_hz, channels;
     Alignment alignment;
     int64_t ref_from, dist_from, n_common; /* what both have */
+    EvalTurn *turn;                        /* held until they are cleared; NULL: they are not large */
 } EvalSignals;
 
-/* Reads and aligns; says in notes (may be NULL) what had to be changed. Errors: those of the reader; RSD_ERR_CORRUPT
- * (nothing in common), RSD_ERR_MEMORY. */
+/* Reads and aligns; says in notes (may be NULL) what had to be changed. A large pair waits for its turn. Errors: those of the reader;
+ * RSD_ERR_CORRUPT (nothing in common), RSD_ERR_MEMORY (too long among them). */
 RsdStatus eval_signals_load(EvalSignals *signals, const Pair *pair, const EvalOptions *options,
                             char notes[EVAL_NOTES_SIZE], RsdError *err);
 void eval_signals_clear(EvalSignals *signals);

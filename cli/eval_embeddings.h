@@ -12,8 +12,8 @@
 #define KERNEL_MAX_ROWS 10000 /* its time grows with their square */
 
 /* Both files hold one row per embedding, [n, dim] of float32 or float64. Prints the Frechet and, of at most KERNEL_MAX_ROWS
- * rows, the kernel distance as a table or as one JSON object. Errors: RSD_ERR_IO, RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED, RSD_ERR_ARG, RSD_ERR_NUMERIC, RSD_ERR_MEMORY;
- * they name the file. */
+ * rows, the kernel distance as a table or as one JSON object. Errors: RSD_ERR_IO, RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED, RSD_ERR_ARG,
+ * RSD_ERR_NUMERIC, RSD_ERR_MEMORY; they name the file. */
 RsdStatus eval_embeddings(const char *ref_path, const char *dist_path, bool json, RsdError *err);
 
 /* Log mel statistics (losses/mel_embedding.h) of all recordings below a folder, or of one recording, in mono at 16 kHz. n_threads:

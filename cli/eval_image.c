@@ -73,15 +73,38 @@ fail:
     return status;
 }
 
-RsdStatus eval_pictures_load(EvalPictures *p, const Pair *pair, char notes[EVAL_NOTES_SIZE], RsdError *err)
+static RsdStatus read_both(Image **ref, Image **dist, const Pair *pair, int64_t max_pixels, RsdError *err)
 {
-    const ImageReadOptions options = {.max_pixels = EVAL_MAX_PIXELS};
+    const ImageReadOptions options = {.max_pixels = max_pixels};
+    RsdStatus status = RSD_OK;
+
+    TRY(image_read(ref, pair->ref, &options, err));
+    TRY(image_read(dist, pair->dist, &options, err));
+    return RSD_OK;
+fail:
+    image_destroy(ref);
+    return status;
+}
+
+/* A picture that is too large to lie beside others is refused by its header, and read when it is its turn. */
+static RsdStatus read_in_turn(EvalPictures *p, Image **ref, Image **dist, const Pair *pair, EvalTurn *turn, RsdError *err)
+{
+    RsdStatus status = read_both(ref, dist, pair, turn ? EVAL_LARGE_PIXELS : EVAL_MAX_PIXELS, err);
+
+    if (!turn || (status != RSD_ERR_MEMORY && status != RSD_ERR_CORRUPT)) /* not every reader can tell large from damaged */
+        return status;
+    pthread_mutex_lock(&turn->mutex);
+    p->turn = turn;
+    return read_both(ref, dist, pair, EVAL_MAX_PIXELS, err);
+}
+
+RsdStatus eval_pictures_load(EvalPictures *p, const Pair *pair, const EvalOptions *options, char notes[EVAL_NOTES_SIZE], RsdError *err)
+{
     Image *ref = NULL, *dist = NULL;
     RsdStatus status = RSD_OK;
 
     *p = (EvalPictures){0};
-    TRY(image_read(&ref, pair->ref, &options, err));
-    TRY(image_read(&dist, pair->dist, &options, err));
+    TRY(read_in_turn(p, &ref, &dist, pair, options->turn, err));
     CHECK(ref->width == dist->width && ref->height == dist->height, err, RSD_ERR_UNSUPPORTED,
           "%s: %lld x %lld pixels against %lld x %lld: pictures of different sizes are not compared; scale one of them first",
           pair->name, (long long)ref->width, (long long)ref->height, (long long)dist->width, (long long)dist->height);
@@ -106,6 +129,9 @@ void eval_pictures_clear(EvalPictures *p)
 {
     mem_free(&p->ref);
     mem_free(&p->dist);
+    if (p->turn)
+        pthread_mutex_unlock(&p->turn->mutex);
+    p->turn = NULL;
 }
 
 /* ---- metrics ---- */
@@ -222,8 +248,9 @@ static RsdStatus measure(EvalResult *r, const Pair *pair, const EvalSet *set, co
     ImagePair both;
     RsdStatus status = RSD_OK;
 
-    TRY(eval_pictures_load(&p, pair, r->notes, err));
+    TRY(eval_pictures_load(&p, pair, options, r->notes, err));
     both = (ImagePair){p.ref, p.dist, p.height, p.width, NULL};
+    tape = p.turn ? p.turn->tape : tape;
     r->channels = p.channels;
     r->image = p.facts;
     TRY(mem_calloc(&r->values, set->n, sizeof *r->values, err));
@@ -305,7 +332,6 @@ const EvalKind eval_kind_image = {
     .thing = "picture",
     .rank = "ssimulacra2",
     .tiny = "too small",
-    .large_size = (int64_t)2 << 20,
     .metric_at = metric_at,
     .metric_check = metric_check,
     .measure = measure,

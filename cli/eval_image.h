@@ -10,6 +10,8 @@
 
 /* More pixels are refused: the measures of larger pictures would take more memory than most machines have. */
 #define EVAL_MAX_PIXELS ((int64_t)1 << 26)
+/* Of more, one pair is in memory at a time. */
+#define EVAL_LARGE_PIXELS ((int64_t)1 << 22)
 /* What alpha is laid on. */
 #define EVAL_GROUND 0.5f
 
@@ -19,11 +21,14 @@ typedef struct EvalPictures {
     int64_t width, height;
     int channels; /* 1 when both are grey: three equal planes */
     EvalImageFacts facts;
+    EvalTurn *turn; /* held until they are cleared; NULL: they are not large */
 } EvalPictures;
 
 /* Reads both. Grey becomes three equal channels; where one has alpha, both are laid on a ground of EVAL_GROUND. Says in notes
- * (may be NULL) what had to be changed. Errors: those of the reader; RSD_ERR_UNSUPPORTED (different sizes), RSD_ERR_MEMORY. */
-RsdStatus eval_pictures_load(EvalPictures *pictures, const Pair *pair, char notes[EVAL_NOTES_SIZE], RsdError *err);
+ * (may be NULL) what had to be changed. A large pair waits for its turn. Errors: those of the reader; RSD_ERR_UNSUPPORTED (different
+ * sizes), RSD_ERR_MEMORY. */
+RsdStatus eval_pictures_load(EvalPictures *pictures, const Pair *pair, const EvalOptions *options, char notes[EVAL_NOTES_SIZE],
+                             RsdError *err);
 void eval_pictures_clear(EvalPictures *pictures);
 /* planes [3, n] on a ground of EVAL_GROUND, as far as alpha [n] lets it through: blended as samples are, as browsers do. */
 void eval_lay_on_ground(float *planes, const float *alpha, size_t n);

@@ -38,6 +38,25 @@ bool eval_kind_accepts(const char *path)
     return media_list_is_recording(path) || image_is_picture_name(path);
 }
 
+RsdStatus eval_turn_open(EvalTurn *turn, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    *turn = (EvalTurn){.mutex = PTHREAD_MUTEX_INITIALIZER};
+    TRY(rsd_threads_create(&turn->threads, 1, err));
+    TRY(tape_create(&turn->tape, turn->threads, 0, err));
+    return RSD_OK;
+fail:
+    eval_turn_close(turn);
+    return status;
+}
+
+void eval_turn_close(EvalTurn *turn)
+{
+    tape_destroy(&turn->tape);
+    rsd_threads_destroy(&turn->threads);
+}
+
 static RsdStatus summarise_places(EvalResult *r, const EvalSet *set, RsdError *err)
 {
     double *finite = NULL;

@@ -7,6 +7,8 @@
 #ifndef RESIDUA_CLI_EVAL_KIND_H
 #define RESIDUA_CLI_EVAL_KIND_H
 
+#include <pthread.h>
+
 #include "cli/eval_detail.h"
 #include "cli/eval_set.h"
 #include "cli/json_line.h"
@@ -19,6 +21,17 @@
 
 #define EVAL_NOTES_SIZE 512
 
+/* Large pairs are in memory one at a time: who has the turn measures with its tape, so that memory does not grow with the threads. */
+typedef struct EvalTurn {
+    pthread_mutex_t mutex;
+    RsdThreads *threads;
+    Tape *tape;
+} EvalTurn;
+
+/* Errors: RSD_ERR_MEMORY. */
+RsdStatus eval_turn_open(EvalTurn *turn, RsdError *err);
+void eval_turn_close(EvalTurn *turn);
+
 typedef struct EvalOptions {
     double rate_hz; /* of recordings; 0: that of the reference */
     double max_delay_s;
@@ -27,6 +40,7 @@ typedef struct EvalOptions {
     const ImageNets *nets; /* of pictures; NULL: none */
     double frame_s;        /* of recordings: values of stretches of this length too; 0: none */
     int64_t tile_side;     /* of pictures: values of tiles of this many pixels a side too; 0: none */
+    EvalTurn *turn;        /* of large pairs; NULL: there is one pair */
 } EvalOptions;
 
 /* Values of parts of a pair, each as if it were measured alone. */
@@ -78,7 +92,6 @@ struct EvalKind {
     const char *thing;  /* "recording" */
     const char *rank;   /* the metric that says which pairs are worst when none was chosen */
     const char *tiny;   /* words for METRIC_TOO_SHORT */
-    int64_t large_size; /* bytes of a file from which on pairs are measured one at a time */
 
     /* The i-th metric; false past the end. */
     bool (*metric_at)(EvalMetric *metric, size_t i);

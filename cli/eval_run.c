@@ -7,7 +7,6 @@
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "engine/base/mem.h"
 
@@ -24,16 +23,8 @@ typedef struct Work {
     bool *done;       /* [n_pairs] */
     size_t n_printed; /* pairs 0 .. n_printed - 1 */
     size_t n_done;
-    pthread_mutex_t printing, large;
+    pthread_mutex_t printing;
 } Work;
-
-/* Such a pair may need a gigabyte, so two of them do not run at once. */
-static bool is_large(const EvalKind *kind, const char *path)
-{
-    struct stat info;
-
-    return stat(path, &info) == 0 && info.st_size > kind->large_size;
-}
 
 static void say_notes(Console *console, const char *notes)
 {
@@ -66,13 +57,8 @@ static void measure_task(void *ctx, int64_t i, int worker)
     Work *work = ctx;
     EvalRun *run = work->run;
     const Pair *pair = &run->pairs.items[i];
-    bool large = is_large(pair->kind, pair->ref) || is_large(pair->kind, pair->dist);
 
-    if (large)
-        pthread_mutex_lock(&work->large);
     eval_measure(&run->results[i], pair, run->set, &run->options, work->desks[worker].tape);
-    if (large)
-        pthread_mutex_unlock(&work->large);
     pthread_mutex_lock(&work->printing);
     work->done[i] = true;
     work->n_done++;
@@ -164,7 +150,7 @@ static void close_desks(Work *work)
 
 RsdStatus eval_run(EvalRun *run, RsdThreads *threads, RsdError *err)
 {
-    Work work = {.run = run, .printing = PTHREAD_MUTEX_INITIALIZER, .large = PTHREAD_MUTEX_INITIALIZER};
+    Work work = {.run = run, .printing = PTHREAD_MUTEX_INITIALIZER};
     size_t n_pairs = run->pairs.n_items;
     double *scratch = NULL;
     RsdStatus status = RSD_OK;

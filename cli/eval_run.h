@@ -25,8 +25,8 @@ typedef struct EvalRun {
     size_t n_failed, n_missed;
 } EvalRun;
 
-/* Measures and prints; what is printed does not depend on the number of threads. Large pairs are measured one at a time, so
- * memory does not grow with the threads. Errors: RSD_ERR_MEMORY; those of single pairs are in their results. */
+/* Measures and prints; what is printed does not depend on the number of threads. With options.turn large pairs are
+ * measured one at a time, so memory does not grow with the threads. Errors: RSD_ERR_MEMORY; those of single pairs are in their results. */
 RsdStatus eval_run(EvalRun *run, RsdThreads *threads, RsdError *err);
 void eval_run_clear(EvalRun *run);
 

@@ -14,8 +14,7 @@
 #include "losses/image_metric.h"
 #include "media/image_reader.h"
 
-#define ONE_AT_A_TIME_PIXELS ((int64_t)1 << 22) /* of more, one picture is in memory at a time */
-#define MIN_SIDE 16     /* of what all codecs and metrics can be asked to code */
+#define MIN_SIDE 16 /* of what all codecs and metrics can be asked to code */
 
 /* ---- the original ---- */
 
@@ -52,7 +51,7 @@ fail:
 
 static RsdStatus open_picture(RdThing *thing, const char *path, const RdRun *run, bool is_alone, RsdError *err)
 {
-    const ImageReadOptions reading = {.max_pixels = is_alone ? EVAL_MAX_PIXELS : ONE_AT_A_TIME_PIXELS, .drop_profile = true};
+    const ImageReadOptions reading = {.max_pixels = is_alone ? EVAL_MAX_PIXELS : EVAL_LARGE_PIXELS, .drop_profile = true};
     RsdStatus status = RSD_OK;
 
     (void)run;

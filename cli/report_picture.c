@@ -42,8 +42,7 @@ RsdStatus picture_detail(EvalDetail *detail, const Pair *pair, const EvalOptions
     Cut cut;
     RsdStatus status = RSD_OK;
 
-    (void)options;
-    TRY(eval_pictures_load(&p, pair, NULL, err));
+    TRY(eval_pictures_load(&p, pair, options, NULL, err));
     TRY(heatmap_create(&map, &(ImagePair){p.ref, p.dist, p.height, p.width, NULL}, HEATMAP_CIEDE2000, NULL, err));
     cut.width = p.width < REPORT_CUT ? p.width : REPORT_CUT;
     cut.height = p.height < REPORT_CUT ? p.height : REPORT_CUT;
