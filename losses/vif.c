@@ -1,7 +1,7 @@
 /* vif.c - visual information fidelity in the pixel domain.
  *
- * Variances are differences of large means of squares, so luma is taken less 127.5 first: the variances stay, the rounding
- * errors shrink.
+ * Variances are differences of large means of squares, so luma is taken less its mean first: the variances stay, the rounding
+ * errors shrink, and those of a flat picture are nothing.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,8 +16,7 @@
 #define NOISE 2.0f
 #define LEAST 1e-8f
 
-static const Mix centred_luma = {.n_out = 1, .n_in = 3, .weights = {0.299f * 255, 0.587f * 255, 0.114f * 255},
-                                 .offset = {-127.5f}};
+static const Mix luma = {.n_out = 1, .n_in = 3, .weights = {0.299f * 255, 0.587f * 255, 0.114f * 255}};
 
 static Filter2d gaussian(int scale)
 {
@@ -27,6 +26,19 @@ static Filter2d gaussian(int scale)
     filter_axis_gaussian(&f.down, n, n / 5.0);
     f.across = f.down;
     return f;
+}
+
+static RsdStatus centred_luma(Tape *tape, Tensor *x, Tensor **y, RsdError *err)
+{
+    Tensor *mean;
+    RsdStatus status = RSD_OK;
+
+    TRY(op_mix(tape, &luma, x, y, err));
+    TRY(image_mean_each(tape, *y, &mean, err));
+    TRY(image_spread(tape, mean, &mean, err));
+    TRY(op_sub(tape, *y, mean, y, err));
+fail:
+    return status;
 }
 
 /* *covariance = window * (x y) - mx my. */
@@ -87,8 +99,8 @@ RsdStatus measure_vif(Tape *tape, const void *params, const ImageNets *nets, Ten
 
     (void)params;
     (void)nets;
-    TRY(op_mix(tape, &centred_luma, ref, &x, err));
-    TRY(op_mix(tape, &centred_luma, dist, &y, err));
+    TRY(centred_luma(tape, ref, &x, err));
+    TRY(centred_luma(tape, dist, &y, err));
     for (int scale = 0; scale < N_SCALES; scale++) {
         Filter2d f = gaussian(scale);
 

@@ -457,6 +457,7 @@ RsdStatus visqol_similarity(VisqolSimilarity *out, const MetricChannels *s, bool
 
     *out = (VisqolSimilarity){.n_bands = v.mode->n_bands};
     TRY(prepare(&v, s, err));
+    out->silent_reference = rms_of(v.ref, v.n_ref) == 0;
     TRY(analyse(&v.ref_raw, &v, v.ref, v.n_ref, err));
     TRY(analyse(&v.dist_raw, &v, v.dist, v.n_dist, err));
     TRY(copy_frames(&v.ref_spectrum, &v.ref_raw, 0, v.ref_raw.n_frames, err));
@@ -471,6 +472,11 @@ RsdStatus visqol_similarity(VisqolSimilarity *out, const MetricChannels *s, bool
 fail:
     clear(&v);
     return status;
+}
+
+static unsigned flags_of(const VisqolSimilarity *similarity)
+{
+    return (similarity->n_patches ? 0u : METRIC_TOO_SHORT) | (similarity->silent_reference ? METRIC_SILENT_REFERENCE : 0u);
 }
 
 static double limit_score(double score, const VisqolSimilarity *similarity)
@@ -492,9 +498,9 @@ RsdStatus metric_visqol(MetricValue *out, const MetricChannels *s, RsdError *err
     CHECK(svr->n_features == VISQOL_AUDIO_BANDS, err, RSD_ERR_MODEL,
           "the model of ViSQOL has %zu features; that of audio mode has %d", svr->n_features, VISQOL_AUDIO_BANDS);
     TRY(visqol_similarity(&similarity, s, false, err));
-    *out = (MetricValue){1, METRIC_TOO_SHORT};
+    *out = (MetricValue){1, flags_of(&similarity)};
     if (similarity.n_patches)
-        *out = (MetricValue){limit_score(svr_predict(svr, similarity.bands), &similarity), 0};
+        out->value = limit_score(svr_predict(svr, similarity.bands), &similarity);
 fail:
     return status;
 }
@@ -504,12 +510,9 @@ RsdStatus metric_visqol_speech(MetricValue *out, const MetricChannels *s, RsdErr
     VisqolSimilarity similarity;
     RsdStatus status = visqol_similarity(&similarity, s, true, err);
 
-    *out = (MetricValue){1, METRIC_TOO_SHORT};
-    if (status == RSD_OK && similarity.n_patches) {
-        double score = FIT_SCALE * (FIT_A + exp(FIT_B * (similarity.mean + FIT_X0)));
-
-        *out = (MetricValue){limit_score(score, &similarity), 0};
-    }
+    *out = (MetricValue){1, flags_of(&similarity)};
+    if (status == RSD_OK && similarity.n_patches)
+        out->value = limit_score(FIT_SCALE * (FIT_A + exp(FIT_B * (similarity.mean + FIT_X0))), &similarity);
     return status;
 }
 
@@ -519,6 +522,6 @@ RsdStatus metric_vnsim(MetricValue *out, const MetricChannels *s, RsdError *err)
     RsdStatus status = visqol_similarity(&similarity, s, false, err);
 
     if (status == RSD_OK)
-        *out = (MetricValue){similarity.mean, similarity.n_patches ? 0 : METRIC_TOO_SHORT};
+        *out = (MetricValue){similarity.mean, flags_of(&similarity)};
     return status;
 }

@@ -25,12 +25,13 @@ typedef struct VisqolSimilarity {
     double bands[VISQOL_AUDIO_BANDS]; /* FVNSIM, low to high */
     int n_bands, n_patches;           /* 0 patches: too short, or (speech) no voice */
     double mean;                      /* VNSIM */
+    bool silent_reference;            /* nothing to be alike */
 } VisqolSimilarity;
 
 /* Errors: RSD_ERR_ARG (rates whose ratio is too intricate), RSD_ERR_MEMORY. [audio.md 8.8] */
 RsdStatus visqol_similarity(VisqolSimilarity *out, const MetricChannels *signals, bool speech, RsdError *err);
 
-/* Too short for one patch (0.94 s, 0.64 s for speech), or no voice: 1 and METRIC_TOO_SHORT. Errors as above. */
+/* Too short for one patch (0.94 s, 0.64 s for speech), or no voice: 1 and METRIC_TOO_SHORT; METRIC_SILENT_REFERENCE. Errors as above. */
 RsdStatus metric_visqol(MetricValue *out, const MetricChannels *signals, RsdError *err);
 RsdStatus metric_visqol_speech(MetricValue *out, const MetricChannels *signals, RsdError *err);
 /* VNSIM of the audio mode, 0 to 1. */

@@ -412,6 +412,31 @@ Test(image_metric, all_give_numbers_for_tiny_and_flat_pictures)
     rsd_threads_destroy(&threads);
 }
 
+/* Nothing is to be kept, which counts as all kept. */
+Test(image_metric, vif_of_a_flat_reference_is_one_whatever_its_level)
+{
+    const ImageMetric *vif = image_metric_find("vif");
+    RsdThreads *threads;
+    Tape *tape;
+
+    open_tape(&threads, &tape);
+    for (int level = 0; level <= 255; level += 15)
+        for (int textured = 0; textured < 2; textured++) {
+            double value;
+
+            if (textured)
+                picture_natural(y, H, W, 3);
+            for (int64_t i = 0; i < 3 * H * W; i++) {
+                x[i] = (float)level / 255;
+                y[i] = textured ? y[i] : 1 - x[i];
+            }
+            value = value_of(tape, vif, H, W).value;
+            cr_expect(fabs(value - 1) <= 1e-6, "VIF of level %d against %s: %.9g", level, textured ? "a picture" : "flat", value);
+        }
+    tape_destroy(&tape);
+    rsd_threads_destroy(&threads);
+}
+
 Test(image_metric, bad_pictures_are_refused_with_their_place)
 {
     const ImageMetric *metric = image_metric_find("ssim");

@@ -177,11 +177,15 @@ Test(visqol, short_and_silent_signals_are_a_convention)
 {
     memset(x, 0, sizeof x);
     memset(y, 0, sizeof y);
-    cr_assert_eq(value_of("visqol_speech", LEN, RATE_HZ).flags, (unsigned)METRIC_TOO_SHORT);
+    cr_assert_eq(value_of("visqol_speech", LEN, RATE_HZ).flags, (unsigned)(METRIC_TOO_SHORT | METRIC_SILENT_REFERENCE));
+    cr_assert_eq(value_of("vnsim", LEN, RATE_HZ).flags, (unsigned)METRIC_SILENT_REFERENCE);
+    signal_speech_like(y, LEN, RATE_HZ, 8);
+    cr_assert_eq(value_of("vnsim", LEN, RATE_HZ).flags, (unsigned)METRIC_SILENT_REFERENCE);
     cr_assert(isfinite(value_of("vnsim", LEN, RATE_HZ).value));
     signal_speech_like(x, LEN, RATE_HZ, 8);
     cr_assert(isfinite(value_of("visqol_speech", LEN, RATE_HZ).value));
     cr_assert_eq(value_of("visqol_speech", 8000, RATE_HZ).flags, (unsigned)METRIC_TOO_SHORT);
+    x[0] = 0.5f;
     cr_assert_eq(value_of("vnsim", 1, RATE_HZ).flags, (unsigned)METRIC_TOO_SHORT);
     cr_assert_eq(value_of("visqol", LEN, RATE_HZ).flags, (unsigned)METRIC_NOT_APPLICABLE);
 }
