@@ -5,9 +5,9 @@
  *  - transforms that are not a power of two keep temporaries in their context. Such a plan has several contexts and a
  *    call borrows a free one, so that threads can share the plan;
  *  - it has no fast transform of a power of two above 2^17 complex samples and takes the sum that defines it instead, which
- *    never ends: real powers of two from 2^19 on go to engine/dsp/fft_long.c;
+ *    never ends: real powers of two from 2^19 on go to engine/dsp/fft_long.c, and 3, 5 and 15 times them to engine/dsp/fft_chirp.c;
  *  - nor has it one of lengths other than 2^k times 1, 3, 5 or 15; it then takes a sine and a cosine for every product. From
- *    SHORTEST_CHIRP on these go to engine/dsp/fft_chirp.c;
+ *    SHORTEST_CHIRP on these go to engine/dsp/fft_chirp.c, too;
  *  - the imaginary part of the middle bin is not always written;
  *  - input and output must be aligned, and inverse real transforms overwrite their input: both pass through
  *    work memory.
@@ -41,7 +41,7 @@ static Library tx_library = {"libavutil.so." AV_STRINGIFY(LIBAVUTIL_VERSION_MAJO
 
 #define N_CONTEXTS 4 /* of a plan that needs more than one: calls of more threads at the same moment wait */
 
-#define LONGEST_REAL (1 << 18)
+#define LARGEST_POWER (1 << 18) /* of two, in the length of a real transform */
 #define SHORTEST_CHIRP 16
 
 /* One direction of a plan. */
@@ -55,7 +55,7 @@ struct Fft {
     int n;
     FftPrecision precision;
     FftLong *longer; /* long powers of two: all else is unused */
-    FftChirp *chirp; /* lengths with other factors: the same */
+    FftChirp *chirp; /* lengths without a fast transform: the same */
     bool real; /* libavutil's real transform, else its complex one */
     int n_contexts;
     size_t part_size; /* bytes of one half of the work memory */
@@ -84,9 +84,9 @@ static RsdStatus open_direction(Fft *fft, Direction *direction, bool inverse, Rs
 
 static bool is_fast(int n)
 {
-    while (n % 2 == 0)
-        n /= 2;
-    return n == 1 || n == 3 || n == 5 || n == 15;
+    const int power = n & -n, odd = n / power;
+
+    return power <= LARGEST_POWER && (odd == 1 || odd == 3 || odd == 5 || odd == 15);
 }
 
 RsdStatus fft_create(Fft **out, int n, FftPrecision precision, RsdError *err)
@@ -102,7 +102,7 @@ RsdStatus fft_create(Fft **out, int n, FftPrecision precision, RsdError *err)
     TRY(mem_calloc(&fft, 1, sizeof *fft, err));
     fft->n = n;
     fft->precision = precision;
-    if (n > LONGEST_REAL && (n & (n - 1)) == 0) {
+    if (n > LARGEST_POWER && (n & (n - 1)) == 0) {
         TRY(fft_long_create(&fft->longer, n, err));
         *out = fft;
         return RSD_OK;
