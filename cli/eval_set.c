@@ -11,18 +11,10 @@
 
 #define NAME_SIZE 40
 
-static bool same_name(const char *a, const char *b)
-{
-    for (; *a && *b; a++, b++)
-        if (*a != *b && !(*a == '_' && *b == '-'))
-            return false;
-    return *a == *b;
-}
-
 static bool find_metric(EvalMetric *metric, const EvalKind *kind, const char *name)
 {
     for (size_t i = 0; kind->metric_at(metric, i); i++)
-        if (same_name(metric->name, name))
+        if (text_is_name(name, metric->name))
             return true;
     return false;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/base/text.h"
 #include "losses/butteraugli.h"
 #include "losses/colour_metric.h"
 #include "losses/dss.h"
@@ -155,18 +156,10 @@ const ImageMetric *image_metric_at(size_t i)
     return i < sizeof metrics / sizeof metrics[0] ? &metrics[i] : NULL;
 }
 
-static bool same_name(const char *a, const char *b)
-{
-    for (; *a && *b; a++, b++)
-        if (*a != *b && !(*a == '_' && *b == '-'))
-            return false;
-    return *a == *b;
-}
-
 const ImageMetric *image_metric_find(const char *name)
 {
     for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
-        if (same_name(metrics[i].name, name))
+        if (text_is_name(name, metrics[i].name))
             return &metrics[i];
     return NULL;
 }

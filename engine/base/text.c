@@ -5,7 +5,6 @@
 #include "engine/base/text.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +117,14 @@ const char *text_print_quantity(char text[QUANTITY_TEXT_SIZE], double value, Uni
         }
     }
     return text;
+}
+
+bool text_is_name(const char *typed, const char *name)
+{
+    for (; *typed && *name; typed++, name++)
+        if (*typed != *name && !(*typed == '-' && *name == '_'))
+            return false;
+    return *typed == *name;
 }
 
 static size_t min3(size_t a, size_t b, size_t c)

@@ -5,6 +5,7 @@
 #ifndef RESIDUA_TEXT_H
 #define RESIDUA_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/base/error.h"
@@ -30,6 +31,9 @@ const char *text_print_quantity(char text[QUANTITY_TEXT_SIZE], double value, Uni
 /* Text that may come from a hostile file, in place: what could steer a terminal (control characters, also those of two bytes in
  * UTF-8) becomes '?'. Returns `text`. */
 char *text_make_printable(char *text);
+
+/* Whether `typed` is that name, in which each _ may be typed as -. */
+bool text_is_name(const char *typed, const char *name);
 
 /* The name closest to `word` by insertions, deletions, exchanges and swaps of neighbours, NULL when none is close
  * enough to be what was meant. names: n_names strings; entries may be NULL. */

@@ -89,3 +89,10 @@ Test(text, from_a_hostile_file_does_not_steer_a_terminal)
 
     cr_assert_str_eq(text_make_printable(text), "a?[2Jb?? ??2J \xc3\xa4 \xc2\xa0 \xc2");
 }
+
+Test(text, a_name_may_be_typed_with_dashes)
+{
+    cr_expect(text_is_name("ms-ssim", "ms_ssim") && text_is_name("ms_ssim", "ms_ssim") && text_is_name("", ""));
+    cr_expect(!text_is_name("msssim", "ms_ssim") && !text_is_name("ms-ssi", "ms_ssim") && !text_is_name("ms-ssim-4", "ms_ssim"));
+    cr_expect(!text_is_name("ms_ssim", "ms-ssim"), "the other way round");
+}
