@@ -60,6 +60,8 @@ RsdStatus header_complete(StreamHeader *header, RsdStatus code, RsdError *err);
 /* header: completed. Writes info.header_size bytes into dst [HEADER_MAX_SIZE] and returns how many. */
 size_t header_write(const StreamHeader *header, uint8_t *dst);
 
+/* RsdLayout of what a model of so many channels codes. */
+int stream_layout_for(int channels);
 /* Samples of a full packet; packets and frames that n_samples take. */
 int64_t stream_packet_samples(const RsdStreamInfo *info);
 int64_t stream_packets_for(const RsdStreamInfo *info, int64_t n_samples);

@@ -350,9 +350,7 @@ static RsdStatus describe(EcdcDecoder *d, const EcdcHeader *header, RsdError *er
     memcpy(d->info.model_hash, model->hash, sizeof d->info.model_hash);
     d->info.rate_hz = model->rate_hz;
     d->info.channels = model->channels;
-    d->info.layout = model->channels == 1   ? RSD_LAYOUT_MONO
-                     : model->channels == 2 ? RSD_LAYOUT_STEREO
-                                            : RSD_LAYOUT_DISCRETE;
+    d->info.layout = stream_layout_for(model->channels);
     d->info.hop_samples = model->hop_samples;
     d->info.bits_per_code = model->bits_per_code;
     d->info.bitrate_bps = header->n_stages * model->stage_bitrate_bps;

@@ -103,10 +103,16 @@ static RsdStatus put_scale(EcdcEncoder *e, float scale, RsdError *err)
 {
     uint8_t bytes[4];
     uint32_t bits;
+    RsdStatus status = RSD_OK;
 
+    CHECK(scale <= ECDC_MAX_SCALE, err, RSD_ERR_NUMERIC,
+          "%s: the segment at %.2f s is %g times full scale on average, an .ecdc file can say up to %g; 1.0 is full scale", e->options.name,
+          (double)e->report.n_packets * (double)e->stride / e->info.rate_hz, (double)scale, (double)ECDC_MAX_SCALE);
     memcpy(&bits, &scale, sizeof bits);
     put_u32be(bytes, bits);
-    return put(e, bytes, sizeof bytes, err);
+    TRY(put(e, bytes, sizeof bytes, err));
+fail:
+    return status;
 }
 
 static RsdStatus end_segment(EcdcEncoder *e, RsdError *err)
@@ -220,26 +226,10 @@ fail:
     return status;
 }
 
-static RsdStatus check_finite(const EcdcEncoder *e, const float *samples, size_t stride, size_t n, RsdError *err)
-{
-    RsdStatus status = RSD_OK;
-
-    for (int c = 0; c < e->info.channels; c++)
-        for (size_t i = 0; i < n; i++)
-            CHECK(isfinite(samples[(size_t)c * stride + i]), err, RSD_ERR_NUMERIC,
-                  "%s: sample %" PRId64 " of channel %d is %f, not a number that can be coded", e->options.name,
-                  e->n_written + (int64_t)i, c + 1, (double)samples[(size_t)c * stride + i]);
-fail:
-    return status;
-}
-
 RsdStatus ecdc_encoder_write(EcdcEncoder *e, const float *samples, size_t stride, size_t n_samples, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    CHECK(e->options.n_samples == RSD_UNKNOWN_LENGTH || n_samples <= (uint64_t)(e->options.n_samples - e->n_written),
-          err, RSD_ERR_ARG, "%s: more samples than the %" PRId64 " announced", e->options.name, e->options.n_samples);
-    TRY(check_finite(e, samples, stride, n_samples, err));
     while (n_samples > 0) {
         size_t n = e->capacity - e->n_input;
 
@@ -283,8 +273,6 @@ RsdStatus ecdc_encoder_finish(EcdcEncoder *e, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
-    CHECK(e->options.n_samples == RSD_UNKNOWN_LENGTH || e->n_written == e->options.n_samples, err, RSD_ERR_ARG,
-          "%s: %" PRId64 " samples, %" PRId64 " were announced", e->options.name, e->n_written, e->options.n_samples);
     /* A segment begins at every multiple of the stride before the end, however short it is. */
     while (e->n_input > 0)
         TRY(code_piece(e, e->n_input, e->segments && e->n_input > e->stride ? e->stride : e->n_input, true, err));
@@ -317,9 +305,7 @@ static RsdStatus describe(EcdcEncoder *e, int n_stages, RsdError *err)
     memcpy(info->model_hash, model->hash, sizeof info->model_hash);
     info->rate_hz = model->rate_hz;
     info->channels = model->channels;
-    info->layout = model->channels == 1   ? RSD_LAYOUT_MONO
-                   : model->channels == 2 ? RSD_LAYOUT_STEREO
-                                          : RSD_LAYOUT_DISCRETE;
+    info->layout = stream_layout_for(model->channels);
     info->n_samples = e->options.n_samples;
     info->hop_samples = model->hop_samples;
     info->bits_per_code = model->bits_per_code;

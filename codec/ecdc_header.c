@@ -131,9 +131,7 @@ void ecdc_describe(RsdStreamInfo *info, const EcdcHeader *header)
         info->bits_per_code = published[i].bits_per_code;
         info->bitrate_bps = (double)header->n_stages * info->bits_per_code * info->rate_hz / info->hop_samples;
     }
-    info->layout = info->channels == 1   ? RSD_LAYOUT_MONO
-                   : info->channels == 2 ? RSD_LAYOUT_STEREO
-                                         : RSD_LAYOUT_DISCRETE;
+    info->layout = stream_layout_for(info->channels);
 }
 
 int ecdc_frame_rate(const RsdModelInfo *model)

@@ -150,9 +150,7 @@ static RsdStatus fill_header(RsdEncoder *encoder, RsdError *err)
     memcpy(info->model_hash, model->hash, sizeof info->model_hash);
     info->rate_hz = model->rate_hz;
     info->channels = model->channels;
-    info->layout = model->channels == 1   ? RSD_LAYOUT_MONO
-                   : model->channels == 2 ? RSD_LAYOUT_STEREO
-                                          : RSD_LAYOUT_DISCRETE;
+    info->layout = stream_layout_for(model->channels);
     encoder->header.layout = (uint8_t)info->layout;
     info->n_samples = options->n_samples;
     info->hop_samples = model->hop_samples;
@@ -269,7 +267,7 @@ fail:
 static RsdStatus check_finite(const RsdEncoder *encoder, const float *samples, size_t stride, size_t n_samples,
                               RsdError *err)
 {
-    const RsdStreamInfo *info = &encoder->header.info;
+    const RsdStreamInfo *info = rsd_encoder_info(encoder);
     RsdStatus status = RSD_OK;
 
     for (int c = 0; c < info->channels; c++)
@@ -299,7 +297,6 @@ static RsdStatus take_samples(RsdEncoder *encoder, const float *samples, size_t 
         for (size_t c = 0; c < (size_t)info->channels; c++)
             memcpy(encoder->input + c * chunk_samples + encoder->n_input, samples + c * stride, n * sizeof *samples);
         encoder->n_input += n;
-        encoder->n_written += (int64_t)n;
         samples += n;
         n_samples -= n;
         if (encoder->n_input == chunk_samples)
@@ -377,6 +374,7 @@ RsdStatus rsd_encoder_open(RsdEncoder **out, const RsdEncoderOptions *options, R
     if (!options->name)
         encoder->options.name = "input";
     if (options->container == RSD_CONTAINER_ECDC) {
+        CHECK(options->write && !options->on_codes, err, RSD_ERR_ARG, "an .ecdc file needs a write function, and its codes are not given away");
         CHECK(options->model->codec->net, err, RSD_ERR_ARG, "an .ecdc file holds codes of EnCodec; model %s is a DAC",
               options->model->info.name);
         CHECK(audio_codec_stride(&options->model->codec->config, 0) == 1, err, RSD_ERR_UNSUPPORTED,
@@ -421,14 +419,14 @@ RsdStatus rsd_encoder_write(RsdEncoder *encoder, const float *samples, size_t st
     if (status != RSD_OK)
         goto fail;
     CHECK(!encoder->finished, &failure, RSD_ERR_ARG, "%s: samples after the end", encoder->options.name);
-    if (encoder->ecdc) {
-        status = ecdc_encoder_write(encoder->ecdc, samples, stride, n_samples, &failure);
-        goto fail;
-    }
     CHECK(n_announced == RSD_UNKNOWN_LENGTH || n_samples <= (uint64_t)(n_announced - encoder->n_written), &failure,
           RSD_ERR_ARG, "%s: more samples than the %" PRId64 " announced", encoder->options.name, n_announced);
     TRY(check_finite(encoder, samples, stride, n_samples, &failure));
-    TRY(take_samples(encoder, samples, stride, n_samples, &failure));
+    encoder->n_written += (int64_t)n_samples;
+    if (encoder->ecdc)
+        TRY(ecdc_encoder_write(encoder->ecdc, samples, stride, n_samples, &failure));
+    else
+        TRY(take_samples(encoder, samples, stride, n_samples, &failure));
 fail:
     return remember(encoder, status, &failure, err);
 }
@@ -441,16 +439,15 @@ RsdStatus rsd_encoder_finish(RsdEncoder *encoder, RsdError *err)
 
     if (status != RSD_OK || encoder->finished)
         goto fail;
-    if (encoder->ecdc) {
-        TRY(ecdc_encoder_finish(encoder->ecdc, &failure));
-        encoder->finished = true;
-        goto fail;
-    }
     CHECK(n_announced == RSD_UNKNOWN_LENGTH || encoder->n_written == n_announced, &failure, RSD_ERR_ARG,
           "%s: %" PRId64 " samples, %" PRId64 " were announced", encoder->options.name, encoder->n_written,
           n_announced);
-    TRY(code_rest(encoder, &failure));
-    TRY(put_end(encoder, &failure));
+    if (encoder->ecdc) {
+        TRY(ecdc_encoder_finish(encoder->ecdc, &failure));
+    } else {
+        TRY(code_rest(encoder, &failure));
+        TRY(put_end(encoder, &failure));
+    }
     encoder->finished = true;
 fail:
     return remember(encoder, status, &failure, err);

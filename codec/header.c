@@ -269,6 +269,11 @@ size_t header_write(const StreamHeader *header, uint8_t *dst)
     return at + CRC_SIZE;
 }
 
+int stream_layout_for(int channels)
+{
+    return channels == 1 ? RSD_LAYOUT_MONO : channels == 2 ? RSD_LAYOUT_STEREO : RSD_LAYOUT_DISCRETE;
+}
+
 int64_t stream_packet_samples(const RsdStreamInfo *info)
 {
     return (int64_t)info->hop_samples * info->frames_per_packet;

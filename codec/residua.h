@@ -22,7 +22,7 @@
  * that returns an error has freed what it had half built. RSD_ERR_MEMORY is possible wherever memory is taken (every
  * _open, rsd_threads_create, the stream functions) and is not repeated below; encoders and decoders take all their
  * memory when they are opened and none afterwards, and how much depends on the model alone, never on the length of a
- * stream.
+ * stream. The one exception is an encoder of .ecdc that was not told the length: it keeps all codes, up to 256 MiB, until finish.
  *
  * Threads: a model may be used by any number of encoders and decoders in different threads at once. One encoder,
  * decoder or RsdThreads belongs to one thread at a time. The library starts no thread but those of rsd_threads_create.
@@ -214,7 +214,7 @@ typedef struct RsdEncoderOptions {
     RsdThreads *threads;   /* kept until close; NULL: the calling thread alone */
     RsdWriteFn write;      /* called from open, write and finish; may be NULL when on_codes is not: no stream is made */
     void *write_ctx;
-    RsdCodesFn on_codes; /* NULL, or called from write and finish with each frame's codes, in order */
+    RsdCodesFn on_codes; /* NULL, or called from write and finish with each frame's codes, in order; not for .ecdc */
     void *codes_ctx;
     double bitrate_bps; /* most bits per second of codes: as many stages as fit, at least one; 0: see n_stages */
     int n_stages;       /* 0: bitrate_bps decides; both 0: all stages of the model */
@@ -237,8 +237,8 @@ RSD_API void rsd_encoder_default_options(RsdEncoderOptions *options);
 RSD_API RsdStatus rsd_encoder_open(RsdEncoder **out, const RsdEncoderOptions *options, RsdError *err);
 /* samples[c * stride + i] is sample i of channel c, i < n_samples, at the model's rate and channel count. Any
  * n_samples, zero too. Values beyond full scale are coded as they are.
- * Errors: RSD_ERR_NUMERIC (NaN or infinity,
- * position named; nothing of this call is coded), RSD_ERR_ARG (more samples than announced, or after finish),
+ * Errors: RSD_ERR_NUMERIC (NaN or infinity, position named; nothing of this call
+ * is coded. Of .ecdc with scales: a segment a million times full scale), RSD_ERR_ARG (more samples than announced, or after finish),
  * RSD_ERR_UNSUPPORTED (longer than the format allows: 2^24 packets), those of write. */
 RSD_API RsdStatus rsd_encoder_write(RsdEncoder *encoder, const float *samples, size_t stride, size_t n_samples,
                                     RsdError *err);

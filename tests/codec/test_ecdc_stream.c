@@ -158,3 +158,62 @@ Test(ecdc_stream, a_model_of_segments_says_that_it_codes_no_rsd_stream)
     ASSERT_FAILS(rsd_encoder_open(&encoder, &options, &rig.err), RSD_ERR_UNSUPPORTED, rig.err, ".ecdc");
     ecdc_rig_close(&rig);
 }
+
+static RsdStatus take_codes(void *ctx, const uint16_t *codes, int n_stages, RsdError *err)
+{
+    (void)ctx, (void)codes, (void)n_stages, (void)err;
+    return RSD_OK;
+}
+
+Test(ecdc_stream, codes_are_not_given_away_one_by_one)
+{
+    RsdEncoderOptions options;
+    RsdEncoder *encoder = NULL;
+    Bytes bytes = {0};
+    EcdcRig rig;
+
+    NEED_SHARED(ECDC_MONO);
+    ecdc_rig_open(&rig, ECDC_MONO, 0);
+    rsd_encoder_default_options(&options);
+    options.model = rig.model;
+    options.container = RSD_CONTAINER_ECDC;
+    options.on_codes = take_codes;
+    ASSERT_FAILS(rsd_encoder_open(&encoder, &options, &rig.err), RSD_ERR_ARG, rig.err, ".ecdc");
+    options.write = bytes_write;
+    options.write_ctx = &bytes;
+    ASSERT_FAILS(rsd_encoder_open(&encoder, &options, &rig.err), RSD_ERR_ARG, rig.err, "codes are not given away");
+    ecdc_rig_close(&rig);
+}
+
+/* What the encoder writes the decoder takes: integers that became floats without being divided have scales beyond that. */
+Test(ecdc_stream, a_segment_that_is_too_loud_for_its_scale_is_refused_by_the_encoder)
+{
+    const float levels[] = {2e9f, 1e30f};
+
+    NEED_SHARED(ECDC_STEREO);
+    for (size_t k = 0; k < 2; k++) {
+        RsdEncoderOptions options;
+        RsdEncoder *encoder;
+        Bytes bytes = {0};
+        EcdcRig rig;
+        RsdStatus status;
+
+        ecdc_rig_open(&rig, ECDC_STEREO, 0);
+        for (int64_t i = 4000; i < rig.input.shape[1]; i++)
+            rig.input.f32[i] = rig.input.f32[rig.input.shape[1] + i] = levels[k];
+        rsd_encoder_default_options(&options);
+        options.model = rig.model;
+        options.container = RSD_CONTAINER_ECDC;
+        options.write = bytes_write;
+        options.write_ctx = &bytes;
+        options.name = "loud.wav";
+        ASSERT_OK(rsd_encoder_open(&encoder, &options, &rig.err), rig.err);
+        status = rsd_encoder_write(encoder, rig.input.f32, (size_t)rig.input.shape[1], (size_t)rig.input.shape[1], &rig.err);
+        if (status == RSD_OK)
+            status = rsd_encoder_finish(encoder, &rig.err);
+        ASSERT_FAILS(status, RSD_ERR_NUMERIC, rig.err, "loud.wav: the segment at 0.24 s is");
+        rsd_encoder_close(&encoder);
+        bytes_clear(&bytes);
+        ecdc_rig_close(&rig);
+    }
+}
