@@ -22,6 +22,7 @@
 #include "media/av_module.h"
 #include "media/resampler.h"
 #include "media/sndfile_source.h"
+#include "media/wav_stream.h"
 
 #define BLOCK_LEN 4096
 
@@ -30,6 +31,7 @@ struct AudioReader {
     bool owns_fd;
     const char *name; /* for sentences: the path, kept inside the reader */
     char *path;
+    WavStart start; /* of a pipe, until the source has read it again */
     AudioSource *source;
     AudioInfo info;
     bool replace_nonfinite;
@@ -77,15 +79,25 @@ static RsdStatus open_source(AudioReader *r, bool seekable, RsdError *err)
     RsdStatus status = RSD_ERR_UNSUPPORTED;
     RsdError reason = {0};
     const AvModule *module;
+    const bool is_sndfile = seekable && sndfile_source_knows(r->fd);
 
-    if (seekable && sndfile_source_knows(r->fd))
+    if (is_sndfile)
         status = sndfile_source_open(&r->source, r->fd, &reason);
+    if (status == RSD_ERR_UNSUPPORTED && (is_sndfile || !seekable)) {
+        status = wav_stream_open(&r->source, &r->start, r->fd, &reason);
+        if (status == RSD_OK && !r->source)
+            status = RSD_ERR_UNSUPPORTED;
+        if (seekable && !r->source) {
+            r->start.size = 0;
+            lseek(r->fd, 0, SEEK_SET);
+        }
+    }
     if (status == RSD_ERR_UNSUPPORTED || status == RSD_ERR_CORRUPT) { /* libavformat knows more, and forgives more */
         const bool is_damaged = status == RSD_ERR_CORRUPT; /* and is said to be so where the module is missing */
         const RsdStatus found = av_module_get(&module, is_damaged ? NULL : &reason);
 
         if (found == RSD_OK)
-            status = module->audio_open(&r->source, r->fd, seekable, r->name, &reason);
+            status = module->audio_open(&r->source, r->fd, seekable, r->start.bytes, r->start.size, r->name, &reason);
         else if (!is_damaged)
             status = found;
     }

@@ -1,9 +1,9 @@
 /* audio_reader.h - the audio of any file or pipe as a stream of float samples at a rate and channel count of your
  * choice.
  *
- * WAV, FLAC and AIFF files go through libsndfile; everything else (MP3, AAC, Opus, Vorbis, the sound of a video, and
- * whatever comes through a pipe) through libavformat and libavcodec, which are loaded on first use so that the program
- * starts fast. Encoder delay and padding are trimmed: the number of samples is exact. Resampling gives exactly
+ * WAV, FLAC and AIFF files go through libsndfile; WAV of plain samples in a pipe through wav_stream.c, which gives out what has
+ * come; everything else (MP3, AAC, Opus, Vorbis, the sound of a video, and what else comes through a pipe) through libavformat and
+ * libavcodec, which are loaded on first use so that the program starts fast. Encoder delay and padding are trimmed: the number of samples is exact. Resampling gives exactly
  * ceil(n * rate / source rate) samples, the first one in place (media/resampler.h). What is delivered does not depend
  * on the sizes asked for, memory does not depend on the length.
  *

@@ -1,6 +1,7 @@
 /* audio_source.h - what a decoder looks like to audio_reader.c: interleaved float samples, front to back.
  *
- * Two kinds exist: media/sndfile_source.c (libsndfile) and media/libav/av_audio.c (libavformat, in the module). A
+ * Three kinds exist: media/sndfile_source.c (libsndfile), media/wav_stream.c (WAV in a pipe) and media/libav/av_audio.c (libavformat, in
+ * the module). A
  * source knows nothing of mixing and resampling; those are done once, in audio_reader.c.
  *
  * SPDX-License-Identifier: MIT

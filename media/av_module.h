@@ -19,7 +19,7 @@
 
 #define AV_MODULE_FILE "residua-av.so"
 #define AV_MODULE_SYMBOL "residua_av_module"
-#define AV_MODULE_VERSION 7 /* goes up with any change of AvModule, AudioSource, PeerOptions, PeerFormat or AvPicture */
+#define AV_MODULE_VERSION 8 /* goes up with any change of AvModule, AudioSource, PeerOptions, PeerFormat or AvPicture */
 
 /* A picture on its way between residua and libavcodec. Samples are 8 bits, or 16 in host order, full range; lines of plane i
  * are stride[i] bytes apart. */
@@ -44,11 +44,13 @@ typedef struct AvPicture {
 typedef struct AvModule {
     int version;
 
-    /* Opens the audio of fd (borrowed until close; read from its current position, from 0 when seekable).
+    /* Opens the audio of fd (borrowed until close; read from its current position, from 0 when seekable). start [start_size]: what was
+     * read of a pipe before; borrowed until close.
      * name: of the file, "-" for standard input; its ending decides where the contents cannot (G.722 and others without a
      * header). It is never opened.
      * Errors: RSD_ERR_CORRUPT, RSD_ERR_UNSUPPORTED, RSD_ERR_IO, RSD_ERR_MEMORY; the sentence has no file name. */
-    RsdStatus (*audio_open)(AudioSource **out, int fd, bool seekable, const char *name, RsdError *err);
+    RsdStatus (*audio_open)(AudioSource **out, int fd, bool seekable, const uint8_t *start, size_t start_size, const char *name,
+                            RsdError *err);
 
     /* peer_codec.h; *decoded_48k [n_decoded] at 48 kHz without pre-skip, freed with peer_free. */
     RsdStatus (*peer_opus)(const float *samples, int64_t n_samples, const PeerOptions *options, float **decoded_48k,

@@ -17,7 +17,16 @@
 #include "engine/base/bytes.h"
 
 #define MAX_CHUNKS 10000           /* a file of empty chunks must end, too */
-#define PIPE_SIZE_FROM 0x7fff0000u /* sox writes 0x7ffff000 + something, ffmpeg 0xffffffff */
+
+/* sox writes 0x7ffff000 or a little less or more, arecord 0x80000000 or less, ffmpeg 0xffffffff, mpg123 that without the header. */
+#define NEAR_2_GIB_FROM 0x7fff0000u
+#define NEAR_2_GIB_TO 0x80010000u
+#define NEAR_4_GIB_FROM 0xffff0000u
+
+bool chunk_size_is_open(uint32_t size)
+{
+    return size == 0 || (size >= NEAR_2_GIB_FROM && size < NEAR_2_GIB_TO) || size >= NEAR_4_GIB_FROM;
+}
 
 bool chunk_probe(ChunkProbe *out, int fd)
 {
@@ -44,7 +53,9 @@ bool chunk_probe(ChunkProbe *out, int fd)
             int64_t present = info.st_size - at;
             uint64_t promised = size == UINT32_MAX && size64 ? size64 : size;
 
-            if (promised == 0 || (promised == size && size >= PIPE_SIZE_FROM) || promised > INT64_MAX)
+            out->goes_on = memcmp(head, "RIFF", 4) == 0 && chunk_size_is_open(size) && size < present &&
+                           (int64_t)get_u32le(head + 4) + 8 < info.st_size;
+            if (promised == 0 || out->goes_on || (promised == size && chunk_size_is_open(size) && present < size) || promised > INT64_MAX)
                 promised = (uint64_t)present;
             out->data_size = (int64_t)promised;
             out->data_present = present < out->data_size ? present : out->data_size;

@@ -186,6 +186,7 @@ RsdStatus sndfile_source_open(AudioSource **out, int fd, RsdError *err)
     SndfileSource *s = NULL;
     SF_INFO info = {0};
     SF_VIRTUAL_IO io = vio;
+    ChunkProbe probe;
 
     TRY(mem_calloc(&s, 1, sizeof *s, err));
     s->fd = fd;
@@ -198,6 +199,7 @@ RsdStatus sndfile_source_open(AudioSource **out, int fd, RsdError *err)
         error_set(err, status, "%s", sf_strerror(NULL));
         goto fail;
     }
+    CHECK(!chunk_probe(&probe, fd) || !probe.goes_on, err, RSD_ERR_UNSUPPORTED, "WAV that goes on behind the size in its header");
     /* FLAC written to a pipe does not know its length, and libsndfile then reads nothing */
     CHECK(info.frames > 0 || (info.format & SF_FORMAT_TYPEMASK) != SF_FORMAT_FLAC, err, RSD_ERR_UNSUPPORTED,
           "FLAC without a length");

@@ -318,14 +318,11 @@ static const AVInputFormat *headerless_format(const char *name)
     return NULL;
 }
 
-static RsdStatus open_demuxer(AvSource *s, int fd, bool seekable, const char *name, bool use_edit_list, RsdError *err)
+static RsdStatus open_demuxer(AvSource *s, const char *name, bool use_edit_list, RsdError *err)
 {
-    RsdStatus status = av_input_open(&s->input, fd, seekable, err);
     AVDictionary *options = NULL;
     int code;
 
-    if (status != RSD_OK)
-        return status;
     s->format = avformat_alloc_context();
     if (!s->format)
         return error_set(err, RSD_ERR_MEMORY, "no memory for a demuxer");
@@ -339,7 +336,7 @@ static RsdStatus open_demuxer(AvSource *s, int fd, bool seekable, const char *na
         return error_set(err, RSD_ERR_UNSUPPORTED, "a play list that points to other files; give those files instead");
     if (code == AVERROR_EOF && !s->input.failed)
         return error_set(err, RSD_ERR_CORRUPT, "ends before any sound: cut short");
-    if (code < 0 && !s->input.failed && seekable && starts_like_mp4(fd))
+    if (code < 0 && !s->input.failed && s->input.seekable && starts_like_mp4(s->input.fd))
         return error_set(err, RSD_ERR_CORRUPT, "an MP4 without its index (moov): cut short, or still being written");
     if (code < 0)
         return av_failure(code, &s->input, "no sound or video format that is known here", err);
@@ -400,7 +397,7 @@ static void describe(AvSource *s, bool seekable)
     snprintf(s->base.container, sizeof s->base.container, "%.*s", (int)strcspn(name, ","), name);
 }
 
-RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, const char *name, RsdError *err)
+RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, const uint8_t *start, size_t start_size, const char *name, RsdError *err)
 {
     RsdStatus status = RSD_OK;
     AvSource *s = NULL;
@@ -410,7 +407,10 @@ RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, const char *na
 
     TRY(mem_calloc(&s, 1, sizeof *s, err));
     s->next_pts = AV_NOPTS_VALUE;
-    TRY(open_demuxer(s, fd, seekable, name, !read_mp4, err));
+    TRY(av_input_open(&s->input, fd, seekable, err));
+    s->input.start = start;
+    s->input.start_left = start_size;
+    TRY(open_demuxer(s, name, !read_mp4, err));
     read_mp4 &= strstr(s->format->iformat->name, "mp4") != NULL;
     TRY(choose_stream(s, read_mp4, err));
     par = s->format->streams[s->stream_index]->codecpar;

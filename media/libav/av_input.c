@@ -44,8 +44,15 @@ static void keep_head(AvInput *input, const uint8_t *src, size_t size)
 static int read_bytes(void *ctx, uint8_t *dst, int size)
 {
     AvInput *input = ctx;
-    ssize_t got;
+    ssize_t got = (ssize_t)input->start_left < size ? (ssize_t)input->start_left : size;
 
+    if (got > 0) {
+        memcpy(dst, input->start, (size_t)got);
+        input->start += got;
+        input->start_left -= (size_t)got;
+        keep_head(input, dst, (size_t)got);
+        return (int)got;
+    }
     do {
         got = read(input->fd, dst, (size_t)size);
     } while (got < 0 && errno == EINTR);

@@ -18,6 +18,8 @@
 typedef struct AvInput {
     AVIOContext *io;
     int fd;
+    const uint8_t *start; /* what comes before the bytes of fd */
+    size_t start_left;
     int failed; /* errno of a read that failed, 0 for none */
     bool seekable;
     bool keep_head; /* still at the start: what is needed of it later is kept, a pipe cannot go back */
@@ -56,7 +58,7 @@ int64_t av_length_limit(const AvLength *length, bool complete);
 bool av_length_ogg_is_cut(int fd);
 
 /* av_audio.c, av_peer.c and av_file.c: the functions of AvModule. */
-RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, const char *name, RsdError *err);
+RsdStatus av_audio_open(AudioSource **out, int fd, bool seekable, const uint8_t *start, size_t start_size, const char *name, RsdError *err);
 RsdStatus av_peer_opus(const float *samples, int64_t n_samples, const PeerOptions *options, float **decoded_48k,
                        int64_t *n_decoded, PeerResult *result, RsdError *err);
 void av_peer_free(float *decoded_48k);

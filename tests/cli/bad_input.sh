@@ -16,6 +16,8 @@ echo '# truncated'
 wav 8000 1 8000 "$speech" >talk.wav
 head -c 9000 talk.wav >short.wav && encode short.wav
 encode -k short.wav
+head -c 9000 talk.wav | encode -o piped.rsd -
+head -c 9000 talk.wav | encode -k -o piped.rsd - && cmp piped.rsd short.rsd && echo same && rm piped.rsd
 echo '# NaN'
 wav_with_nan >nan.wav && encode nan.wav
 encode --keep-going nan.wav
