@@ -15,7 +15,7 @@
 #include "engine/base/mem.h"
 #include "media/audio_writer.h"
 
-#define BLOCK_LEN ((size_t)16384)
+#define BLOCK_LEN ((size_t)16384) /* what comes in a pipe is given out frame by frame */
 #define MAX_CHANNELS 64 /* of a stream, docs/format.md */
 #define MAX_BITRATE_BPS 1e6
 
@@ -184,19 +184,20 @@ fail:
 }
 
 /* Everything from decoder to writer. With keep_going a stream that breaks off is taken as far as it goes. */
-static RsdStatus pump(const DecodeWork *w, RsdDecoder *decoder, AudioWriter *writer, const BatchItem *item,
+static RsdStatus pump(const DecodeWork *w, RsdDecoder *decoder, AudioWriter *writer, const BatchItem *item, bool is_pipe,
                       RsdError *err)
 {
     const RsdStreamInfo *info = rsd_decoder_info(decoder);
+    const size_t frame_len = (size_t)info->hop_samples, block_len = is_pipe && frame_len < BLOCK_LEN ? frame_len : BLOCK_LEN;
     double started_s = console_clock(), rate = info->rate_hz;
     int64_t n_done = 0;
     size_t n_read;
     RsdStatus status = RSD_OK;
 
     do {
-        RsdStatus read_status = rsd_decoder_read(decoder, w->block, BLOCK_LEN, BLOCK_LEN, &n_read, err);
+        RsdStatus read_status = rsd_decoder_read(decoder, w->block, block_len, block_len, &n_read, err);
 
-        TRY(audio_writer_write(writer, w->block, BLOCK_LEN, n_read, read_status == RSD_OK ? err : NULL));
+        TRY(audio_writer_write(writer, w->block, block_len, n_read, read_status == RSD_OK ? err : NULL));
         n_done += (int64_t)n_read;
         if (read_status == RSD_ERR_CORRUPT && w->request->keep_going) {
             console_say(w->console, LOG_WARNING, "%s", err->text);
@@ -360,7 +361,7 @@ static RsdStatus decode_item(void *ctx, const BatchItem *item, BatchResult *resu
     writing.channels = rsd_decoder_info(decoder)->channels;
     writing.n_samples_hint = rsd_decoder_info(decoder)->n_samples;
     TRY(audio_writer_open(&writer, item->output, &writing, err));
-    TRY(pump(w, decoder, writer, item, err));
+    TRY(pump(w, decoder, writer, item, source.file_size < 0, err));
     note_result(result, decoder);
     if (json)
         describe(json, decoder, decoding.max_stages);

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -18,14 +19,14 @@
 #include "media/image_reader.h"
 #include "trainer/media_list.h"
 
-#define BLOCK_LEN ((size_t)16384) /* samples per channel between two looks at the clock */
+#define BLOCK_LEN ((size_t)16384) /* samples per channel between two looks at the clock; what comes in a pipe is taken frame by frame */
 #define MAX_BITRATE_BPS 1e6
 #define ECDC_BITRATE_BPS 6000.0 /* what the EnCodec tool takes when it is not told, for either model [audio.md 1.13] */
 
 typedef struct EncodeRequest {
     CommonRequest common;
     const char *shard, *output, *output_dir, *model, *lm;
-    double bitrate_bps;
+    double bitrate_bps, packet_s;
     int n_threads, format, effort; /* 0: not given */
     bool recursive, force, json, keep_going;
     PictureWish picture;
@@ -64,6 +65,15 @@ static const Option OPTIONS[] = {
      .offset = offsetof(EncodeRequest, bitrate_bps),
      .help = "most bits per second of codes, such as 3k; without it all that the model has, which can be cut later, and 6k for "
              ".ecdc files, as the EnCodec tool does"},
+    {.name = "packet",
+     .kind = OPTION_QUANTITY,
+     .value = "TIME",
+     .unit = UNIT_SECONDS,
+     .min = 0.001,
+     .max = 10,
+     .offset = offsetof(EncodeRequest, packet_s),
+     .help = "sound in a packet of a .rsd stream, such as 40ms, rounded to whole frames of the model, one at least (default about 1s): a live "
+             "stream comes so much later, what is lost by damage is so long, and each packet costs 6 bytes and 6 more for each layer"},
     {.letter = 'm',
      .name = "model",
      .kind = OPTION_TEXT,
@@ -162,6 +172,7 @@ static const Explained EXAMPLES[] = {
     {"-r recordings --output-dir coded", "every recording below a folder"},
     {"-m weights.pth -o song.dac song.flac", "a file of the DAC tool, with published weights"},
     {"- < talk.wav | residua decode - > back.wav", "in a pipe"},
+    {"-b 3k --packet 40ms - | residua decode - | aplay", "live, as arecord -f S16_LE -r 16000 brings it, 40 ms at a time"},
     {"-m encodec_24khz.th -b 6k -o song.ecdc song.flac", "with published weights, as the EnCodec tool would"},
     {"--max-size 40k photo.jpg", "a picture in at most 40 KiB"},
     {"--effort 8 --max-size 40k photo.jpg", "the same after minutes of search, and better to look at"},
@@ -214,15 +225,17 @@ static RsdStatus pump(const EncodeWork *w, AudioReader *reader, RsdEncoder *enco
                       RsdError *err)
 {
     const AudioInfo *info = audio_reader_info(reader);
+    const size_t frame_len = (size_t)rsd_encoder_info(encoder)->hop_samples;
+    const size_t block_len = info->n_samples < 0 && frame_len < BLOCK_LEN ? frame_len : BLOCK_LEN;
     double started_s = console_clock(), rate = info->rate_hz;
     int64_t n_done = 0;
     size_t n_read;
     RsdStatus status = RSD_OK;
 
     do {
-        RsdStatus read_status = audio_reader_read(reader, w->block, BLOCK_LEN, &n_read, err);
+        RsdStatus read_status = audio_reader_read(reader, w->block, block_len, &n_read, err);
 
-        TRY(rsd_encoder_write(encoder, w->block, BLOCK_LEN, n_read, read_status == RSD_OK ? err : NULL));
+        TRY(rsd_encoder_write(encoder, w->block, block_len, n_read, read_status == RSD_OK ? err : NULL));
         n_done += (int64_t)n_read;
         if (read_status == RSD_ERR_CORRUPT && w->request->keep_going && n_done > 0) {
             console_say(w->console, LOG_WARNING, "%s; what comes before is encoded", err->text);
@@ -344,6 +357,16 @@ fail:
     return status;
 }
 
+/* 0: the library's usual length. */
+static int frames_per_packet(const EncodeWork *w)
+{
+    const RsdModelInfo *model = rsd_model_info(w->model);
+    const int stride = audio_codec_stride(&w->model->codec->config, 0);
+    const double n_codes = w->request->packet_s * model->rate_hz / model->hop_samples / stride;
+
+    return w->request->packet_s <= 0 ? 0 : n_codes < 1 ? stride : (int)lrint(n_codes) * stride;
+}
+
 static RsdStatus encode_picture_item(EncodeWork *w, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
 {
     RsdStatus status = RSD_OK;
@@ -351,6 +374,7 @@ static RsdStatus encode_picture_item(EncodeWork *w, const BatchItem *item, Batch
     CHECK(!w->model || !w->request->model, err, RSD_ERR_MODEL, "%s: is a picture, and model %s codes sound", item->input,
           rsd_model_info(w->model)->name);
     CHECK(w->request->bitrate_bps <= 0, err, RSD_ERR_ARG, "%s: is a picture: use --bpp or --max-size instead of --bitrate", item->input);
+    CHECK(w->request->packet_s <= 0, err, RSD_ERR_ARG, "%s: is a picture; --packet is for sound", item->input);
     TRY(picture_job_encode(&w->pictures, &w->request->picture, item, result, json, err));
 fail:
     return status;
@@ -395,6 +419,7 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
                                                               : 0;
     coding.container = (int)w->container;
     coding.effort = w->request->effort > RSD_MAX_SOUND_EFFORT ? RSD_MAX_SOUND_EFFORT : w->request->effort;
+    coding.frames_per_packet = frames_per_packet(w);
     coding.language_model = w->lm;
     coding.name = strcmp(item->input, "-") ? item->input : "standard input";
     if (info->exact && !w->request->keep_going)
@@ -458,6 +483,8 @@ static int choose_format(EncodeRequest *r)
         r->format = names_ecdc ? RSD_CONTAINER_ECDC : RSD_CONTAINER_RSD;
     if (picture_wish_problem(&r->picture))
         return command_misused(&cli_encode, "%s", picture_wish_problem(&r->picture));
+    if (r->packet_s > 0 && (r->format == RSD_CONTAINER_ECDC || is_dac_name(r->output)))
+        return command_misused(&cli_encode, "--packet is for .rsd streams");
     if (r->lm && r->format != RSD_CONTAINER_ECDC)
         return command_misused(&cli_encode, "--lm is for .ecdc files: use -o NAME.ecdc or --format ecdc");
     return EXIT_DONE;

@@ -2,9 +2,9 @@
  *
  *   write() -> [input: one chunk of samples] -> network -> [codes of one packet] -> layers packed -> write callback
  *
- * Chunks have one length whatever the caller's blocks are, and the last one is filled with zeros to that length: the
- * network is causal, or knows where the signal ends, so frames before the end do not notice, and the same input gives the
- * same bytes however it is cut into blocks. The frames of a network that looks ahead come late: the first that come out of
+ * How a signal is cut into chunks depends on the packets alone, whatever the caller's blocks are: a chunk ends where the last frame of a
+ * packet comes out, so that no packet waits for samples behind it. The last chunk is filled with zeros: the network is causal, or knows
+ * where the signal ends, so frames before the end do not notice, and the same input gives the same bytes however it is cut into blocks. The frames of a network that looks ahead come late: the first that come out of
  * it are dropped, and chunks of nothing push out the last.
  *
  * SPDX-License-Identifier: MIT
@@ -33,8 +33,8 @@ struct RsdEncoder {
     RsdError failure;
     bool finished;
 
-    float *input; /* [channels, chunk_frames * hop] */
-    int chunk_frames;
+    float *input; /* [channels, samples of the next chunk] */
+    int chunk_frames; /* of a chunk, at most */
     size_t n_input;    /* samples in it */
     int64_t n_written; /* samples taken so far */
 
@@ -230,17 +230,26 @@ fail:
 
 /* ---- Samples ---- */
 
+static size_t next_chunk_frames(const RsdEncoder *encoder)
+{
+    const RsdStreamInfo *info = &encoder->header.info;
+    const int64_t n = info->frames_per_packet - encoder->n_frames + encoder->n_skip, stride = info->layer_strides[0];
+    const int64_t n_whole = (n + stride - 1) / stride * stride;
+
+    return (size_t)(n_whole < encoder->chunk_frames ? n_whole : encoder->chunk_frames);
+}
+
 /* Codes the chunk in `input` and keeps what belongs to the signal; full packets leave at once. */
 static RsdStatus code_chunk(RsdEncoder *encoder, RsdError *err)
 {
     const RsdStreamInfo *info = &encoder->header.info;
-    size_t n_stages = (size_t)info->n_stages, chunk_frames = (size_t)encoder->chunk_frames;
+    size_t n_stages = (size_t)info->n_stages, chunk_frames = next_chunk_frames(encoder);
     RsdError local;
     RsdStatus status = RSD_OK;
 
-    TRY(net_stream_encode(encoder->net, encoder->input, encoder->chunk_frames, encoder->chunk_codes, err));
+    TRY(net_stream_encode(encoder->net, encoder->input, (int)chunk_frames, encoder->chunk_codes, err));
     encoder->n_input = 0;
-    for (int frame = 0; frame < encoder->chunk_frames && encoder->n_frames_left > 0; frame++) {
+    for (size_t frame = 0; frame < chunk_frames && encoder->n_frames_left > 0; frame++) {
         uint16_t *codes = encoder->packet_codes + (size_t)encoder->n_frames * n_stages;
 
         if (encoder->n_skip > 0) {
@@ -250,7 +259,7 @@ static RsdStatus code_chunk(RsdEncoder *encoder, RsdError *err)
         encoder->n_frames_left--;
         encoder->n_frames_coded++;
         for (size_t i = 0; i < n_stages; i++)
-            codes[i] = encoder->chunk_codes[i * chunk_frames + (size_t)frame];
+            codes[i] = encoder->chunk_codes[i * chunk_frames + frame];
         if (encoder->options.on_codes)
             TRY(encoder->options.on_codes(encoder->options.codes_ctx, codes, info->n_stages, err ? err : &local));
         if (++encoder->n_frames == info->frames_per_packet) {
@@ -286,10 +295,10 @@ fail:
 static RsdStatus take_samples(RsdEncoder *encoder, const float *samples, size_t stride, size_t n_samples, RsdError *err)
 {
     const RsdStreamInfo *info = &encoder->header.info;
-    size_t chunk_samples = (size_t)encoder->chunk_frames * (size_t)info->hop_samples;
     RsdStatus status = RSD_OK;
 
     while (n_samples > 0) {
+        const size_t chunk_samples = next_chunk_frames(encoder) * (size_t)info->hop_samples;
         size_t n = chunk_samples - encoder->n_input;
 
         if (n > n_samples)
@@ -310,13 +319,12 @@ fail:
 static RsdStatus code_rest(RsdEncoder *encoder, RsdError *err)
 {
     const RsdStreamInfo *info = &encoder->header.info;
-    size_t chunk_samples = (size_t)encoder->chunk_frames * (size_t)info->hop_samples;
     RsdStatus status = RSD_OK;
 
     net_stream_end(encoder->net, stream_frames_for(info, (int64_t)encoder->n_input));
     encoder->n_frames_left = (encoder->n_written + info->hop_samples - 1) / info->hop_samples - encoder->n_frames_coded;
     while (encoder->n_frames_left > 0) {
-        size_t n_rest = encoder->n_input;
+        const size_t chunk_samples = next_chunk_frames(encoder) * (size_t)info->hop_samples, n_rest = encoder->n_input;
 
         for (size_t c = 0; c < (size_t)info->channels; c++)
             memset(encoder->input + c * chunk_samples + n_rest, 0, (chunk_samples - n_rest) * sizeof *encoder->input);
@@ -335,11 +343,13 @@ static RsdStatus take_memory(RsdEncoder *encoder, RsdError *err)
     const RsdStreamInfo *info = &encoder->header.info;
     size_t n_stages = (size_t)info->n_stages, n_frames = (size_t)info->frames_per_packet, payload_size = 0;
     size_t chunk_frames, chunk_samples, bytes_size;
+    int other_frames;
     RsdStatus status = RSD_OK;
 
     encoder->chunk_frames = whole_codes(net_stream_chunk_frames(&encoder->options.model->info, info->frames_per_packet),
                                         info->layer_strides[0]);
     chunk_frames = (size_t)encoder->chunk_frames;
+    other_frames = info->frames_per_packet % encoder->chunk_frames;
     chunk_samples = chunk_frames * (size_t)info->hop_samples;
     for (int i = 0; i < info->n_layers; i++)
         payload_size += bitpack_size(stream_layer_codes(info, i, info->frames_per_packet), info->bits_per_code);
@@ -353,7 +363,7 @@ static RsdStatus take_memory(RsdEncoder *encoder, RsdError *err)
     TRY(mem_alloc(&encoder->bytes, bytes_size, 1, err));
     TRY(net_stream_choose_paths(&encoder->n_paths, encoder->options.model, encoder->options.effort, err));
     TRY(net_stream_open(&encoder->net, encoder->options.model, encoder->options.threads, encoder->n_paths, info->n_stages,
-                        encoder->chunk_frames, 0, err));
+                        encoder->chunk_frames, other_frames, err));
     encoder->n_skip = net_stream_lag(encoder->net);
     encoder->n_frames_left = INT64_MAX;
 fail:

@@ -21,7 +21,7 @@ _residua()
     esac
     if [[ -z $words && $word == -* ]]; then
         case $command in
-        encode) words='--output -o --output-dir --recursive -r --force -f --bitrate -b --model -m --quality -q --bpp --max-size --target --effort --tune --drop-profile --metadata --drop-alpha --format --lm --threads -t --keep-going -k --json --shard --quiet -q --verbose -v --help -h' ;;
+        encode) words='--output -o --output-dir --recursive -r --force -f --bitrate -b --packet --model -m --quality -q --bpp --max-size --target --effort --tune --drop-profile --metadata --drop-alpha --format --lm --threads -t --keep-going -k --json --shard --quiet -q --verbose -v --help -h' ;;
         decode) words='--output -o --output-dir --recursive -r --force -f --format --quality -q --scale --metadata --bits --max-bitrate -b --keep-going -k --model -m --adapter --lm --threads -t --json --quiet -q --verbose -v --help -h' ;;
         info) words='--test --json --quiet -q --verbose -v --help -h' ;;
         cut) words='--bitrate -b --layers -l --output -o --output-dir --recursive -r --force -f --json --quiet -q --verbose -v --help -h' ;;

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "codec/model.h"
+#include "engine/base/mem.h"
 #include "tests/codec/coding.h"
 #include "tests/shared.h"
 
@@ -104,6 +105,41 @@ Test(dac_stream, gives_the_bits_of_the_whole_network_at_any_length_block_and_pac
         }
         free(samples);
         free(whole);
+    }
+}
+
+/* That is the last sample of the packet and what the encoder looks ahead. */
+Test(dac_stream, a_packet_leaves_with_the_last_sample_that_it_needs)
+{
+    const int packets[] = {1, 7, 266, 800};
+    const size_t lag = (size_t)audio_codec_encoder_lag(&codec->config) * HOP;
+
+    cr_assert_gt(lag, 0);
+    for (size_t i = 0; i < sizeof packets / sizeof *packets; i++) {
+        const size_t n = (size_t)packets[i] * HOP;
+        float *samples = noise_signal(1, 3 * n + lag, 3);
+        Bytes bytes = {0};
+        RsdEncoder *encoder;
+        int64_t n_before;
+
+        encoding.frames_per_packet = packets[i];
+        encoding.write = bytes_write;
+        encoding.write_ctx = &bytes;
+        ASSERT_OK(rsd_encoder_open(&encoder, &encoding, &err), err);
+        n_before = mem_allocation_count();
+        ASSERT_OK(rsd_encoder_write(encoder, samples, lag, lag, &err), err);
+        for (size_t k = 0; k < 3; k++) {
+            ASSERT_OK(rsd_encoder_write(encoder, samples + lag + k * n, n, n - 1, &err), err);
+            cr_assert_eq(rsd_encoder_report(encoder)->n_packets, k);
+            ASSERT_OK(rsd_encoder_write(encoder, samples + lag + k * n + n - 1, n, 1, &err), err);
+            cr_assert_eq(rsd_encoder_report(encoder)->n_packets, k + 1, "%d frames per packet", packets[i]);
+        }
+        ASSERT_OK(rsd_encoder_finish(encoder, &err), err);
+        cr_assert_eq(mem_allocation_count(), n_before, "%d frames per packet: %lld allocations", packets[i],
+                     (long long)(mem_allocation_count() - n_before));
+        rsd_encoder_close(&encoder);
+        bytes_clear(&bytes);
+        free(samples);
     }
 }
 

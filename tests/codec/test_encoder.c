@@ -117,6 +117,33 @@ Test(encoder, codes_do_not_depend_on_the_length_of_packets)
     free(samples);
 }
 
+/* 2500 frames are more than a chunk, and no multiple of it. */
+Test(encoder, a_packet_leaves_with_its_last_sample)
+{
+    static const int FRAMES[] = {1, 75, 2500};
+
+    for (size_t i = 0; i < sizeof FRAMES / sizeof *FRAMES; i++) {
+        const size_t n = (size_t)FRAMES[i] * (size_t)rsd_model_info(model)->hop_samples;
+        float *samples = noise_signal(1, n, 3);
+        Bytes bytes = {0};
+        RsdEncoder *encoder;
+
+        options.frames_per_packet = FRAMES[i];
+        options.write = bytes_write;
+        options.write_ctx = &bytes;
+        cr_assert_eq(rsd_encoder_open(&encoder, &options, NULL), RSD_OK);
+        for (int k = 0; k < 3; k++) {
+            cr_assert_eq(rsd_encoder_write(encoder, samples, n, n - 1, NULL), RSD_OK);
+            cr_assert_eq(rsd_encoder_report(encoder)->n_packets, k);
+            cr_assert_eq(rsd_encoder_write(encoder, samples + n - 1, n, 1, NULL), RSD_OK);
+            cr_assert_eq(rsd_encoder_report(encoder)->n_packets, k + 1, "%d frames per packet", FRAMES[i]);
+        }
+        rsd_encoder_close(&encoder);
+        bytes_clear(&bytes);
+        free(samples);
+    }
+}
+
 Test(encoder, allocates_nothing_after_open)
 {
     static const int FRAMES[] = {0, 3000};
