@@ -4,6 +4,8 @@
  */
 #include "cli/batch.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,13 +16,27 @@
 #include "engine/base/atomic_file.h"
 #include "engine/base/make_folders.h"
 
-static volatile sig_atomic_t is_deferred, is_interrupted; /* a signal handler can be told by nothing else */
+static volatile sig_atomic_t is_deferred, is_interrupted, ends_input; /* a signal handler can be told by nothing else */
+
+/* Standard input ends at once, also for a read that waits: it begins again behind the handler. */
+static void end_input(void)
+{
+    const int kept = errno, nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (nothing >= 0) {
+        dup2(nothing, STDIN_FILENO);
+        close(nothing);
+    }
+    errno = kept;
+}
 
 /* An output under its temporary name goes; whoever sent the signal sees that it ended the program. */
 static void on_signal(int number)
 {
     if (number == SIGINT && is_deferred && !is_interrupted) {
         is_interrupted = 1;
+        if (ends_input)
+            end_input();
         return;
     }
     atomic_file_remove_pending();
@@ -31,6 +47,15 @@ static void on_signal(int number)
 void batch_defer_interrupt(bool deferred)
 {
     is_deferred = deferred;
+    ends_input = false;
+}
+
+void batch_end_input_at_interrupt(const BatchItem *item)
+{
+    struct stat info;
+
+    ends_input = !strcmp(item->input, "-") && fstat(STDIN_FILENO, &info) == 0 && S_ISFIFO(info.st_mode);
+    is_deferred = ends_input;
 }
 
 bool batch_was_interrupted(void)

@@ -71,6 +71,8 @@ int batch_run(const Batch *batch, BatchWork work, void *ctx, bool json, Console 
 /* While deferred, the first Ctrl-C is only noted: work ends early with what it has, batch_run leaves the inputs that follow and returns
  * EXIT_INTERRUPTED. The second ends the program at once, as the first does at other times. */
 void batch_defer_interrupt(bool deferred);
+/* The same until batch_defer_interrupt(false), for a pipe on standard input alone: the first Ctrl-C ends it, as if whoever writes had. */
+void batch_end_input_at_interrupt(const BatchItem *item);
 bool batch_was_interrupted(void);
 
 /* RSD_ERR_ARG when both are the same file: what is read is not replaced, with -f neither. */

@@ -172,6 +172,7 @@ static const Explained EXAMPLES[] = {
     {"-r recordings --output-dir coded", "every recording below a folder"},
     {"-m weights.pth -o song.dac song.flac", "a file of the DAC tool, with published weights"},
     {"- < talk.wav | residua decode - > back.wav", "in a pipe"},
+    {"-o talk.rsd -", "a recording, as arecord -f S16_LE brings it, until Ctrl-C"},
     {"-b 3k --packet 40ms - | residua decode - | aplay", "live, as arecord -f S16_LE -r 16000 brings it, 40 ms at a time"},
     {"-m encodec_24khz.th -b 6k -o song.ecdc song.flac", "with published weights, as the EnCodec tool would"},
     {"--max-size 40k photo.jpg", "a picture in at most 40 KiB"},
@@ -220,7 +221,13 @@ static void note_conversion(const EncodeWork *w, const char *name, const AudioIn
                 rate_text(to_rate, info->rate_hz), channels_text(to, info->channels));
 }
 
-/* Everything from reader to encoder. With keep_going damage ends the signal there. */
+/* Damage ends the signal there: with keep_going, or when Ctrl-C has cut a recording off. */
+static bool ends_with_damage(const EncodeWork *w, RsdStatus status, int64_t n_done)
+{
+    return status == RSD_ERR_CORRUPT && (w->request->keep_going || batch_was_interrupted()) && n_done > 0;
+}
+
+/* Everything from reader to encoder. */
 static RsdStatus pump(const EncodeWork *w, AudioReader *reader, RsdEncoder *encoder, const BatchItem *item,
                       RsdError *err)
 {
@@ -237,8 +244,9 @@ static RsdStatus pump(const EncodeWork *w, AudioReader *reader, RsdEncoder *enco
 
         TRY(rsd_encoder_write(encoder, w->block, block_len, n_read, read_status == RSD_OK ? err : NULL));
         n_done += (int64_t)n_read;
-        if (read_status == RSD_ERR_CORRUPT && w->request->keep_going && n_done > 0) {
-            console_say(w->console, LOG_WARNING, "%s; what comes before is encoded", err->text);
+        if (ends_with_damage(w, read_status, n_done)) {
+            if (!batch_was_interrupted())
+                console_say(w->console, LOG_WARNING, "%s; what comes before is encoded", err->text);
             err->text[0] = '\0';
             break;
         }
@@ -298,7 +306,6 @@ typedef struct DacInput {
     double started_s;
 } DacInput;
 
-/* With keep_going damage ends the signal there. */
 static RsdStatus read_for_dac(void *ctx, float *dst, size_t max_samples, size_t *n_read, RsdError *err)
 {
     DacInput *in = ctx;
@@ -306,8 +313,8 @@ static RsdStatus read_for_dac(void *ctx, float *dst, size_t max_samples, size_t 
     RsdStatus status = audio_reader_read(in->reader, dst, max_samples, n_read, err);
 
     in->n_done += (int64_t)*n_read;
-    if (status == RSD_ERR_CORRUPT && in->work->request->keep_going && in->n_done > 0) {
-        if (*n_read == 0) /* the error comes again, with nothing to read */
+    if (ends_with_damage(in->work, status, in->n_done)) {
+        if (*n_read == 0 && !batch_was_interrupted()) /* the error comes again, with nothing to read */
             console_say(in->work->console, LOG_WARNING, "%s; what comes before is encoded", err->text);
         err->text[0] = '\0';
         return RSD_OK;
@@ -340,6 +347,7 @@ static RsdStatus encode_dac_item(const EncodeWork *w, const BatchItem *item, Bat
         job.n_stages = audio_codec_stages_for(&w->model->codec->config, w->request->bitrate_bps);
     job.channels = audio_reader_info(input.reader)->channels;
     job.rate_hz = audio_reader_info(input.reader)->rate_hz;
+    batch_end_input_at_interrupt(item);
     TRY(dac_job_encode(&dac, &job, read_for_dac, &input, err));
     TRY(dac_file_print(&bytes, &size, &dac, err));
     TRY(atomic_file_write(file, bytes, size, err));
@@ -350,6 +358,7 @@ static RsdStatus encode_dac_item(const EncodeWork *w, const BatchItem *item, Bat
     if (json)
         describe_dac(json, model, &dac, result);
 fail:
+    batch_defer_interrupt(false);
     atomic_file_close(&file);
     audio_reader_close(&input.reader);
     dac_file_clear(&dac);
@@ -425,6 +434,8 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
     if (info->exact && !w->request->keep_going)
         coding.n_samples = info->n_samples;
     TRY(rsd_encoder_open(&encoder, &coding, err));
+    if (coding.n_samples == RSD_UNKNOWN_LENGTH)
+        batch_end_input_at_interrupt(item);
     TRY(pump(w, reader, encoder, item, err));
     TRY(atomic_file_commit(file, err));
     report = rsd_encoder_report(encoder);
@@ -434,6 +445,7 @@ static RsdStatus encode_item(void *ctx, const BatchItem *item, BatchResult *resu
     if (json)
         describe(json, info, rsd_encoder_info(encoder), report);
 fail:
+    batch_defer_interrupt(false);
     rsd_encoder_close(&encoder);
     atomic_file_close(&file);
     audio_reader_close(&reader);
@@ -529,7 +541,9 @@ const Command cli_encode = {
     .description =
         "Encodes the sound of each INPUT, a file of any format or - for standard input, into a .rsd stream, or, "
         "with an EnCodec model, into an .ecdc file, or, with a DAC, into a .dac file. Other "
-        "sampling rates and channels than the model's are converted. One input that fails does not stop the others.\n\n"
+        "sampling rates and channels than the model's are converted. One input that fails does not stop the others. Ctrl-C ends what a pipe "
+        "brings, such as a recording that is being made: what came until then is encoded, and the exit status is 130; a second Ctrl-C leaves "
+        "no output.\n\n"
         "Pictures (PNG, JPEG, WebP, AVIF, JPEG XL, TIFF, BMP and others) are coded with a picture model, photo unless --model names another. "
         "Opacity is coded without loss, grey as grey. Colour profile, EXIF and XMP (not those of HEIC, nor EXIF of TIFF) are kept, see --metadata, after the "
         "orientation was applied; of a profile that is damaged or does not fit the colours, of all pictures of an animation or film "

@@ -32,3 +32,18 @@ done
 try residua encode -m "$MODEL" --packet 0 talk.wav
 try residua encode -m "$MODEL" --packet 40ms -o talk.ecdc talk.wav
 try residua encode -m "$MODEL" --packet 40ms -o talk.dac talk.wav
+echo '# Ctrl-C ends a recording: what came is there, with an end; also where the header promises more'
+head -c $((44 + 2 * 8000)) talk.wav >half.wav
+residua encode -qkm "$MODEL" --packet 100ms - <half.wav >half.rsd 2>/dev/null
+mkfifo pipe
+env --default-signal=INT residua encode -qm "$MODEL" --packet 100ms - <pipe >live.rsd &
+pid=$!
+exec 3>pipe
+cat half.wav >&3
+wait_for live.rsd $(($(wc -c <half.rsd) - 22)) >/dev/null # all but the end packet
+kill -INT $pid
+code=0; wait $pid || code=$?
+echo "-> $code"
+exec 3>&-
+residua info --test live.rsd | grep 'signal\|test'
+cmp live.rsd half.rsd && echo same

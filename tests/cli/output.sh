@@ -20,7 +20,7 @@ wav 8000 1 80000 "$speech" >long.wav
 try sh -c 'trap "" XFSZ; ulimit -f 4; residua encode -qm "$1" long.wav' - "$MODEL"
 try sh -c 'trap "" XFSZ; ulimit -f 4; residua decode -qm "$1" -o long-back.wav talk.rsd' - "$MODEL"
 ls -A
-echo '# stopped in the middle: the input comes through a pipe that stays open'
+echo '# stopped in the middle: the input comes through a pipe that stays open; SIGINT ends it, and what came is kept'
 for signal in INT TERM HUP KILL; do
     echo keep >kept.rsd
     mkfifo pipe
@@ -33,7 +33,8 @@ for signal in INT TERM HUP KILL; do
     kill -$signal $pid
     exec 3>&-
     code=0; { wait $pid || code=$?; } 2>/dev/null # the shell would report how it ended
-    echo "SIG$signal -> $code, $(cat kept.rsd)"
+    grep -aq keep kept.rsd && result=keep || result=$(residua info --test kept.rsd | grep -o 'the end is there')
+    echo "SIG$signal -> $code, $result"
     rm pipe error
 done
 ls -A
