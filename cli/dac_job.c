@@ -387,12 +387,17 @@ fail:
     return status;
 }
 
-static int used_stages(const DacFile *file, const RsdModelInfo *info, double max_bitrate_bps)
+int dac_job_stages_for(const RsdModel *model, int channels, double bitrate_bps)
 {
-    const double stage_bps = file->channels * log2(info->codebook_size) * info->rate_hz / info->hop_samples;
-    const double n = max_bitrate_bps > 0 ? floor(max_bitrate_bps / stage_bps + 1e-6) : file->n_stages;
+    return audio_codec_stages_for(&model->codec->config, bitrate_bps / channels);
+}
 
-    return n >= file->n_stages ? file->n_stages : n < 1 ? 1 : (int)n;
+/* Of a file that may have more or fewer stages than max_bitrate_bps allows. */
+static int used_stages(const DacFile *file, const DacJob *job)
+{
+    const int n = job->max_bitrate_bps > 0 ? dac_job_stages_for(job->model, file->channels, job->max_bitrate_bps) : file->n_stages;
+
+    return n < file->n_stages ? n : file->n_stages;
 }
 
 RsdStatus dac_job_decode(const DacFile *file, const DacJob *job, DacWrite write, void *ctx, RsdError *err)
@@ -405,7 +410,7 @@ RsdStatus dac_job_decode(const DacFile *file, const DacJob *job, DacWrite write,
     int64_t n, n_out;
     RsdStatus status = RSD_OK;
 
-    TRY(dac_window_open(&coder, job->model, job->threads, used_stages(file, info, job->max_bitrate_bps), padding, err));
+    TRY(dac_window_open(&coder, job->model, job->threads, used_stages(file, job), padding, err));
     TRY(check_codes(file, job->model, job->name, err));
     n = decoded_len(file, &job->model->codec->config.dac, padding);
     n_out = resampler_out_len(n, info->rate_hz, file->sample_rate_hz);

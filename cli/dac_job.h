@@ -38,4 +38,7 @@ RsdStatus dac_job_encode(DacFile *file, const DacJob *job, DacRead read, void *c
  * RSD_ERR_MODEL (codes do not fit it), RSD_ERR_CORRUPT, RSD_ERR_IO, RSD_ERR_MEMORY, those of write. */
 RsdStatus dac_job_decode(const DacFile *file, const DacJob *job, DacWrite write, void *ctx, RsdError *err);
 
+/* Stages that need no more than this for all channels together, one at least. */
+int dac_job_stages_for(const RsdModel *model, int channels, double bitrate_bps);
+
 #endif

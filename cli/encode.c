@@ -63,7 +63,7 @@ static const Option OPTIONS[] = {
      .min = 1,
      .max = MAX_BITRATE_BPS,
      .offset = offsetof(EncodeRequest, bitrate_bps),
-     .help = "most bits per second of codes, such as 3k; without it all that the model has, which can be cut later, and 6k for "
+     .help = "most bits per second of codes, of all channels together, such as 3k; without it all that the model has, which can be cut later, and 6k for "
              ".ecdc files, as the EnCodec tool does"},
     {.name = "packet",
      .kind = OPTION_QUANTITY,
@@ -325,6 +325,15 @@ static RsdStatus read_for_dac(void *ctx, float *dst, size_t max_samples, size_t 
     return status;
 }
 
+static void warn_of_lowest_rate(const EncodeWork *w, int channels)
+{
+    const RsdModelInfo *model = rsd_model_info(w->model);
+    const double lowest_bps = channels * model->stage_bitrate_bps;
+
+    if (w->request->bitrate_bps > 0 && w->request->bitrate_bps + AUDIO_RATE_TOLERANCE_BPS < lowest_bps)
+        console_say(w->console, LOG_WARNING, "the lowest rate of model %s is %g kbit/s", model->name, lowest_bps / 1000.0);
+}
+
 /* A file of the DAC tool: nothing of it is written before the recording's loudness is known. */
 static RsdStatus encode_dac_item(const EncodeWork *w, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
 {
@@ -343,10 +352,11 @@ static RsdStatus encode_dac_item(const EncodeWork *w, const BatchItem *item, Bat
           item->output, w->request->effort);
     TRY(audio_reader_open(&input.reader, item->input, &reading, err));
     TRY(atomic_file_open(&file, item->output, w->request->force, err));
-    if (w->request->bitrate_bps > 0) /* of one channel, as for streams of this model */
-        job.n_stages = audio_codec_stages_for(&w->model->codec->config, w->request->bitrate_bps);
     job.channels = audio_reader_info(input.reader)->channels;
     job.rate_hz = audio_reader_info(input.reader)->rate_hz;
+    if (w->request->bitrate_bps > 0)
+        job.n_stages = dac_job_stages_for(w->model, job.channels, w->request->bitrate_bps);
+    warn_of_lowest_rate(w, job.channels);
     batch_end_input_at_interrupt(item);
     TRY(dac_job_encode(&dac, &job, read_for_dac, &input, err));
     TRY(dac_file_print(&bytes, &size, &dac, err));
@@ -469,9 +479,8 @@ static RsdStatus encode_all(void *ctx, const Batch *batch, Console *console, int
     }
     if (r->lm)
         TRY(rsd_language_model_open(&work.lm, r->lm, err));
-    if (work.model && r->bitrate_bps > 0 && r->bitrate_bps < rsd_model_info(work.model)->stage_bitrate_bps)
-        console_say(console, LOG_WARNING, "the lowest rate of model %s is %g kbit/s", rsd_model_info(work.model)->name,
-                    rsd_model_info(work.model)->stage_bitrate_bps / 1000.0);
+    if (work.model && !is_dac_name(r->output)) /* whose files have the channels of the recording */
+        warn_of_lowest_rate(&work, 1);
     *code = batch_run(batch, encode_item, &work, r->json, console);
 fail:
     mem_free(&work.block);

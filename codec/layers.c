@@ -5,13 +5,13 @@
 #include "codec/layers.h"
 
 #include "codec/container.h"
+#include "models/audio_codec.h"
 
 /* With 0.5 kbit/s per stage these are 1.5, 3 and 6 kbit/s. More layers would let a stream be cut more finely, but each
  * costs 6 bytes per packet. */
 static const int LAYER_ENDS[] = {3, 6, 12};
 #define N_LAYER_ENDS ((int)(sizeof LAYER_ENDS / sizeof *LAYER_ENDS))
 #define FURTHER_STAGES 12
-#define TOLERANCE_BPS 0.5 /* 3 x 33.3 kbit/s is "100k" */
 
 int layers_split(int n_stages, const int *strides, int layer_stages[RSD_MAX_LAYERS])
 {
@@ -37,7 +37,7 @@ int layers_for_bitrate(const RsdStreamInfo *info, double bitrate_bps)
     int n_layers = 1;
 
     while (n_layers < info->n_layers &&
-           (bps += info->layer_stages[n_layers] * stream_stage_bps(info, n_layers)) <= bitrate_bps + TOLERANCE_BPS)
+           (bps += info->layer_stages[n_layers] * stream_stage_bps(info, n_layers)) <= bitrate_bps + AUDIO_RATE_TOLERANCE_BPS)
         n_layers++;
     return n_layers;
 }
@@ -49,7 +49,7 @@ int layers_stages_for_bitrate(const RsdStreamInfo *info, double bitrate_bps)
 
     for (int layer = 0; layer < info->n_layers; layer++)
         for (int i = 0; i < info->layer_stages[layer]; i++, n_stages++)
-            if ((bps += stream_stage_bps(info, layer)) > bitrate_bps + TOLERANCE_BPS)
+            if ((bps += stream_stage_bps(info, layer)) > bitrate_bps + AUDIO_RATE_TOLERANCE_BPS)
                 return n_stages;
     return n_stages;
 }

@@ -311,7 +311,7 @@ int audio_codec_stages_for(const AudioCodecConfig *cfg, double bitrate_bps)
 {
     int n_q = 1;
 
-    while (n_q < audio_codec_stages(cfg) && audio_codec_bitrate_bps(cfg, n_q + 1) <= bitrate_bps)
+    while (n_q < audio_codec_stages(cfg) && audio_codec_bitrate_bps(cfg, n_q + 1) <= bitrate_bps + AUDIO_RATE_TOLERANCE_BPS)
         n_q++;
     return n_q;
 }

@@ -138,7 +138,9 @@ RsdStatus audio_codec_quantize(Tape *tape, AudioCodec *codec, Tensor *z, int n_q
 /* z -> codes [batch, n_q, frames]; audio_codec_latents is the way back. */
 RsdStatus audio_codec_find_codes(Tape *tape, AudioCodec *codec, Tensor *z, int n_q, int n_paths, uint16_t *codes, RsdError *err);
 
-/* Bits per second of n_q stages; the largest n_q whose rate does not exceed bitrate_bps (at least 1). */
+/* Bits per second of n_q stages; the largest n_q whose rate does not exceed bitrate_bps (at least 1). Rates may exceed what is asked
+ * for by the tolerance: 3 times 33.3 kbit/s is "100k". */
+#define AUDIO_RATE_TOLERANCE_BPS 0.5
 double audio_codec_bitrate_bps(const AudioCodecConfig *cfg, int n_q);
 int audio_codec_stages_for(const AudioCodecConfig *cfg, double bitrate_bps);
 /* Samples of a segment, 0 without segments; samples from one segment to the next. */

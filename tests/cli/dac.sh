@@ -27,6 +27,11 @@ try residua decode -q song.dac
 try residua decode -q -m "$MODEL" -o x.wav song.dac
 try residua encode -q -m "$MODEL" -o x.dac song.wav
 head -c 300 song.dac >cut.dac && try residua decode -q -m "$dac" cut.dac
+echo '# the rate is that of all channels, both ways'
+residua encode -q -m "$dac" -fb 3.5k -o low.dac stereo.wav && residua decode -q -m "$dac" -o low.wav -f low.dac
+residua info low.dac | grep -o '[0-9]* stages'
+residua decode -qf -m "$dac" -b 3.5k -o limited.wav stereo.dac && cmp low.wav limited.wav && echo same
+try residua encode -fq -m "$dac" -b 1k -o low.dac stereo.wav
 echo '# as Python sees them'
 cat >look.py <<'P'
 import sys
