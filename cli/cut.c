@@ -75,6 +75,11 @@ static const Explained JSON_FIELDS[] = {
     {NULL, NULL},
 };
 
+typedef struct CutWork {
+    const CutRequest *request;
+    Console *console;
+} CutWork;
+
 /* Counts what goes through to the file. */
 typedef struct CountingSink {
     AtomicFile *file;
@@ -121,32 +126,34 @@ fail:
     return status;
 }
 
-static RsdStatus cut_sound(const CutRequest *r, ByteSource *source, CountingSink *sink, BatchResult *result,
-                           JsonLine *json, RsdError *err)
+static RsdStatus cut_sound(const CutWork *w, ByteSource *source, CountingSink *sink, BatchResult *result, JsonLine *json, RsdError *err)
 {
+    RsdStreamReport report;
     const RsdCutOptions options = {.read = byte_source_read,
                                    .read_ctx = source,
                                    .name = source->name,
                                    .write = write_counted,
                                    .write_ctx = sink,
-                                   .n_layers = r->n_layers,
-                                   .bitrate_bps = r->bitrate_bps};
+                                   .n_layers = w->request->n_layers,
+                                   .bitrate_bps = w->request->bitrate_bps,
+                                   .report = &report};
     RsdStreamInfo info;
     RsdStatus status = RSD_OK;
 
     TRY(rsd_stream_cut(&info, &options, err));
     TRY(atomic_file_commit(sink->file, err));
+    byte_source_warn_of_rest(source, report.n_bytes, w->console);
     result->seconds = (double)info.n_samples / info.rate_hz;
     result->n_bytes = sink->n_bytes;
     result->bitrate_bps = info.n_samples ? 8.0 * (double)sink->n_bytes / result->seconds : 0.0;
     snprintf(result->details, sizeof result->details, ", %d %s left of %lld bytes", info.n_layers,
-             info.n_layers == 1 ? "layer" : "layers", (long long)source->n_read);
+             info.n_layers == 1 ? "layer" : "layers", (long long)report.n_bytes);
     if (json) {
         json_line_integer(json, "layers", info.n_layers);
         json_line_integer(json, "stages", info.n_stages);
         json_line_integer(json, "samples", info.n_samples);
         json_line_number(json, "seconds", result->seconds, 4);
-        json_line_integer(json, "bytes_in", source->n_read);
+        json_line_integer(json, "bytes_in", report.n_bytes);
         json_line_integer(json, "bytes", sink->n_bytes);
         json_line_number(json, "bitrate_bps", result->bitrate_bps, 1);
     }
@@ -156,7 +163,8 @@ fail:
 
 static RsdStatus cut_item(void *ctx, const BatchItem *item, BatchResult *result, JsonLine *json, RsdError *err)
 {
-    const CutRequest *r = ctx;
+    const CutWork *w = ctx;
+    const CutRequest *r = w->request;
     ByteSource source;
     CountingSink sink = {0};
     bool is_picture;
@@ -168,7 +176,7 @@ static RsdStatus cut_item(void *ctx, const BatchItem *item, BatchResult *result,
     if (is_picture)
         TRY(cut_picture(r, &source, &sink, result, json, err));
     else
-        TRY(cut_sound(r, &source, &sink, result, json, err));
+        TRY(cut_sound(w, &source, &sink, result, json, err));
 fail:
     atomic_file_close(&sink.file);
     byte_source_close(&source);
@@ -177,10 +185,10 @@ fail:
 
 static RsdStatus cut_all(void *ctx, const Batch *batch, Console *console, int *code, RsdError *err)
 {
-    const CutRequest *r = ctx;
+    CutWork work = {.request = ctx, .console = console};
 
     (void)err;
-    *code = batch_run(batch, cut_item, ctx, r->json, console);
+    *code = batch_run(batch, cut_item, &work, work.request->json, console);
     return RSD_OK;
 }
 

@@ -70,6 +70,7 @@ typedef struct Inspection {
     const InfoRequest *request;
     const char *input;
     JsonLine *json; /* NULL: text for people */
+    Console *console;
 } Inspection;
 
 static void print_length(const Inspection *in, int rate_hz, int channels, int64_t n_samples)
@@ -211,13 +212,14 @@ fail:
     return status;
 }
 
-/* The end of a stream tells what its header may not know, so a stream without a length is read through, too. */
+/* The end of a stream tells what its header may not know, so a stream without a length is read through, too, and so is a file that is
+ * larger than its stream should be. */
 static RsdStatus inspect_stream(const Inspection *in, ByteSource *source, RsdError *err)
 {
     RsdStreamInfo info;
     RsdStreamReport report = {0};
     bool read_all = in->request->test;
-    int64_t n_samples;
+    int64_t n_samples, n_bytes = source->file_size;
     RsdStatus status = RSD_OK;
 
     TRY(rsd_stream_probe(&info, byte_source_read, source, source->name, err));
@@ -228,15 +230,17 @@ static RsdStatus inspect_stream(const Inspection *in, ByteSource *source, RsdErr
         print_stream(in, &info, NULL, n_samples, source->file_size >= 0 ? source->file_size : 0);
         return RSD_OK;
     }
-    if (read_all || n_samples < 0 || source->file_size < 0) {
+    if (read_all || n_samples < 0 || n_bytes < 0 || n_bytes > stream_size_for(&info, n_samples)) {
         byte_source_rewind(source);
         status = rsd_stream_scan(&info, &report, byte_source_read, source, source->name, err);
         n_samples = n_samples < 0 && (report.has_end || read_all) ? report.n_samples : n_samples;
         if (!read_all && status == RSD_ERR_CORRUPT)
             status = RSD_OK; /* only --test judges */
+        if (report.has_end || n_bytes < 0)
+            n_bytes = report.n_bytes;
     }
-    print_stream(in, &info, read_all ? &report : NULL, n_samples,
-                 source->file_size >= 0 ? source->file_size : report.n_bytes);
+    print_stream(in, &info, read_all ? &report : NULL, n_samples, n_bytes);
+    byte_source_warn_of_rest(source, n_bytes, in->console);
 fail:
     return status;
 }
@@ -468,7 +472,7 @@ static int run(int argc, char **argv)
         code = command_misused(&cli_info, "no input was given: residua info %s", cli_info.usage);
     for (size_t i = 0; i < n_inputs; i++) {
         JsonLine line;
-        Inspection in = {.request = &r, .input = argv[i], .json = r.json ? &line : NULL};
+        Inspection in = {.request = &r, .input = argv[i], .json = r.json ? &line : NULL, .console = &console};
         RsdError err = {0};
         RsdStatus status;
 

@@ -68,6 +68,8 @@ int64_t stream_packets_for(const RsdStreamInfo *info, int64_t n_samples);
 int stream_frames_for(const RsdStreamInfo *info, int64_t n_samples);
 /* Codes of a layer in n_frames. */
 size_t stream_layer_codes(const RsdStreamInfo *info, int layer, int n_frames);
+/* Bytes of a stream of n_samples in which every packet has all layers and none is optional, header and end included. */
+int64_t stream_size_for(const RsdStreamInfo *info, int64_t n_samples);
 /* Bits per second of the codes of one stage of a layer. */
 double stream_stage_bps(const RsdStreamInfo *info, int layer);
 

@@ -74,6 +74,8 @@ RsdStatus rsd_stream_cut(RsdStreamInfo *info, const RsdCutOptions *options, RsdE
     if (info)
         info->n_samples = packet_reader_report(cut.reader)->n_samples; /* a header may not know it */
 fail:
+    if (cut.reader && options->report)
+        *options->report = *packet_reader_report(cut.reader);
     packet_reader_close(&cut.reader);
     mem_free(&cut.bytes);
     return status;

@@ -185,6 +185,24 @@ PacketFind packet_parse(Packet *packet, const StreamHeader *header, const uint8_
     return parse_blocks(packet, header, data, size, at_end, n_needed, err);
 }
 
+/* Of a packet of codes, without the number of samples that the last one has. */
+static int64_t codes_size(const RsdStreamInfo *info, int n_frames)
+{
+    int64_t size = PREFIX_SIZE;
+
+    for (int i = 0; i < info->n_layers; i++)
+        size += 2 + CRC_SIZE + (int64_t)bitpack_size(stream_layer_codes(info, i, n_frames), info->bits_per_code);
+    return size;
+}
+
+int64_t stream_size_for(const RsdStreamInfo *info, int64_t n_samples)
+{
+    const int64_t n_full = n_samples / stream_packet_samples(info), rest = n_samples % stream_packet_samples(info);
+
+    return info->header_size + n_full * codes_size(info, info->frames_per_packet) +
+           (rest > 0 ? codes_size(info, stream_frames_for(info, rest)) + 4 : 0) + END_PACKET_SIZE;
+}
+
 static size_t write_end(const Packet *packet, uint8_t *dst)
 {
     put_u64le(dst + PREFIX_SIZE, (uint64_t)packet->n_samples);

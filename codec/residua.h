@@ -192,6 +192,7 @@ typedef struct RsdCutOptions {
     int n_layers;       /* layers to keep; 0: as many as bitrate_bps allows */
     double bitrate_bps; /* keeps the layers whose codes need no more than this, at least one */
     const char *name;   /* of the stream in messages; borrowed; NULL: "stream" */
+    RsdStreamReport *report; /* NULL, or filled with what was read, as far as reading came */
 } RsdCutOptions;
 
 /* Copies a stream without its upper layers, decoding nothing; the result is, byte for byte, what the encoder writes for

@@ -57,3 +57,11 @@ echo '[ no configuration ]' >config.json
 residua decode -q -m b.safetensors -o of-b.wav talk.rsd && cmp of-b.wav back.wav && echo same
 residua decode -q -m d.safetensors -o of-d.wav talk.rsd 2>/dev/null || echo "rounded: another model"
 rm config.json
+echo '# streams that were joined: the first, and a warning'
+cat talk.rsd low.rsd >joined.rsd
+try residua info joined.rsd
+try residua info --test --json joined.rsd
+try residua decode -qm "$MODEL" -o joined.wav joined.rsd && cmp joined.wav back.wav && echo same
+try residua cut -q -l 1 joined.rsd -o cut-joined.rsd && residua cut -q -l 1 talk.rsd -o cut-one.rsd && cmp cut-joined.rsd cut-one.rsd && echo same
+cat piped.rsd low.rsd >joined.rsd && try residua info joined.rsd | grep warning
+cat joined.rsd | try residua info - | grep rate

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/container.h"
 #include "coding.h"
 #include "engine/base/mem.h"
 #include "engine/base/threads.h"
@@ -183,6 +184,7 @@ Test(encoder, writes_an_announced_length_and_holds_the_caller_to_it)
     cr_assert_eq(encode_all(&bytes, options, samples, 1000, 0, NULL), RSD_OK);
     cr_assert_eq(rsd_stream_scan(&info, NULL, bytes_read, &bytes, NULL, NULL), RSD_OK);
     cr_assert_eq(info.n_samples, 1000);
+    cr_assert_eq(stream_size_for(&info, 1000), (int64_t)bytes.size);
     options.n_samples = 1001;
     cr_assert_eq(encode_all(&bytes, options, samples, 1000, 0, &err), RSD_ERR_ARG);
     cr_assert_str_eq(err.text, "talk.wav: 1000 samples, 1001 were announced");
