@@ -113,7 +113,7 @@ static RsdStatus read_header(bool *found, WavStream *s, WavStart *start, RsdErro
             s->n_promised = chunk_size_is_open(size) ? -1 : (int64_t)size;
             return RSD_OK;
         }
-        if (size > sizeof start->bytes - at - 1)
+        if (size >= sizeof start->bytes - at)
             return RSD_OK;
         TRY(read_start(start, s->fd, at + size + (size & 1), err));
         if (memcmp(chunk, "fmt ", 4) == 0 && size >= FORMAT_SIZE)

@@ -9,6 +9,7 @@
 #include "engine/base/bytes.h"
 #include "media/chunk_probe.h"
 #include "media/wav_header.h"
+#include "media/wav_stream.h"
 #include "tests/media/fixture.h"
 
 #define RATE 44100
@@ -192,4 +193,28 @@ Test(wav_stream, hostile_headers_give_at_most_what_is_there)
             dup2(saved, STDIN_FILENO);
             close(saved);
         }
+}
+
+/* The header of the second chunk is the last that is looked at, and its contents begin behind. */
+Test(wav_stream, a_chunk_at_the_end_of_what_is_looked_at_is_left_alone)
+{
+    static uint8_t file[WAV_START_SIZE + 200000];
+    char path[] = "/tmp/residua-wav-XXXXXX";
+    AudioSource *source = NULL;
+    WavStart *start = malloc(sizeof *start);
+    RsdError err;
+    int fd = mkstemp(path);
+
+    unlink(path);
+    memset(file, 1, sizeof file);
+    memcpy(file, "RIFF\xff\xff\xff\xffWAVEJUNK", 16);
+    put_u32le(file + 16, WAV_START_SIZE - 28);
+    memcpy(file + WAV_START_SIZE - 8, "JUNK\x40\x0d\x03", 8);
+    cr_assert_eq(write(fd, file, sizeof file), (ssize_t)sizeof file);
+    lseek(fd, 0, SEEK_SET);
+    ASSERT_OK(wav_stream_open(&source, start, fd, &err), err);
+    cr_assert_null(source);
+    cr_assert_eq(start->size, (size_t)WAV_START_SIZE);
+    free(start);
+    close(fd);
 }
