@@ -10,7 +10,7 @@
  *     rsd_model_open_builtin(&model, NULL, &err);          options.read = my_read;
  *     rsd_encoder_default_options(&options);               rsd_decoder_open(&dec, &options, &err);
  *     options.model = model;                               do
- *     options.write = my_write;                                status = rsd_decoder_read(dec, pcm, 4096, &n, &err);
+ *     options.write = my_write;                                status = rsd_decoder_read(dec, pcm, 4096, 4096, &n, &err);
  *     options.bitrate_bps = 3000;                          while (status == RSD_OK && n > 0);
  *     rsd_encoder_open(&enc, &options, &err);              rsd_decoder_close(&dec);
  *     rsd_encoder_write(enc, pcm, n, n, &err);  ...
