@@ -301,6 +301,9 @@ INSTALLED = $(if $(PROGRAM),$(bindir)/residua) $(libdir)/libresidua.a $(libdir)/
             $(if $(MANUAL),$(mandir)/man1/residua.1) \
             $(if $(COMPLETION),$(datadir)/bash-completion/completions/residua)
 
+# The loader finds a new library after ldconfig alone, which is root's; packages do it themselves.
+TELL_LOADER = [ "$$(id -u)" -ne 0 ] || ldconfig || true
+
 .PHONY: install uninstall dist format
 install: all $B/public/libresidua.a $B/residua.pc $(MANUAL) $(COMPLETION)
 	$(INSTALL) -d $(sort $(dir $(addprefix $(DESTDIR),$(INSTALLED))))
@@ -314,6 +317,7 @@ install: all $B/public/libresidua.a $B/residua.pc $(MANUAL) $(COMPLETION)
 	$(foreach h,$(HEADERS),$(INSTALL_DATA) $(subst :, $(DESTDIR)$(includedir)/residua/,$h) &&) true
 	$(if $(MANUAL),$(INSTALL_DATA) $(MANUAL) $(DESTDIR)$(mandir)/man1/residua.1)
 	$(if $(COMPLETION),$(INSTALL_DATA) $(COMPLETION) $(DESTDIR)$(datadir)/bash-completion/completions/residua)
+	$(if $(DESTDIR),,$(TELL_LOADER))
 
 # Folders that only residua uses go when they are empty.
 uninstall:
