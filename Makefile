@@ -301,6 +301,11 @@ INSTALLED = $(if $(PROGRAM),$(bindir)/residua) $(libdir)/libresidua.a $(libdir)/
             $(if $(MANUAL),$(mandir)/man1/residua.1) \
             $(if $(COMPLETION),$(datadir)/bash-completion/completions/residua)
 
+ALL_DIRS = $(DESTDIR)$(prefix)$(exec_prefix)$(bindir)$(libdir)$(includedir)$(datadir)$(mandir)
+ifneq ($(filter install uninstall,$(MAKECMDGOALS)),)
+$(if $(word 2,x$(ALL_DIRS)x),$(error nothing is installed or removed: a directory with a space in its name cannot be used here))
+endif
+
 # The loader finds a new library after ldconfig alone, which is root's; packages do it themselves.
 TELL_LOADER = [ "$$(id -u)" -ne 0 ] || ldconfig || true
 

@@ -10,6 +10,11 @@ for destdir in "$root" ''; do
     echo "told to the loader: $(eval "$make -n -C \"\$SOURCE\" install DESTDIR=$destdir" 2>&1 | grep -c ldconfig)"
 done
 
+# A space would end the name: a folder root/a in place of 'root/a b', and removals elsewhere.
+for goal in "install DESTDIR='$root/a b'" "uninstall prefix='/opt/a '"; do
+    eval "$make -s -C \"\$SOURCE\" $goal" 2>&1 | sed 's/^.*\*\*\*/make:/'
+done
+
 cat >version.c <<'END'
 #include <residua.h>
 #include <stdio.h>
