@@ -286,13 +286,9 @@ INSTALL ?= install
 INSTALL_DATA := $(INSTALL) -m 644
 HEADERS := codec/residua.h:residua.h engine/base/status.h:engine/base/status.h
 
-# The program prints both from the table its options come from.
-MANUAL := $(if $(PROGRAM),$B/residua.1)
-COMPLETION := $(if $(PROGRAM),$B/residua.bash)
-$B/residua.1: $(PROGRAM)
-	$Q$(PROGRAM) help --man >$@
-$B/residua.bash: $(PROGRAM)
-	$Q$(PROGRAM) help --bash >$@
+# Made by `residua help --man` and `residua help --bash`; tests/cli/manual.sh sees that they are what the program prints.
+MANUAL := $(if $(PROGRAM),docs/residua.1)
+COMPLETION := $(if $(PROGRAM),docs/completion/residua.bash)
 
 # Every file that is installed, as folder:name, for uninstall.
 INSTALLED = $(if $(PROGRAM),$(bindir)/residua) $(libdir)/libresidua.a $(libdir)/libresidua.so.$(VERSION) $(libdir)/$(SONAME) \
@@ -310,7 +306,7 @@ endif
 TELL_LOADER = [ "$$(id -u)" -ne 0 ] || ldconfig || true
 
 .PHONY: install uninstall dist format
-install: all $B/public/libresidua.a $B/residua.pc $(MANUAL) $(COMPLETION)
+install: all $B/public/libresidua.a $B/residua.pc
 	$(INSTALL) -d $(sort $(dir $(addprefix $(DESTDIR),$(INSTALLED))))
 	$(if $(PROGRAM),$(INSTALL) -m 755 $(PROGRAM) $(DESTDIR)$(bindir)/residua)
 	$(INSTALL_DATA) $B/public/libresidua.a $(DESTDIR)$(libdir)/libresidua.a

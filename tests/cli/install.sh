@@ -6,6 +6,8 @@ unset MAKEFLAGS MAKELEVEL MFLAGS
 root=$PWD/root
 eval "$make -s -C \"\$SOURCE\" install DESTDIR=\"\$root\" prefix=/opt/residua" >log 2>&1 || cat log # a compiler may have a blank: "ccache gcc"
 (cd root/opt/residua && find . ! -type d | sort)
+# The program need not run where it is built.
+eval "$make -n -C \"\$SOURCE\" install DESTDIR=\"\$root\"" 2>&1 | grep 'residua help'
 for destdir in "$root" ''; do
     echo "told to the loader: $(eval "$make -n -C \"\$SOURCE\" install DESTDIR=$destdir" 2>&1 | grep -c ldconfig)"
 done
