@@ -17,3 +17,22 @@ installs --install-deps=all
 # Where Open MPI is missing the second half fails, after its packages were asked for.
 (PATH=$PWD/bin:$PATH && cd tree && ./configure --install-deps --enable-mpi >/dev/null 2>&1)
 asks_for
+
+echo '# what packaging tools give'
+show_dirs() {
+    printf 'include config.mk\nall:\n\t@echo $(bindir) $(libdir) $(includedir) $(datadir) $(mandir)\n' >tree/show.mk
+    (cd tree && make -sf show.mk && make -sf show.mk prefix=/opt && sed -n 's/.*MODULE_DIR //p; s/.*DATA_DIR //p' config.h)
+}
+configure --build=x86_64-linux-gnu --prefix=/usr '--includedir=${prefix}/include' '--mandir=${prefix}/share/man' '--infodir=${prefix}/share/info' \
+    --sysconfdir=/etc --localstatedir=/var --disable-option-checking --disable-silent-rules '--libdir=${prefix}/lib/x86_64-linux-gnu' \
+    --runstatedir=/run --disable-maintainer-mode --disable-dependency-tracking
+show_dirs
+configure --build=x86_64-redhat-linux --host=x86_64-redhat-linux --program-prefix= --disable-dependency-tracking --prefix=/usr \
+    --exec-prefix=/usr --bindir=/usr/bin --sbindir=/usr/sbin --sysconfdir=/etc --datadir=/usr/share --includedir=/usr/include \
+    --libdir=/usr/lib64 --libexecdir=/usr/libexec --localstatedir=/var --sharedstatedir=/var/lib --mandir=/usr/share/man \
+    --infodir=/usr/share/info
+show_dirs
+configure '--exec-prefix=${prefix}/x' '--bindir=${exec_prefix}/sbin' '--datarootdir=${prefix}/data' '--datadir=${datarootdir}' \
+    --docdir='${datarootdir}/doc' --localedir='${datarootdir}/locale'
+show_dirs
+configure '--libdir=${lib}/x'
