@@ -90,7 +90,7 @@ TEST_FLAGS = $(if $(findstring /tests/,$@),$(TEST_CFLAGS) -Wno-missing-prototype
 PLAIN_FLAGS = $(if $(findstring fuzzer,$(SANITIZE)),$(if $(findstring /kernels/x86/,$@),-fno-sanitize=all))
 MODULE_FLAGS = $(if $(findstring /media/libav/,$@),$(MODULE_CFLAGS))
 COMPILE = $(CC) $(BASE_FLAGS) $(SPEED_FLAGS) $(ISA_FLAGS) $(TEST_FLAGS) $(MODULE_FLAGS) $(CPPFLAGS) $(PLAIN_FLAGS)
-LINK_FLAGS = -pthread $(SANITIZE_FLAGS) -Wl,--as-needed $(LDFLAGS)
+LINK_FLAGS = -pthread $(OPT_FLAGS) $(SANITIZE_FLAGS) -Wl,--as-needed $(LDFLAGS)
 
 # make V=1 shows whole commands
 Q := $(if $(V),,@)
@@ -103,13 +103,15 @@ all: lib $(PROGRAM) $(MODULE)
 lib: $(STATIC_LIB) $(SHARED_LIB)
 tests: $(RUNNER)
 
+# What was in the environment is among the arguments by then; what is there now is make's: make CC=clang is meant for once.
+RECONFIGURE = unset CC AR LD OBJCOPY CFLAGS CPPFLAGS LDFLAGS PKG_CONFIG; ./configure $(CONFIGURE_ARGS) >/dev/null
 config.mk: configure
-	$(if $(wildcard config.mk),./configure $(CONFIGURE_ARGS) >/dev/null,$(FIRST_CONFIGURE))
+	$(if $(wildcard config.mk),$(RECONFIGURE),$(FIRST_CONFIGURE))
 config.h: config.mk
-	@test -f $@ || ./configure $(CONFIGURE_ARGS) >/dev/null
+	@test -f $@ || { $(RECONFIGURE); }
 
 # Objects are made again when the compiler or its flags change.
-FLAGS_TEXT = $(CC) $(BASE_FLAGS) $(OPT_FLAGS) $(KERNEL_FLAGS) $(ISA_avx2) $(ISA_avx512) $(TEST_CFLAGS) $(CPPFLAGS)
+FLAGS_TEXT = $(CC) $(BASE_FLAGS) $(OPT_FLAGS) $(KERNEL_FLAGS) $(ISA_avx2) $(ISA_avx512) $(TEST_CFLAGS) $(MODULE_CFLAGS) $(CPPFLAGS)
 $B/flags: FORCE
 	@mkdir -p $B
 	@echo '$(FLAGS_TEXT)' | cmp -s - $@ || echo '$(FLAGS_TEXT)' >$@
@@ -271,7 +273,7 @@ bench-mpi: all
 $B/public/libresidua.a: $(LIB_OBJ) $B/lib.list
 	@mkdir -p $(@D)
 	$(call say,AR)
-	$Q$(LD) -r -o $(@D)/residua.o $(LIB_OBJ)
+	$Q$(RELINK) -o $(@D)/residua.o $(LIB_OBJ)
 	$Q$(OBJCOPY) --localize-hidden $(@D)/residua.o
 	@rm -f $@
 	$Q$(AR) rcs $@ $(@D)/residua.o

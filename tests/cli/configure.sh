@@ -1,4 +1,5 @@
 # What ./configure makes of its options, in a copy of what it needs of the tree.
+unset MAKEFLAGS MAKELEVEL MFLAGS CC AR LD OBJCOPY CFLAGS CPPFLAGS LDFLAGS PKG_CONFIG # of the make that runs the tests
 mkdir -p tree/codec bin
 cp "$SOURCE/configure" tree
 cp "$SOURCE/codec/residua.h" tree/codec
@@ -36,3 +37,15 @@ configure '--exec-prefix=${prefix}/x' '--bindir=${exec_prefix}/sbin' '--dataroot
     --docdir='${datarootdir}/doc' --localedir='${datarootdir}/locale'
 show_dirs
 configure '--libdir=${lib}/x'
+
+echo '# flags'
+show_flags() { sed -n 's/^CONFIGURE_ARGS = //p; /^CC =/p; /^OPT_FLAGS/p; /^KERNEL_FLAGS/p; /^RELINK/p' tree/config.mk; }
+configure && show_flags
+configure --enable-debug CFLAGS='-O2 -pipe' && show_flags
+export CC='gcc -pipe' CFLAGS='-Og -flto'
+configure && show_flags
+configure CFLAGS=-O1 && show_flags
+unset CC CFLAGS
+links() { make -n -C "$SOURCE" BUILD="$PWD/none" OPT_FLAGS=--coverage "$PWD/none/$1" 2>&1 | grep -- '-o.*/none/'"$1" | grep -c -- --coverage; }
+links residua
+links residua-av.so
