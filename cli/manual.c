@@ -18,6 +18,15 @@ static const Explained EXIT_CODES[] = {
     {"2", "wrong usage"},
     {"3", "the input is damaged, holds numbers that are none or is not supported, or a stream needs another model"},
     {"4", "input, output or memory failed"},
+    {"130", "Ctrl-C ended the work; what encode was searching for is written as good as it was by then"},
+    {NULL, NULL},
+};
+
+static const Explained ENVIRONMENT[] = {
+    {"RESIDUA_CPU", "ref, avx2 or avx512 forces a set of kernels."},
+    {"RESIDUA_MODULES", "folders, separated by colons, that are searched for residua-av.so before all others."},
+    {"TMPDIR", "the folder for temporary files: of samples on their way to and from .dac files (else /var/tmp or /tmp), and of what bench rd "
+               "gives to other codecs (else /tmp)."},
     {NULL, NULL},
 };
 
@@ -203,8 +212,8 @@ void manual_print_page(FILE *file)
         print_roff_command(file, COMMANDS[i]);
     fputs(".SH EXIT STATUS\n", file);
     print_roff_rows(file, NULL, EXIT_CODES);
-    fputs(".SH ENVIRONMENT\n.TP\n.B RESIDUA_CPU\n", file);
-    print_roff(file, "ref, avx2 or avx512 forces a set of kernels.");
+    fputs(".SH ENVIRONMENT\n", file);
+    print_roff_rows(file, NULL, ENVIRONMENT);
 }
 
 /* ---- bash ---- */

@@ -10,18 +10,25 @@
 #include "codec/residua.h"
 #include "config.h"
 #include "engine/kernels/kernels.h"
+#include "media/av_module.h"
 #include "models/builtin.h"
 
 int version_print(bool verbose)
 {
+    const AvModule *module = NULL;
+    RsdError err = {0};
+
     printf("residua %s\n", rsd_version());
     if (!verbose)
         return EXIT_DONE;
     printf("compiler   %s\n", RESIDUA_COMPILER);
     printf("kernels    %s\n", kernels_pick()->name);
     printf("format     .rsd version %d\n", RSD_FORMAT_VERSION);
-    printf("libraries  OpenBLAS, libavformat, libavcodec, libavutil, libsndfile, libsoxr, libebur128, jansson, inih, "
-           "zlib\n");
+    puts("libraries  " RESIDUA_LIBRARIES);
+    if (av_module_get(&module, &err) == RSD_OK)
+        puts("module     " RESIDUA_MODULE_LIBRARIES);
+    else
+        printf("module     none: %s\n", err.text);
     if (!builtin_models[0].name)
         printf("models     none built in\n");
     for (const BuiltinModel *model = builtin_models; model->name; model++) {

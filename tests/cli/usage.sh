@@ -33,6 +33,12 @@ residua help cut >cut.txt && residua cut --help | cmp - cut.txt && echo "help is
 residua --help | head -1
 residua --version | sed 's/[0-9.]*$/VERSION/'
 residua --version -v | sed "s/ .*//" | grep -v "^model" | sort
+# Libraries are named when they are linked.
+for library in libpng:libpng libmpi:'Open MPI' libjpeg:libjpeg libopenjp2:OpenJPEG libavif:libavif; do
+    linked=$(readelf -d "$BUILD/residua" "$BUILD/residua-av.so" | grep -cm 1 "NEEDED.*\[${library%:*}")
+    named=$(residua --version -v | grep -cm 1 ", ${library#*:}")
+    [ "$linked" = "$named" ] || echo "${library#*:}: linked $linked, named $named"
+done
 ls
 try residua losses l1
 try residua losses --json mel
