@@ -292,12 +292,15 @@ HEADERS := codec/residua.h:residua.h engine/base/status.h:engine/base/status.h
 MANUAL := $(if $(PROGRAM),docs/residua.1)
 COMPLETION := $(if $(PROGRAM),docs/completion/residua.bash)
 
+# What `residua train` finds under the names that they have here.
+CONFIGS := $(if $(PROGRAM),$(sort $(wildcard models/*.ini) samples/train-tiny.ini))
+
 # Every file that is installed, as folder:name, for uninstall.
 INSTALLED = $(if $(PROGRAM),$(bindir)/residua) $(libdir)/libresidua.a $(libdir)/libresidua.so.$(VERSION) $(libdir)/$(SONAME) \
             $(libdir)/libresidua.so $(libdir)/pkgconfig/residua.pc $(if $(MODULE),$(libdir)/residua/residua-av.so) \
             $(foreach h,$(HEADERS),$(includedir)/residua/$(word 2,$(subst :, ,$h))) \
             $(if $(MANUAL),$(mandir)/man1/residua.1) \
-            $(if $(COMPLETION),$(datadir)/bash-completion/completions/residua)
+            $(if $(COMPLETION),$(datadir)/bash-completion/completions/residua) $(addprefix $(datadir)/residua/,$(CONFIGS))
 
 ALL_DIRS = $(DESTDIR)$(prefix)$(exec_prefix)$(bindir)$(libdir)$(includedir)$(datadir)$(mandir)
 ifneq ($(filter install uninstall,$(MAKECMDGOALS)),)
@@ -320,13 +323,14 @@ install: all $B/public/libresidua.a $B/residua.pc
 	$(foreach h,$(HEADERS),$(INSTALL_DATA) $(subst :, $(DESTDIR)$(includedir)/residua/,$h) &&) true
 	$(if $(MANUAL),$(INSTALL_DATA) $(MANUAL) $(DESTDIR)$(mandir)/man1/residua.1)
 	$(if $(COMPLETION),$(INSTALL_DATA) $(COMPLETION) $(DESTDIR)$(datadir)/bash-completion/completions/residua)
+	$(foreach c,$(CONFIGS),$(INSTALL_DATA) $c $(DESTDIR)$(datadir)/residua/$c &&) true
 	$(if $(DESTDIR),,$(TELL_LOADER))
 
 # Folders that only residua uses go when they are empty.
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
 	-rmdir $(addprefix $(DESTDIR),$(libdir)/residua $(includedir)/residua/engine/base $(includedir)/residua/engine \
-	    $(includedir)/residua)
+	    $(includedir)/residua $(datadir)/residua/models $(datadir)/residua/samples $(datadir)/residua)
 
 # A source archive of the committed tree, the same bytes for the same commit.
 DIST_VERSION := $(shell sed -n 's/^.define RSD_VERSION "\(.*\)"/\1/p' codec/residua.h)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/data_file.h"
 #include "cli/stop_signals.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
@@ -54,12 +55,12 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "MODEL",
      .offset = offsetof(TrainRequest, init),
-     .help = "start from the weights of this model file instead of random ones"},
+     .help = "start from the weights of this model instead of random ones: the name of a built-in one, or a file"},
     {.name = "prior",
      .kind = OPTION_TEXT,
      .value = "MODEL",
      .offset = offsetof(TrainRequest, prior),
-     .help = "of pictures, with train.freeze=prior: the prior of this model file instead of that of --init, for a twin "
+     .help = "of pictures, with train.freeze=prior: the prior of this model instead of that of --init, for a twin "
              "that follows its model; not looked at with --resume"},
     {.name = "set",
      .kind = OPTION_LIST,
@@ -100,6 +101,16 @@ static const Explained EXAMPLES[] = {
 
 /* ---- settings ---- */
 
+static RsdStatus load_config(TrainConfig *cfg, const char *name, RsdError *err)
+{
+    char path[DATA_FILE_SIZE];
+    const char *found = data_file_find(path, name);
+
+    if (found != name)
+        log_note(LOG_INFO, "the configuration is %s", found);
+    return train_config_load(cfg, found, err);
+}
+
 static RsdStatus make_config(TrainConfig *cfg, const TrainRequest *r, RsdError *err)
 {
     char assignment[128];
@@ -107,7 +118,7 @@ static RsdStatus make_config(TrainConfig *cfg, const TrainRequest *r, RsdError *
 
     train_config_init(cfg);
     if (r->config)
-        TRY(train_config_load(cfg, r->config, err));
+        TRY(load_config(cfg, r->config, err));
     for (size_t i = 0; i < r->set.n; i++)
         TRY(train_config_set(cfg, r->set.items[i], err));
     if (r->steps) {
@@ -395,7 +406,8 @@ const Command cli_train = {
     .name = "train",
     .summary = "train a model on folders of recordings or pictures",
     .usage = "CONFIG --data DIR... --out RUN [options]",
-    .description = "Trains a codec as CONFIG (an INI file) says. Ctrl-C saves a checkpoint and ends.",
+    .description = "Trains a codec as CONFIG (an INI file) says; models/speech16.ini, models/photo.ini and others are installed and found by "
+                   "these names. Ctrl-C saves a checkpoint and ends.",
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .examples = EXAMPLES,

@@ -47,7 +47,8 @@ typedef struct TrainOptions {
     size_t n_dirs, n_valid_dirs;
     const char *run_dir;
     bool resume;      /* go on from the newest checkpoint; without one, start */
-    const char *init_path; /* a model file to start from instead of random weights; NULL: none. Of use when resuming only as run_folder.h says */
+    const char *init_path; /* a built-in model's name or a model file to start from instead of random weights; NULL: none. Of use when
+                            * resuming only as run_folder.h says */
     const char *prior_path; /* a picture model whose prior, which must be frozen, takes the place of init_path's; NULL: none. Not looked at when resuming */
     bool export_half;  /* also RUN/model-f16.safetensors */
     bool export_bytes; /* also RUN/model-i8.safetensors */

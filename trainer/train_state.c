@@ -9,6 +9,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/weights/safetensors.h"
+#include "models/builtin.h"
 
 /* ---- random weights ---- */
 
@@ -154,6 +155,37 @@ bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm
     return spike;
 }
 
+/* ---- models by name ---- */
+
+/* As everywhere, the name of a built-in model comes before a file of that name. */
+static RsdStatus open_model(Safetensors **out, BuiltinKind kind, const char *path, RsdError *err)
+{
+    const BuiltinModel *model;
+
+    if (builtin_find(&model, kind, path, NULL) == RSD_OK)
+        return safetensors_open_memory(out, model->data, (size_t)(model->end - model->data), path, err);
+    return safetensors_open(out, path, err);
+}
+
+static RsdStatus load_picture_codec(ImageCodec **out, const char *path, RsdError *err)
+{
+    const BuiltinModel *model;
+
+    if (builtin_find(&model, BUILTIN_IMAGE, path, NULL) == RSD_OK)
+        return image_codec_load_builtin(out, path, IMAGE_USE_ALL, err);
+    return image_codec_load(out, path, err);
+}
+
+static RsdStatus hash_audio_model(uint8_t hash[MODEL_HASH_SIZE], const char *path, RsdError *err)
+{
+    const BuiltinModel *model;
+
+    if (builtin_find(&model, BUILTIN_AUDIO, path, NULL) != RSD_OK)
+        return audio_codec_hash_file(hash, path, err);
+    memcpy(hash, model->hash, MODEL_HASH_SIZE);
+    return RSD_OK;
+}
+
 /* ---- the weights of a model ---- */
 
 bool train_state_keeps_coding(const TrainState *state, const TrainConfig *cfg)
@@ -173,7 +205,7 @@ static RsdStatus keep_prior_of(TrainState *state, const char *path, RsdError *er
     Safetensors *st = NULL;
     RsdStatus status = RSD_OK;
 
-    TRY(safetensors_open(&st, path, err));
+    TRY(open_model(&st, BUILTIN_IMAGE, path, err));
     TRY(image_codec_keep_prior(state->image, st, err));
 fail:
     safetensors_close(&st);
@@ -185,7 +217,7 @@ RsdStatus train_state_load_prior(TrainState *state, const char *path, RsdError *
     ImageCodec *from = NULL;
     RsdStatus status = RSD_OK;
 
-    TRY(image_codec_load(&from, path, err));
+    TRY(load_picture_codec(&from, path, err));
     for (size_t i = 0; i < state->params->n_items; i++) {
         const Param *own = &state->params->items[i];
         const Tensor *found = params_find(from->params, own->name);
@@ -208,7 +240,7 @@ RsdStatus train_state_take_prior(TrainState *state, const TrainConfig *cfg, cons
 
     CHECK(state->image && cfg->train.frozen == FROZEN_PRIOR, err, RSD_ERR_ARG,
           "%s: the prior of another model is for pictures whose prior is left as it is: train.freeze = prior", path);
-    TRY(image_codec_load(&from, path, err));
+    TRY(load_picture_codec(&from, path, err));
     for (size_t i = 0; i < state->params->n_items; i++) {
         const Param *own = &state->params->items[i];
         const Tensor *found = params_find(from->params, own->name);
@@ -231,7 +263,7 @@ static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, c
     ImageCodec *from = NULL;
     RsdStatus status = RSD_OK;
 
-    TRY(image_codec_load(&from, path, err));
+    TRY(load_picture_codec(&from, path, err));
     memcpy(from->config.name, cfg->picture.model.name, sizeof from->config.name);
     from->config.heads = cfg->picture.model.heads; /* heads that it lacks keep their first weights */
     if (!from->config.steps)
@@ -265,7 +297,7 @@ static RsdStatus follow_audio_model(TrainState *state, const TrainConfig *cfg, c
     RsdStatus status = RSD_OK;
 
     TRY(model_bases_read(&bases, st, err));
-    TRY(audio_codec_hash_file(hash, path, err));
+    TRY(hash_audio_model(hash, path, err));
     TRY(model_bases_follow(&state->codec->bases, &bases, hash, cfg->model.name, err));
 fail:
     return status;
@@ -296,7 +328,7 @@ RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, cons
 
     if (state->image)
         return load_picture_model(state, cfg, path, err);
-    TRY(safetensors_open(&st, path, err));
+    TRY(open_model(&st, BUILTIN_AUDIO, path, err));
     TRY(audio_codec_read_config(&found, st, err));
     /* Its name and the way its codebooks were moved are no part of the architecture. */
     memcpy(found.name, cfg->model.name, sizeof found.name);
@@ -310,7 +342,7 @@ RsdStatus train_state_load_model(TrainState *state, const TrainConfig *cfg, cons
           "%s: a model with another %s than the configuration", path, key);
     TRY(params_load(state->codec->params, st, "", err));
     if (cfg->train.adapter_rank > 0) /* an adapter's file names the model that it belongs to */
-        TRY(audio_codec_hash_file(state->codec->hash, path, err));
+        TRY(hash_audio_model(state->codec->hash, path, err));
     else if (train_state_keeps_coding(state, cfg))
         TRY(follow_audio_model(state, cfg, st, path, err));
     audio_codec_refresh_codes(state->codec); /* moving averages that the file has not start anew */

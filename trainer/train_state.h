@@ -38,6 +38,7 @@ bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm
 bool train_state_keeps_coding(const TrainState *state, const TrainConfig *cfg);
 /* Whether a picture codec's prior is frozen: its integers, too, stay those of the model that the run begins from. */
 bool train_state_keeps_prior(const TrainState *state, const TrainConfig *cfg);
+/* Below, path names a built-in model or a model file. */
 /* These integers, of that model's file: for a state whose checkpoint has none. Errors: RSD_ERR_MODEL (another prior), those of
  * image_codec_load. */
 RsdStatus train_state_load_prior(TrainState *state, const char *path, RsdError *err);

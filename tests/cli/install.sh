@@ -8,6 +8,13 @@ eval "$make -s -C \"\$SOURCE\" install DESTDIR=\"\$root\" prefix=/opt/residua" >
 (cd root/opt/residua && find . ! -type d | sort)
 # The program need not run where it is built.
 eval "$make -n -C \"\$SOURCE\" install DESTDIR=\"\$root\"" 2>&1 | grep 'residua help'
+# Configurations are found under the names that they have in the source tree, unless there is such a file.
+installed=root/opt/residua/bin/residua
+$installed train models/speech16.ini --print-config 2>note | grep '^name ='
+sed "s|$PWD|.|" note
+mkdir models && sed 's/^name = .*/name = mine/' "$SOURCE/models/speech16.ini" >models/speech16.ini
+$installed train models/speech16.ini --print-config | grep '^name ='
+$installed train models/none.ini --print-config 2>&1
 for destdir in "$root" ''; do
     echo "told to the loader: $(eval "$make -n -C \"\$SOURCE\" install DESTDIR=$destdir" 2>&1 | grep -c ldconfig)"
 done
@@ -54,4 +61,4 @@ echo "exported names that are not ours: shared $(nm -D --defined-only "$root/opt
     "static $(nm -g --defined-only "$root/opt/residua/lib/libresidua.a" | awk 'NF == 3 && $3 !~ /^rsd_/' | wc -l)"
 
 eval "$make -s -C \"\$SOURCE\" uninstall DESTDIR=\"\$root\" prefix=/opt/residua" >log 2>&1 || cat log
-find root ! -type d
+find root ! -type d -o -name residua ! -path root/opt/residua
