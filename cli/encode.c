@@ -128,7 +128,7 @@ static const Option OPTIONS[] = {
      .kind = OPTION_TEXT,
      .value = "LOSS",
      .offset = offsetof(EncodeRequest, picture.tune),
-     .help = "of pictures: what errors are measured by: mse (default), ms-ssim, or another image loss that `residua losses` lists; a "
+     .help = "of pictures: what errors are measured by: mse (default; psnr is the same), ms-ssim, or another image loss that `residua losses` lists; a "
              "built-in model made for it is taken (photo-msssim for ms-ssim, ssim, ssimulacra2 and others of structure), and from --effort 3 on the "
              "search follows it"},
     {.name = "drop-profile",

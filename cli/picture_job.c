@@ -36,7 +36,7 @@ bool picture_wish_is_empty(const PictureWish *wish)
 
 bool picture_is_tuned(const char *tune)
 {
-    return tune && strcmp(tune, "mse") != 0;
+    return tune && strcmp(tune, "mse") != 0 && strcmp(tune, "psnr") != 0;
 }
 
 /* --- which files ---------------------------------------------------------------------------------------------------- */

@@ -55,7 +55,7 @@ typedef struct PictureJob {
 } PictureJob;
 void picture_job_clear(PictureJob *job);
 
-/* Whether the tune of a wish is another than the squared error. */
+/* Whether the tune of a wish is another than the squared error, of which PSNR is a function. */
 bool picture_is_tuned(const char *tune);
 /* Whether a model was made for it, by its name: photo-msssim for ms-ssim, and for the other losses of structure. */
 bool picture_is_twin(const ImageCodec *codec, const char *tune);

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "engine/ops/arithmetic.h"
+#include "losses/image_metric.h"
 
 #define NAME_SIZE 64
+#define NEPERS_PER_DB 0.23025850929940457f /* ln 10 / 10, of powers */
 
 static bool show_progress(void *ctx, const SearchProgress *progress)
 {
@@ -53,6 +55,13 @@ static const LossShare *find_share(const char *loss)
     return NULL;
 }
 
+static bool is_in_db(const char *loss)
+{
+    const ImageMetric *metric = image_metric_find(loss);
+
+    return metric && strcmp(metric->unit, "dB") == 0;
+}
+
 RsdStatus tune_loss_create(TuneLoss *tune, const char *name, RsdError *err)
 {
     char plain[NAME_SIZE]; /* as the list of losses has it */
@@ -67,6 +76,7 @@ RsdStatus tune_loss_create(TuneLoss *tune, const char *name, RsdError *err)
     status = image_loss_create(&tune->named, plain, NULL, err);
     if (status != RSD_OK)
         return error_prefix(err, status, "--tune %s", name);
+    tune->is_in_db = is_in_db(plain);
     share = find_share(plain);
     if (!share)
         return RSD_OK;
@@ -93,6 +103,10 @@ RsdStatus tune_loss_apply(void *ctx, Tape *tape, Tensor *estimate, Tensor *targe
     RsdStatus status = RSD_OK;
 
     TRY(image_loss_apply(tape, tune->named, estimate, target, value, err));
+    if (tune->is_in_db) {
+        TRY(op_scale(tape, *value, NEPERS_PER_DB, value, err));
+        TRY(op_exp(tape, *value, value, err));
+    }
     if (!tune->mse)
         return RSD_OK;
     TRY(image_loss_apply(tape, tune->mse, estimate, target, &mse, err));

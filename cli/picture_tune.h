@@ -13,6 +13,7 @@ typedef struct TuneLoss {
     ImageLoss *named; /* NULL: none, searches follow the mean squared error alone */
     ImageLoss *mse;   /* NULL: none beside it */
     float mse_weight; /* of mse, where named counts 1 */
+    bool is_in_db;    /* named is 10 log10 of an error: searches follow the error, as pictures are means of tiles before the logarithm */
     double share;     /* loss_share of codec/tile_objective.h; 0: unknown */
 } TuneLoss;
 

@@ -263,7 +263,7 @@ static void set_weight(TileObjective *o, const TileValue *value)
 {
     o->weight = image_codec_lambda(o->level) * WHITE_SQUARED;
     if (o->options.loss)
-        o->weight *= o->options.loss_share > 0 ? o->options.loss_share : value->mse / fmax(value->loss, LEAST_LOSS);
+        o->weight *= o->options.loss_share > 0 ? o->options.loss_share : value->mse / fmax(fabs(value->loss), LEAST_LOSS);
 }
 
 RsdStatus tile_objective_look(TileObjective *o, TileValue *value, RsdError *err)

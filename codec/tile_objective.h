@@ -7,8 +7,8 @@
  * wide: what the neighbours become in the end is not known yet. So tiles can be searched one by one, in memory for one.
  *
  * weight is that of the level, lambda 255^2, for the mean squared error. That of another loss is loss_share of it; where no share is
- * known, the loss counts as much as the squared error in the beginning: the share is the squared error of the first coded choice over its
- * loss. A share of its own weighs all pictures alike, which gives the best mean for the bytes of all.
+ * known, the loss counts as much as the squared error in the beginning: the share is the squared error of the first coded choice over the
+ * size of its loss. A share of its own weighs all pictures alike, which gives the best mean for the bytes of all.
  *
  * [1] image.md 9.
  *

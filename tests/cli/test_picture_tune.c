@@ -68,6 +68,39 @@ Test(picture_tune, a_loss_with_a_share_has_the_squared_error_beside_it)
     rsd_threads_destroy(&threads);
 }
 
+/* A weight is made of the value, so none is negative; of decibels it is the error behind them. */
+Test(picture_tune, what_is_minimised_is_an_error)
+{
+    const ImageLossInfo *info;
+    RsdThreads *threads;
+    Tape *tape;
+    Tensor *estimate, *target, *value;
+    RsdError err;
+
+    ASSERT_OK(rsd_threads_create(&threads, 1, &err), err);
+    ASSERT_OK(tape_create(&tape, threads, 0, &err), err);
+    estimate = drawn_picture(tape, 1);
+    target = drawn_picture(tape, 2);
+    for (size_t i = 0; (info = image_loss_at(i)) != NULL; i++) {
+        TuneLoss tune;
+
+        if (info->needs[0])
+            continue;
+        ASSERT_OK(tune_loss_create(&tune, info->name, &err), err);
+        ASSERT_OK(tune_loss_apply(&tune, tape, estimate, target, &value, &err), err);
+        cr_expect_gt((double)value->data[0], 1e-6, "%s: %g", info->name, (double)value->data[0]);
+        if (strncmp(info->name, "psnr", 4) == 0) {
+            const double wanted = pow(10.0, value_of(info->name, tape, estimate, target) / 10.0);
+
+            cr_expect_float_eq((double)value->data[0], wanted, 1e-5 * wanted, "%s: %g, expected %g", info->name, (double)value->data[0],
+                               wanted);
+        }
+        tune_loss_clear(&tune);
+    }
+    tape_destroy(&tape);
+    rsd_threads_destroy(&threads);
+}
+
 Test(picture_tune, names_that_are_no_loss_are_told)
 {
     TuneLoss tune;

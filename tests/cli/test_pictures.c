@@ -223,6 +223,29 @@ Test(pictures, a_target_has_the_value_that_eval_prints)
     image_destroy(&image);
 }
 
+/* Both are decibels; one is the squared error, the other comes near it. */
+Test(pictures, a_tune_in_decibels_weighs_bits)
+{
+    static const char *const of_tunes[] = {"mse", "psnr", "psnr-hvs-m"};
+    Image *image = make_picture("a.png", 100, 70, 3, 8, false);
+    double bytes[3], gain[3];
+
+    for (int i = 0; i < 3; i++) {
+        char command[128];
+        const char *json;
+
+        snprintf(command, sizeof command, "encode --json -q -f -m m.safetensors --effort 4 --tune %s a.png", of_tunes[i]);
+        json = output_of(0, command);
+        bytes[i] = number_after(json, "\"bytes\": ");
+        gain[i] = number_after(json, "\"objective_rounded\": ") / number_after(json, "\"objective\": ");
+    }
+    cr_expect_eq(bytes[1], bytes[0]);
+    cr_expect_eq(gain[1], gain[0]);
+    cr_expect(bytes[2] < 1.1 * bytes[0] && bytes[2] > 0.7 * bytes[0], "%g bytes, %g by mse", bytes[2], bytes[0]);
+    cr_expect(gain[2] > 1.01 && gain[2] < 2, "J is %g times less", gain[2]);
+    image_destroy(&image);
+}
+
 Test(pictures, the_measure_of_a_target_or_a_tune_chooses_between_the_built_in_models)
 {
     Image *image = make_picture("a.png", 150, 120, 3, 8, false);

@@ -396,6 +396,30 @@ Test(picture_search, another_loss_is_followed)
     free(stream.bytes);
 }
 
+static RsdStatus less_than_nothing(void *ctx, Tape *tape, Tensor *estimate, Tensor *target, Tensor **value, RsdError *err)
+{
+    RsdStatus status = absolute(ctx, tape, estimate, target, value, err);
+
+    return status == RSD_OK ? op_add_scalar(tape, *value, -1.0f, value, err) : status;
+}
+
+/* The size of the loss is what is weighed. */
+Test(picture_search, a_loss_below_0_has_the_weight_of_one_above)
+{
+    const Scene scene = {.width = 120, .height = 100, .number = 6};
+    PictureEncoderOptions options = options_for(&scene);
+    const double weight = image_codec_lambda(70) * 255 * 255;
+    TinyStream stream;
+    PictureFound found;
+
+    options.loss = less_than_nothing;
+    found = encode(&options, (PictureSetting){.level = 70, .effort = 4}, &stream);
+    cr_assert_lt(found.best.loss, 0);
+    cr_assert_float_eq((found.best.bpp - found.best.objective) / -found.best.loss, weight * found.rounded.mse / -found.rounded.loss,
+                       0.2 * weight * found.rounded.mse);
+    free(stream.bytes);
+}
+
 /* J = bits + share * that of the squared error, for every picture. */
 Test(picture_search, a_loss_with_a_share_weighs_all_pictures_alike)
 {
