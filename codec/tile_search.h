@@ -7,9 +7,9 @@
  *   2      each value's bits against its squared error among the latents
  *   3      2 sweeps (RDOQ): the slope of the loss at the pixels says where each latent wants to go, the curvature how much that is worth
  *          against its bits; all are rounded anew                       one backward pass for each sweep, and two before them
- *   4      8 more, straight-through rounding, with noise that fades
- *   5 .. 7 20, 40 and 100 steps of Adam on softly rounded latents and hyper latents
- *   8      200 of stochastic Gumbel annealing (SGA)
+ *   4, 5   8 and 20 more, straight-through rounding, with noise that fades
+ *   6      60 steps of Adam on softly rounded latents and hyper latents
+ *   7, 8   100 and 200 of stochastic Gumbel annealing (SGA)
  *   9      300 more; then, for the picture as a whole, changes of the synthesis (delta_search.h)
  *
  * What counts is J of real bytes with the integer prior and of the pixels of what was rounded. The same picture, setting and seed give the
