@@ -38,6 +38,7 @@ typedef struct PictureEncoderOptions {
     const PictureModel *model; /* kept */
     RsdThreads *threads;       /* kept; NULL: the calling thread alone */
     PictureSource source;
+    int64_t kept_size; /* most bytes of latents that are kept between runs; 0: 192 MiB */
     int tile_exponent; /* 0: 10, and 9 for more than 2^25 pixels, or more than 2^19 that are searched */
     bool searches;     /* efforts of SEARCH_FIRST_EFFORT and more will be asked for; what follows is for them */
     PictureLossFn loss; /* NULL: the mean squared error; kept, with loss_ctx */
@@ -64,11 +65,14 @@ typedef struct PictureSetting {
 #define PICTURE_SHARES 1024
 
 /* Codes everything and writes it (write NULL: only counts). *size gets the bytes of the stream. Of pictures whose latents take
- * 192 MiB or less (40 million pixels of 320 channels, more of fewer) they are kept, so that a second call need not analyse them again, and
+ * kept_size or less (by itself 40 million pixels of 320 channels, more of fewer) they are kept, so that a second call need not analyse them again, and
  * what was found for a level and an effort serves until another is asked for; only these get changes of the synthesis.
  * Errors: RSD_ERR_UNSUPPORTED (a tile too large for a packet), RSD_ERR_MEMORY, those of source and write. */
 RsdStatus picture_encoder_run(PictureEncoder *encoder, PictureSetting setting, RsdWriteFn write, void *write_ctx,
                               int64_t *size, RsdError *err);
+/* What a search finds from now on serves later calls whatever its size, in four bytes for each latent: a search that was ended early could
+ * not be repeated. Errors: RSD_ERR_MEMORY; then the encoder can only be closed. */
+RsdStatus picture_encoder_keep_found(PictureEncoder *encoder, RsdError *err);
 int picture_encoder_level_max(const PictureEncoder *encoder);
 /* Of the last run. */
 const PictureInfo *picture_encoder_info(const PictureEncoder *encoder);
@@ -78,8 +82,8 @@ PictureFound picture_encoder_found(const PictureEncoder *encoder);
 /* --- to a given size ------------------------------------------------------------------------------------------------ */
 
 /* The setting with the most bytes that are not more than max_size, within half a percent of it where the picture allows: by level, by
- * strength from least.strength on, and by its share. least.effort: of the search, whose result is then made to fit; the stream must be
- * made before anything else is searched. *size: its real size. on_trial (may be NULL) is told of every trial. Errors: RSD_ERR_ARG naming
+ * strength from least.strength on, and by its share. least.effort: of the search, whose result is kept and then made to fit; the stream must
+ * be made before anything else is searched. *size: its real size. on_trial (may be NULL) is told of every trial. Errors: RSD_ERR_ARG naming
  * the least size that is possible, those of picture_encoder_run, that of on_trial. */
 typedef RsdStatus (*PictureTrialFn)(void *ctx, PictureSetting setting, int64_t size, RsdError *err);
 RsdStatus picture_fit(PictureEncoder *encoder, int64_t max_size, PictureSetting least, PictureTrialFn on_trial, void *trial_ctx,

@@ -168,7 +168,7 @@ RsdStatus picture_encoder_open(PictureEncoder **out, const PictureEncoderOptions
     TRY(mem_calloc(&encoder->row, (size_t)encoder->info.n_across, sizeof *encoder->row, err));
     n_latents = options->model->codec->config.latent * (picture_latents(encoder->info.width));
     n_all = n_latents * (picture_latents(encoder->info.height));
-    if (n_all * (int64_t)sizeof *encoder->kept <= KEPT_MAX_SIZE)
+    if (n_all * (int64_t)sizeof *encoder->kept <= (options->kept_size > 0 ? options->kept_size : KEPT_MAX_SIZE))
         TRY(mem_alloc(&encoder->kept, (size_t)n_all, sizeof *encoder->kept, err));
     else
         TRY(mem_alloc(&encoder->row_y, (size_t)(n_latents * picture_tile(&encoder->info, 0).latent_h),
@@ -199,6 +199,11 @@ void picture_encoder_close(PictureEncoder **encoder)
     mem_free(&old->row_y);
     mem_free(&old->kept);
     mem_free(encoder);
+}
+
+RsdStatus picture_encoder_keep_found(PictureEncoder *encoder, RsdError *err)
+{
+    return encoder->search ? picture_search_keep_all(encoder->search, err) : RSD_OK;
 }
 
 /* --- latents -------------------------------------------------------------------------------------------------------- */

@@ -182,8 +182,10 @@ RsdStatus picture_fit(PictureEncoder *encoder, int64_t max_size, PictureSetting 
     TRY(find_level(&fit, least.strength, &low, err));
     if (!searches || low < 0)
         TRY(fit_rounded(&fit, low, least.strength, err));
-    if (searches)
+    if (searches) {
+        TRY(picture_encoder_keep_found(encoder, err));
         TRY(fit_searched(&fit, low, least.strength, least.effort, err));
+    }
     *setting = fit.best;
     *size = fit.best_size;
 fail:

@@ -21,11 +21,22 @@ struct PictureSearch {
     PictureDeltas deltas;
 };
 
+static RsdStatus take_memory(PictureSearch *search, RsdError *err)
+{
+    const PictureInfo *info = search->options.objective.info;
+    const ImageCodecConfig *config = &search->options.objective.model->codec->config;
+    const int64_t w = picture_latents(info->width);
+    const int64_t h = search->keeps_all ? picture_latents(info->height) : picture_tile(info, 0).latent_h;
+    RsdStatus status = RSD_OK;
+
+    TRY(mem_alloc(&search->y, (size_t)(config->latent * w * h), sizeof *search->y, err));
+    TRY(mem_alloc(&search->z, (size_t)(config->hyper * picture_hypers(w) * picture_hypers(h)), sizeof *search->z, err));
+fail:
+    return status;
+}
+
 RsdStatus picture_search_create(PictureSearch **out, const TileSearchOptions *options, bool keeps_all, RsdError *err)
 {
-    const PictureInfo *info = options->objective.info;
-    const ImageCodecConfig *config = &options->objective.model->codec->config;
-    const int64_t w = picture_latents(info->width), h = keeps_all ? picture_latents(info->height) : picture_tile(info, 0).latent_h;
     PictureSearch *search = NULL;
     RsdStatus status = RSD_OK;
 
@@ -34,8 +45,7 @@ RsdStatus picture_search_create(PictureSearch **out, const TileSearchOptions *op
     search->options = *options;
     search->keeps_all = keeps_all;
     TRY(tile_search_create(&search->tiles, options, err));
-    TRY(mem_alloc(&search->y, (size_t)(config->latent * w * h), sizeof *search->y, err));
-    TRY(mem_alloc(&search->z, (size_t)(config->hyper * picture_hypers(w) * picture_hypers(h)), sizeof *search->z, err));
+    TRY(take_memory(search, err));
     *out = search;
     return RSD_OK;
 fail:
@@ -51,6 +61,17 @@ void picture_search_destroy(PictureSearch **search)
     mem_free(&(*search)->y);
     mem_free(&(*search)->z);
     mem_free(search);
+}
+
+RsdStatus picture_search_keep_all(PictureSearch *search, RsdError *err)
+{
+    if (search->keeps_all)
+        return RSD_OK;
+    mem_free(&search->y);
+    mem_free(&search->z);
+    search->keeps_all = true;
+    search->effort = 0; /* of no search: the next one begins anew */
+    return take_memory(search, err);
 }
 
 /* Tiles of a row follow each other, rows too when all are kept; a tile begins at a multiple of the hyper latents' stride. */

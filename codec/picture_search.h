@@ -16,6 +16,8 @@ typedef struct PictureSearch PictureSearch;
  * Errors: RSD_ERR_MEMORY. */
 RsdStatus picture_search_create(PictureSearch **out, const TileSearchOptions *options, bool keeps_all, RsdError *err);
 void picture_search_destroy(PictureSearch **search);
+/* From now on all are kept; what was found is not. After an error the search can only be destroyed. Errors: RSD_ERR_MEMORY. */
+RsdStatus picture_search_keep_all(PictureSearch *search, RsdError *err);
 
 /* Has the row of tiles that begins with tile `first` searched. Rows come in order; those found before at this level and effort stay,
  * when all are kept. Errors: those of tile_search_run. */

@@ -533,6 +533,38 @@ static void meet_sizes(int n, int effort)
     cr_assert_geq(n_near, n * 9 / 10, "%d of %d within half a percent", n_near, n);
 }
 
+static bool stop_after_some(void *ctx, const SearchProgress *progress)
+{
+    (void)progress;
+    return --*(int *)ctx > 0;
+}
+
+/* The search of a picture whose latents are too many to be kept is ended during one trial or another. */
+Test(picture_search, an_end_before_its_time_does_not_exceed_a_size)
+{
+    const Scene scene = {.width = 130, .height = 130, .number = 8};
+    PictureEncoderOptions options = options_for(&scene);
+
+    options.kept_size = 1;
+    options.tile_exponent = 6;
+    options.on_progress = stop_after_some;
+    for (int n = 20; n < 600; n += 240) {
+        int left = n;
+        PictureEncoder *encoder;
+        PictureSetting setting;
+        int64_t size, again;
+        RsdError err;
+
+        options.progress_ctx = &left;
+        ASSERT_OK(picture_encoder_open(&encoder, &options, &err), err);
+        ASSERT_OK(picture_fit(encoder, 700, (PictureSetting){.strength = SEARCH_ROUNDING, .effort = 4}, NULL, NULL, &setting, &size, &err),
+                  err);
+        ASSERT_OK(picture_encoder_run(encoder, setting, NULL, NULL, &again, &err), err);
+        cr_expect(again == size && size <= 700, "ended after %d steps: %lld bytes, %lld promised", n, (long long)again, (long long)size);
+        picture_encoder_close(&encoder);
+    }
+}
+
 Test(picture_search, sizes_are_never_exceeded_and_nearly_reached)
 {
     const bool is_long = getenv("RESIDUA_LONG") != NULL;
