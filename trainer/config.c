@@ -303,6 +303,21 @@ fail:
     return status;
 }
 
+/* What moves codes of sound, of which those of pictures know a part. */
+static RsdStatus check_picture_codes(const CodeTraining *codes, int quantizer, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    CHECK(codes->paths == 1, err, RSD_ERR_ARG, "train.codes_paths = %d is for sound; the codes of pictures are searched stage by stage",
+          codes->paths);
+    CHECK(codes->sync <= 0.0f, err, RSD_ERR_ARG, "train.codes_sync = %g is for sound; no gradient moves codes of pictures",
+          (double)codes->sync);
+    CHECK(quantizer == IMAGE_RVQ || (codes->follow <= 0.0f && codes->ahead == 0), err, RSD_ERR_ARG,
+          "train.codes_follow and train.codes_ahead move codes, which picture.quantizer = rvq alone learns");
+fail:
+    return status;
+}
+
 /* Critics of pictures, and what of the training of sound they do not share. */
 static RsdStatus check_picture_step(const TrainConfig *cfg, RsdError *err)
 {
@@ -325,6 +340,7 @@ static RsdStatus check_picture_step(const TrainConfig *cfg, RsdError *err)
           BALANCE_NAMES[balance]);
     CHECK(train_config_n_terms(cfg) <= BALANCER_MAX_LOSSES, err, RSD_ERR_ARG,
           "%d losses, the adversary's included; %d are possible", train_config_n_terms(cfg), BALANCER_MAX_LOSSES);
+    TRY(check_picture_codes(&cfg->train.codes, cfg->picture.model.quantizer, err));
     TRY(adversary_check_config(&cfg->adversary, true, cfg->picture.crop, err));
 fail:
     return status;

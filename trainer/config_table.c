@@ -185,7 +185,7 @@ const ConfigKey CONFIG_KEYS[] = {
     NUMBER("train", "codes_follow", FLOAT, NONE, 0, 1, "0", train.codes.follow,
            "in each step all codes go together so far of the way to the mean and spread of the latents: none stays behind; 0 is off"),
     NUMBER("train", "codes_paths", INT, NONE, 1, RVQ_MAX_PATHS, "1", train.codes.paths,
-           "choices that the search for codes keeps open from stage to stage, in training and validation; 4 are what `residua encode` keeps"),
+           "choices that the search for codes of sound keeps open from stage to stage, in training and validation; 4 are what `residua encode` keeps"),
     NUMBER("train", "codes_ahead", INT, NONE, 0, 100, "0", train.codes.ahead,
            "updates of the codes before each step, so that the network learns against codes that fit (alternating optimisation)"),
     NUMBER("train", "codes_sync", FLOAT, NONE, 0, 10, "0", train.codes.sync,

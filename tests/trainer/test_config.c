@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 
 #include "engine/base/mem.h"
+#include "tests/shared.h"
 #include "trainer/config_table.h"
 
 static TrainConfig cfg;
@@ -162,6 +163,28 @@ Test(config, rules_between_keys)
         cr_expect_eq(train_config_check(&cfg, NULL), RSD_OK);
         cr_assert_eq(train_config_set(&cfg, bad[i], &err), RSD_OK, "%s", err.text);
         cr_expect_eq(train_config_check(&cfg, &err), RSD_ERR_ARG, "%s", bad[i]);
+    }
+}
+
+/* The codes of pictures are learned and searched in one way. */
+Test(config, remedies_for_codes_of_sound_are_refused_for_pictures)
+{
+    static const struct {
+        const char *quantizer, *setting, *reason; /* NULL: it is possible */
+    } cases[] = {{"rvq", "codes_follow=0.1", NULL},          {"rvq", "codes_ahead=1", NULL},          {"rvq", "codes_paths=4", "is for sound"},
+                 {"rvq", "codes_sync=0.5", "is for sound"},  {"fsq", "codes_follow=0.1", "rvq alone"}, {"fsq", "codes_paths=2", "is for sound"},
+                 {"scalar", "codes_ahead=1", "rvq alone"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[160];
+        RsdError err = {0};
+
+        train_config_init(&cfg);
+        snprintf(text, sizeof text, "[model]\nkind = picture\n[picture]\nquantizer = %s\nlatent = 4\n[train]\n%s\n", cases[i].quantizer,
+                 cases[i].setting);
+        ASSERT_OK(train_config_parse(&cfg, text, "x.ini", &err), err);
+        cr_expect_eq(train_config_check(&cfg, &err), cases[i].reason ? RSD_ERR_ARG : RSD_OK, "%s: %s", text, err.text);
+        cr_expect(!cases[i].reason || strstr(err.text, cases[i].reason), "%s: %s", text, err.text);
     }
 }
 
