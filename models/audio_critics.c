@@ -28,6 +28,7 @@
 #define N_BANDS 5
 #define STACK_LAYERS 5 /* hidden layers over a spectrogram or a band of it */
 #define MIN_WINDOW 16
+#define MIN_BANDS_WINDOW 20 /* its lowest band has one frequency */
 #define MAX_WINDOW 65536
 
 static const double BAND_EDGES[N_BANDS + 1] = {0.0, 0.1, 0.25, 0.5, 0.75, 1.0}; /* audio.md 2.6 */
@@ -97,26 +98,28 @@ static int smaller(int a, int b)
     return a < b ? a : b;
 }
 
+/* Channels after i quarterings of the rate. */
+static int scale_width(const AudioCriticsConfig *config, int i)
+{
+    return smaller(config->scale_channels << 2 * i, config->scale_max_channels);
+}
+
 /* Groups of four input channels, channels times four at each quartering of the rate. */
 static RsdStatus describe_scale(Critic *critic, const AudioCriticsConfig *config, RsdError *err)
 {
-    int c = config->scale_channels, widest = config->scale_max_channels, wider;
+    const int c = scale_width(config, SCALE_LAYERS), widest = smaller(2 * c, config->scale_max_channels);
     RsdStatus status = take_layers(critic, 1, SCALE_LAYERS + 2, err);
 
     if (status != RSD_OK)
         return status;
     snprintf(critic->name, sizeof critic->name, "scale%d", critic->size);
-    *hidden_layer(critic, 0, 0) = (CriticConv){.c_in = config->channels, .c_out = c, .kernel = {0, SCALE_FIRST_KERNEL},
-                                               .unpadded = true};
-    for (int i = 1; i <= SCALE_LAYERS; i++) {
-        wider = smaller(4 * c, widest);
-        *hidden_layer(critic, 0, i) =
-            (CriticConv){.c_in = c, .c_out = wider, .groups = c / 4, .kernel = {0, 41}, .stride = {1, 4}};
-        c = wider;
-    }
-    wider = smaller(2 * c, widest);
-    *hidden_layer(critic, 0, SCALE_LAYERS + 1) = (CriticConv){.c_in = c, .c_out = wider, .kernel = {0, 5}};
-    *last_layer(critic) = (CriticConv){.c_in = wider, .c_out = 1, .kernel = {0, 3}};
+    *hidden_layer(critic, 0, 0) = (CriticConv){.c_in = config->channels, .c_out = scale_width(config, 0),
+                                               .kernel = {0, SCALE_FIRST_KERNEL}, .unpadded = true};
+    for (int i = 1; i <= SCALE_LAYERS; i++)
+        *hidden_layer(critic, 0, i) = (CriticConv){.c_in = scale_width(config, i - 1), .c_out = scale_width(config, i),
+                                                   .groups = scale_width(config, i - 1) / 4, .kernel = {0, 41}, .stride = {1, 4}};
+    *hidden_layer(critic, 0, SCALE_LAYERS + 1) = (CriticConv){.c_in = c, .c_out = widest, .kernel = {0, 5}};
+    *last_layer(critic) = (CriticConv){.c_in = widest, .c_out = 1, .kernel = {0, 3}};
     return RSD_OK;
 }
 
@@ -177,17 +180,35 @@ fail:
 
 /* ---- life ---- */
 
-static RsdStatus check_windows(const char *name, int n, const int *windows, int channels, RsdError *err)
+static RsdStatus check_windows(const char *name, int least, int n, const int *windows, int channels, RsdError *err)
 {
     RsdStatus status = RSD_OK;
 
     CHECK(n >= 0 && n <= CRITICS_MAX_SCALES, err, RSD_ERR_ARG, "more than %d %s critics", CRITICS_MAX_SCALES, name);
     for (int i = 0; i < n; i++)
-        CHECK(windows[i] >= MIN_WINDOW && windows[i] <= MAX_WINDOW && windows[i] % 4 == 0, err, RSD_ERR_ARG,
+        CHECK(windows[i] >= least && windows[i] <= MAX_WINDOW && windows[i] % 4 == 0, err, RSD_ERR_ARG,
               "%s critic with a window of %d samples; multiples of 4 from %d to %d are possible", name, windows[i],
-              MIN_WINDOW, MAX_WINDOW);
+              least, MAX_WINDOW);
     CHECK(!n || (channels >= 1 && channels <= MAX_CHANNELS), err, RSD_ERR_ARG,
           "%s critics with %d channels; 1 to %d are possible", name, channels, MAX_CHANNELS);
+fail:
+    return status;
+}
+
+static RsdStatus check_scales(const AudioCriticsConfig *c, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    CHECK(c->scale_channels >= 4 && c->scale_channels % 4 == 0 && c->scale_max_channels >= c->scale_channels &&
+              c->scale_max_channels % c->scale_channels == 0 && c->scale_max_channels <= MAX_CHANNELS,
+          err, RSD_ERR_ARG,
+          "waveform critics of %d to %d channels; the first must be a multiple of 4 and the last a multiple of the "
+          "first up to %d",
+          c->scale_channels, c->scale_max_channels, MAX_CHANNELS);
+    for (int i = 1; i <= SCALE_LAYERS; i++)
+        CHECK(scale_width(c, i) % (scale_width(c, i - 1) / 4) == 0, err, RSD_ERR_ARG,
+              "waveform critics of %d to %d channels: the layer before the widest has %d, in groups of 4, and %d groups do not share %d",
+              c->scale_channels, c->scale_max_channels, scale_width(c, i - 1), scale_width(c, i - 1) / 4, scale_width(c, i));
 fail:
     return status;
 }
@@ -207,15 +228,10 @@ RsdStatus audio_critics_check_config(const AudioCriticsConfig *c, RsdError *err)
     for (int i = 0; i < (c->n_periods ? c->n_period_layers : 0); i++)
         CHECK(c->period_channels[i] >= 1 && c->period_channels[i] <= MAX_CHANNELS, err, RSD_ERR_ARG,
               "period critics with %d channels; 1 to %d are possible", c->period_channels[i], MAX_CHANNELS);
-    CHECK(!c->n_scales || (c->scale_channels >= 4 && c->scale_channels % 4 == 0 &&
-                           c->scale_max_channels >= c->scale_channels &&
-                           c->scale_max_channels % c->scale_channels == 0 && c->scale_max_channels <= MAX_CHANNELS),
-          err, RSD_ERR_ARG,
-          "waveform critics of %d to %d channels; the first must be a multiple of 4 and the last a multiple of the "
-          "first up to %d",
-          c->scale_channels, c->scale_max_channels, MAX_CHANNELS);
-    TRY(check_windows("stft", c->n_stft, c->stft_windows, c->stft_channels, err));
-    TRY(check_windows("bands", c->n_bands, c->band_windows, c->band_channels, err));
+    if (c->n_scales)
+        TRY(check_scales(c, err));
+    TRY(check_windows("stft", MIN_WINDOW, c->n_stft, c->stft_windows, c->stft_channels, err));
+    TRY(check_windows("bands", MIN_BANDS_WINDOW, c->n_bands, c->band_windows, c->band_channels, err));
     CHECK(c->n_periods + c->n_scales + c->n_stft + c->n_bands > 0, err, RSD_ERR_ARG, "no critic is switched on");
 fail:
     return status;
