@@ -126,10 +126,17 @@ typedef struct PriorTables {
     int16_t *scale;   /* [IMAGE_SCALE_TABLES, IMAGE_SCALE_WEIGHTS], or NULL: the normal distributions of codec/cdf.h */
 } PriorTables;
 
+/* Memory of the arrays of an integer form. */
+typedef struct IntegerMemory {
+    Arena *arena;
+    ArenaMark filled; /* by the arrays; copies for a file follow */
+} IntegerMemory;
+
 /* Rows of the scale grid that steps are above 1: local of a place, of its psi, and levels [IMAGE_LEVELS, M]. */
 typedef struct IntegerSteps {
     IntegerLayer local; /* M -> 1; integer_layer_fits holds */
     const int16_t *levels;
+    IntegerMemory memory;
 } IntegerSteps;
 
 typedef struct IntegerPrior {
@@ -137,6 +144,7 @@ typedef struct IntegerPrior {
     const IntegerSteps *steps;           /* of the codec, or NULL: all steps are 1 */
     const int16_t *level_bias;           /* [IMAGE_LEVELS, M] */
     PriorTables tables;
+    IntegerMemory memory;
 } IntegerPrior;
 
 /* Layers of a stage's network; models/stage_prior.h. */
@@ -147,6 +155,7 @@ typedef struct StagePrior {
     int n_stages, n_codes, dim;
     IntegerLayer layers[IMAGE_MAX_STAGES][STAGE_N_LAYERS]; /* integer_layer_fits holds for each */
     const int16_t *codes[IMAGE_MAX_STAGES];                /* [n_codes, dim] in 1/64, within INTEGER_MAX */
+    IntegerMemory memory;
 } StagePrior;
 
 typedef struct ImageNet ImageNet; /* the layers; models/image_net.h */

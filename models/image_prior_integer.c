@@ -17,37 +17,12 @@
 #define Z_CANDIDATES (2 * IMAGE_Z_LIMIT + 1)
 #define Z_LEAST 1e-30f
 
-/* An IntegerPrior with the memory of its arrays. */
-typedef struct OwnedPrior {
-    IntegerPrior prior; /* first: a pointer to it is one to the whole */
-    Arena *arena;
-    ArenaMark filled; /* by the arrays; copies for a file follow */
-} OwnedPrior;
-
-static RsdStatus open_prior(OwnedPrior **out, RsdError *err)
-{
-    OwnedPrior *owned = NULL;
-    RsdStatus status = RSD_OK;
-
-    *out = NULL;
-    TRY(mem_calloc(&owned, 1, sizeof *owned, err));
-    TRY(arena_create(&owned->arena, 0, err));
-    *out = owned;
-    return RSD_OK;
-fail:
-    mem_free(&owned);
-    return status;
-}
-
 void integer_prior_destroy(IntegerPrior **prior)
 {
-    OwnedPrior *owned = (OwnedPrior *)*prior;
-
-    if (!owned)
+    if (!*prior)
         return;
-    arena_destroy(&owned->arena);
-    mem_free(&owned);
-    *prior = NULL;
+    arena_destroy(&(*prior)->memory.arena);
+    mem_free(prior);
 }
 
 /* ---- from float ---- */
@@ -147,19 +122,18 @@ fail:
 RsdStatus integer_prior_create(IntegerPrior **out, const ImageCodec *codec, RsdError *err)
 {
     const ImageNet *net = codec->net;
-    OwnedPrior *owned;
     IntegerPrior *prior = NULL;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    TRY(open_prior(&owned, err));
-    prior = &owned->prior;
+    TRY(mem_calloc(&prior, 1, sizeof *prior, err));
+    TRY(arena_create(&prior->memory.arena, 0, err));
     for (int i = 0; i < PRIOR_N_LAYERS; i++)
-        TRY(integer_net_make(&prior->layers[i], &net->prior[i], image_prior_layer_has_relu((PriorLayer)i), owned->arena, err));
-    TRY(integer_table_make(&prior->level_bias, "prior.level_bias", net->level_bias, owned->arena, err));
-    TRY(make_tables(&prior->tables, net->z_weights, owned->arena, err));
-    TRY(copy_scales(&prior->tables, codec->scale_weights, owned->arena, err));
-    owned->filled = arena_mark(owned->arena);
+        TRY(integer_net_make(&prior->layers[i], &net->prior[i], image_prior_layer_has_relu((PriorLayer)i), prior->memory.arena, err));
+    TRY(integer_table_make(&prior->level_bias, "prior.level_bias", net->level_bias, prior->memory.arena, err));
+    TRY(make_tables(&prior->tables, net->z_weights, prior->memory.arena, err));
+    TRY(copy_scales(&prior->tables, codec->scale_weights, prior->memory.arena, err));
+    prior->memory.filled = arena_mark(prior->memory.arena);
     *out = prior;
     return RSD_OK;
 fail:
@@ -195,12 +169,11 @@ static void list_arrays(IntegerArray list[N_ARRAYS], const IntegerPrior *prior, 
 
 RsdStatus integer_prior_save(const IntegerPrior *prior, const ImageCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err)
 {
-    const OwnedPrior *owned = (const OwnedPrior *)prior;
-    Arena *arena = owned->arena;
+    Arena *arena = prior->memory.arena;
     IntegerArray list[N_ARRAYS];
     RsdStatus status = RSD_OK;
 
-    arena_rewind(arena, owned->filled);
+    arena_rewind(arena, prior->memory.filled);
     for (int i = 0; i < PRIOR_N_LAYERS; i++)
         TRY(integer_net_write(PRIOR_LAYER_NAMES[i], &prior->layers[i], arena, writer, err));
     list_arrays(list, prior, cfg);
@@ -248,30 +221,29 @@ fail:
 RsdStatus integer_prior_load(IntegerPrior **out, const ImageCodecConfig *cfg, const Safetensors *st, RsdError *err)
 {
     ImageNet net;
-    OwnedPrior *owned;
     IntegerPrior *prior = NULL;
     IntegerArray list[N_ARRAYS];
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    TRY(open_prior(&owned, err));
-    prior = &owned->prior;
+    TRY(mem_calloc(&prior, 1, sizeof *prior, err));
+    TRY(arena_create(&prior->memory.arena, 0, err));
     image_net_describe(&net, cfg);
     for (int i = 0; i < PRIOR_N_LAYERS; i++) {
         prior->layers[i] = integer_net_sizes(&net.prior[i], image_prior_layer_has_relu((PriorLayer)i));
-        TRY(integer_net_read(PRIOR_LAYER_NAMES[i], &prior->layers[i], st, owned->arena, err));
+        TRY(integer_net_read(PRIOR_LAYER_NAMES[i], &prior->layers[i], st, prior->memory.arena, err));
     }
     list_arrays(list, prior, cfg);
     for (int i = 0; i < N_ARRAYS; i++)
         if (i != SCALES || safetensors_find(st, list[i].name))
-            TRY(integer_array_read(&list[i], st, owned->arena, err));
+            TRY(integer_array_read(&list[i], st, prior->memory.arena, err));
     prior->level_bias = list[0].data;
     prior->tables = (PriorTables){list[1].data, list[2].data, list[3].data, list[SCALES].data};
     TRY(integer_table_check("prior.level_bias_q", prior->level_bias, (int64_t)IMAGE_LEVELS * cfg->latent, err));
     TRY(check_tables(&prior->tables, cfg->hyper, err));
     if (prior->tables.scale)
         TRY(check_scales(prior->tables.scale, err));
-    owned->filled = arena_mark(owned->arena);
+    prior->memory.filled = arena_mark(prior->memory.arena);
     *out = prior;
     return RSD_OK;
 fail:

@@ -70,48 +70,26 @@ fail:
 
 /* ---- as integers ---- */
 
-typedef struct OwnedSteps {
-    IntegerSteps steps; /* first: a pointer to it is one to the whole */
-    Arena *arena;
-    ArenaMark filled; /* by the arrays; copies for a file follow */
-} OwnedSteps;
-
-static RsdStatus open_steps(OwnedSteps **out, RsdError *err)
-{
-    RsdStatus status = RSD_OK;
-
-    TRY(mem_calloc(out, 1, sizeof **out, err));
-    TRY(arena_create(&(*out)->arena, 0, err));
-    return RSD_OK;
-fail:
-    mem_free(out);
-    return status;
-}
-
 void integer_steps_destroy(IntegerSteps **steps)
 {
-    OwnedSteps *owned = (OwnedSteps *)*steps;
-
-    if (!owned)
+    if (!*steps)
         return;
-    arena_destroy(&owned->arena);
-    mem_free(&owned);
-    *steps = NULL;
+    arena_destroy(&(*steps)->memory.arena);
+    mem_free(steps);
 }
 
 RsdStatus integer_steps_create(IntegerSteps **out, const ImageCodec *codec, RsdError *err)
 {
     const ImageNet *net = codec->net;
-    OwnedSteps *owned;
     IntegerSteps *steps = NULL;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    TRY(open_steps(&owned, err));
-    steps = &owned->steps;
-    TRY(integer_net_make(&steps->local, &net->steps_local, false, owned->arena, err));
-    TRY(integer_table_make(&steps->levels, "steps.levels", net->steps_levels, owned->arena, err));
-    owned->filled = arena_mark(owned->arena);
+    TRY(mem_calloc(&steps, 1, sizeof *steps, err));
+    TRY(arena_create(&steps->memory.arena, 0, err));
+    TRY(integer_net_make(&steps->local, &net->steps_local, false, steps->memory.arena, err));
+    TRY(integer_table_make(&steps->levels, "steps.levels", net->steps_levels, steps->memory.arena, err));
+    steps->memory.filled = arena_mark(steps->memory.arena);
     *out = steps;
     return RSD_OK;
 fail:
@@ -137,13 +115,12 @@ static IntegerArray array_of_levels(const IntegerSteps *steps, const ImageCodecC
 
 RsdStatus integer_steps_save(const IntegerSteps *steps, const ImageCodecConfig *cfg, SafetensorsWriter *writer, RsdError *err)
 {
-    const OwnedSteps *owned = (const OwnedSteps *)steps;
     const IntegerArray levels = array_of_levels(steps, cfg);
     RsdStatus status = RSD_OK;
 
-    arena_rewind(owned->arena, owned->filled);
-    TRY(integer_net_write("steps.local", &steps->local, owned->arena, writer, err));
-    TRY(integer_array_write(&levels, owned->arena, writer, err));
+    arena_rewind(steps->memory.arena, steps->memory.filled);
+    TRY(integer_net_write("steps.local", &steps->local, steps->memory.arena, writer, err));
+    TRY(integer_array_write(&levels, steps->memory.arena, writer, err));
 fail:
     return status;
 }
@@ -151,22 +128,21 @@ fail:
 RsdStatus integer_steps_load(IntegerSteps **out, const ImageCodecConfig *cfg, const Safetensors *st, RsdError *err)
 {
     ImageNet net;
-    OwnedSteps *owned;
     IntegerSteps *steps = NULL;
     IntegerArray levels;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    TRY(open_steps(&owned, err));
-    steps = &owned->steps;
+    TRY(mem_calloc(&steps, 1, sizeof *steps, err));
+    TRY(arena_create(&steps->memory.arena, 0, err));
     image_net_describe(&net, cfg);
     steps->local = integer_net_sizes(&net.steps_local, false);
-    TRY(integer_net_read("steps.local", &steps->local, st, owned->arena, err));
+    TRY(integer_net_read("steps.local", &steps->local, st, steps->memory.arena, err));
     levels = array_of_levels(steps, cfg);
-    TRY(integer_array_read(&levels, st, owned->arena, err));
+    TRY(integer_array_read(&levels, st, steps->memory.arena, err));
     steps->levels = levels.data;
     TRY(integer_table_check("steps.levels_q", steps->levels, (int64_t)IMAGE_LEVELS * cfg->latent, err));
-    owned->filled = arena_mark(owned->arena);
+    steps->memory.filled = arena_mark(steps->memory.arena);
     *out = steps;
     return RSD_OK;
 fail:

@@ -10,40 +10,30 @@
 #include "models/integer_net.h"
 #include "models/stage_prior.h"
 
-/* A StagePrior with the memory of its arrays. */
-typedef struct OwnedPrior {
-    StagePrior prior; /* first: a pointer to it is one to the whole */
-    Arena *arena;
-    ArenaMark filled; /* by the arrays; copies for a file follow */
-} OwnedPrior;
-
-static RsdStatus open_prior(OwnedPrior **out, const ImageCodecConfig *cfg, RsdError *err)
+static RsdStatus open_prior(StagePrior **out, const ImageCodecConfig *cfg, RsdError *err)
 {
-    OwnedPrior *owned = NULL;
+    StagePrior *prior = NULL;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    TRY(mem_calloc(&owned, 1, sizeof *owned, err));
-    TRY(arena_create(&owned->arena, 0, err));
-    owned->prior.n_stages = cfg->codebooks;
-    owned->prior.n_codes = cfg->codebook_size;
-    owned->prior.dim = cfg->latent;
-    *out = owned;
+    TRY(mem_calloc(&prior, 1, sizeof *prior, err));
+    TRY(arena_create(&prior->memory.arena, 0, err));
+    prior->n_stages = cfg->codebooks;
+    prior->n_codes = cfg->codebook_size;
+    prior->dim = cfg->latent;
+    *out = prior;
     return RSD_OK;
 fail:
-    mem_free(&owned);
+    stage_prior_destroy(&prior);
     return status;
 }
 
 void stage_prior_destroy(StagePrior **prior)
 {
-    OwnedPrior *owned = (OwnedPrior *)*prior;
-
-    if (!owned)
+    if (!*prior)
         return;
-    arena_destroy(&owned->arena);
-    mem_free(&owned);
-    *prior = NULL;
+    arena_destroy(&(*prior)->memory.arena);
+    mem_free(prior);
 }
 
 /* ---- from float, and back ---- */
@@ -68,19 +58,17 @@ fail:
 RsdStatus stage_prior_create(StagePrior **out, const ImageCodec *codec, RsdError *err)
 {
     const ImageNet *net = codec->net;
-    OwnedPrior *owned;
     StagePrior *prior = NULL;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    TRY(open_prior(&owned, &codec->config, err));
-    prior = &owned->prior;
+    TRY(open_prior(&prior, &codec->config, err));
     for (int q = 0; q < prior->n_stages; q++) {
         for (int i = 0; i < STAGE_N_LAYERS; i++)
-            TRY(integer_net_make(&prior->layers[q][i], &net->stages[q][i], stage_layer_has_relu((StageLayer)i), owned->arena, err));
-        TRY(make_codes(&prior->codes[q], net->embed[q], q, owned->arena, err));
+            TRY(integer_net_make(&prior->layers[q][i], &net->stages[q][i], stage_layer_has_relu((StageLayer)i), prior->memory.arena, err));
+        TRY(make_codes(&prior->codes[q], net->embed[q], q, prior->memory.arena, err));
     }
-    owned->filled = arena_mark(owned->arena);
+    prior->memory.filled = arena_mark(prior->memory.arena);
     *out = prior;
     return RSD_OK;
 fail:
@@ -112,11 +100,10 @@ static IntegerArray codes_of(const StagePrior *prior, int stage)
 
 RsdStatus stage_prior_save(const StagePrior *prior, SafetensorsWriter *writer, RsdError *err)
 {
-    const OwnedPrior *owned = (const OwnedPrior *)prior;
-    Arena *arena = owned->arena;
+    Arena *arena = prior->memory.arena;
     RsdStatus status = RSD_OK;
 
-    arena_rewind(arena, owned->filled);
+    arena_rewind(arena, prior->memory.filled);
     for (int q = 0; q < prior->n_stages; q++) {
         const IntegerArray codes = codes_of(prior, q);
 
@@ -135,28 +122,26 @@ fail:
 RsdStatus stage_prior_load(StagePrior **out, const ImageCodecConfig *cfg, const Safetensors *st, RsdError *err)
 {
     ImageNet net;
-    OwnedPrior *owned;
     StagePrior *prior = NULL;
     RsdStatus status = RSD_OK;
 
     *out = NULL;
-    TRY(open_prior(&owned, cfg, err));
-    prior = &owned->prior;
+    TRY(open_prior(&prior, cfg, err));
     image_net_describe(&net, cfg);
     for (int q = 0; q < prior->n_stages; q++) {
         IntegerArray codes = codes_of(prior, q);
 
         for (int i = 0; i < STAGE_N_LAYERS; i++) {
             prior->layers[q][i] = integer_net_sizes(&net.stages[q][i], stage_layer_has_relu((StageLayer)i));
-            TRY(integer_net_read(net.stages[q][i].name, &prior->layers[q][i], st, owned->arena, err));
+            TRY(integer_net_read(net.stages[q][i].name, &prior->layers[q][i], st, prior->memory.arena, err));
         }
-        TRY(integer_array_read(&codes, st, owned->arena, err));
+        TRY(integer_array_read(&codes, st, prior->memory.arena, err));
         prior->codes[q] = codes.data;
         for (int64_t i = 0; i < (int64_t)prior->n_codes * prior->dim; i++)
             CHECK(prior->codes[q][i] >= -INTEGER_MAX && prior->codes[q][i] <= INTEGER_MAX, err, RSD_ERR_CORRUPT,
                   "rvq.%d.embed_q: %d, expected -%d to %d", q, prior->codes[q][i], INTEGER_MAX, INTEGER_MAX);
     }
-    owned->filled = arena_mark(owned->arena);
+    prior->memory.filled = arena_mark(prior->memory.arena);
     *out = prior;
     return RSD_OK;
 fail:
