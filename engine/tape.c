@@ -122,6 +122,17 @@ RsdStatus tape_grad(Tape *tape, Tensor *x, float **dx, bool *add, RsdError *err)
     return RSD_OK;
 }
 
+RsdStatus tape_seed(Tape *tape, Tensor *scalar, float weight, RsdError *err)
+{
+    float *grad;
+    bool add;
+    RsdStatus status = tape_grad(tape, scalar, &grad, &add, err);
+
+    if (status == RSD_OK && grad)
+        *grad = weight;
+    return status;
+}
+
 typedef struct AddJob {
     const PointKernels *point;
     const float *src;

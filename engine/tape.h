@@ -100,6 +100,9 @@ RsdStatus tape_backward(Tape *tape, Tensor *loss, RsdError *err);
  * gradient reached them. This is how a balancer feeds combined loss gradients into the codec. */
 RsdStatus tape_backward_from(Tape *tape, Tensor *y, const float *dy, RsdError *err);
 
+/* Puts weight into the gradient of a scalar, so that the next backward pass carries it along. Errors: RSD_ERR_MEMORY. */
+RsdStatus tape_seed(Tape *tape, Tensor *scalar, float weight, RsdError *err);
+
 /* For rules that record a part of the graph anew: calls the rules of all nodes, last to first, whose outputs have a gradient. */
 RsdStatus tape_replay(Tape *tape, RsdError *err);
 

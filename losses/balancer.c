@@ -114,6 +114,13 @@ static void scale_encodec(Work *work)
                           (work->averages[i] + EPSILON);
 }
 
+RsdStatus last_layer_norm(void *ctx, const float *grad, double *norm, RsdError *err)
+{
+    const LastLayer *last = ctx;
+
+    return tape_weight_grad_norm(last->tape, last->y, grad, last->group, norm, err);
+}
+
 static RsdStatus scale_adaptive(Work *work, float *out, RsdError *err)
 {
     const BalancerInput *input = work->input;

@@ -25,8 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/base/error.h"
-#include "engine/base/group.h"
+#include "engine/tape.h"
 
 #define BALANCER_MAX_LOSSES 16
 
@@ -68,11 +67,19 @@ typedef struct BalancerInput {
                                   stays as it is and the others share its part */
     const double *values;      /* [n_losses]; may be NULL for fixed, encodec, adaptive and config */
     int64_t batch, item_count;
-    /* For adaptive: the norm of the last layer's weight gradient for a gradient of the output, over the whole batch. */
+    /* For adaptive: the norm of the last layer's weight gradient for a gradient of the output, over the whole batch; last_layer_norm. */
     RsdStatus (*last_layer_norm)(void *ctx, const float *grad, double *norm, RsdError *err);
     void *ctx;
     Group *group; /* that has the other parts of the batch; norms are then those of the whole. NULL: this process alone */
 } BalancerInput;
+
+/* Of the layer that made y, by tape_weight_grad_norm; ctx: a LastLayer. */
+typedef struct LastLayer {
+    Tape *tape;
+    Tensor *y;
+    Group *group;
+} LastLayer;
+RsdStatus last_layer_norm(void *ctx, const float *grad, double *norm, RsdError *err);
 
 typedef struct BalancerReport {
     float ratios[BALANCER_MAX_LOSSES]; /* <n_i> over their sum: how the losses would compete unweighted; 0 when absent */

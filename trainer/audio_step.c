@@ -198,18 +198,6 @@ fail:
     return status;
 }
 
-/* Puts weight into the gradient of a scalar, so that the next replay carries it along. */
-static RsdStatus seed_scalar(Tape *tape, Tensor *scalar, float weight, RsdError *err)
-{
-    float *grad;
-    bool add;
-    RsdStatus status = tape_grad(tape, scalar, &grad, &add, err);
-
-    if (status == RSD_OK && grad)
-        *grad = weight;
-    return status;
-}
-
 /* The rate of so many stages: the lowest one that has them, else the highest. */
 static int rate_of_stages(const TrainConfig *cfg, int n_q)
 {
@@ -250,19 +238,6 @@ static double total_loss(const TrainConfig *cfg, const StepReport *report)
     for (int i = 0; i < cfg->loss.n_losses; i++)
         sum += (double)cfg->loss.weights[i] * report->losses[i];
     return sum;
-}
-
-typedef struct Output {
-    Tape *tape;
-    Tensor *y;
-    Group *group;
-} Output;
-
-static RsdStatus last_layer_norm(void *ctx, const float *grad, double *norm, RsdError *err)
-{
-    const Output *output = ctx;
-
-    return tape_weight_grad_norm(output->tape, output->y, grad, output->group, norm, err);
 }
 
 static void end_phase(StepReport *report, StepPhase phase, double *since)
@@ -318,14 +293,14 @@ static RsdStatus run_part(AudioStep *step, TrainState *state, const float *crops
     TRY(balancer_apply(&state->balancer,
                        &(BalancerInput){.grads = grads, .values = report->losses, .batch = shape[0],
                                         .item_count = shape[2], .last_layer_norm = last_layer_norm,
-                                        .ctx = &(Output){tape, y, step->group}, .group = step->group},
+                                        .ctx = &(LastLayer){tape, y, step->group}, .group = step->group},
                        combined, &report->balance, err));
     if (state->loss_scale.is_used)
         tape->kernels->point->scale(combined, state->loss_scale.value, combined, tensor_count(y), false);
     end_phase(report, PHASE_LOSS, &since);
 
     if (commitment) /* of a frozen encoder it moves learned codes, or nothing */
-        TRY(seed_scalar(tape, commitment, state->loss_scale.value * cfg->loss.commitment * part_share, err));
+        TRY(tape_seed(tape, commitment, state->loss_scale.value * cfg->loss.commitment * part_share, err));
     TRY(tape_backward_from(tape, y, combined, err));
     end_phase(report, PHASE_BACKWARD, &since);
 fail:

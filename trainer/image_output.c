@@ -133,19 +133,6 @@ fail:
 
 /* ---- all of it ---- */
 
-typedef struct LastLayer {
-    Tape *tape;
-    Tensor *y;
-    Group *group;
-} LastLayer;
-
-static RsdStatus last_layer_norm(void *ctx, const float *grad, double *norm, RsdError *err)
-{
-    const LastLayer *last = ctx;
-
-    return tape_weight_grad_norm(last->tape, last->y, grad, last->group, norm, err);
-}
-
 RsdStatus image_output_press(Tape *tape, TrainState *state, const ImageOutputInput *input, const float **grad, ImageOutput *report,
                              RsdError *err)
 {

@@ -129,18 +129,6 @@ static void share_report(Group *group, ImageStepReport *report)
     memcpy(report->head_mse, sums + 4, sizeof report->head_mse);
 }
 
-/* Puts 1 into the gradient of a scalar, so that the next replay carries it along. */
-static RsdStatus seed_scalar(Tape *tape, Tensor *scalar, RsdError *err)
-{
-    float *grad;
-    bool add;
-    RsdStatus status = tape_grad(tape, scalar, &grad, &add, err);
-
-    if (status == RSD_OK && grad)
-        *grad = 1.0f;
-    return status;
-}
-
 /* What a step makes of its crops. */
 typedef struct Pass {
     ImageWeights weights;
@@ -214,7 +202,7 @@ static RsdStatus run_backward(Tape *tape, const Pass *pass, const float *grad, R
     if (!grad)
         return tape_backward(tape, pass->rest, err);
     if (pass->rest)
-        TRY(seed_scalar(tape, pass->rest, err));
+        TRY(tape_seed(tape, pass->rest, 1.0f, err));
     TRY(tape_backward_from(tape, pass->back, grad, err));
 fail:
     return status;
