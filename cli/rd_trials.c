@@ -90,7 +90,8 @@ static RsdStatus read_lines(RdTrials *trials, RsdError *err)
     }
     CHECK(feof(file), err, RSD_ERR_IO, "%s: cannot read: %s", trials->path, strerror(errno));
     CHECK(n_lines == 0 || trials->n_records > 0, err, RSD_ERR_CORRUPT, "%s: no line of it is a trial; name another file", trials->path);
-    qsort(trials->records, trials->n_records, sizeof *trials->records, compare_records);
+    if (trials->n_records > 0)
+        qsort(trials->records, trials->n_records, sizeof *trials->records, compare_records);
 fail:
     free(line);
     if (file)

@@ -5,8 +5,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef RESIDUA_CONFIG_H
-#define RESIDUA_CONFIG_H
+#ifndef RESIDUA_TRAINER_CONFIG_H
+#define RESIDUA_TRAINER_CONFIG_H
 
 #include "losses/balancer.h"
 #include "models/adapter.h"
