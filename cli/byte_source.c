@@ -107,13 +107,6 @@ fail:
     return status;
 }
 
-void byte_source_warn_of_rest(const ByteSource *source, int64_t n_bytes, Console *console)
-{
-    if (source->file_size > n_bytes)
-        console_say(console, LOG_WARNING, "%s: %lld bytes after the end packet are no part of the stream: another one may stand there",
-                    source->name, (long long)(source->file_size - n_bytes));
-}
-
 RsdStatus byte_sink_write(void *ctx, const void *data, size_t size, RsdError *err)
 {
     return atomic_file_write(ctx, data, size, err);

@@ -7,7 +7,6 @@
 
 #include <stdint.h>
 
-#include "cli/console.h"
 #include "codec/residua.h"
 
 /* The longest header of a stream, which is looked at and then read again: that of .ecdc (codec/ecdc.h), longer than of .rsd. */
@@ -33,8 +32,6 @@ RsdStatus byte_source_read_all(ByteSource *source, uint8_t **data, size_t *size,
 /* Starts again with the first byte. At most BYTE_SOURCE_REPLAY_SIZE bytes may have been read before. */
 void byte_source_rewind(ByteSource *source);
 
-/* A warning when a regular file goes on behind the n_bytes of a stream that has its end. */
-void byte_source_warn_of_rest(const ByteSource *source, int64_t n_bytes, Console *console);
 
 /* RsdWriteFn; ctx is an AtomicFile. */
 RsdStatus byte_sink_write(void *ctx, const void *data, size_t size, RsdError *err);

@@ -59,6 +59,13 @@ void console_say(Console *console, LogLevel level, const char *format, ...)
     fprintf(stderr, "residua: %s%s\n", level == LOG_WARNING ? "warning: " : "", text);
 }
 
+void console_say_rest(Console *console, const char *name, int64_t n_bytes)
+{
+    if (n_bytes > 0)
+        console_say(console, LOG_WARNING, "%s: %lld bytes after the end packet are no part of the stream: another one may stand there", name,
+                    (long long)n_bytes);
+}
+
 void console_say_failure(Console *console, const RsdError *err)
 {
     if (err->status != RSD_ERR_MODULE || console->n_without_module++ == 0 || console->verbose)

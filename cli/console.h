@@ -6,6 +6,7 @@
 #define RESIDUA_CLI_CONSOLE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "cli/options.h"
 #include "engine/base/log.h"
@@ -24,6 +25,9 @@ void console_close(Console *console);
 
 /* One line "residua: text". LOG_INFO is left out when quiet, LOG_DEBUG unless verbose; LOG_WARNING gets its word. */
 void console_say(Console *console, LogLevel level, const char *format, ...) RSD_PRINTF(3, 4);
+
+/* A warning of n_bytes behind the end of a stream in a file; none for 0 and below. */
+void console_say_rest(Console *console, const char *name, int64_t n_bytes);
 
 /* Why an input failed. A missing module fails many in the same way: that is said once and, in the end, of how many; of each
  * when verbose. */

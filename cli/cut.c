@@ -142,7 +142,7 @@ static RsdStatus cut_sound(const CutWork *w, ByteSource *source, CountingSink *s
 
     TRY(rsd_stream_cut(&info, &options, err));
     TRY(atomic_file_commit(sink->file, err));
-    byte_source_warn_of_rest(source, report.n_bytes, w->console);
+    console_say_rest(w->console, source->name, source->file_size - report.n_bytes);
     result->seconds = (double)info.n_samples / info.rate_hz;
     result->n_bytes = sink->n_bytes;
     result->bitrate_bps = info.n_samples ? 8.0 * (double)sink->n_bytes / result->seconds : 0.0;

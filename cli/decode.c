@@ -364,7 +364,7 @@ static RsdStatus decode_item(void *ctx, const BatchItem *item, BatchResult *resu
     TRY(pump(w, decoder, writer, item, source.file_size < 0, err));
     note_result(result, decoder);
     if (rsd_decoder_info(decoder)->container == RSD_CONTAINER_RSD && rsd_decoder_report(decoder)->has_end)
-        byte_source_warn_of_rest(&source, rsd_decoder_report(decoder)->n_bytes, w->console);
+        console_say_rest(w->console, source.name, source.file_size - rsd_decoder_report(decoder)->n_bytes);
     if (json)
         describe(json, decoder, decoding.max_stages);
 fail:

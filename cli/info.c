@@ -240,7 +240,7 @@ static RsdStatus inspect_stream(const Inspection *in, ByteSource *source, RsdErr
             n_bytes = report.n_bytes;
     }
     print_stream(in, &info, read_all ? &report : NULL, n_samples, n_bytes);
-    byte_source_warn_of_rest(source, n_bytes, in->console);
+    console_say_rest(in->console, source->name, source->file_size - n_bytes);
 fail:
     return status;
 }

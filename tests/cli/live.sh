@@ -10,7 +10,7 @@ wait_for() {
 
 # live MODEL PACKET SAMPLES: feeds packets of so many samples at 8 kHz, looking at what came out after each.
 live() {
-    mkfifo pipe
+    : >back.wav && mkfifo pipe
     residua encode -qkm "$1" --packet "$2" - <pipe 2>/dev/null | residua decode -qm "$1" - >back.wav &
     exec 3>pipe
     head -c $((44 + 2 * $3)) talk.wav >&3
@@ -35,7 +35,7 @@ try residua encode -m "$MODEL" --packet 40ms -o talk.dac talk.wav
 echo '# Ctrl-C ends a recording: what came is there, with an end; also where the header promises more'
 head -c $((44 + 2 * 8000)) talk.wav >half.wav
 residua encode -qkm "$MODEL" --packet 100ms - <half.wav >half.rsd 2>/dev/null
-mkfifo pipe
+: >live.rsd && mkfifo pipe
 env --default-signal=INT residua encode -qm "$MODEL" --packet 100ms - <pipe >live.rsd &
 pid=$!
 exec 3>pipe
