@@ -421,7 +421,6 @@ fail:
 /* What `print` prints, at `path` (NULL: nowhere), complete or not at all. */
 static RsdStatus save(const char *path, bool overwrite, void (*print)(const RdRun *, FILE *), const RdRun *run, RsdError *err)
 {
-    AtomicFile *file = NULL;
     FILE *memory = NULL;
     char *text = NULL;
     size_t size = 0;
@@ -429,16 +428,13 @@ static RsdStatus save(const char *path, bool overwrite, void (*print)(const RdRu
 
     if (!path)
         return RSD_OK;
-    TRY(atomic_file_open(&file, path, overwrite, err));
     memory = open_memstream(&text, &size);
     CHECK(memory, err, RSD_ERR_MEMORY, "%s: no memory", path);
     print(run, memory);
     CHECK(fclose(memory) == 0, err, RSD_ERR_MEMORY, "%s: no memory", path);
-    TRY(atomic_file_write(file, text, size, err));
-    TRY(atomic_file_commit(file, err));
+    TRY(atomic_file_write_whole(path, overwrite, text, size, err));
 fail:
     free(text);
-    atomic_file_close(&file);
     return status;
 }
 

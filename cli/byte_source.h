@@ -32,7 +32,6 @@ RsdStatus byte_source_read_all(ByteSource *source, uint8_t **data, size_t *size,
 /* Starts again with the first byte. At most BYTE_SOURCE_REPLAY_SIZE bytes may have been read before. */
 void byte_source_rewind(ByteSource *source);
 
-
 /* RsdWriteFn; ctx is an AtomicFile. */
 RsdStatus byte_sink_write(void *ctx, const void *data, size_t size, RsdError *err);
 

@@ -232,19 +232,6 @@ static RsdStatus only_pair(const Pair **pair, const PairList *pairs, const EvalK
     return RSD_OK;
 }
 
-static RsdStatus write_bytes(const char *path, bool overwrite, const uint8_t *bytes, size_t size, RsdError *err)
-{
-    AtomicFile *file = NULL;
-    RsdStatus status = RSD_OK;
-
-    TRY(atomic_file_open(&file, path, overwrite, err));
-    TRY(atomic_file_write(file, bytes, size, err));
-    TRY(atomic_file_commit(file, err));
-fail:
-    atomic_file_close(&file);
-    return status;
-}
-
 static RsdStatus write_spectrogram(const EvalRequest *r, const Pair *pair, const EvalOptions *options, RsdError *err)
 {
     EvalSignals s = {0};
@@ -256,7 +243,7 @@ static RsdStatus write_spectrogram(const EvalRequest *r, const Pair *pair, const
     TRY(eval_signals_load(&s, pair, options, NULL, err));
     TRY(spectrogram_create(&set, s.ref + s.ref_from, s.dist + s.dist_from, s.n_common, s.rate_hz, err));
     TRY(spectrogram_png(&bytes, &size, &set, err));
-    TRY(write_bytes(r->spectrogram, r->force, bytes, size, err));
+    TRY(atomic_file_write_whole(r->spectrogram, r->force, bytes, size, err));
 fail:
     mem_free(&bytes);
     spectrogram_clear(&set);
@@ -276,7 +263,7 @@ static RsdStatus write_heatmap(const EvalRequest *r, const Pair *pair, const Eva
     TRY(eval_pictures_load(&p, pair, options, NULL, err));
     TRY(heatmap_create(&map, &(ImagePair){p.ref, p.dist, p.height, p.width, threads}, (HeatmapOf)r->heatmap_of, threads, err));
     TRY(heatmap_png(&bytes, &size, &map, 0, 0, p.width, p.height, r->heatmap_top, err));
-    TRY(write_bytes(r->heatmap, r->force, bytes, size, err));
+    TRY(atomic_file_write_whole(r->heatmap, r->force, bytes, size, err));
     console_say(console, LOG_INFO, "%s: %s, black 0 to light yellow %g and more; the largest is %.2f at column %lld of "
                 "row %lld", r->heatmap, HEATMAPS[r->heatmap_of], r->heatmap_top, (double)map.most, (long long)map.most_column, (long long)map.most_row);
 fail:

@@ -55,9 +55,5 @@ bool model_choice_is_picture(const char *choice)
 
 RsdStatus picture_choice_open(ImageCodec **out, const char *choice, const char *name, ImageCodecUse use, RsdError *err)
 {
-    if (choice && model_choice_is_builtin_picture(choice))
-        return image_codec_load_builtin(out, choice, use, err);
-    if (choice)
-        return image_codec_load_for(out, choice, use, err);
-    return image_codec_load_builtin(out, name, use, err);
+    return choice ? image_codec_load_named(out, choice, use, err) : image_codec_load_builtin(out, name, use, err);
 }

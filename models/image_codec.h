@@ -198,6 +198,8 @@ typedef enum ImageCodecUse {
 RsdStatus image_codec_load_for(ImageCodec **out, const char *path, ImageCodecUse use, RsdError *err);
 /* A model inside the program; name NULL for the default. Errors: RSD_ERR_MODEL listing the names. */
 RsdStatus image_codec_load_builtin(ImageCodec **out, const char *name, ImageCodecUse use, RsdError *err);
+/* The built-in model of that name, else the file; "./NAME" is always the file. Errors: as both. */
+RsdStatus image_codec_load_named(ImageCodec **out, const char *name, ImageCodecUse use, RsdError *err);
 void image_codec_destroy(ImageCodec **codec);
 /* Writes a model file atomically, its prior as integers (made anew when the codec is one for training). notes: as
  * audio_codec_save. Errors: RSD_ERR_ARG, RSD_ERR_NUMERIC, those of safetensors_writer_finish. */

@@ -364,3 +364,12 @@ fail:
     safetensors_close(&st);
     return status;
 }
+
+RsdStatus image_codec_load_named(ImageCodec **out, const char *name, ImageCodecUse use, RsdError *err)
+{
+    const BuiltinModel *model;
+
+    if (builtin_find(&model, BUILTIN_IMAGE, name, NULL) == RSD_OK)
+        return image_codec_load_builtin(out, name, use, err);
+    return image_codec_load_for(out, name, use, err);
+}

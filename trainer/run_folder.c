@@ -116,16 +116,12 @@ fail:
 static RsdStatus write_config(const RunFolder *folder, RsdError *err)
 {
     char path[CHECKPOINT_PATH_SIZE], *text = NULL;
-    AtomicFile *file = NULL;
     RsdStatus status = RSD_OK;
 
     TRY(run_folder_path(path, folder, "config.ini", err));
     TRY(train_config_print(&text, folder->config, true, err));
-    TRY(atomic_file_open(&file, path, true, err));
-    TRY(atomic_file_write(file, text, strlen(text), err));
-    TRY(atomic_file_commit(file, err));
+    TRY(atomic_file_write_whole(path, true, text, strlen(text), err));
 fail:
-    atomic_file_close(&file);
     mem_free(&text);
     return status;
 }

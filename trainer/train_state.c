@@ -167,15 +167,6 @@ static RsdStatus open_model(Safetensors **out, BuiltinKind kind, const char *pat
     return safetensors_open(out, path, err);
 }
 
-static RsdStatus load_picture_codec(ImageCodec **out, const char *path, RsdError *err)
-{
-    const BuiltinModel *model;
-
-    if (builtin_find(&model, BUILTIN_IMAGE, path, NULL) == RSD_OK)
-        return image_codec_load_builtin(out, path, IMAGE_USE_ALL, err);
-    return image_codec_load(out, path, err);
-}
-
 static RsdStatus hash_audio_model(uint8_t hash[MODEL_HASH_SIZE], const char *path, RsdError *err)
 {
     const BuiltinModel *model;
@@ -217,7 +208,7 @@ RsdStatus train_state_load_prior(TrainState *state, const char *path, RsdError *
     ImageCodec *from = NULL;
     RsdStatus status = RSD_OK;
 
-    TRY(load_picture_codec(&from, path, err));
+    TRY(image_codec_load_named(&from, path, IMAGE_USE_ALL, err));
     for (size_t i = 0; i < state->params->n_items; i++) {
         const Param *own = &state->params->items[i];
         const Tensor *found = params_find(from->params, own->name);
@@ -240,7 +231,7 @@ RsdStatus train_state_take_prior(TrainState *state, const TrainConfig *cfg, cons
 
     CHECK(state->image && cfg->train.frozen == FROZEN_PRIOR, err, RSD_ERR_ARG,
           "%s: the prior of another model is for pictures whose prior is left as it is: train.freeze = prior", path);
-    TRY(load_picture_codec(&from, path, err));
+    TRY(image_codec_load_named(&from, path, IMAGE_USE_ALL, err));
     for (size_t i = 0; i < state->params->n_items; i++) {
         const Param *own = &state->params->items[i];
         const Tensor *found = params_find(from->params, own->name);
@@ -263,7 +254,7 @@ static RsdStatus load_picture_model(TrainState *state, const TrainConfig *cfg, c
     ImageCodec *from = NULL;
     RsdStatus status = RSD_OK;
 
-    TRY(load_picture_codec(&from, path, err));
+    TRY(image_codec_load_named(&from, path, IMAGE_USE_ALL, err));
     memcpy(from->config.name, cfg->picture.model.name, sizeof from->config.name);
     from->config.heads = cfg->picture.model.heads; /* heads that it lacks keep their first weights */
     if (!from->config.steps)

@@ -228,21 +228,29 @@ fail:
 
 /* --- writing ---------------------------------------------------------------------------------------------------------- */
 
-RsdStatus atomic_file_write(AtomicFile *file, const void *data, size_t size, RsdError *err)
+/* Returns 0 or errno. */
+static int write_all(int fd, const void *data, size_t size)
 {
     const char *p = data;
 
     while (size > 0) {
-        ssize_t done = write(file->fd, p, size);
+        ssize_t done = write(fd, p, size);
 
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)
-            return error_set(err, RSD_ERR_IO, "%s: cannot write: %s", file->name, strerror(errno));
+            return errno;
         p += done;
         size -= (size_t)done;
     }
-    return RSD_OK;
+    return 0;
+}
+
+RsdStatus atomic_file_write(AtomicFile *file, const void *data, size_t size, RsdError *err)
+{
+    const int problem = write_all(file->fd, data, size);
+
+    return problem ? error_set(err, RSD_ERR_IO, "%s: cannot write: %s", file->name, strerror(problem)) : RSD_OK;
 }
 
 RsdStatus atomic_file_patch(AtomicFile *file, int64_t offset, const void *data, size_t size, RsdError *err)
@@ -340,12 +348,13 @@ static int copy_all(int from, int to)
 {
     char block[1 << 16];
     ssize_t n;
+    int problem = 0;
 
-    while ((n = read(from, block, sizeof block)) > 0)
-        for (ssize_t at = 0, done; at < n; at += done)
-            if ((done = write(to, block + at, (size_t)(n - at))) < 0)
-                return errno;
-    return n < 0 || (fsync(to) != 0 && errno != EINVAL) ? errno : 0;
+    while (problem == 0 && (n = read(from, block, sizeof block)) != 0)
+        problem = n < 0 ? errno : write_all(to, block, (size_t)n);
+    if (problem == 0 && fsync(to) != 0 && errno != EINVAL)
+        problem = errno;
+    return problem;
 }
 
 /* For a target that is a mount point, as containers get single files: it can only be written over. When that fails, the finished
@@ -408,4 +417,17 @@ void atomic_file_close(AtomicFile **file)
     mem_free(&f->target);
     mem_free(&f->name);
     mem_free(file);
+}
+
+RsdStatus atomic_file_write_whole(const char *path, bool overwrite, const void *data, size_t size, RsdError *err)
+{
+    AtomicFile *file = NULL;
+    RsdStatus status = RSD_OK;
+
+    TRY(atomic_file_open(&file, path, overwrite, err));
+    TRY(atomic_file_write(file, data, size, err));
+    TRY(atomic_file_commit(file, err));
+fail:
+    atomic_file_close(&file);
+    return status;
 }

@@ -40,6 +40,9 @@ const char *atomic_file_name(const AtomicFile *file);
 /* Gives the file its name. Afterwards only close may follow. Errors: RSD_ERR_IO, RSD_ERR_EXISTS; the temporary is
  * then removed. */
 RsdStatus atomic_file_commit(AtomicFile *file, RsdError *err);
+
+/* A file of these bytes. Errors: those of open, write and commit. */
+RsdStatus atomic_file_write_whole(const char *path, bool overwrite, const void *data, size_t size, RsdError *err);
 /* Accepts NULL; without a commit the temporary is removed. */
 void atomic_file_close(AtomicFile **file);
 

@@ -180,10 +180,12 @@ char *text_make_printable(char *text)
     for (char *c = text; *c; c++) {
         const unsigned char first = (unsigned char)c[0], second = (unsigned char)c[1];
 
-        if (first < ' ' || first == 0x7f)
-            *c = '?';
-        else if (first == 0xc2 && second >= 0x80 && second <= 0x9f)
-            *c++ = '?', *c = '?';
+        if (first < ' ' || first == 0x7f) {
+            c[0] = '?';
+        } else if (first == 0xc2 && second >= 0x80 && second <= 0x9f) {
+            c[0] = c[1] = '?';
+            c++;
+        }
     }
     return text;
 }
