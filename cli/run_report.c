@@ -270,7 +270,7 @@ static RsdStatus make_folder(const char *path, RsdError *err)
 
 static RsdStatus write_event_file(const RunHistory *history, const ReportRequest *r, const char *name, Console *console, RsdError *err)
 {
-    char path[PATH_SIZE];
+    char path[PATH_SIZE], part[PATH_SIZE + 8];
     const size_t used = (size_t)snprintf(path, sizeof path, "%s/%s", r->tensorboard, name);
     struct stat info;
     RsdStatus status = RSD_OK;
@@ -278,11 +278,11 @@ static RsdStatus write_event_file(const RunHistory *history, const ReportRequest
     CHECK(used + 64 < sizeof path, err, RSD_ERR_ARG, "%.80s...: the path is too long", r->tensorboard);
     TRY(make_folder(path, err));
     snprintf(path + used, sizeof path - used, "/events.out." EVENT_FILE_WORD ".%.0f.residua", history->first_time);
-    if (stat(path, &info) == 0) {
-        CHECK(r->force, err, RSD_ERR_EXISTS, "%s: exists already; -f overwrites it", path);
-        CHECK(unlink(path) == 0, err, RSD_ERR_IO, "%s: cannot overwrite: %s", path, strerror(errno));
-    }
-    TRY(run_history_write_events(history, path, err));
+    CHECK(r->force || stat(path, &info) != 0, err, RSD_ERR_EXISTS, "%s: exists already; -f overwrites it", path);
+    snprintf(part, sizeof part, "%s.part", path); /* event files grow: an older one is replaced when the new one is complete */
+    unlink(part);
+    TRY(run_history_write_events(history, part, err));
+    CHECK(rename(part, path) == 0, err, RSD_ERR_IO, "%s: cannot write here: %s", path, strerror(errno));
     console_say(console, LOG_INFO, "%s", path);
 fail:
     return status;

@@ -37,6 +37,16 @@ static double value_of(const char *loss, Tape *tape, Tensor *estimate, Tensor *t
     return (double)value->data[0];
 }
 
+static void open_pair(RsdThreads **threads, Tape **tape, Tensor **estimate, Tensor **target)
+{
+    RsdError err;
+
+    ASSERT_OK(rsd_threads_create(threads, 1, &err), err);
+    ASSERT_OK(tape_create(tape, *threads, 0, &err), err);
+    *estimate = drawn_picture(*tape, 1);
+    *target = drawn_picture(*tape, 2);
+}
+
 Test(picture_tune, a_loss_with_a_share_has_the_squared_error_beside_it)
 {
     static const struct {
@@ -48,10 +58,7 @@ Test(picture_tune, a_loss_with_a_share_has_the_squared_error_beside_it)
     Tensor *estimate, *target, *value;
     RsdError err;
 
-    ASSERT_OK(rsd_threads_create(&threads, 1, &err), err);
-    ASSERT_OK(tape_create(&tape, threads, 0, &err), err);
-    estimate = drawn_picture(tape, 1);
-    target = drawn_picture(tape, 2);
+    open_pair(&threads, &tape, &estimate, &target);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const double mse_weight = cases[i].mse_share > 0 ? cases[i].mse_share / cases[i].share : 0;
         double wanted;
@@ -77,10 +84,7 @@ Test(picture_tune, what_is_minimised_is_an_error)
     Tensor *estimate, *target, *value;
     RsdError err;
 
-    ASSERT_OK(rsd_threads_create(&threads, 1, &err), err);
-    ASSERT_OK(tape_create(&tape, threads, 0, &err), err);
-    estimate = drawn_picture(tape, 1);
-    target = drawn_picture(tape, 2);
+    open_pair(&threads, &tape, &estimate, &target);
     for (size_t i = 0; (info = image_loss_at(i)) != NULL; i++) {
         TuneLoss tune;
 
