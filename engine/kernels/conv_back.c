@@ -86,10 +86,11 @@ static int64_t bias_sums_count(const ConvShape *s, bool scatters)
 ConvWork conv_tiles_back_work(const TileKernels *tk, const ConvShape *s, bool scatters)
 {
     ConvBackPlan plan;
-    const ConvPlan *product = product_plan(&plan, scatters);
+    const ConvPlan *product;
 
     if (!conv_plan_back(&plan, tk, s, scatters))
         return conv_ref.back_work(s, scatters);
+    product = product_plan(&plan, scatters);
     return (ConvWork){.n_pack_tasks = conv_pack_tasks(product),
                       .n_tasks = plan.n_parts * plan.fine.groups,
                       .n_reduce_tasks = plan.fine.groups * vector_count(&plan) + 1,

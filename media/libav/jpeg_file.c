@@ -109,6 +109,15 @@ static void encode(Job *job, const AvPicture *picture, int quality, bool halve_c
     jpeg_finish_compress(encoder);
 }
 
+/* False where libjpeg gave up; job->errors then says why. */
+static bool has_encoded(Job *job, const AvPicture *picture, int quality, bool halve_colours)
+{
+    if (setjmp(job->failed))
+        return false;
+    encode(job, picture, quality, halve_colours);
+    return true;
+}
+
 RsdStatus jpeg_file_encode(uint8_t **bytes, size_t *size, const AvPicture *picture, int quality, bool halve_colours, RsdError *err)
 {
     Job *job = calloc(1, sizeof *job);
@@ -121,12 +130,11 @@ RsdStatus jpeg_file_encode(uint8_t **bytes, size_t *size, const AvPicture *pictu
     job->errors.output_message = say_nothing;
     job->line = malloc((size_t)picture->width * (size_t)picture->channels);
     CHECK(job->line, err, RSD_ERR_MEMORY, "no memory for a line of %d pixels", picture->width);
-    if (setjmp(job->failed)) {
+    if (!has_encoded(job, picture, quality, halve_colours)) {
         job->errors.format_message((j_common_ptr)&job->encoder, why);
         status = error_set(err, RSD_ERR_UNSUPPORTED, "libjpeg: %s", why);
         goto fail;
     }
-    encode(job, picture, quality, halve_colours);
     *bytes = av_memdup(job->made, job->made_size);
     *size = job->made_size;
     CHECK(*bytes, err, RSD_ERR_MEMORY, "no memory for %zu bytes", job->made_size);
