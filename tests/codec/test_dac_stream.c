@@ -128,10 +128,12 @@ Test(dac_stream, a_packet_leaves_with_the_last_sample_that_it_needs)
         ASSERT_OK(rsd_encoder_open(&encoder, &encoding, &err), err);
         n_before = mem_allocation_count();
         ASSERT_OK(rsd_encoder_write(encoder, samples, lag, lag, &err), err);
-        for (size_t k = 0; k < 3; k++) {
-            ASSERT_OK(rsd_encoder_write(encoder, samples + lag + k * n, n, n - 1, &err), err);
+        for (int64_t k = 0; k < 3; k++) {
+            const float *packet = samples + lag + (size_t)k * n;
+
+            ASSERT_OK(rsd_encoder_write(encoder, packet, n, n - 1, &err), err);
             cr_assert_eq(rsd_encoder_report(encoder)->n_packets, k);
-            ASSERT_OK(rsd_encoder_write(encoder, samples + lag + k * n + n - 1, n, 1, &err), err);
+            ASSERT_OK(rsd_encoder_write(encoder, packet + n - 1, n, 1, &err), err);
             cr_assert_eq(rsd_encoder_report(encoder)->n_packets, k + 1, "%d frames per packet", packets[i]);
         }
         ASSERT_OK(rsd_encoder_finish(encoder, &err), err);
