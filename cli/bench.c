@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 
 typedef struct BenchRequest {
     CommonRequest common;
-    const char *shard, *kind, *metrics, *codecs, *model, *tune, *anchor, *report, *svg, *csv_file, *trials, *efforts;
+    const char *shard, *kind, *metrics, *codecs, *model, *tune, *anchor, *report, *svg, *csv_file, *trials, *efforts, *levels;
     double rate_hz, seconds, max_bpp;
     int n_threads;
     bool json, csv, force;
@@ -63,6 +64,12 @@ static const Option OPTIONS[] = {
      .offset = offsetof(BenchRequest, efforts),
      .help = "pictures: our model at up to 3 efforts of residua encode (1 to 9), too, each a codec of its own named residua "
              "effort N beside residua, which is effort 2; searches take seconds to minutes for a million pixels at each setting"},
+    {.name = "levels",
+     .kind = OPTION_TEXT,
+     .value = "N[,N...]",
+     .offset = offsetof(BenchRequest, levels),
+     .help = "pictures: our model at these levels, in steps of 1/16 (default 0,1,2.. to its highest); four across the range give a first "
+             "comparison of a slow effort, and --trials keeps them for the rest"},
     {.name = "anchor",
      .kind = OPTION_TEXT,
      .value = "NAMES",
@@ -263,6 +270,46 @@ fail:
     return status;
 }
 
+/* A model's level, as one of the ladder's. */
+static RsdStatus add_level(RdCodec *codec, const char *text, size_t len, int highest, RsdError *err)
+{
+    const double last = codec->n_settings ? codec->ladder[codec->n_settings - 1].quality : -1;
+    char number[24];
+    double level;
+    RsdStatus status = RSD_OK;
+
+    snprintf(number, sizeof number, "%.*s", (int)len, text);
+    CHECK(len > 0 && len < sizeof number, err, RSD_ERR_ARG, "--levels: '%.*s' is not a level", (int)(len < 60 ? len : 60), text);
+    status = text_parse_quantity(&level, number, UNIT_NONE, err);
+    if (status != RSD_OK)
+        return error_prefix(err, status, "--levels");
+    CHECK(level >= 0 && level <= highest / 16.0 && floor(16 * level) == 16 * level, err, RSD_ERR_ARG,
+          "--levels: %s is not a level of the model: 0 to %g, in steps of 1/16", number, highest / 16.0);
+    CHECK(level > last, err, RSD_ERR_ARG, "--levels: %s comes after %g: give them in rising order", number, last);
+    CHECK(codec->n_settings < RD_MAX_SETTINGS, err, RSD_ERR_ARG, "--levels: more than %d", RD_MAX_SETTINGS);
+    codec->ladder[codec->n_settings++] = (RdSetting){.quality = level};
+fail:
+    return status;
+}
+
+/* Instead of the whole ones. */
+static RsdStatus choose_levels(RdCodec *codec, const char *list, const ImageCodec *model, RsdError *err)
+{
+    RsdStatus status = RSD_OK;
+
+    codec->n_settings = 0;
+    for (const char *at = list;;) {
+        const size_t len = strcspn(at, ",");
+
+        TRY(add_level(codec, at, len, image_codec_level_max(&model->config), err));
+        if (!at[len])
+            break;
+        at += len + 1;
+    }
+fail:
+    return status;
+}
+
 /* Ours at its efforts, if it is among the codecs asked for. */
 static RsdStatus add_ours(RdRun *run, RdCodec *codecs, Ours *ours, const BenchRequest *r, RsdError *err)
 {
@@ -272,6 +319,8 @@ static RsdStatus add_ours(RdRun *run, RdCodec *codecs, Ours *ours, const BenchRe
     TRY(list_efforts(ours, r, run->kind, err));
     CHECK(!r->tune || run->kind == &rd_kind_picture, err, RSD_ERR_ARG, "--tune is for pictures, and these are recordings");
     CHECK(!r->tune || is_named(r->codecs, RD_OURS), err, RSD_ERR_ARG, "--tune is of %s, which is not among --codecs", RD_OURS);
+    CHECK(!r->levels || run->kind == &rd_kind_picture, err, RSD_ERR_ARG, "--levels is for pictures, and these are recordings");
+    CHECK(!r->levels || is_named(r->codecs, RD_OURS), err, RSD_ERR_ARG, "--levels is of %s, which is not among --codecs", RD_OURS);
     if (!is_named(r->codecs, RD_OURS))
         return RSD_OK;
     TRY(rd_model_open(&run->model, run->kind->eval, r->model, r->tune, err));
@@ -281,7 +330,10 @@ static RsdStatus add_ours(RdRun *run, RdCodec *codecs, Ours *ours, const BenchRe
         CHECK(ours->efforts[i] < SEARCH_FIRST_EFFORT || run->model.image->config.quantizer == IMAGE_SCALAR, err, RSD_ERR_ARG,
               "--effort %d: model %s codes vectors, which efforts from %d on cannot search", ours->efforts[i],
               run->model.image->config.name, SEARCH_FIRST_EFFORT);
-        rd_describe_ours(&codecs[run->n_codecs++], &run->model, ours->efforts[i], ours->settings[i]);
+        rd_describe_ours(&codecs[run->n_codecs], &run->model, ours->efforts[i], ours->settings[i]);
+        if (r->levels)
+            TRY(choose_levels(&codecs[run->n_codecs], r->levels, run->model.image, err));
+        run->n_codecs++;
     }
     CHECK(follows_loss, err, RSD_ERR_ARG, "--tune %s: model %s was not made for it, and nothing searches: give --effort %d or more, too", r->tune,
           run->model.image->config.name, SEARCH_FIRST_EFFORT);

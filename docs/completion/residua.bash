@@ -27,7 +27,7 @@ _residua()
         cut) words='--bitrate -b --layers -l --output -o --output-dir --recursive -r --force -f --json --quiet -q --verbose -v --help -h' ;;
         tokens) words='--output -o --from-tokens --model -m --bitrate -b --stages --channels --format --bits --force -f --threads -t --json --quiet -q --verbose -v --help -h' ;;
         eval) words='--metrics -m --kind --weights --rate --max-delay --no-align --visqol-model --per-channel -c --per-frame --per-tile --fail-below --fail-above --threads -t --report --report-details --spectrogram --heatmap --heatmap-of --heatmap-top --embeddings --fmd --force -f --json --csv --shard --quiet -q --verbose -v --help -h' ;;
-        bench) words='--metrics -m --kind --codecs --model --tune --effort --anchor --rate --seconds --max-bpp --threads -t --report --svg --csv-file --trials --force -f --json --csv --shard --quiet -q --verbose -v --help -h' ;;
+        bench) words='--metrics -m --kind --codecs --model --tune --effort --levels --anchor --rate --seconds --max-bpp --threads -t --report --svg --csv-file --trials --force -f --json --csv --shard --quiet -q --verbose -v --help -h' ;;
         losses) words='--json --quiet -q --verbose -v --help -h' ;;
         train) words='--data -d --valid --out -o --resume --init --prior --set --steps --time-limit --threads -t --dry-run -n --print-config --f16 --i8 --quiet -q --verbose -v --help -h' ;;
         report) words='--out -o --force -f --watch -w --no-sound --tensorboard --landscape --landscape-points --landscape-plane --landscape-crops --landscape-limit --quiet -q --verbose -v --help -h' ;;

@@ -21,6 +21,18 @@ sed -n 's/^\(residua effort .\) level.*/\1/p; s/^\(residua\)  *level.*/\1/p' tab
 sed -n '/^residua /{ /--effort/p; }' table
 rd --codecs residua --tune ms-ssim --effort 3 pictures/1.ppm >table
 sed -n '/^residua /{ /--effort/p; }' table
+echo "- levels of ours: chosen ones, and kept for a run of others"
+rd --codecs residua --levels 0.5,2,3.0625 --trials kept pictures/1.ppm >table
+sed -n 's/^\(residua  *level [^ ]*\).*/\1/p' table
+rd --codecs residua --levels 1,2 --trials kept pictures/1.ppm >table
+sed -n 's/^\(residua  *level [^ ]*\).*/\1/p' table
+grep -c trial kept
+for levels in 2,1 1,1 0.01 -1 99 1,,2 1, one 1/16 "$(printf %0100d 1)"; do
+    try rd --codecs residua --levels $levels pictures
+done
+try residua bench rd --levels 1 both/1.wav
+try rd --codecs webp --levels 1 pictures
+echo "- what is refused"
 try rd --codecs residua --tune l1 pictures
 try residua bench rd --tune ms-ssim both/1.wav
 try rd --codecs webp --tune ms-ssim pictures
