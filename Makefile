@@ -53,8 +53,8 @@ QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
 # What must have the same bits everywhere, without any library: make check-portable, make check-aarch64.
 PORTABLE_SRC := codec/bitpack.c codec/cdf.c codec/cdf_grid.c codec/header.c codec/picture_alpha.c codec/picture_deltas.c codec/picture_format.c \
                 codec/picture_reader.c codec/rans.c codec/scale_counts.c codec/tile_coder.c codec/tile_rvq.c codec/tile_scalar.c codec/tile_stages.c \
-                engine/base/error.c engine/base/mem.c engine/base/rng.c engine/base/threads.c engine/kernels/ref/integer.c engine/kernels/ref/rans.c \
-                models/image_level.c models/prior_run.c models/stage_run.c tests/codec/rans_cases.c tests/codec/stage_cases.c \
+                engine/base/error.c engine/base/mem.c engine/base/rng.c engine/base/text.c engine/base/threads.c \
+                engine/kernels/ref/integer.c engine/kernels/ref/rans.c models/image_level.c models/prior_run.c models/stage_run.c tests/codec/rans_cases.c tests/codec/stage_cases.c \
                 tests/codec/stream_case.c tests/codec/tile_cases.c $(sort $(wildcard tests/portable/*.c))
 FUZZ_SRC := $(filter-out $(if $(filter yes,$(HAVE_PNG)),,tests/fuzz/fuzz_png_data.c),$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 

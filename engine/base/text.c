@@ -93,7 +93,7 @@ const char *text_print_quantity(char text[QUANTITY_TEXT_SIZE], double value, Uni
             continue;
         bool found = false;
         for (int digits = 1; digits <= 17; digits++) {
-            double back;
+            double back = NAN;
 
             snprintf(attempt, sizeof attempt, "%.*g%s", digits, value / factor, name);
             if (text_parse_quantity(&back, attempt, unit, NULL) != RSD_OK || back != value)
