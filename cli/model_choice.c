@@ -5,20 +5,16 @@
 #include "cli/model_choice.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "engine/base/error.h"
 #include "engine/weights/safetensors.h"
+#include "models/builtin.h"
 
 RsdStatus model_choice_open(RsdModel **out, const char *choice, AudioCodecUse use, RsdError *err)
 {
     RsdStatus status;
 
-    for (size_t i = 0; choice && rsd_model_builtin_name(i); i++)
-        if (!strcmp(rsd_model_builtin_name(i), choice))
-            return rsd_model_open_builtin(out, choice, err);
-    /* A word without a dot or a slash that is no file either was meant as a name: the answer lists the names. */
-    if (choice && (strpbrk(choice, "./") || access(choice, F_OK) == 0))
+    if (choice && !builtin_is_meant(BUILTIN_AUDIO, choice))
         return model_open_for(out, choice, use, err);
     status = rsd_model_open_builtin(out, choice, err);
     if (status == RSD_ERR_MODEL && !rsd_model_builtin_name(0))

@@ -40,6 +40,7 @@ typedef struct LossShare {
 } LossShare;
 
 #define OF_MSE 0.6
+#define TOTAL_VARIATION "tv_" /* names that begin so */
 
 static const LossShare SHARES[] = {
     {"ms_ssim", 0.03, 0},     {"ssim", 0.02, OF_MSE},  {"iw_ssim", 0.02, OF_MSE},   {"ssimulacra2", 0.003, OF_MSE},
@@ -73,6 +74,8 @@ RsdStatus tune_loss_create(TuneLoss *tune, const char *name, RsdError *err)
     strcpy(plain, name);
     for (char *c = plain; *c; c++)
         *c = *c == '-' ? '_' : *c;
+    CHECK(strncmp(plain, TOTAL_VARIATION, strlen(TOTAL_VARIATION)) != 0, err, RSD_ERR_ARG,
+          "--tune %s: total variation is of the decoded picture alone, and nothing would hold it to the original", name);
     status = image_loss_create(&tune->named, plain, NULL, err);
     if (status != RSD_OK)
         return error_prefix(err, status, "--tune %s", name);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "models/audio_codec_file.h"
 
@@ -19,19 +20,33 @@ const char *audio_codec_builtin_name(size_t i)
     return NULL;
 }
 
-static RsdStatus name_unknown(BuiltinKind kind, const char *name, RsdError *err)
+static const char *const KIND_NAMES[] = {"signals", "pictures"};
+
+/* "photo, photo-msssim", or nothing. */
+static const char *list_names(char list[LIST_SIZE], BuiltinKind kind)
 {
-    static const char *const kinds[] = {"signals", "pictures"};
-    char list[LIST_SIZE] = "";
     size_t used = 0;
 
-    for (const BuiltinModel *model = builtin_models; model->name && used < sizeof list; model++)
+    list[0] = '\0';
+    for (const BuiltinModel *model = builtin_models; model->name && used < LIST_SIZE; model++)
         if (model->kind == kind)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", model->name);
-    if (!used)
-        return error_set(err, RSD_ERR_MODEL, "this build of residua has no built-in model for %s; give a model file",
-                         kinds[kind]);
-    return error_set(err, RSD_ERR_MODEL, "no built-in model for %s is called %.64s; there is %s", kinds[kind], name, list);
+            used += (size_t)snprintf(list + used, LIST_SIZE - used, "%s%s", used ? ", " : "", model->name);
+    return list;
+}
+
+static RsdStatus name_unknown(BuiltinKind kind, const char *name, RsdError *err)
+{
+    const BuiltinKind other = kind == BUILTIN_AUDIO ? BUILTIN_IMAGE : BUILTIN_AUDIO;
+    char list[LIST_SIZE], others[LIST_SIZE];
+
+    if (!*list_names(list, kind) || !name)
+        return error_set(err, RSD_ERR_MODEL, "this build of residua has no built-in model for %s; give a model file", KIND_NAMES[kind]);
+    for (const BuiltinModel *model = builtin_models; model->name; model++)
+        if (strcmp(model->name, name) == 0)
+            return error_set(err, RSD_ERR_MODEL, "%s is a built-in model for %s; for %s there is %s", name, KIND_NAMES[other],
+                             KIND_NAMES[kind], list);
+    return error_set(err, RSD_ERR_MODEL, "no built-in model is called %.64s; for %s there is %s, for %s %s", name, KIND_NAMES[kind], list,
+                     KIND_NAMES[other], *list_names(others, other) ? others : "none");
 }
 
 /* Without a name: the first that is no twin of another (NAME-LOSS). */
@@ -44,6 +59,13 @@ RsdStatus builtin_find(const BuiltinModel **out, BuiltinKind kind, const char *n
             return RSD_OK;
         }
     return name_unknown(kind, name, err);
+}
+
+bool builtin_is_meant(BuiltinKind kind, const char *choice)
+{
+    const BuiltinModel *model;
+
+    return builtin_find(&model, kind, choice, NULL) == RSD_OK || (!strpbrk(choice, "./") && access(choice, F_OK) != 0);
 }
 
 RsdStatus audio_codec_load_builtin(AudioCodec **out, const char *name, RsdError *err)

@@ -5,6 +5,7 @@
 #ifndef RESIDUA_BUILTIN_H
 #define RESIDUA_BUILTIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,5 +25,9 @@ extern const BuiltinModel builtin_models[];
 
 /* The model of this kind called name; NULL for the first. Errors: RSD_ERR_MODEL listing the names. */
 RsdStatus builtin_find(const BuiltinModel **out, BuiltinKind kind, const char *name, RsdError *err);
+
+/* Whether one of this kind is meant rather than a file: it has this name, or a word without a dot or a slash names no file either, and
+ * builtin_find says which names there are. */
+bool builtin_is_meant(BuiltinKind kind, const char *choice);
 
 #endif

@@ -367,9 +367,7 @@ fail:
 
 RsdStatus image_codec_load_named(ImageCodec **out, const char *name, ImageCodecUse use, RsdError *err)
 {
-    const BuiltinModel *model;
-
-    if (builtin_find(&model, BUILTIN_IMAGE, name, NULL) == RSD_OK)
+    if (builtin_is_meant(BUILTIN_IMAGE, name))
         return image_codec_load_builtin(out, name, use, err);
     return image_codec_load_for(out, name, use, err);
 }

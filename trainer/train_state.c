@@ -161,10 +161,14 @@ bool train_state_is_spike(TrainState *state, const TrainConfig *cfg, double norm
 static RsdStatus open_model(Safetensors **out, BuiltinKind kind, const char *path, RsdError *err)
 {
     const BuiltinModel *model;
+    RsdStatus status = RSD_OK;
 
-    if (builtin_find(&model, kind, path, NULL) == RSD_OK)
-        return safetensors_open_memory(out, model->data, (size_t)(model->end - model->data), path, err);
-    return safetensors_open(out, path, err);
+    if (!builtin_is_meant(kind, path))
+        return safetensors_open(out, path, err);
+    TRY(builtin_find(&model, kind, path, err));
+    TRY(safetensors_open_memory(out, model->data, (size_t)(model->end - model->data), path, err));
+fail:
+    return status;
 }
 
 static RsdStatus hash_audio_model(uint8_t hash[MODEL_HASH_SIZE], const char *path, RsdError *err)

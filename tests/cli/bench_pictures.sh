@@ -34,6 +34,7 @@ try residua bench rd --levels 1 both/1.wav
 try rd --codecs webp --levels 1 pictures
 echo "- what is refused"
 try rd --codecs residua --tune l1 pictures
+try rd --codecs residua --tune tv-l1 --effort 3 pictures
 try residua bench rd --tune ms-ssim both/1.wav
 try rd --codecs webp --tune ms-ssim pictures
 try rd --effort 0 pictures

@@ -24,3 +24,10 @@ pictures="--data pictures --set picture.crop=64 --set train.freeze=prior"
 train name photo $pictures --init photo --prior photo-msssim
 train file photo $pictures --init "$builtin/photo.safetensors" --prior "$builtin/photo-msssim.safetensors"
 same name/model.safetensors file/model.safetensors
+
+echo "- names of the other kind, and of none"
+rm -r name file
+try train name photo $pictures --init speech16
+try train name photo $pictures --init photo --prior photo-mssim
+try train name speech16 $sound --init photo
+try residua encode -m photox pictures/a.ppm
