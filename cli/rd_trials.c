@@ -215,9 +215,12 @@ static bool read_record(RdTrial *trial, MetricValue *values, const MetadataList 
 
 bool rd_trials_find(const RdTrials *trials, const char *key, const EvalSet *set, RdTrial *trial)
 {
-    const Record *end = trials->records + trials->n_records;
-    const Record *at = bsearch(key, trials->records, trials->n_records, sizeof *at, compare_keys);
+    const Record *end, *at;
 
+    if (trials->n_records == 0)
+        return false;
+    end = trials->records + trials->n_records;
+    at = bsearch(key, trials->records, trials->n_records, sizeof *at, compare_keys);
     while (at && at > trials->records && compare_keys(key, at - 1) == 0)
         at--;
     for (; at && at < end && compare_keys(key, at) == 0; at++) {
