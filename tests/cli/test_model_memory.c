@@ -30,6 +30,13 @@ static RsdError err;
 static void set_up(void)
 {
     signal(SIGPIPE, SIG_IGN);
+}
+
+/* With the first model: a test that is skipped is not torn down. */
+static void make_folder(void)
+{
+    if (folder[0])
+        return;
     snprintf(folder, sizeof folder, "/tmp/residua-memory-XXXXXX");
     cr_assert_not_null(mkdtemp(folder));
     snprintf(model_path, sizeof model_path, "%s/model.safetensors", folder);
@@ -55,6 +62,7 @@ static void save_model_as(const AudioCodecConfig *cfg, Dtype stored_as)
 {
     AudioCodec *codec;
 
+    make_folder();
     ASSERT_OK(audio_codec_create_empty(&codec, cfg, AUDIO_USE_ALL, &err), err);
     for (size_t i = 0; i < codec->params->n_items; i++) {
         Tensor *tensor = codec->params->items[i].tensor;

@@ -148,7 +148,7 @@ ParameterizedTestParameters(tool, scripts_print_what_is_expected)
 
 ParameterizedTest(Script *script, tool, scripts_print_what_is_expected, .timeout = 400)
 {
-    char folder[] = "/tmp/residua-tool-XXXXXX", command[64];
+    char folder[] = "/tmp/residua-tool-XXXXXX", command[32 + 2 * sizeof folder];
     const char *only = getenv("RESIDUA_SCRIPT"); /* one name, for work on it */
     SharedPath path;
     char *expected;
