@@ -470,10 +470,7 @@ Test(report, of_runs_can_be_explored_in_a_browser, .timeout = 600)
                                         "remembered: 0.9 true"};
     char line[128], *dom;
 
-    if (system("command -v chromium >/dev/null") != 0) {
-        fprintf(stderr, "skipped: the report in a browser needs chromium (Debian package chromium)\n");
-        cr_skip_test("needs chromium");
-    }
+    need_chromium();
     train_two();
     cr_assert_eq(run_in_folder("residua report -q one two -o r.html"), 0);
     drive("r.html");

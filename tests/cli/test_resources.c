@@ -91,6 +91,7 @@ Test(resources, an_hour_takes_the_memory_of_some_minutes, .timeout = 300)
     long encode_few, decode_few, encode_hour, decode_hour;
 
 #ifdef SANITIZED
+    tear_down();
     cr_skip_test("memory under a sanitizer is not the program's");
 #endif
     encode_few = encode_peak_kb(FEW_MINUTES);
@@ -112,6 +113,7 @@ Test(resources, a_start_touches_few_pages)
     pid_t pid;
 
 #ifdef SANITIZED
+    tear_down();
     cr_skip_test("a sanitizer touches pages of its own");
 #endif
     pid = program_start(&fd, arguments);

@@ -15,7 +15,7 @@
 
 #define FIXTURE_PATH_SIZE 256
 
-void fixture_open(void);  /* makes the folder and lets the module be found in the build folder */
+void fixture_open(void);  /* lets the module be found in the build folder; the folder is made when it is first used */
 void fixture_close(void); /* removes it with everything inside */
 
 /* Path of a name in the folder; valid until the 8th next call. */

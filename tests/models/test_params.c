@@ -199,6 +199,7 @@ Test(params, fine_matrices_keep_16_bits_in_a_file_of_bytes)
     ASSERT_OK(safetensors_open(&st, temporary_path(), &err), err);
     cr_assert_eq(safetensors_find(st, "m")->dtype, DTYPE_F16);
     safetensors_close(&st);
+    unlink(temporary_path());
     params_destroy(&params);
 }
 
