@@ -54,8 +54,9 @@ QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
 PORTABLE_SRC := codec/bitpack.c codec/cdf.c codec/cdf_grid.c codec/header.c codec/picture_alpha.c codec/picture_deltas.c codec/picture_format.c \
                 codec/picture_reader.c codec/rans.c codec/scale_counts.c codec/tile_coder.c codec/tile_rvq.c codec/tile_scalar.c codec/tile_stages.c \
                 engine/base/error.c engine/base/mem.c engine/base/rng.c engine/base/text.c engine/base/threads.c \
-                engine/kernels/ref/integer.c engine/kernels/ref/rans.c models/image_level.c models/prior_run.c models/stage_run.c tests/codec/rans_cases.c tests/codec/stage_cases.c \
-                tests/codec/stream_case.c tests/codec/tile_cases.c $(sort $(wildcard tests/portable/*.c))
+                engine/kernels/ref/integer.c engine/kernels/ref/rans.c models/image_level.c models/prior_run.c models/stage_run.c \
+                tests/codec/rans_cases.c tests/codec/stage_cases.c tests/codec/stream_case.c tests/codec/tile_cases.c \
+                $(sort $(wildcard tests/portable/*.c))
 FUZZ_SRC := $(filter-out $(if $(filter yes,$(HAVE_PNG)),,tests/fuzz/fuzz_png_data.c),$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 objects = $(patsubst %.c,$B/%.o,$1)
@@ -182,9 +183,10 @@ $B/tests/quality/quality: $(QUALITY_OBJ) $(STATIC_LIB)
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
-# Allocations that are refused on purpose must give NULL under the sanitizers too.
+# Allocations that are refused on purpose must give NULL under the sanitizers too; a leak aborts its test (tests/leaks.c).
 SAME_BUILD = make BUILD=$B CC="$(CC)" SANITIZE=$(SANITIZE) WERROR=$(WERROR) EXTRA_CFLAGS="$(EXTRA_CFLAGS)"
-RUN_TESTS = RESIDUA_CC='$(CC) $(SANITIZE_FLAGS)' RESIDUA_MAKE='$(SAME_BUILD)' ASAN_OPTIONS=allocator_may_return_null=1:$$ASAN_OPTIONS TSAN_OPTIONS=allocator_may_return_null=1:$$TSAN_OPTIONS \
+RUN_TESTS = RESIDUA_CC='$(CC) $(SANITIZE_FLAGS)' RESIDUA_MAKE='$(SAME_BUILD)' \
+            ASAN_OPTIONS=allocator_may_return_null=1:abort_on_error=1:$$ASAN_OPTIONS TSAN_OPTIONS=allocator_may_return_null=1:$$TSAN_OPTIONS \
             RESIDUA_BUILD='$(abspath $B)' RESIDUA_SOURCE='$(CURDIR)' $(RUNNER) $(TEST_ARGS)
 
 .PHONY: check check-long bench quality quality-images fuzz demo check-layers
