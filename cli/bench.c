@@ -2,14 +2,13 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
 #include "cli/outputs.h"
-#include "cli/picture_job.h"
+#include "cli/rd_choice.h"
 #include "cli/rd_run.h"
 #include "cli/rd_trials.h"
 #include "cli/report.h"
@@ -24,7 +23,8 @@
 
 typedef struct BenchRequest {
     CommonRequest common;
-    const char *shard, *kind, *metrics, *codecs, *model, *tune, *anchor, *report, *svg, *csv_file, *trials, *efforts, *levels;
+    RdChoice codecs;
+    const char *shard, *kind, *metrics, *report, *svg, *csv_file, *trials;
     double rate_hz, seconds, max_bpp;
     int n_threads;
     bool json, csv, force;
@@ -45,35 +45,35 @@ static const Option OPTIONS[] = {
     {.name = "codecs",
      .kind = OPTION_TEXT,
      .value = "NAMES",
-     .offset = offsetof(BenchRequest, codecs),
+     .offset = offsetof(BenchRequest, codecs.names),
      .help = "some of residua, opus, opus-speech, aac, mp3, vorbis, or of residua, jpeg, webp, jpeg2000, jxl, avif, "
              "divided by commas (default all)"},
     {.name = "model",
      .kind = OPTION_TEXT,
      .value = "MODEL",
-     .offset = offsetof(BenchRequest, model),
+     .offset = offsetof(BenchRequest, codecs.model),
      .help = "name of a built-in model, or a model file"},
     {.name = "tune",
      .kind = OPTION_TEXT,
      .value = "LOSS",
-     .offset = offsetof(BenchRequest, tune),
+     .offset = offsetof(BenchRequest, codecs.tune),
      .help = "pictures: our model made for this loss, as residua encode takes it, and what searches follow (default mse)"},
     {.name = "effort",
      .kind = OPTION_TEXT,
      .value = "N[,N...]",
-     .offset = offsetof(BenchRequest, efforts),
+     .offset = offsetof(BenchRequest, codecs.efforts),
      .help = "pictures: our model at up to 3 efforts of residua encode (1 to 9), too, each a codec of its own named residua "
              "effort N beside residua, which is effort 2; searches take seconds to minutes for a million pixels at each setting"},
     {.name = "levels",
      .kind = OPTION_TEXT,
      .value = "N[,N...]",
-     .offset = offsetof(BenchRequest, levels),
+     .offset = offsetof(BenchRequest, codecs.levels),
      .help = "pictures: our model at these levels, in steps of 1/16 (default 0,1,2.. to its highest); four across the range give a first "
              "comparison of a slow effort, and --trials keeps them for the rest"},
     {.name = "anchor",
      .kind = OPTION_TEXT,
      .value = "NAMES",
-     .offset = offsetof(BenchRequest, anchor),
+     .offset = offsetof(BenchRequest, codecs.anchor),
      .help = "the codecs whose bits the others are compared with, up to 4 (default opus or avif, or the first)"},
     {.name = "rate",
      .kind = OPTION_QUANTITY,
@@ -162,222 +162,6 @@ static const Explained JSON_FIELDS[] = {
     {"each_percent, each_n", "mean of what each file gives alone, each_half_width_95, and of how many files"},
     {NULL, NULL},
 };
-
-/* ---- codecs ---- */
-
-static bool is_named(const char *list, const char *name)
-{
-    size_t len = strlen(name);
-
-    if (!list)
-        return true;
-    for (const char *at = list; *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ','))
-        if (strcspn(at, ",") == len && !strncmp(at, name, len))
-            return true;
-    return false;
-}
-
-#define OURS_AT RD_OURS " effort "
-
-/* A name of a list must be that of a codec of this kind. */
-static RsdStatus check_name(const char *name, const char *option, const RdKind *kind, RsdError *err)
-{
-    const char *names[RD_MAX_CODECS] = {RD_OURS}, *near;
-    char all[160] = RD_OURS;
-    size_t n = 1;
-
-    if (strcmp(name, RD_OURS) == 0)
-        return RSD_OK;
-    for (size_t i = 0; rd_peer_at(i); i++) {
-        const RdCodec *peer = rd_peer_at(i);
-
-        if (strcmp(peer->name, name) == 0)
-            return peer->kind == kind->eval
-                       ? RSD_OK
-                       : error_set(err, RSD_ERR_ARG, "%s: %s codes %s, and these are %s", option, name,
-                                   peer->kind->things, kind->eval->things);
-        if (peer->kind != kind->eval || n == RD_MAX_CODECS)
-            continue;
-        names[n++] = peer->name;
-        snprintf(all + strlen(all), sizeof all - strlen(all), ", %s", peer->name);
-    }
-    near = text_nearest(name, names, n);
-    return error_set(err, RSD_ERR_ARG, "%s: there is no codec '%s'%s%s%s", option, name,
-                     near ? "; did you mean " : "; there are ", near ? near : all, near ? "?" : "");
-}
-
-static RsdStatus check_names(const char *list, const char *option, bool with_efforts, const RdKind *kind, RsdError *err)
-{
-    RsdStatus status = RSD_OK;
-
-    for (const char *at = list; at && *at;) {
-        char name[40];
-        size_t len = strcspn(at, ",");
-
-        snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), at);
-        if (strncmp(name, OURS_AT, strlen(OURS_AT)) != 0)
-            TRY(check_name(name, option, kind, err));
-        else
-            CHECK(with_efforts, err, RSD_ERR_ARG, "%s: '%s' is %s with --effort %s", option, name, RD_OURS, name + strlen(OURS_AT));
-        at += len + (at[len] == ',');
-    }
-fail:
-    return status;
-}
-
-typedef struct Ours {
-    int efforts[1 + RD_MAX_EFFORTS]; /* the usual one first */
-    size_t n_efforts;
-    char settings[1 + RD_MAX_EFFORTS][RD_SETTINGS_SIZE];
-} Ours;
-
-static RsdStatus add_effort(Ours *ours, const char *text, size_t len, RsdError *err)
-{
-    const int effort = len == 1 ? *text - '0' : 0;
-    size_t i = 0;
-    RsdStatus status = RSD_OK;
-
-    CHECK(effort >= 1 && effort <= SEARCH_LAST_EFFORT, err, RSD_ERR_ARG, "--effort: '%.*s' is not a number of 1 to %d", (int)len, text,
-          SEARCH_LAST_EFFORT);
-    while (i < ours->n_efforts && ours->efforts[i] != effort)
-        i++;
-    if (i < ours->n_efforts)
-        return RSD_OK;
-    CHECK(i <= RD_MAX_EFFORTS, err, RSD_ERR_ARG, "--effort: at most %d besides %d", RD_MAX_EFFORTS, PICTURE_EFFORT_USUAL);
-    ours->efforts[ours->n_efforts++] = effort;
-fail:
-    return status;
-}
-
-static RsdStatus list_efforts(Ours *ours, const BenchRequest *r, const RdKind *kind, RsdError *err)
-{
-    RsdStatus status = RSD_OK;
-
-    ours->efforts[ours->n_efforts++] = PICTURE_EFFORT_USUAL;
-    if (!r->efforts)
-        return RSD_OK;
-    CHECK(kind == &rd_kind_picture, err, RSD_ERR_ARG, "--effort is for pictures, and these are recordings");
-    CHECK(is_named(r->codecs, RD_OURS), err, RSD_ERR_ARG, "--effort is of %s, which is not among --codecs", RD_OURS);
-    for (const char *at = r->efforts;;) {
-        const size_t len = strcspn(at, ",");
-
-        TRY(add_effort(ours, at, len, err));
-        if (!at[len])
-            break;
-        at += len + 1;
-    }
-fail:
-    return status;
-}
-
-/* A model's level, as one of the ladder's. */
-static RsdStatus add_level(RdCodec *codec, const char *text, size_t len, int highest, RsdError *err)
-{
-    const double last = codec->n_settings ? codec->ladder[codec->n_settings - 1].quality : -1;
-    char number[24];
-    double level;
-    RsdStatus status = RSD_OK;
-
-    snprintf(number, sizeof number, "%.*s", (int)len, text);
-    CHECK(len > 0 && len < sizeof number, err, RSD_ERR_ARG, "--levels: '%.*s' is not a level", (int)(len < 60 ? len : 60), text);
-    status = text_parse_quantity(&level, number, UNIT_NONE, err);
-    if (status != RSD_OK)
-        return error_prefix(err, status, "--levels");
-    CHECK(level >= 0 && level <= highest / 16.0 && floor(16 * level) == 16 * level, err, RSD_ERR_ARG,
-          "--levels: %s is not a level of the model: 0 to %g, in steps of 1/16", number, highest / 16.0);
-    CHECK(level > last, err, RSD_ERR_ARG, "--levels: %s comes after %g: give them in rising order", number, last);
-    CHECK(codec->n_settings < RD_MAX_SETTINGS, err, RSD_ERR_ARG, "--levels: more than %d", RD_MAX_SETTINGS);
-    codec->ladder[codec->n_settings++] = (RdSetting){.quality = level};
-fail:
-    return status;
-}
-
-/* Instead of the whole ones. */
-static RsdStatus choose_levels(RdCodec *codec, const char *list, const ImageCodec *model, RsdError *err)
-{
-    RsdStatus status = RSD_OK;
-
-    codec->n_settings = 0;
-    for (const char *at = list;;) {
-        const size_t len = strcspn(at, ",");
-
-        TRY(add_level(codec, at, len, image_codec_level_max(&model->config), err));
-        if (!at[len])
-            break;
-        at += len + 1;
-    }
-fail:
-    return status;
-}
-
-/* Ours at its efforts, if it is among the codecs asked for. */
-static RsdStatus add_ours(RdRun *run, RdCodec *codecs, Ours *ours, const BenchRequest *r, RsdError *err)
-{
-    bool follows_loss;
-    RsdStatus status = RSD_OK;
-
-    TRY(list_efforts(ours, r, run->kind, err));
-    CHECK(!r->tune || run->kind == &rd_kind_picture, err, RSD_ERR_ARG, "--tune is for pictures, and these are recordings");
-    CHECK(!r->tune || is_named(r->codecs, RD_OURS), err, RSD_ERR_ARG, "--tune is of %s, which is not among --codecs", RD_OURS);
-    CHECK(!r->levels || run->kind == &rd_kind_picture, err, RSD_ERR_ARG, "--levels is for pictures, and these are recordings");
-    CHECK(!r->levels || is_named(r->codecs, RD_OURS), err, RSD_ERR_ARG, "--levels is of %s, which is not among --codecs", RD_OURS);
-    if (!is_named(r->codecs, RD_OURS))
-        return RSD_OK;
-    TRY(rd_model_open(&run->model, run->kind->eval, r->model, r->tune, err));
-    follows_loss = !run->model.loss.named || picture_is_twin(run->model.image, r->tune);
-    for (size_t i = 0; i < ours->n_efforts; i++) {
-        follows_loss |= ours->efforts[i] >= SEARCH_FIRST_EFFORT;
-        CHECK(ours->efforts[i] < SEARCH_FIRST_EFFORT || run->model.image->config.quantizer == IMAGE_SCALAR, err, RSD_ERR_ARG,
-              "--effort %d: model %s codes vectors, which efforts from %d on cannot search", ours->efforts[i],
-              run->model.image->config.name, SEARCH_FIRST_EFFORT);
-        rd_describe_ours(&codecs[run->n_codecs], &run->model, ours->efforts[i], ours->settings[i]);
-        if (r->levels)
-            TRY(choose_levels(&codecs[run->n_codecs], r->levels, run->model.image, err));
-        run->n_codecs++;
-    }
-    CHECK(follows_loss, err, RSD_ERR_ARG, "--tune %s: model %s was not made for it, and nothing searches: give --effort %d or more, too", r->tune,
-          run->model.image->config.name, SEARCH_FIRST_EFFORT);
-fail:
-    return status;
-}
-
-static RsdStatus choose_anchors(RdRun *run, const BenchRequest *r, RsdError *err)
-{
-    const char *names = r->anchor ? r->anchor : run->kind->anchor;
-    RsdStatus status = RSD_OK;
-
-    for (const char *at = names; *at;) {
-        const size_t len = strcspn(at, ",");
-        size_t i = 0;
-
-        while (i < run->n_codecs && (strlen(run->codecs[i].name) != len || strncmp(run->codecs[i].name, at, len) != 0))
-            i++;
-        CHECK(i < run->n_codecs || !r->anchor, err, RSD_ERR_ARG, "--anchor: %.*s is not among the codecs", (int)len, at);
-        CHECK(run->n_anchors < RD_MAX_ANCHORS, err, RSD_ERR_ARG, "--anchor: more than %d names", RD_MAX_ANCHORS);
-        run->anchors[run->n_anchors++] = i < run->n_codecs ? i : 0;
-        at += len + (at[len] == ',');
-    }
-    CHECK(run->n_anchors, err, RSD_ERR_ARG, "--anchor: no name was given");
-fail:
-    return status;
-}
-
-static RsdStatus choose_codecs(RdRun *run, RdCodec *codecs, Ours *ours, const BenchRequest *r, RsdError *err)
-{
-    RsdStatus status = RSD_OK;
-
-    TRY(check_names(r->codecs, "--codecs", false, run->kind, err));
-    TRY(check_names(r->anchor, "--anchor", true, run->kind, err)); /* are the efforts among the codecs? */
-    run->codecs = codecs;
-    TRY(add_ours(run, codecs, ours, r, err));
-    for (size_t k = 0; rd_peer_at(k); k++)
-        if (rd_peer_at(k)->kind == run->kind->eval && is_named(r->codecs, rd_peer_at(k)->name))
-            codecs[run->n_codecs++] = *rd_peer_at(k);
-    CHECK(run->n_codecs, err, RSD_ERR_ARG, "--codecs: no name was given");
-    TRY(choose_anchors(run, r, err));
-fail:
-    return status;
-}
 
 /* ---- recordings or pictures ---- */
 
@@ -504,8 +288,7 @@ static RsdStatus write_files(const BenchRequest *r, RdRun *run, Console *console
 static RsdStatus bench_rd(const BenchRequest *r, char **operands, size_t n_paths, Console *console, RsdError *err)
 {
     const char *const *paths = (const char *const *)operands;
-    RdCodec codecs[RD_MAX_CODECS];
-    Ours ours = {0};
+    RdCompared compared;
     EvalSet set;
     EvalLimits limits;
     EvalWishes wishes = {.metrics = r->metrics};
@@ -529,7 +312,7 @@ static RsdStatus bench_rd(const BenchRequest *r, char **operands, size_t n_paths
         wishes.metrics = run.kind->metrics;
     TRY(eval_wishes_check(&wishes, &run.kind->eval, 1, err));
     TRY(eval_set_choose(&set, &limits, run.kind->eval, &wishes, &options, err));
-    TRY(choose_codecs(&run, codecs, &ours, r, err));
+    TRY(rd_choose_codecs(&run, &compared, &r->codecs, err));
     TRY(rsd_threads_create(&threads, r->n_threads, err));
     run.seconds = r->seconds > 0 ? r->seconds : DEFAULT_SECONDS;
     run.rate_hz = r->rate_hz > 0 ? (int)r->rate_hz : run.model.sound ? rsd_model_info(run.model.sound)->rate_hz : 48000;

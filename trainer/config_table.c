@@ -393,23 +393,19 @@ fail:
 static RsdStatus parse_ints(TrainConfig *cfg, const ConfigKey *key, const char *text, RsdError *err)
 {
     int values[16], n = 0, *dst = (int *)((char *)cfg + key->at);
-    const char *at = text;
+    const char *rest = text;
+    TextItem item;
     RsdStatus status = RSD_OK;
 
-    for (;;) {
-        char item[64];
-        size_t len = strcspn(at, ",");
+    while (text_next_item(&item, &rest)) {
+        char number[64];
         double value;
 
         CHECK(n < key->max_count, err, RSD_ERR_ARG, "'%.60s' has more than %d numbers", text, key->max_count);
-        CHECK(len < sizeof item, err, RSD_ERR_ARG, "'%.60s' is not a list of numbers", text);
-        memcpy(item, at, len);
-        item[len] = '\0';
-        TRY(config_number_parse(&value, item, key, true, err));
+        CHECK(item.len < sizeof number, err, RSD_ERR_ARG, "'%.60s' is not a list of numbers", text);
+        snprintf(number, sizeof number, "%.*s", (int)item.len, item.text);
+        TRY(config_number_parse(&value, number, key, true, err));
         values[n++] = (int)value;
-        if (!at[len])
-            break;
-        at += len + 1;
     }
     memset(dst, 0, (size_t)key->max_count * sizeof *dst);
     memcpy(dst, values, (size_t)n * sizeof *dst);

@@ -175,6 +175,15 @@ const char *text_nearest(const char *word, const char *const *names, size_t n_na
     return best;
 }
 
+bool text_next_item(TextItem *item, const char **rest)
+{
+    if (!*rest)
+        return false;
+    *item = (TextItem){.text = *rest, .len = strcspn(*rest, ",")};
+    *rest = item->text[item->len] ? item->text + item->len + 1 : NULL;
+    return true;
+}
+
 char *text_make_printable(char *text)
 {
     for (char *c = text; *c; c++) {

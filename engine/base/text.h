@@ -1,4 +1,5 @@
-/* text.h - what people type and read: numbers with units, the nearest known name for a misspelt one, text made safe to print.
+/* text.h - what people type and read: numbers with units, lists with commas, the nearest known name for a misspelt one, text made
+ * safe to print.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,6 +28,16 @@ RsdStatus text_parse_quantity(double *out, const char *text, Unit unit, RsdError
  * "90m"). Returns `text`. */
 #define QUANTITY_TEXT_SIZE 48
 const char *text_print_quantity(char text[QUANTITY_TEXT_SIZE], double value, Unit unit);
+
+/* What stands between two commas of a list; not terminated. */
+typedef struct TextItem {
+    const char *text;
+    size_t len;
+} TextItem;
+
+/* The next item of a list divided by commas; "" is a list of one empty item. *rest: the list at first, NULL once its last item was
+ * given. false, with *item as it was, when *rest is NULL. */
+bool text_next_item(TextItem *item, const char **rest);
 
 /* Text that may come from a hostile file, in place: what could steer a terminal (control characters, also those of two bytes in
  * UTF-8) becomes '?'. Returns `text`. */

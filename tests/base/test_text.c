@@ -83,6 +83,28 @@ Test(text, suggests_the_nearest_name_or_nothing)
     cr_expect_null(text_nearest("", names, 4));
 }
 
+Test(text, lists_are_walked_item_by_item)
+{
+    static const struct {
+        const char *list, *items[4];
+    } cases[] = {
+        {"jpeg,avif", {"jpeg", "avif"}}, {"8", {"8"}}, {"", {""}}, {"a,,b", {"a", "", "b"}}, {"a,", {"a", ""}}, {NULL, {NULL}},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *rest = cases[i].list;
+        TextItem item;
+        size_t n = 0;
+
+        for (; text_next_item(&item, &rest); n++) {
+            cr_assert_not_null(cases[i].items[n], "%s: more items than there are", cases[i].list);
+            cr_expect(item.len == strlen(cases[i].items[n]) && strncmp(item.text, cases[i].items[n], item.len) == 0, "%s: item %zu",
+                      cases[i].list, n);
+        }
+        cr_expect_null(cases[i].items[n], "%s: fewer items than there are", cases[i].list ? cases[i].list : "(none)");
+    }
+}
+
 Test(text, from_a_hostile_file_does_not_steer_a_terminal)
 {
     char text[] = "a\x1b[2Jb\x7f\n \xc2\x9b" "2J \xc3\xa4 \xc2\xa0 \xc2";
