@@ -23,6 +23,15 @@ const Command *command_find(const char *name)
     return NULL;
 }
 
+const Command *command_with_option(const char *name)
+{
+    for (size_t i = 0; COMMANDS[i]; i++)
+        for (size_t k = 0; k < COMMANDS[i]->n_options; k++)
+            if (!strcmp(COMMANDS[i]->options[k].name, name))
+                return COMMANDS[i];
+    return NULL;
+}
+
 int command_refuse(const char *name)
 {
     const char *names[MAX_COMMANDS], *near;

@@ -16,6 +16,8 @@ extern const Command cli_report, cli_convert;
 extern const Command *const COMMANDS[];
 /* NULL when there is none. */
 const Command *command_find(const char *name);
+/* The first that has the option --NAME; NULL when none has. */
+const Command *command_with_option(const char *name);
 /* Says that there is none and which was probably meant. Returns the exit code. */
 int command_refuse(const char *name);
 

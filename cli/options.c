@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/commands.h"
+
 #define CHOICES_SIZE 128
 
 static const Option *find_long(const Command *command, const char *name, size_t len)
@@ -39,8 +41,12 @@ static RsdStatus refuse_long(const Command *command, const char *name, size_t le
     const char *names[64], *near;
     char word[64];
     size_t n = command->n_options < 64 ? command->n_options : 64;
+    const Command *owner;
 
     snprintf(word, sizeof word, "%.*s", (int)(len < 60 ? len : 60), name);
+    owner = command_with_option(word);
+    if (owner)
+        return error_set(err, RSD_ERR_ARG, "there is no option --%s; residua %s has one", word, owner->name);
     for (size_t i = 0; i < n; i++)
         names[i] = command->options[i].name;
     near = text_nearest(word, names, n);

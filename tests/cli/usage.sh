@@ -6,6 +6,7 @@ try residua enocde a.wav
 try residua encode
 try residua encode --bitrat 3k a.wav
 try residua encode --colour a.wav
+try residua decode --from-tokens codes.npy
 try residua encode -x a.wav
 try residua encode -b
 try residua encode -b 3q a.wav
