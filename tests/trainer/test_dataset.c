@@ -11,8 +11,8 @@
 
 #include <criterion/criterion.h>
 
-#include "engine/base/log.h"
 #include "tests/trainer/recordings.h"
+#include "tests/trainer/warnings.h"
 #include "trainer/loader.h"
 
 #define RATE_HZ 8000
@@ -35,28 +35,16 @@ static const DataConfig PLAIN = {.batch = BATCH,
                                              .dither_db = -90.0f}};
 
 static char folder[RECORDINGS_PATH_SIZE];
-static int n_warnings;
-static char last_warning[RSD_ERROR_TEXT_SIZE];
-
-static void count_warnings(void *ctx, LogLevel level, const char *text)
-{
-    (void)ctx;
-    if (level != LOG_WARNING)
-        return;
-    n_warnings++;
-    snprintf(last_warning, sizeof last_warning, "%s", text);
-}
 
 static void make_folder(void)
 {
     recordings_make_folder(folder);
-    n_warnings = 0;
-    log_set_sink(count_warnings, NULL);
+    warnings_keep();
 }
 
 static void remove_folder(void)
 {
-    log_set_sink(NULL, NULL);
+    warnings_drop();
     recordings_remove(folder);
 }
 
@@ -88,7 +76,7 @@ Test(dataset, scan_goes_in_depth_and_passes_over_other_files)
     cr_expect_eq(list->n_files, 4);
     cr_expect_eq(list->n_broken, 0);
     cr_expect_eq(list->files[0].n_samples, 8000, "sorted: sub/b.wav comes first");
-    cr_expect_eq(n_warnings, 0);
+    cr_expect_eq(warnings.n, 0);
     media_list_report(report, list);
     cr_expect(!strncmp(report, "4 files, 0.00 h (8 kHz 4; ", 26), "%s", report);
     media_list_destroy(&list);
@@ -104,7 +92,7 @@ Test(dataset, broken_files_are_named_once_and_left_out)
     list = scan();
     cr_expect_eq(list->n_files, 2);
     cr_expect_eq(list->n_broken, 2);
-    cr_expect_eq(n_warnings, 2);
+    cr_expect_eq(warnings.n, 2);
     media_list_destroy(&list);
 }
 
@@ -235,7 +223,7 @@ Test(dataset, a_file_that_breaks_later_is_left_out_and_too_many_end_the_run)
     cr_assert_eq(dataset_create(&data, list, &cfg, &err), RSD_OK);
     for (uint64_t step = 0; step < 60; step++)
         cr_assert_eq(dataset_crop(data, 1, step, 0, CROP, crop, &err), RSD_OK, "%s", err.text);
-    cr_expect_eq(n_warnings, 4, "each one is named once; %d warnings", n_warnings);
+    cr_expect_eq(warnings.n, 4, "each one is named once; %d warnings", warnings.n);
     dataset_destroy(&data);
     cfg.max_broken = 2;
     cr_assert_eq(dataset_create(&data, list, &cfg, &err), RSD_OK);
@@ -372,7 +360,7 @@ Test(dataset, what_comes_before_damage_is_used_to_the_last_sample)
     cr_assert_eq(truncate(path, 44 + 2 * 3000), 0);
     read_both_ways(list, x, &n_present);
     cr_expect_eq(n_present, 400);
-    cr_expect(strstr(last_warning, "the part before it is used"), "%s", last_warning);
+    cr_expect(strstr(warnings.last, "the part before it is used"), "%s", warnings.last);
     media_list_destroy(&list);
 }
 

@@ -18,22 +18,12 @@
 #include "tests/trainer/recordings.h"
 #include "tests/trainer/runs.h"
 #include "tests/trainer/state_files.h"
+#include "tests/trainer/warnings.h"
 #include "trainer/run_history.h"
 #include "trainer/train_audio.h"
 
 static char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE];
 static TrainConfig cfg;
-static int n_warnings;
-static char last_warning[RSD_ERROR_TEXT_SIZE];
-
-static void keep_warning(void *ctx, LogLevel level, const char *text)
-{
-    (void)ctx;
-    if (level != LOG_WARNING)
-        return;
-    n_warnings++;
-    snprintf(last_warning, sizeof last_warning, "%s", text);
-}
 
 static void set_up(void)
 {
@@ -41,13 +31,12 @@ static void set_up(void)
     recordings_make_folder(base_dir);
     recordings_write_tones(data_dir, 8);
     recordings_tiny_config(&cfg);
-    n_warnings = 0;
-    log_set_sink(keep_warning, NULL);
+    warnings_keep();
 }
 
 static void tear_down(void)
 {
-    log_set_sink(NULL, NULL);
+    warnings_drop();
     recordings_remove(data_dir);
     recordings_remove(base_dir);
 }
@@ -391,11 +380,11 @@ Test(train, a_damaged_checkpoint_is_passed_over)
     train_config_set(&cfg, "train.checkpoint_steps=2", NULL);
     expect_ok(train("run", false, 1));
     cr_assert_eq(truncate(checkpoint("run", 6), 1000), 0);
-    n_warnings = 0;
+    warnings.n = 0;
     Outcome *outcome = train("run", true, 1);
     expect_ok(outcome);
     cr_expect_eq(outcome->summary.first_step, 4);
-    cr_expect_gt(n_warnings, 0);
+    cr_expect_gt(warnings.n, 0);
 }
 
 Test(train, a_full_disk_costs_no_older_checkpoint)
@@ -412,7 +401,7 @@ Test(train, a_full_disk_costs_no_older_checkpoint)
     fill_disk_at = 0;
     cr_expect_eq(outcome->status, RSD_ERR_IO, "%s", outcome->err.text);
     cr_expect_eq(outcome->summary.step, 6, "training itself went on");
-    cr_expect_geq(n_warnings, 6, "%d warnings: of checkpoints and of what validations would have left", n_warnings);
+    cr_expect_geq(warnings.n, 6, "%d warnings: of checkpoints and of what validations would have left", warnings.n);
     cr_expect_not(exists("run", "checkpoint-000000003.safetensors"));
     cr_expect_leq(outcome->summary.best_step, 2, "the best is one that has a file");
     cr_expect(exists("run", "checkpoint-best.safetensors") && exists("run", "model.safetensors"));
@@ -455,9 +444,9 @@ Test(train, changed_settings_are_told_on_resume)
     expect_ok(train("run", false, 1));
     stop_at = 0;
     train_config_set(&cfg, "optim.lr=0.002", NULL);
-    n_warnings = 0;
+    warnings.n = 0;
     expect_ok(train("run", true, 1));
-    cr_expect_not_null(strstr(last_warning, "optim.lr"), "%s", last_warning);
+    cr_expect_not_null(strstr(warnings.last, "optim.lr"), "%s", warnings.last);
 }
 
 Test(train, held_out_recordings_that_cannot_be_used_are_named_and_without_any_there_is_no_run)
@@ -469,13 +458,13 @@ Test(train, held_out_recordings_that_cannot_be_used_are_named_and_without_any_th
     outcome = train("run", false, 1);
     cr_expect_eq(outcome->status, RSD_ERR_CORRUPT);
     cr_expect(strstr(outcome->err.text, "none of the recordings of --valid"), "%s", outcome->err.text);
-    cr_expect(strstr(last_warning, "short.wav: shorter than 0.5 s"), "%s", last_warning);
+    cr_expect(strstr(warnings.last, "short.wav: shorter than 0.5 s"), "%s", warnings.last);
     recordings_write_tone(base_dir, "long.wav", 0.6, 440, 0.5);
-    n_warnings = 0;
+    warnings.n = 0;
     outcome = train("run", false, 1);
     valid_dir = NULL;
     expect_ok(outcome);
-    cr_expect(n_warnings == 1 && isfinite(outcome->summary.best_score));
+    cr_expect(warnings.n == 1 && isfinite(outcome->summary.best_score));
     cr_expect_eq(train_config_set(&cfg, "data.valid_clip=0.4s", NULL), RSD_ERR_ARG, "no recording would be long enough");
 }
 
@@ -486,9 +475,9 @@ Test(train, settings_of_pictures_are_no_change)
     train_config_set(&cfg, "adversary.patch_kinds=64", NULL);
     expect_ok(train("run", false, 1));
     stop_at = 0;
-    n_warnings = 0;
+    warnings.n = 0;
     expect_ok(train("run", true, 1));
-    cr_expect_eq(n_warnings, 0, "%s", last_warning);
+    cr_expect_eq(warnings.n, 0, "%s", warnings.last);
 }
 
 Test(train, a_gradient_that_stands_out_is_skipped_and_told)
@@ -500,11 +489,11 @@ Test(train, a_gradient_that_stands_out_is_skipped_and_told)
     train_config_set(&cfg, "train.steps=36", NULL);
     train_config_set(&cfg, "train.spike=1000", NULL);
     expect_ok(train("calm", false, 1));
-    cr_expect_eq(n_warnings, 0, "%s", last_warning);
+    cr_expect_eq(warnings.n, 0, "%s", warnings.last);
     train_config_set(&cfg, "train.spike=0.01", NULL); /* everything stands out, once there is an average */
     expect_ok(train("spikes", false, 1));
-    cr_expect(n_warnings >= 5 && n_warnings <= 16, "%d warnings", n_warnings);
-    cr_expect_neq(strstr(last_warning, "usually"), NULL, "%s", last_warning);
+    cr_expect(warnings.n >= 5 && warnings.n <= 16, "%d warnings", warnings.n);
+    cr_expect_neq(strstr(warnings.last, "usually"), NULL, "%s", warnings.last);
     log = fopen(runs_path(base_dir, "spikes/log.jsonl"), "r");
     cr_assert_not_null(log);
     size = fread(text, 1, sizeof text - 1, log);
@@ -611,7 +600,7 @@ Test(train, a_broken_file_among_the_data_does_not_stop_the_run)
 {
     recordings_write_bytes(data_dir, "broken.wav", "RIFF....", 8);
     expect_ok(train("run", false, 1));
-    cr_expect_eq(n_warnings, 1);
+    cr_expect_eq(warnings.n, 1);
 }
 
 Test(train, the_number_of_stages_follows_the_configuration)

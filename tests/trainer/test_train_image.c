@@ -11,28 +11,17 @@
 #include <criterion/criterion.h>
 
 #include "engine/base/checksum.h"
-#include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "models/image_prior.h"
 #include "tests/trainer/painted.h"
 #include "tests/trainer/recordings.h"
 #include "tests/trainer/runs.h"
 #include "tests/trainer/state_files.h"
+#include "tests/trainer/warnings.h"
 #include "trainer/train_image.h"
 
 static char data_dir[RECORDINGS_PATH_SIZE], base_dir[RECORDINGS_PATH_SIZE];
 static TrainConfig cfg;
-static int n_warnings;
-static char last_warning[RSD_ERROR_TEXT_SIZE];
-
-static void count_warning(void *ctx, LogLevel level, const char *text)
-{
-    (void)ctx;
-    if (level != LOG_WARNING)
-        return;
-    n_warnings++;
-    snprintf(last_warning, sizeof last_warning, "%s", text);
-}
 
 static void set_up(void)
 {
@@ -40,13 +29,12 @@ static void set_up(void)
     recordings_make_folder(base_dir);
     painted_write_all(data_dir, 4);
     painted_tiny_config(&cfg);
-    n_warnings = 0;
-    log_set_sink(count_warning, NULL);
+    warnings_keep();
 }
 
 static void tear_down(void)
 {
-    log_set_sink(NULL, NULL);
+    warnings_drop();
     recordings_remove(data_dir);
     recordings_remove(base_dir);
 }
@@ -202,14 +190,14 @@ Test(train_image, held_out_pictures_that_cannot_be_used_are_named_and_without_an
     outcome = train("run", false, 1);
     cr_expect_eq(outcome->status, RSD_ERR_CORRUPT);
     cr_expect(strstr(outcome->err.text, "none of the pictures of --valid"), "%s", outcome->err.text);
-    cr_expect(strstr(last_warning, "small.png: smaller than 64 pixels"), "%s", last_warning);
+    cr_expect(strstr(warnings.last, "small.png: smaller than 64 pixels"), "%s", warnings.last);
     painted_write(base_dir, "large.png", 100, 80, 0);
     cfg.data.valid_clips = 2;
-    n_warnings = 0;
+    warnings.n = 0;
     outcome = train("run", false, 1);
     valid_dir = NULL;
     expect_ok(outcome);
-    cr_expect(n_warnings == 1 && isfinite(outcome->summary.best_score));
+    cr_expect(warnings.n == 1 && isfinite(outcome->summary.best_score));
 }
 
 Test(train_image, a_start_from_principal_components_is_a_good_one_and_resumes_alike)
@@ -328,9 +316,9 @@ Test(train_image, settings_of_sound_do_not_stand_in_the_way_of_going_on)
     stop_at = 2;
     expect_ok(train("run", false, 1));
     stop_at = 0;
-    n_warnings = 0;
+    warnings.n = 0;
     expect_ok(train("run", true, 1));
-    cr_assert_eq(n_warnings, 0);
+    cr_assert_eq(warnings.n, 0);
 }
 
 /* A checkpoint of one kind, read into a state of the other. */

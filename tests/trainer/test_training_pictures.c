@@ -8,37 +8,25 @@
 
 #include <criterion/criterion.h>
 
-#include "engine/base/log.h"
 #include "tests/trainer/painted.h"
 #include "tests/trainer/recordings.h"
+#include "tests/trainer/warnings.h"
 #include "trainer/pictures.h"
 
 static char data_dir[RECORDINGS_PATH_SIZE];
 static TrainConfig cfg;
-static int n_warnings;
-static char last_warning[RSD_ERROR_TEXT_SIZE];
-
-static void count_warning(void *ctx, LogLevel level, const char *text)
-{
-    (void)ctx;
-    if (level != LOG_WARNING)
-        return;
-    n_warnings++;
-    snprintf(last_warning, sizeof last_warning, "%s", text);
-}
 
 static void set_up(void)
 {
     recordings_make_folder(data_dir);
     painted_write_all(data_dir, 4);
     painted_tiny_config(&cfg);
-    n_warnings = 0;
-    log_set_sink(count_warning, NULL);
+    warnings_keep();
 }
 
 static void tear_down(void)
 {
-    log_set_sink(NULL, NULL);
+    warnings_drop();
     recordings_remove(data_dir);
 }
 
@@ -135,7 +123,7 @@ Test(training_pictures, broken_pictures_are_named_once_and_left_out)
     cr_assert_eq(list->n_files, 5);
     for (uint32_t i = 0; i < 40; i++)
         cr_assert_eq(pictures_crop(pictures, i, 0, crop, &err), RSD_OK, "%s", err.text);
-    cr_assert_eq(n_warnings, 1);
+    cr_assert_eq(warnings.n, 1);
     pictures_destroy(&pictures);
     picture_list_destroy(&list);
 }
@@ -177,8 +165,8 @@ Test(training_pictures, the_one_picture_that_is_large_enough_is_found_and_the_ot
     cr_assert_eq(pictures_crop(pictures, 99, 0, first, &err), RSD_OK, "%s", err.text);
     for (uint32_t i = 0; i < 40; i++)
         cr_assert_eq(pictures_crop(pictures, i, 0, other, &err), RSD_OK, "step %u: %s", i, err.text);
-    cr_expect_eq(n_warnings, 1);
-    cr_expect(strstr(last_warning, "64 of 65 pictures are smaller than a crop of 128 pixels"), "%s", last_warning);
+    cr_expect_eq(warnings.n, 1);
+    cr_expect(strstr(warnings.last, "64 of 65 pictures are smaller than a crop of 128 pixels"), "%s", warnings.last);
     cfg.data.cache_size = 0;
     cr_assert_eq(pictures_crop(pictures, 99, 0, other, &err), RSD_OK, "%s", err.text);
     cr_expect_arr_eq(first, other, sizeof first, "a crop is that of its step and sample");
@@ -207,7 +195,7 @@ Test(training_pictures, a_folder_of_broken_pictures_names_each_once_and_ends_at_
         status = pictures_crop(pictures, i, 0, crop, &err);
     cr_assert_eq(status, RSD_ERR_CORRUPT);
     cr_expect(strstr(err.text, "data.max_broken = 3"), "%s", err.text);
-    cr_expect_eq(n_warnings, 4, "%d warnings", n_warnings);
+    cr_expect_eq(warnings.n, 4, "%d warnings", warnings.n);
     pictures_destroy(&pictures);
     picture_list_destroy(&list);
 }
