@@ -233,6 +233,7 @@ void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task
     const float *frames = coarse + plan.coarse.y.halo * plan.coarse.line + plan.coarse.x.halo;
     RowSource fine_source = {.x = job->scatters ? job->dy : job->x, .elu = job->elu && !job->scatters};
     RowSource coarse_source = {.x = job->scatters ? job->x : job->dy, .elu = job->elu && job->scatters};
+    const bool reads_x = job->dw || (job->dx && job->elu); /* not when the weights are fixed and nothing bends x on its way in */
     int64_t y_channels = bias_sums_count(s, job->scatters) / plan.fine.groups;
 
     conv_rows_offsets(&plan.fine, fine_offset);
@@ -245,8 +246,10 @@ void conv_tiles_back(const TileKernels *tk, const ConvBackJob *job, int64_t task
     for (int64_t i = first; i < end; i++) {
         ConvTile tile = conv_plan_tile(&plan.fine, s->batch, i);
 
-        conv_rows_fill(tk, &plan.fine, &tile, group, &fine_source, line, fine);
-        conv_rows_fill(tk, &plan.coarse, &tile, group, &coarse_source, line, coarse);
+        if (reads_x || job->scatters)
+            conv_rows_fill(tk, &plan.fine, &tile, group, &fine_source, line, fine);
+        if (reads_x || !job->scatters)
+            conv_rows_fill(tk, &plan.coarse, &tile, group, &coarse_source, line, coarse);
         if (job->dw)
             add_weight_sums(tk, &plan, fine_offset, fine, frames, (void *)(base + at.panels),
                             conv_tile_columns(&plan.fine, &tile), i == first, weight_sums);
