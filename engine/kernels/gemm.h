@@ -6,6 +6,7 @@
 #define RESIDUA_KERNELS_GEMM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine/kernels/kernels.h"
@@ -26,7 +27,7 @@ typedef struct GemmJob {
     int64_t ldc;
 } GemmJob;
 
-#define GEMM_VECTOR_COLUMNS_MAX 128
+#define GEMM_PANEL_COLUMNS_MAX 128
 
 struct GemmKernels {
     void (*product)(const GemmJob *job);
@@ -37,11 +38,18 @@ struct GemmKernels {
     bool (*bfloat_is_fast)(void);
     /* y [m] = (add ? y : 0) + A x for A [m, n] with rows lda apart; each y[i] is summed in the same order for any m. */
     void (*matrix_vector)(int64_t m, int64_t n, const float *a, int64_t lda, const float *x, bool add, float *y);
-    /* y [n] = (add ? y : 0) + x A for A [k, n] with rows lda apart, summed over k in order: the faster of the two where A can be
-     * laid out for it. vector_columns are summed at once: where A has so many and lda is no more, it is read from end to end. */
-    int64_t vector_columns; /* at most GEMM_VECTOR_COLUMNS_MAX */
-    void (*vector_matrix)(int64_t k, int64_t n, const float *x, const float *a, int64_t lda, bool add, float *y);
+    /* y [n] = (add ? y : 0) + x A for A [k, n] that was laid out ahead in a panel of panel_size bytes, aligned to MEM_ALIGN; summed over
+     * k in order, each column as if it were alone. This is the faster of the two where A can be laid out. A number may lose up to
+     * 2^-24 of the largest of its column. panel_columns are summed at once: a panel of so many is read from end to end. */
+    int64_t panel_columns; /* at most GEMM_PANEL_COLUMNS_MAX */
+    size_t (*panel_size)(int64_t k, int64_t n);
+    void (*fill_panel)(int64_t k, int64_t n, const float *a, int64_t lda, void *panel); /* rows of a lda apart */
+    void (*vector_panel)(int64_t k, int64_t n, const float *x, const void *panel, bool add, float *y);
 };
+
+/* Panels of floats [k, n], for kernels that have no layout of their own. */
+size_t gemm_float_panel_size(int64_t k, int64_t n);
+void gemm_fill_float_panel(int64_t k, int64_t n, const float *a, int64_t lda, void *panel);
 
 extern const GemmKernels gemm_ref, gemm_avx2, gemm_avx512;
 

@@ -13,7 +13,7 @@
  * products depend on the layer only, hence the same bits for any number of threads and any chunk length.
  *
  * A step of one signal reads all of W to do little with it: what counts is how fast W comes, and how much of it is still in a
- * near cache. So W is laid out in panels, one for each slice, [H][4 gates][units of the slice], as wide as the kernel has sums in
+ * near cache. So W is laid out in panels of the kernel, one for each slice, [H][4 gates][units of the slice], as wide as it has sums in
  * registers: a step reads them from end to end. Every other step goes through the slices backwards, beginning with those that
  * the step before used last; and slices come from both ends in turn, so that two threads that take turns keep to their halves
  * of W:
@@ -27,6 +27,7 @@
 
 #include <string.h>
 
+#include "engine/base/mem.h"
 #include "engine/kernels/gemm.h"
 #include "engine/kernels/point.h"
 #include "engine/ops/linear.h"
@@ -40,7 +41,8 @@ typedef struct Recurrence {
     int64_t batch, n, units, t; /* t: the step being worked on */
     int64_t slice;              /* units in a slice */
     const float *w;             /* [4 H, H] */
-    float *panels;              /* the same laid out for the steps of one signal, else NULL */
+    char *panels;               /* the same laid out for the steps of one signal, else NULL */
+    size_t panel_size;          /* bytes from panel to panel */
     float *gates, *h, *c;
     const float *dy; /* [batch, n, H] */
     float *dc, *dh;  /* [batch, H]: of the step being worked on */
@@ -56,7 +58,7 @@ static int64_t n_slices(const Recurrence *r)
 /* Where a step is the product of a vector and a panel: the four gates of a slice fill the registers. */
 static int64_t panel_slice(const GemmKernels *gemm)
 {
-    return gemm->vector_columns / 4;
+    return gemm->panel_columns / 4;
 }
 
 static int64_t slice_len(const Recurrence *r, int64_t slice)
@@ -77,30 +79,46 @@ static int64_t slice_in_turn(const Recurrence *r, int64_t i)
 
 /* --- panels ------------------------------------------------------------------------------------------------------- */
 
+static size_t panel_size(const GemmKernels *gemm, int64_t units)
+{
+    return (gemm->panel_size(units, 4 * panel_slice(gemm)) + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+}
+
+typedef struct PanelJob {
+    const Recurrence *r;
+    RsdThreads *threads;
+} PanelJob;
+
 static void fill_panel(void *ctx, int64_t slice, int worker)
 {
-    const Recurrence *r = ctx;
+    const PanelJob *job = ctx;
+    const Recurrence *r = job->r;
     const int64_t H = r->units, first = slice * r->slice, len = slice_len(r, slice);
+    float *turned = threads_scratch(job->threads, worker);
 
-    (void)worker;
     for (int64_t gate = 0; gate < 4; gate++)
-        r->point->transpose(r->w + (gate * H + first) * H, len, H, H, r->panels + 4 * first * H + gate * len, 4 * len, false);
+        r->point->transpose(r->w + (gate * H + first) * H, len, H, H, turned + gate * len, 4 * len, false);
+    r->gemm->fill_panel(H, 4 * len, turned, 4 * len, r->panels + slice * (int64_t)r->panel_size);
 }
 
 /* Memory for the panels of a layer, from the tape's arena, and what is in them. */
 static RsdStatus make_panels(Tape *tape, Recurrence *r, RsdError *err)
 {
-    RsdStatus status = arena_alloc(tape->arena, &r->panels, (size_t)(4 * r->units * r->units), sizeof *r->panels, err);
+    PanelJob job = {r, tape->threads};
+    RsdStatus status = RSD_OK;
 
-    if (status == RSD_OK)
-        threads_for(tape->threads, n_slices(r), fill_panel, r);
+    TRY(threads_scratch_reserve(tape->threads, (size_t)(4 * r->slice * r->units) * sizeof(float), err));
+    TRY(arena_alloc(tape->arena, &r->panels, (size_t)n_slices(r), r->panel_size, err));
+    threads_for(tape->threads, n_slices(r), fill_panel, &job);
+fail:
     return status;
 }
 
 RsdStatus lstm_prepare(Tape *tape, Tensor *w_hh, RsdError *err)
 {
-    Recurrence r = {.point = tape->kernels->point, .units = w_hh->shape[1], .slice = panel_slice(tape->kernels->gemm),
-                    .w = w_hh->data};
+    const GemmKernels *gemm = tape->kernels->gemm;
+    Recurrence r = {.point = tape->kernels->point, .gemm = gemm, .units = w_hh->shape[1], .slice = panel_slice(gemm), .w = w_hh->data,
+                    .panel_size = panel_size(gemm, w_hh->shape[1])};
     RsdStatus status = make_panels(tape, &r, err);
 
     if (status == RSD_OK)
@@ -121,14 +139,14 @@ static void multiply_slice(const Recurrence *r, int64_t first, int64_t len)
 }
 
 /* One signal: all gates of the slice in one product. */
-static void multiply_panel(const Recurrence *r, int64_t first, int64_t len)
+static void multiply_panel(const Recurrence *r, int64_t slice, int64_t first, int64_t len)
 {
     const int64_t H = r->units;
-    float *gates = r->gates + r->t * 4 * H + first, sums[GEMM_VECTOR_COLUMNS_MAX];
+    float *gates = r->gates + r->t * 4 * H + first, sums[GEMM_PANEL_COLUMNS_MAX];
 
     for (int64_t gate = 0; gate < 4; gate++)
         memcpy(sums + gate * len, gates + gate * H, (size_t)len * sizeof *sums);
-    r->gemm->vector_matrix(H, 4 * len, r->h + r->t * H, r->panels + 4 * first * H, 4 * len, true, sums);
+    r->gemm->vector_panel(H, 4 * len, r->h + r->t * H, r->panels + slice * (int64_t)r->panel_size, true, sums);
     for (int64_t gate = 0; gate < 4; gate++)
         memcpy(gates + gate * H, sums + gate * len, (size_t)len * sizeof *sums);
 }
@@ -140,7 +158,7 @@ static void forward_slice(void *ctx, int64_t i, int worker)
 
     (void)worker;
     if (r->panels)
-        multiply_panel(r, first, len);
+        multiply_panel(r, slice, first, len);
     else
         multiply_slice(r, first, len);
     for (int64_t item = 0; item < r->batch; item++) {
@@ -312,7 +330,8 @@ static RsdStatus run_recurrence(Tape *tape, Tensor *sums, Tensor *w, Tensor *b, 
     TRY(tape_tensor(tape, &result, 3, (int64_t[]){batch, H, n}, err));
     TRY(arena_calloc(tape->arena, &r, 1, sizeof *r, err));
     *r = (Recurrence){.point = tape->kernels->point, .gemm = tape->kernels->gemm, .batch = batch, .n = n, .units = H,
-                      .slice = batch == 1 ? panel_slice(tape->kernels->gemm) : SLICE, .w = w->data};
+                      .slice = batch == 1 ? panel_slice(tape->kernels->gemm) : SLICE, .w = w->data,
+                      .panel_size = panel_size(tape->kernels->gemm, H)};
     TRY(arena_alloc(tape->arena, &r->gates, (size_t)(batch * n * 4 * H), sizeof *r->gates, err));
     TRY(arena_alloc(tape->arena, &r->h, (size_t)(batch * (n + 1) * H), sizeof *r->h, err));
     TRY(arena_alloc(tape->arena, &r->c, (size_t)(batch * (n + 1) * H), sizeof *r->c, err));

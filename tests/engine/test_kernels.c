@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/mem.h"
 #include "engine/base/rng.h"
 #include "engine/kernels/gemm.h"
 #include "engine/kernels/kernels.h"
@@ -156,7 +157,17 @@ Test(gemm, half_of_a_symmetric_product_is_the_whole_of_it)
         }
 }
 
-Test(gemm, vector_times_matrix_matches_the_definition_and_each_column_stands_alone)
+static void run_panel(const GemmKernels *gemm, int64_t k, int64_t n, const float *x, const float *a, int64_t lda, bool add, float *y)
+{
+    char *panel;
+
+    cr_assert_eq(mem_alloc(&panel, gemm->panel_size(k, n) + 1, 1, NULL), RSD_OK);
+    gemm->fill_panel(k, n, a, lda, panel);
+    gemm->vector_panel(k, n, x, panel, add, y);
+    mem_free(&panel);
+}
+
+Test(gemm, vector_times_panel_matches_the_definition_and_each_column_stands_alone)
 {
     for (size_t s = 0; s < N_SETS && kernels_named(set_names[s]); s++)
         for (uint32_t i = 0; i < 60; i++) {
@@ -168,7 +179,7 @@ Test(gemm, vector_times_matrix_matches_the_definition_and_each_column_stands_alo
             const GemmKernels *gemm = kernels_named(set_names[s])->gemm;
 
             memcpy(before, y, (size_t)(n + 1) * sizeof *y);
-            gemm->vector_matrix(k, n, x, a, lda, add, y);
+            run_panel(gemm, k, n, x, a, lda, add, y);
             cr_assert_eq(y[n], before[n], "%s wrote behind the %d columns", set_names[s], (int)n);
             for (int64_t j = 0; j < n; j++) {
                 double sum = add ? (double)before[j] : 0.0, size = 1.0;
@@ -180,7 +191,7 @@ Test(gemm, vector_times_matrix_matches_the_definition_and_each_column_stands_alo
                 cr_assert(fabs((double)y[j] - sum) <= 1e-6 * size, "%s column %d: %.9g, expected %.9g", set_names[s], (int)j,
                           (double)y[j], sum);
                 alone = before[j];
-                gemm->vector_matrix(k, 1, x, a + j, lda, add, &alone);
+                run_panel(gemm, k, 1, x, a + j, lda, add, &alone);
                 cr_assert_eq(alone, y[j], "%s column %d of %d: %.9g alone, %.9g among others", set_names[s], (int)j, (int)n,
                              (double)alone, (double)y[j]);
             }
@@ -189,6 +200,24 @@ Test(gemm, vector_times_matrix_matches_the_definition_and_each_column_stands_alo
             free(y);
             free(before);
         }
+}
+
+Test(gemm, a_panel_keeps_what_is_not_finite)
+{
+    enum { K = 6, N = 130 };
+    float x[K], a[K * N], y[N];
+
+    for (int i = 0; i < K; i++)
+        x[i] = 1.0f;
+    for (int i = 0; i < K * N; i++)
+        a[i] = (float)(i % 7) - 3.0f;
+    a[2 * N + 5] = NAN;
+    a[3 * N + 129] = INFINITY;
+    for (size_t s = 0; s < N_SETS && kernels_named(set_names[s]); s++) {
+        run_panel(kernels_named(set_names[s])->gemm, K, N, x, a, N, false, y);
+        for (int j = 0; j < N; j++)
+            cr_expect_eq(!isfinite(y[j]), j == 5 || j == 129, "%s column %d: %g", set_names[s], j, (double)y[j]);
+    }
 }
 
 Test(gemm, matrix_times_vector_matches_the_definition_and_each_row_stands_alone)

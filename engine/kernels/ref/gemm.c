@@ -70,18 +70,35 @@ static void matrix_vector(int64_t m, int64_t n, const float *a, int64_t lda, con
     }
 }
 
-static void vector_matrix(int64_t k, int64_t n, const float *x, const float *a, int64_t lda, bool add, float *y)
+size_t gemm_float_panel_size(int64_t k, int64_t n)
 {
+    return (size_t)(k * n) * sizeof(float);
+}
+
+void gemm_fill_float_panel(int64_t k, int64_t n, const float *a, int64_t lda, void *panel)
+{
+    float *to = panel;
+
+    for (int64_t i = 0; i < k; i++)
+        memcpy(to + i * n, a + i * lda, (size_t)n * sizeof *to);
+}
+
+static void vector_panel(int64_t k, int64_t n, const float *x, const void *panel, bool add, float *y)
+{
+    const float *a = panel;
+
     for (int64_t j = 0; j < n && !add; j++)
         y[j] = 0.0f;
     for (int64_t i = 0; i < k; i++)
         for (int64_t j = 0; j < n; j++)
-            y[j] += x[i] * a[i * lda + j];
+            y[j] += x[i] * a[i * n + j];
 }
 
 const GemmKernels gemm_ref = {.product = product,
                               .product_bfloat = product_bfloat,
                               .bfloat_is_fast = bfloat_is_fast,
                               .matrix_vector = matrix_vector,
-                              .vector_columns = 64,
-                              .vector_matrix = vector_matrix};
+                              .panel_columns = 64,
+                              .panel_size = gemm_float_panel_size,
+                              .fill_panel = gemm_fill_float_panel,
+                              .vector_panel = vector_panel};

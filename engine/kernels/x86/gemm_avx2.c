@@ -113,16 +113,17 @@ static void multiply_end(int64_t k, int64_t n, const float *x, const float *a, i
     _mm256_maskstore_ps(y, mask, sum);
 }
 
-static void vector_matrix(int64_t k, int64_t n, const float *x, const float *a, int64_t lda, bool add, float *y)
+static void vector_panel(int64_t k, int64_t n, const float *x, const void *panel, bool add, float *y)
 {
+    const float *a = panel;
     int64_t j = 0;
 
     for (; j + 8 * W <= n; j += 8 * W)
-        multiply_columns(k, x, a + j, lda, add, y + j, 8);
+        multiply_columns(k, x, a + j, n, add, y + j, 8);
     for (; j + W <= n; j += W)
-        multiply_columns(k, x, a + j, lda, add, y + j, 1);
+        multiply_columns(k, x, a + j, n, add, y + j, 1);
     if (j < n)
-        multiply_end(k, n - j, x, a + j, lda, add, y + j);
+        multiply_end(k, n - j, x, a + j, n, add, y + j);
 }
 
 static void product_bfloat(const GemmJob *job)
@@ -139,5 +140,7 @@ const GemmKernels gemm_avx2 = {.product = product,
                                .product_bfloat = product_bfloat,
                                .bfloat_is_fast = bfloat_is_fast,
                                .matrix_vector = matrix_vector,
-                               .vector_columns = 8 * W,
-                               .vector_matrix = vector_matrix};
+                               .panel_columns = 8 * W,
+                               .panel_size = gemm_float_panel_size,
+                               .fill_panel = gemm_fill_float_panel,
+                               .vector_panel = vector_panel};

@@ -113,39 +113,11 @@ static void matrix_vector(int64_t m, int64_t n, const float *a, int64_t lda, con
         multiply_rows(n, a + i * lda, lda, x, add, y + i, 1);
 }
 
-/* n_vectors columns of vectors, the last one with the columns of `last`. */
-INLINE void multiply_columns(int64_t k, const float *x, const float *a, int64_t lda, bool add, float *y, int n_vectors,
-                             __mmask16 last)
-{
-    __m512 sum[8];
-
-    UNROLL for (int v = 0; v < n_vectors; v++)
-        sum[v] = add ? _mm512_maskz_loadu_ps(v + 1 < n_vectors ? (__mmask16)0xFFFF : last, y + v * W) : _mm512_setzero_ps();
-    for (int64_t i = 0; i < k; i++, a += lda) {
-        __m512 factor = _mm512_set1_ps(x[i]);
-
-        UNROLL for (int v = 0; v < n_vectors; v++)
-            sum[v] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(v + 1 < n_vectors ? (__mmask16)0xFFFF : last, a + v * W), factor, sum[v]);
-    }
-    UNROLL for (int v = 0; v < n_vectors; v++)
-        _mm512_mask_storeu_ps(y + v * W, v + 1 < n_vectors ? (__mmask16)0xFFFF : last, sum[v]);
-}
-
-static void vector_matrix(int64_t k, int64_t n, const float *x, const float *a, int64_t lda, bool add, float *y)
-{
-    int64_t j = 0;
-
-    for (; j + 8 * W <= n; j += 8 * W)
-        multiply_columns(k, x, a + j, lda, add, y + j, 8, (__mmask16)0xFFFF);
-    for (; j + 2 * W <= n; j += 2 * W)
-        multiply_columns(k, x, a + j, lda, add, y + j, 2, (__mmask16)0xFFFF);
-    for (; j < n; j += W)
-        multiply_columns(k, x, a + j, lda, add, y + j, 1, first_lanes(least(W, n - j)));
-}
-
 const GemmKernels gemm_avx512 = {.product = product,
                                  .product_bfloat = gemm_product_bfloat_avx512,
                                  .bfloat_is_fast = gemm_bfloat_is_fast_avx512,
                                  .matrix_vector = matrix_vector,
-                                 .vector_columns = 8 * W,
-                                 .vector_matrix = vector_matrix};
+                                 .panel_columns = 8 * W,
+                                 .panel_size = gemm_panel_size_avx512,
+                                 .fill_panel = gemm_fill_panel_avx512,
+                                 .vector_panel = gemm_vector_panel_avx512};

@@ -38,6 +38,11 @@ typedef struct GemmSteps {
 void gemm_product_bfloat_avx512(const GemmJob *job); /* gemm_bfloat_avx512.c */
 bool gemm_bfloat_is_fast_avx512(void);
 
+/* gemm_panel_avx512.c */
+size_t gemm_panel_size_avx512(int64_t k, int64_t n);
+void gemm_fill_panel_avx512(int64_t k, int64_t n, const float *a, int64_t lda, void *panel);
+void gemm_vector_panel_avx512(int64_t k, int64_t n, const float *x, const void *panel, bool add, float *y);
+
 static inline int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
