@@ -27,6 +27,9 @@ typedef void (*ThreadTask)(void *ctx, int64_t i, int worker);
  * a time and not from inside a task. */
 void threads_for(RsdThreads *threads, int64_t n_tasks, ThreadTask task, void *ctx);
 
+/* The first of n_tasks tasks in a worker's share, with which it begins before it helps others; the next worker's share ends it. */
+int64_t threads_share_start(const RsdThreads *threads, int64_t n_tasks, int worker);
+
 /* Scratch memory for kernels: makes sure that every worker has at least `size` bytes; call before threads_for.
  * The block of a worker (aligned to MEM_ALIGN) is valid until the next threads_scratch_reserve of the same pool. A pool is
  * needed: create one of 1 thread. Errors: RSD_ERR_MEMORY. */

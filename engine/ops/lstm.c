@@ -15,11 +15,10 @@
  * A step of one signal reads all of W to do little with it: what counts is how fast W comes, and how much of it is still in a
  * near cache. So W is laid out in panels of the kernel, one for each slice, [H][4 gates][units of the slice], as wide as it has sums in
  * registers: a step reads them from end to end. Every other step goes through the slices backwards, beginning with those that
- * the step before used last; and slices come from both ends in turn, so that two threads that take turns keep to their halves
- * of W:
+ * the step before used last, each thread in its own share of W:
  *
- *   step t       0 7 1 6 2 5 3 4
- *   step t + 1   3 4 2 5 1 6 0 7
+ *   step t       0 1 2 3   4 5 6 7
+ *   step t + 1   3 2 1 0   7 6 5 4
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,6 +35,7 @@
 #define SLICE 64 /* units, where a step is a product of matrices */
 
 typedef struct Recurrence {
+    const RsdThreads *threads;
     const PointKernels *point;
     const GemmKernels *gemm;
     int64_t batch, n, units, t; /* t: the step being worked on */
@@ -68,13 +68,18 @@ static int64_t slice_len(const Recurrence *r, int64_t slice)
     return left < r->slice ? left : r->slice;
 }
 
-/* The slice that comes i-th in this step. */
+/* The slice that comes i-th in this step: forwards and backwards in turn, within the share of a thread. */
 static int64_t slice_in_turn(const Recurrence *r, int64_t i)
 {
-    const int64_t n = n_slices(r), half = i % 2 == 0 ? (n + 1) / 2 : n / 2;
-    const int64_t from_end = r->t % 2 == 0 ? i / 2 : half - 1 - i / 2;
+    int64_t first = 0, end = 0;
 
-    return i % 2 == 0 ? from_end : n - 1 - from_end;
+    if (r->t % 2 == 0)
+        return i;
+    for (int worker = 0; end <= i; worker++) {
+        first = end;
+        end = threads_share_start(r->threads, n_slices(r), worker + 1);
+    }
+    return first + end - 1 - i;
 }
 
 /* --- panels ------------------------------------------------------------------------------------------------------- */
@@ -329,7 +334,7 @@ static RsdStatus run_recurrence(Tape *tape, Tensor *sums, Tensor *w, Tensor *b, 
 
     TRY(tape_tensor(tape, &result, 3, (int64_t[]){batch, H, n}, err));
     TRY(arena_calloc(tape->arena, &r, 1, sizeof *r, err));
-    *r = (Recurrence){.point = tape->kernels->point, .gemm = tape->kernels->gemm, .batch = batch, .n = n, .units = H,
+    *r = (Recurrence){.threads = tape->threads, .point = tape->kernels->point, .gemm = tape->kernels->gemm, .batch = batch, .n = n, .units = H,
                       .slice = batch == 1 ? panel_slice(tape->kernels->gemm) : SLICE, .w = w->data,
                       .panel_size = panel_size(tape->kernels->gemm, H)};
     TRY(arena_alloc(tape->arena, &r->gates, (size_t)(batch * n * 4 * H), sizeof *r->gates, err));
