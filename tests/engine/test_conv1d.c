@@ -204,6 +204,45 @@ Test(conv1d, gradient_matches_finite_differences_on_random_shapes)
     }
 }
 
+/* The gradient of the input alone, for weights that are fixed, has the bits it has beside theirs. */
+static void check_input_alone(const ConvCase *c, uint32_t seed)
+{
+    ConvBench bench[2];
+    Tensor *r = NULL;
+
+    for (int i = 0; i < 2; i++) {
+        Rng rng = rng_at(9, RNG_TEST, 6, seed);
+
+        conv_bench_open(&bench[i], kernels_pick()->name, 1);
+        conv_make_tensors(&bench[i], c, &rng);
+        poison(bench[i].tape);
+        bench[i].tape->recording = true;
+        if (i == 1) {
+            bench[i].w->needs_grad = false;
+            if (bench[i].b)
+                bench[i].b->needs_grad = false;
+        }
+        cr_assert_eq(conv_run_op(&bench[i], c), RSD_OK);
+        if (!r)
+            r = conv_random_tensor(&rng, 3, bench[i].y->shape, 1.0f);
+        cr_assert_eq(tape_backward_from(bench[i].tape, bench[i].y, r->data, NULL), RSD_OK);
+    }
+    conv_assert_same_bits(bench[0].x->grad, bench[1].x->grad, tensor_count(bench[0].x), "dx alone", c);
+    tensor_destroy(&r);
+    for (int i = 0; i < 2; i++)
+        conv_bench_close(&bench[i]);
+}
+
+Test(conv1d, the_gradient_of_the_input_alone_has_the_same_bits)
+{
+    for (uint32_t i = 0; i < 60; i++) {
+        Rng rng = rng_at(conv_seed(), RNG_TEST, 7, i);
+        ConvCase c = oracle_random_case(&rng, i % 4 == 3 ? 16 : 4);
+
+        check_input_alone(&c, i);
+    }
+}
+
 /* --- threads ------------------------------------------------------------------------------------------------------------- */
 
 static void check_threads(const ConvCase *c, uint32_t seed)
