@@ -40,7 +40,7 @@ struct GemmKernels {
     void (*matrix_vector)(int64_t m, int64_t n, const float *a, int64_t lda, const float *x, bool add, float *y);
     /* y [n] = (add ? y : 0) + x A for A [k, n] that was laid out ahead in a panel of panel_size bytes, aligned to MEM_ALIGN; summed over
      * k in order, each column as if it were alone. This is the faster of the two where A can be laid out. A number may lose up to
-     * 2^-24 of the largest of its column. panel_columns are summed at once: a panel of so many is read from end to end. */
+     * 2^-24 of the largest of its column, or more in a column that has none above 1e-28. panel_columns are summed at once: a panel of so many is read from end to end. */
     int64_t panel_columns; /* at most GEMM_PANEL_COLUMNS_MAX */
     size_t (*panel_size)(int64_t k, int64_t n);
     void (*fill_panel)(int64_t k, int64_t n, const float *a, int64_t lda, void *panel); /* rows of a lda apart */

@@ -58,13 +58,12 @@ static double scale_of(int64_t k, const float *column, int64_t lda)
     return largest / LARGEST;
 }
 
+/* Numbers stay 0 where the scale is 0 or NaN. */
 static void fill_column(int64_t k, const float *column, int64_t lda, double scale, uint8_t *to, int64_t pitch)
 {
-    const double per_unit = scale > 0.0 ? 1.0 / scale : 0.0; /* also where the scale is NaN */
-
-    for (int64_t i = 0; i < k; i++, to += pitch) {
-        const double number = per_unit > 0.0 ? fmin(fmax((double)column[i * lda] * per_unit, -LARGEST), LARGEST) : 0.0;
-        const uint32_t bits = (uint32_t)(int32_t)lrint(number);
+    for (int64_t i = 0; i < k && scale > 0.0; i++, to += pitch) {
+        const double number = (double)column[i * lda] / scale;
+        const uint32_t bits = (uint32_t)(int32_t)lrint(fmin(fmax(number, -LARGEST), LARGEST));
 
         for (int byte = 0; byte < BYTES; byte++)
             to[byte] = (uint8_t)(bits >> (8 * byte));
